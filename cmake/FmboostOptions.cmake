@@ -1,0 +1,23 @@
+# What a user may choose, all under the FMBOOST_ prefix.
+option(FMBOOST_BUILD_TESTS "Build the tests" ON)
+option(FMBOOST_BUILD_FUZZERS "Build the libFuzzer targets (clang only)" OFF)
+option(FMBOOST_WERROR "Treat warnings as errors" OFF)
+set(FMBOOST_SANITIZE "" CACHE STRING "Sanitizers to build with, for example address,undefined")
+set(FMBOOST_PYTHON "" CACHE FILEPATH "Python with the torch wheel and the test packages; empty: no Python tests")
+set(FMBOOST_CUDA "AUTO" CACHE STRING "AUTO: take the LibTorch that is found; ON: refuse one without CUDA")
+set_property(CACHE FMBOOST_CUDA PROPERTY STRINGS AUTO ON)
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+
+find_program(FMBOOST_CCACHE ccache)
+if(FMBOOST_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  # A precompiled header is only cacheable when its time stamps are left out of the key.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${FMBOOST_CCACHE})
+endif()

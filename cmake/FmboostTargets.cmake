@@ -1,0 +1,40 @@
+# Functions that define the project's targets: one static library a layer, see docs/architecture.md.
+
+function(fmboost_warnings target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+    $<$<BOOL:${FMBOOST_WERROR}>:-Werror>)
+endfunction()
+
+function(fmboost_sanitize target)
+  if(FMBOOST_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${FMBOOST_SANITIZE} -fno-omit-frame-pointer)
+    target_link_options(${target} PUBLIC -fsanitize=${FMBOOST_SANITIZE})
+  endif()
+endfunction()
+
+# fmboost_layer(NAME SOURCES a.cpp ... DEPENDS core ... LIBRARIES external ...)
+# Defines fmboost_NAME (alias fmboost::NAME). All layers share the precompiled header of fmboost_core.
+function(fmboost_layer name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;DEPENDS;LIBRARIES")
+  set(target fmboost_${name})
+  add_library(${target} STATIC ${arg_SOURCES})
+  add_library(fmboost::${name} ALIAS ${target})
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
+  set_property(GLOBAL APPEND PROPERTY FMBOOST_LAYER_TARGETS ${target})
+  target_include_directories(${target} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+  list(TRANSFORM arg_DEPENDS PREPEND fmboost_)
+  target_link_libraries(${target} PUBLIC ${arg_DEPENDS} ${TORCH_LIBRARIES} PRIVATE ${arg_LIBRARIES})
+  target_compile_definitions(${target} PRIVATE FMBOOST_VERSION="${PROJECT_VERSION}")
+  fmboost_warnings(${target})
+  fmboost_sanitize(${target})
+  fmboost_share_precompiled_header(${target})
+endfunction()
+
+function(fmboost_share_precompiled_header target)
+  if(target STREQUAL "fmboost_core")
+    target_precompile_headers(${target} PRIVATE <torch/torch.h> <torch/script.h>)
+  else()
+    target_precompile_headers(${target} REUSE_FROM fmboost_core)
+  endif()
+endfunction()

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <string>
+
+namespace fmboost {
+
+/// How a low-resolution latent becomes the context of the flow.
+enum class Upsampling {
+  psu,               ///< decode, enlarge the pixels, encode
+  lsu,               ///< enlarge the latent, bilinear
+  lsu_nearest,       ///< enlarge the latent, nearest
+  noise_upsampling,  ///< the latent at every scale-th site, Gaussian noise elsewhere
+  identity           ///< as it is
+};
+
+/// "psu", "lsu", "lsu-nearest", "noise-upsampling" or "identity" (underscores do as well). Throws UsageError otherwise.
+Upsampling parse_upsampling(const std::string& name);
+std::string upsampling_name(Upsampling upsampling);
+
+/// Bilinear with half-pixel centres and no antialias: the enlargement of PSU (pixels) and LSU (latents).
+/// x: (B, C, H, W), any range; computed in float32.
+torch::Tensor enlarge_bilinear(const torch::Tensor& x, std::int64_t height, std::int64_t width);
+
+/// Every upsampling that works on the latent alone, i.e. all but psu: (B, C, H, W) -> (B, C, height, width).
+/// `noise` is used by noise_upsampling only and has the result's shape. Throws UsageError for psu, and for sizes that
+/// are no multiple where the method needs one.
+torch::Tensor upsample_latent(const torch::Tensor& latent, Upsampling upsampling, std::int64_t height,
+                              std::int64_t width, const torch::Tensor& noise = {});
+
+/// alpha_bar of the cosine-like schedule that noises the context, 1000 values, float32. The formula: u =
+/// linspace(0, 1, 1000); logsnr = -2 ln(tan(pi u / 2) + 1e-5) + 2 ln(64 / 64); a = sigmoid(logsnr).
+const torch::Tensor& noising_alpha_bar();
+
+/// x0 = sqrt(a_s) context + sqrt(1 - a_s) noise at noising step s of 1000; s <= 0 gives the context itself.
+/// Throws UsageError for s > 999.
+torch::Tensor noised_start(const torch::Tensor& context, const torch::Tensor& noise, int noising_step);
+
+}  // namespace fmboost

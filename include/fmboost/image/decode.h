@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "fmboost/image/image.h"
+
+namespace fmboost {
+
+struct DecodeLimits {
+  std::int64_t max_side = 32768;
+  std::int64_t max_pixels = std::int64_t{1} << 28;  ///< checked from the header, before anything large is allocated
+};
+
+/// Decodes PNG, JPEG and WebP (own libraries) and what stb_image reads besides (BMP, GIF's first frame, TGA, PSD, PNM,
+/// HDR is not a picture file here), recognised by content. The first frame of an animation is taken, with a notice.
+/// Palette, grey, 1-bit, 16-bit, CMYK and alpha are handled; the EXIF orientation is applied and its tag set to 1;
+/// pixels are converted from the embedded ICC profile to sRGB (unbounded, so that nothing is clipped). The profile of
+/// an RGB picture stays in the metadata so that a result can be converted back; others' profiles are dropped.
+/// `name` appears in messages. Throws Error: empty, truncated, damaged, unknown format, too large.
+Image decode_image(std::span<const std::byte> bytes, const std::string& name, const DecodeLimits& limits = {});
+
+}  // namespace fmboost

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <torch/types.h>
+
+namespace fmboost {
+
+/// Bicubic resampling with antialias where it reduces (PyTorch's: a = -0.5 with antialias, Pillow's kernel).
+/// x: (B, C, H, W) float32.
+torch::Tensor resize_bicubic(const torch::Tensor& x, std::int64_t height, std::int64_t width);
+
+/// Margins in pixels around a picture.
+struct Margins {
+  std::int64_t left = 0;
+  std::int64_t right = 0;
+  std::int64_t top = 0;
+  std::int64_t bottom = 0;
+};
+
+/// Pads by reflection (without repeating the edge), as often as a small picture needs; a side of one pixel is
+/// replicated. x: (B, C, H, W).
+torch::Tensor pad_reflect(const torch::Tensor& x, const Margins& margins);
+
+/// The inverse: cuts the margins off.
+torch::Tensor crop(const torch::Tensor& x, const Margins& margins);
+
+}  // namespace fmboost

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <unordered_map>
+
+#include "fmboost/text/tokenizer.h"
+
+namespace fmboost {
+
+struct WordTokenizerOptions {
+  std::size_t max_length = 48;
+  std::int64_t pad = 0;
+  std::int64_t null = 1;  ///< stands alone for a prompt without a known word
+};
+
+/// A closed list of words, the id of a word being its place in the list. Text is lower-cased, a comma is a word of its
+/// own, unknown words are skipped and reported.
+class WordTokenizer final : public Tokenizer {
+ public:
+  /// words: a JSON list of strings. Throws ModelError naming the file when it is missing or malformed.
+  explicit WordTokenizer(const std::filesystem::path& words, WordTokenizerOptions options = {});
+
+  TokenizedPrompt encode(std::string_view prompt) const override;
+  std::size_t max_length() const override { return options_.max_length; }
+  std::vector<std::string> vocabulary() const override;
+
+ private:
+  WordTokenizerOptions options_;
+  std::vector<std::string> words_;
+  std::unordered_map<std::string, std::int64_t> ids_;
+};
+
+}  // namespace fmboost

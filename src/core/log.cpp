@@ -1,0 +1,54 @@
+#include "fmboost/core/log.h"
+
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdlib>
+#include <memory>
+#include <string_view>
+
+namespace fmboost {
+namespace {
+
+bool colours_wanted() {
+  const char* no_color = std::getenv("NO_COLOR");
+  const char* term = std::getenv("TERM");
+  return (no_color == nullptr || *no_color == '\0') && !(term != nullptr && std::string_view(term) == "dumb");
+}
+
+// "warning: " and "error: " in front of a line, nothing before an ordinary one.
+class LevelPrefix final : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
+    std::string_view prefix;
+    if (message.level == spdlog::level::warn) {
+      prefix = "warning: ";
+    } else if (message.level >= spdlog::level::err) {
+      prefix = "error: ";
+    }
+    out.append(prefix.data(), prefix.data() + prefix.size());
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<LevelPrefix>(); }
+};
+
+}  // namespace
+
+void configure_logging(Verbosity verbosity) {
+  const auto mode = colours_wanted() ? spdlog::color_mode::automatic : spdlog::color_mode::never;
+  auto logger = std::make_shared<spdlog::logger>("fmboost", std::make_shared<spdlog::sinks::stderr_color_sink_mt>(mode));
+  auto formatter = std::make_unique<spdlog::pattern_formatter>();
+  formatter->add_flag<LevelPrefix>('*').set_pattern("%^%*%$%v");
+  logger->set_formatter(std::move(formatter));
+  logger->set_level(verbosity == Verbosity::quiet     ? spdlog::level::err
+                    : verbosity == Verbosity::verbose ? spdlog::level::debug
+                                                      : spdlog::level::info);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+void log_debug(const std::string& line) { spdlog::default_logger_raw()->log(spdlog::level::debug, line); }
+void log_info(const std::string& line) { spdlog::default_logger_raw()->log(spdlog::level::info, line); }
+void log_warning(const std::string& line) { spdlog::default_logger_raw()->log(spdlog::level::warn, line); }
+void log_error(const std::string& line) { spdlog::default_logger_raw()->log(spdlog::level::err, line); }
+
+}  // namespace fmboost

@@ -1,0 +1,258 @@
+#include "fmboost/core/safetensors.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "fmboost/core/error.h"
+
+namespace fmboost {
+namespace {
+
+using nlohmann::json;
+
+struct DtypeName {
+  const char* name;
+  torch::ScalarType dtype;
+};
+
+// Every dtype of the format that PyTorch has a whole-byte type for.
+constexpr std::array kDtypes{
+    DtypeName{"F64", torch::kFloat64},           DtypeName{"F32", torch::kFloat32},
+    DtypeName{"F16", torch::kFloat16},           DtypeName{"BF16", torch::kBFloat16},
+    DtypeName{"F8_E4M3", torch::kFloat8_e4m3fn}, DtypeName{"F8_E5M2", torch::kFloat8_e5m2},
+    DtypeName{"F8_E8M0", torch::kFloat8_e8m0fnu}, DtypeName{"I64", torch::kInt64},
+    DtypeName{"I32", torch::kInt32},             DtypeName{"I16", torch::kInt16},
+    DtypeName{"I8", torch::kInt8},               DtypeName{"U64", torch::kUInt64},
+    DtypeName{"U32", torch::kUInt32},            DtypeName{"U16", torch::kUInt16},
+    DtypeName{"U8", torch::kUInt8},              DtypeName{"BOOL", torch::kBool},
+    DtypeName{"C64", torch::kComplexFloat}};
+
+// The reference reader's limit.
+constexpr std::uint64_t kMaxHeader = 100'000'000;
+
+[[noreturn]] void fail(const std::filesystem::path& file, const std::string& what) {
+  throw ModelError("'" + file.string() + "' is not a sound .safetensors file: " + what);
+}
+
+torch::ScalarType parse_stored_dtype(const std::filesystem::path& file, const std::string& tensor, const json& value) {
+  const auto name = value.is_string() ? value.get<std::string>() : value.dump();
+  for (const auto& [known, dtype] : kDtypes) {
+    if (name == known) {
+      return dtype;
+    }
+  }
+  fail(file, "tensor '" + tensor + "' has the unknown dtype " + name);
+}
+
+const char* stored_name(torch::ScalarType wanted) {
+  for (const auto& [name, dtype] : kDtypes) {
+    if (dtype == wanted) {
+      return name;
+    }
+  }
+  throw Error(std::string("safetensors cannot hold tensors of type ") + c10::toString(wanted));
+}
+
+SafetensorsFile::Entry parse_entry(const std::filesystem::path& file, const std::string& name, const json& value,
+                                   std::size_t data_size) {
+  if (!value.is_object() || !value.contains("dtype") || !value.contains("shape") || !value.contains("data_offsets")) {
+    fail(file, "tensor '" + name + "' needs dtype, shape and data_offsets");
+  }
+  SafetensorsFile::Entry entry{};
+  entry.dtype = parse_stored_dtype(file, name, value["dtype"]);
+  const auto is_count = [](const json& number) {
+    return number.is_number_unsigned() && number.get<std::uint64_t>() <= (std::uint64_t{1} << 48);
+  };
+  const json& shape = value["shape"];
+  const json& offsets = value["data_offsets"];
+  if (!shape.is_array() || !std::all_of(shape.begin(), shape.end(), is_count) || !offsets.is_array() ||
+      offsets.size() != 2 || !std::all_of(offsets.begin(), offsets.end(), is_count)) {
+    fail(file, "tensor '" + name + "' has a shape or data_offsets that are not lists of sizes");
+  }
+  std::uint64_t bytes = c10::elementSize(entry.dtype);
+  for (const auto& side : shape) {
+    entry.shape.push_back(side.get<std::int64_t>());
+    if (__builtin_mul_overflow(bytes, side.get<std::uint64_t>(), &bytes)) {
+      fail(file, "tensor '" + name + "' has an impossible shape " + shape.dump());
+    }
+  }
+  entry.begin = offsets[0].get<std::size_t>();
+  entry.end = offsets[1].get<std::size_t>();
+  if (entry.begin > entry.end || entry.end > data_size) {
+    fail(file, "tensor '" + name + "' claims bytes " + offsets.dump() + " of a data section of " +
+                   std::to_string(data_size) + " bytes; the file may be truncated");
+  }
+  if (entry.end - entry.begin != bytes) {
+    fail(file, "tensor '" + name + "' of shape " + shape.dump() + " needs " + std::to_string(bytes) +
+                   " bytes, its data_offsets hold " + std::to_string(entry.end - entry.begin));
+  }
+  return entry;
+}
+
+void check_coverage(const std::filesystem::path& file, const std::map<std::string, SafetensorsFile::Entry>& entries,
+                    std::size_t data_size) {
+  std::vector<std::pair<const std::string*, const SafetensorsFile::Entry*>> order;
+  for (const auto& [name, entry] : entries) {
+    order.emplace_back(&name, &entry);
+  }
+  std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.second->begin, a.second->end) < std::pair(b.second->begin, b.second->end);
+  });
+  std::size_t position = 0;
+  for (const auto& [name, entry] : order) {
+    if (entry->begin != position) {
+      fail(file, "tensor '" + *name + "' " + (entry->begin < position ? "overlaps another one" : "leaves a gap before it"));
+    }
+    position = entry->end;
+  }
+  if (position != data_size) {
+    fail(file, "its tensors end at byte " + std::to_string(position) + " of a data section of " +
+                   std::to_string(data_size) + " bytes");
+  }
+}
+
+// Parses the header, refusing names that occur twice (which the JSON library would silently merge).
+json parse_header(const std::filesystem::path& file, std::string_view text) {
+  std::vector<std::map<std::string, int>> seen;
+  const auto watch = [&](int, json::parse_event_t event, json& parsed) {
+    if (event == json::parse_event_t::object_start) {
+      seen.emplace_back();
+    } else if (event == json::parse_event_t::object_end) {
+      seen.pop_back();
+    } else if (event == json::parse_event_t::key && seen.back()[parsed.get<std::string>()]++ > 0) {
+      fail(file, "'" + parsed.get<std::string>() + "' occurs twice in its header");
+    }
+    return true;
+  };
+  // Deeper nesting than the format has is refused before the parser, so that hostile headers cannot exhaust the stack.
+  int depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      i += c == '\\' ? 1 : 0;
+      in_string = c != '"';
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      if (++depth > 8) {
+        fail(file, "its header is nested too deeply");
+      }
+    } else if (c == '}' || c == ']') {
+      --depth;
+    }
+  }
+  json header;
+  try {
+    header = json::parse(text, watch);
+  } catch (const json::exception&) {
+    fail(file, "its header is not JSON");
+  }
+  if (!header.is_object()) {
+    fail(file, "its header is not a JSON object");
+  }
+  return header;
+}
+
+}  // namespace
+
+SafetensorsFile::SafetensorsFile(std::filesystem::path file) : path_(std::move(file)) {
+  try {
+    mapping_ = std::make_shared<MappedFile>(path_);
+  } catch (const Error& error) {
+    throw ModelError(error.what());
+  }
+  const auto bytes = mapping_->bytes();
+  std::uint64_t header_size = 0;
+  if (bytes.size() < sizeof header_size) {
+    fail(path_, "it has only " + std::to_string(bytes.size()) + " bytes");
+  }
+  std::memcpy(&header_size, bytes.data(), sizeof header_size);
+  if (header_size > kMaxHeader || header_size > bytes.size() - sizeof header_size) {
+    fail(path_, "it announces a header of " + std::to_string(header_size) + " bytes and has " +
+                    std::to_string(bytes.size()) + " in all");
+  }
+  data_begin_ = sizeof header_size + static_cast<std::size_t>(header_size);
+  const std::size_t data_size = bytes.size() - data_begin_;
+  const json header = parse_header(
+      path_, {reinterpret_cast<const char*>(bytes.data()) + sizeof header_size, static_cast<std::size_t>(header_size)});
+  for (const auto& [name, value] : header.items()) {
+    if (name != "__metadata__") {
+      entries_.emplace(name, parse_entry(path_, name, value, data_size));
+      continue;
+    }
+    if (!value.is_object()) {
+      fail(path_, "its __metadata__ is not an object");
+    }
+    for (const auto& [key, text] : value.items()) {
+      if (!text.is_string()) {
+        fail(path_, "its metadata '" + key + "' is not a string");
+      }
+      metadata_.emplace(key, text.get<std::string>());
+    }
+  }
+  check_coverage(path_, entries_, data_size);
+}
+
+torch::Tensor SafetensorsFile::tensor(const std::string& name) const {
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) {
+    throw ModelError("'" + path_.string() + "' has no tensor '" + name + "'");
+  }
+  const Entry& entry = found->second;
+  const auto options = torch::TensorOptions().dtype(entry.dtype);
+  if (entry.begin == entry.end) {
+    return torch::empty(entry.shape, options);
+  }
+  const std::byte* address = mapping_->bytes().data() + data_begin_ + entry.begin;
+  if (reinterpret_cast<std::uintptr_t>(address) % c10::elementSize(entry.dtype) != 0) {
+    torch::Tensor copy = torch::empty(entry.shape, options);
+    std::memcpy(copy.data_ptr(), address, entry.end - entry.begin);
+    return copy;
+  }
+  return torch::from_blob(const_cast<std::byte*>(address), entry.shape, [keep = mapping_](void*) {}, options);
+}
+
+void write_safetensors(const std::filesystem::path& file, const NamedTensors& tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  NamedTensors sorted;
+  for (const auto& [name, tensor] : tensors) {
+    sorted.emplace_back(name, tensor.detach().to(torch::kCPU).contiguous());
+  }
+  std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
+    return std::pair(-static_cast<int>(a.second.element_size()), a.first) <
+           std::pair(-static_cast<int>(b.second.element_size()), b.first);
+  });
+  json header = json::object();
+  if (!metadata.empty()) {
+    header["__metadata__"] = metadata;
+  }
+  std::size_t position = 0;
+  for (const auto& [name, tensor] : sorted) {
+    const std::size_t end = position + tensor.nbytes();
+    header[name] = {
+        {"dtype", stored_name(tensor.scalar_type())}, {"shape", tensor.sizes().vec()}, {"data_offsets", {position, end}}};
+    position = end;
+  }
+  std::string text = header.dump();
+  text.append((8 - text.size() % 8) % 8, ' ');
+  const std::uint64_t header_size = text.size();
+  std::vector<std::byte> bytes(sizeof header_size + text.size() + position);
+  std::byte* out = bytes.data();
+  const auto put = [&out](const void* data, std::size_t size) {
+    if (size > 0) {
+      std::memcpy(out, data, size);
+      out += size;
+    }
+  };
+  put(&header_size, sizeof header_size);
+  put(text.data(), text.size());
+  for (const auto& [name, tensor] : sorted) {
+    put(tensor.data_ptr(), tensor.nbytes());
+  }
+  write_file_atomically(file, bytes);
+}
+
+}  // namespace fmboost
