@@ -26,7 +26,9 @@ void install_interrupt_handlers() {
   std::signal(SIGTERM, on_signal);
 }
 
-bool interrupt_requested() { return requested.load(); }
+bool interrupt_requested() {
+  return requested.load();
+}
 
 void check_interrupt() {
   if (interrupt_requested()) {

@@ -1,11 +1,10 @@
 #include "fmboost/core/log.h"
 
+#include <cstdlib>
+#include <memory>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
-
-#include <cstdlib>
-#include <memory>
 #include <string_view>
 
 namespace fmboost {
@@ -36,7 +35,8 @@ class LevelPrefix final : public spdlog::custom_flag_formatter {
 
 void configure_logging(Verbosity verbosity) {
   const auto mode = colours_wanted() ? spdlog::color_mode::automatic : spdlog::color_mode::never;
-  auto logger = std::make_shared<spdlog::logger>("fmboost", std::make_shared<spdlog::sinks::stderr_color_sink_mt>(mode));
+  auto logger =
+      std::make_shared<spdlog::logger>("fmboost", std::make_shared<spdlog::sinks::stderr_color_sink_mt>(mode));
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
   formatter->add_flag<LevelPrefix>('*').set_pattern("%^%*%$%v");
   logger->set_formatter(std::move(formatter));
@@ -46,9 +46,17 @@ void configure_logging(Verbosity verbosity) {
   spdlog::set_default_logger(std::move(logger));
 }
 
-void log_debug(const std::string& line) { spdlog::default_logger_raw()->log(spdlog::level::debug, line); }
-void log_info(const std::string& line) { spdlog::default_logger_raw()->log(spdlog::level::info, line); }
-void log_warning(const std::string& line) { spdlog::default_logger_raw()->log(spdlog::level::warn, line); }
-void log_error(const std::string& line) { spdlog::default_logger_raw()->log(spdlog::level::err, line); }
+void log_debug(const std::string& line) {
+  spdlog::default_logger_raw()->log(spdlog::level::debug, line);
+}
+void log_info(const std::string& line) {
+  spdlog::default_logger_raw()->log(spdlog::level::info, line);
+}
+void log_warning(const std::string& line) {
+  spdlog::default_logger_raw()->log(spdlog::level::warn, line);
+}
+void log_error(const std::string& line) {
+  spdlog::default_logger_raw()->log(spdlog::level::err, line);
+}
 
 }  // namespace fmboost

@@ -1,14 +1,13 @@
 #include "fmboost/core/placement.h"
 
-#include <c10/core/CachingDeviceAllocator.h>
-#include <sys/resource.h>
-#include <torch/cuda.h>
-
 #include <algorithm>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <cctype>
 #include <fstream>
 #include <limits>
 #include <optional>
+#include <sys/resource.h>
+#include <torch/cuda.h>
 
 #include "fmboost/core/error.h"
 

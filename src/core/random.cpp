@@ -1,12 +1,13 @@
 #include "fmboost/core/random.h"
 
 #include <ATen/CPUGeneratorImpl.h>
-
 #include <random>
 
 namespace fmboost {
 
-at::Generator cpu_generator(std::uint64_t seed) { return at::detail::createCPUGenerator(seed); }
+at::Generator cpu_generator(std::uint64_t seed) {
+  return at::detail::createCPUGenerator(seed);
+}
 
 torch::Tensor gaussian_noise(at::IntArrayRef shape, at::Generator& generator) {
   return at::randn(shape, generator, at::TensorOptions().dtype(at::kFloat).device(at::kCPU));
@@ -23,6 +24,8 @@ std::uint64_t derive_seed(std::uint64_t seed, std::string_view stage) {
   return mixed ^ (mixed >> 31);
 }
 
-std::uint64_t random_seed() { return std::random_device{}(); }
+std::uint64_t random_seed() {
+  return std::random_device{}();
+}
 
 }  // namespace fmboost

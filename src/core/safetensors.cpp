@@ -18,16 +18,23 @@ struct DtypeName {
 };
 
 // Every dtype of the format that PyTorch has a whole-byte type for.
-constexpr std::array kDtypes{
-    DtypeName{"F64", torch::kFloat64},           DtypeName{"F32", torch::kFloat32},
-    DtypeName{"F16", torch::kFloat16},           DtypeName{"BF16", torch::kBFloat16},
-    DtypeName{"F8_E4M3", torch::kFloat8_e4m3fn}, DtypeName{"F8_E5M2", torch::kFloat8_e5m2},
-    DtypeName{"F8_E8M0", torch::kFloat8_e8m0fnu}, DtypeName{"I64", torch::kInt64},
-    DtypeName{"I32", torch::kInt32},             DtypeName{"I16", torch::kInt16},
-    DtypeName{"I8", torch::kInt8},               DtypeName{"U64", torch::kUInt64},
-    DtypeName{"U32", torch::kUInt32},            DtypeName{"U16", torch::kUInt16},
-    DtypeName{"U8", torch::kUInt8},              DtypeName{"BOOL", torch::kBool},
-    DtypeName{"C64", torch::kComplexFloat}};
+constexpr std::array kDtypes{DtypeName{"F64", torch::kFloat64},
+                             DtypeName{"F32", torch::kFloat32},
+                             DtypeName{"F16", torch::kFloat16},
+                             DtypeName{"BF16", torch::kBFloat16},
+                             DtypeName{"F8_E4M3", torch::kFloat8_e4m3fn},
+                             DtypeName{"F8_E5M2", torch::kFloat8_e5m2},
+                             DtypeName{"F8_E8M0", torch::kFloat8_e8m0fnu},
+                             DtypeName{"I64", torch::kInt64},
+                             DtypeName{"I32", torch::kInt32},
+                             DtypeName{"I16", torch::kInt16},
+                             DtypeName{"I8", torch::kInt8},
+                             DtypeName{"U64", torch::kUInt64},
+                             DtypeName{"U32", torch::kUInt32},
+                             DtypeName{"U16", torch::kUInt16},
+                             DtypeName{"U8", torch::kUInt8},
+                             DtypeName{"BOOL", torch::kBool},
+                             DtypeName{"C64", torch::kComplexFloat}};
 
 // The reference reader's limit.
 constexpr std::uint64_t kMaxHeader = 100'000'000;
@@ -103,7 +110,8 @@ void check_coverage(const std::filesystem::path& file, const std::map<std::strin
   std::size_t position = 0;
   for (const auto& [name, entry] : order) {
     if (entry->begin != position) {
-      fail(file, "tensor '" + *name + "' " + (entry->begin < position ? "overlaps another one" : "leaves a gap before it"));
+      fail(file,
+           "tensor '" + *name + "' " + (entry->begin < position ? "overlaps another one" : "leaves a gap before it"));
     }
     position = entry->end;
   }
@@ -212,7 +220,8 @@ torch::Tensor SafetensorsFile::tensor(const std::string& name) const {
     std::memcpy(copy.data_ptr(), address, entry.end - entry.begin);
     return copy;
   }
-  return torch::from_blob(const_cast<std::byte*>(address), entry.shape, [keep = mapping_](void*) {}, options);
+  return torch::from_blob(
+      const_cast<std::byte*>(address), entry.shape, [keep = mapping_](void*) {}, options);
 }
 
 void write_safetensors(const std::filesystem::path& file, const NamedTensors& tensors,
@@ -232,8 +241,9 @@ void write_safetensors(const std::filesystem::path& file, const NamedTensors& te
   std::size_t position = 0;
   for (const auto& [name, tensor] : sorted) {
     const std::size_t end = position + tensor.nbytes();
-    header[name] = {
-        {"dtype", stored_name(tensor.scalar_type())}, {"shape", tensor.sizes().vec()}, {"data_offsets", {position, end}}};
+    header[name] = {{"dtype", stored_name(tensor.scalar_type())},
+                    {"shape", tensor.sizes().vec()},
+                    {"data_offsets", {position, end}}};
     position = end;
   }
   std::string text = header.dump();

@@ -1,9 +1,8 @@
 #include "fmboost/core/sha256.h"
 
-#include <openssl/evp.h>
-
 #include <array>
 #include <memory>
+#include <openssl/evp.h>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/files.h"
@@ -25,6 +24,8 @@ std::string sha256(std::span<const std::byte> bytes) {
   return hex;
 }
 
-std::string sha256_file(const std::filesystem::path& file) { return sha256(MappedFile(file).bytes()); }
+std::string sha256_file(const std::filesystem::path& file) {
+  return sha256(MappedFile(file).bytes());
+}
 
 }  // namespace fmboost

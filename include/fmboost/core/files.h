@@ -9,8 +9,8 @@
 
 namespace fmboost {
 
-/// The whole content of a file. Throws Error naming the file and the reason. `limit` in bytes guards against devices and
-/// files that never end.
+/// The whole content of a file. Throws Error naming the file and the reason. `limit` in bytes guards against devices
+/// and files that never end.
 std::vector<std::byte> read_file(const std::filesystem::path& file, std::size_t limit = std::size_t{1} << 32);
 
 /// The same as text.

@@ -10,7 +10,8 @@ enum class Verbosity { quiet, normal, verbose };
 /// and not with NO_COLOR or TERM=dumb. quiet: errors only. verbose: debug lines too.
 void configure_logging(Verbosity verbosity);
 
-// spdlog does the work in log.cpp, and only there: LibTorch ships headers of another fmt than the distribution's spdlog.
+// spdlog does the work in log.cpp, and only there: LibTorch ships headers of another fmt than the distribution's
+// spdlog.
 void log_debug(const std::string& line);
 void log_info(const std::string& line);
 void log_warning(const std::string& line);

@@ -1,10 +1,9 @@
 #pragma once
 
 #include <ATen/core/Generator.h>
-#include <torch/types.h>
-
 #include <cstdint>
 #include <string_view>
+#include <torch/types.h>
 
 namespace fmboost {
 

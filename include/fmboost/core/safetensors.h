@@ -1,11 +1,10 @@
 #pragma once
 
-#include <torch/types.h>
-
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
+#include <torch/types.h>
 #include <utility>
 #include <vector>
 
@@ -32,8 +31,8 @@ class SafetensorsFile {
   const std::map<std::string, Entry>& entries() const { return entries_; }
   bool contains(const std::string& name) const { return entries_.contains(name); }
 
-  /// A tensor over the mapped bytes, dtype as stored; no copy is made where the bytes are aligned, and the mapping lives
-  /// as long as the tensor. It must not be written to. Throws ModelError when there is no such tensor.
+  /// A tensor over the mapped bytes, dtype as stored; no copy is made where the bytes are aligned, and the mapping
+  /// lives as long as the tensor. It must not be written to. Throws ModelError when there is no such tensor.
   torch::Tensor tensor(const std::string& name) const;
 
  private:
@@ -46,8 +45,8 @@ class SafetensorsFile {
 
 using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
 
-/// Writes tensors (moved to the CPU, made contiguous) and metadata, atomically. Tensors are laid out by descending dtype
-/// size, then name, as the reference writer does, so that every tensor is aligned.
+/// Writes tensors (moved to the CPU, made contiguous) and metadata, atomically. Tensors are laid out by descending
+/// dtype size, then name, as the reference writer does, so that every tensor is aligned.
 void write_safetensors(const std::filesystem::path& file, const NamedTensors& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 

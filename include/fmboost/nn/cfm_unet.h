@@ -1,17 +1,18 @@
 #pragma once
 
-#include <torch/nn.h>
-
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <torch/nn.h>
 #include <vector>
-
-#include "fmboost/core/safetensors.h"
 
 namespace fmboost {
 
+class CfmStage;
+
 /// The published CFM UNet's options, under its names (https://github.com/CompVis/fm-boosting).
 struct CfmUnetOptions {
-  std::int64_t in_channels = 8;     ///< x_t and context together
+  std::int64_t in_channels = 8;  ///< x_t and context together
   std::int64_t model_channels = 128;
   std::int64_t out_channels = 4;
   std::int64_t num_res_blocks = 3;
@@ -23,7 +24,7 @@ struct CfmUnetOptions {
   std::int64_t num_heads = 4;
   bool use_linear_attn = true;
   bool use_scale_shift_norm = true;
-  std::int64_t pool_factor = -1;    ///< greater than 1: the network works on pooled sites
+  std::int64_t pool_factor = -1;  ///< greater than 1: the network works on pooled sites
 
   /// Throws ModelError naming the field that is out of range.
   void check() const;
@@ -35,27 +36,31 @@ struct CfmUnetOptions {
 CfmUnetOptions cfm_unet_options_from_json(const nlohmann::json& json);
 nlohmann::json to_json(const CfmUnetOptions& options);
 
-/// Velocity v(x, t | context) of coupling flow matching; an ADM-style UNet (arXiv 2105.05233) whose parameters carry the
-/// published names.
-class CfmUnetImpl : public torch::nn::Cloneable<CfmUnetImpl> {
+/// Velocity v(x, t | context) of coupling flow matching; an ADM-style UNet (arXiv 2105.05233) whose parameters carry
+/// the published names. Its blocks are in src/nn/cfm_blocks.h.
+class CfmUnetImpl : public torch::nn::Module {
  public:
   explicit CfmUnetImpl(CfmUnetOptions options);
-  void reset() override;
 
-  /// x (B, C, H, W) of the weights' dtype, t (B) float32 in [0, 1], context as x or undefined -> (B, out_channels, H, W).
-  /// H and W must be multiples of options().size_multiple().
+  /// x (B, C, H, W) of the weights' dtype, t (B) in [0, 1] float32, context as x or undefined -> (B, out_channels, H,
+  /// W). H and W must be multiples of options().size_multiple().
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& t, const torch::Tensor& context = {});
 
   const CfmUnetOptions& options() const { return options_; }
 
  private:
+  void build_input_blocks(std::vector<std::int64_t>& skips);
+  void build_middle_block();
+  void build_output_blocks(std::vector<std::int64_t>& skips);
+  bool has_attention(std::size_t level) const;
+
   CfmUnetOptions options_;
-  // children: see src/nn/cfm_unet.cpp
+  torch::nn::Sequential time_embed_, out_;
+  torch::nn::ModuleList input_blocks_, output_blocks_;
+  std::shared_ptr<CfmStage> middle_block_;
+  torch::nn::Conv2d down_conv_ = nullptr;         ///< with pooling
+  torch::nn::ConvTranspose2d up_conv_ = nullptr;  ///< with pooling
 };
 TORCH_MODULE(CfmUnet);
-
-/// Copies every tensor of the file under its name into the module. Throws ModelError listing every missing, extra and
-/// mis-shaped tensor (the first 20 of each). `prefix` is put before the module's names when looking them up.
-void load_strictly(torch::nn::Module& module, const SafetensorsFile& file, const std::string& prefix = "");
 
 }  // namespace fmboost

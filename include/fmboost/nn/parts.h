@@ -1,16 +1,15 @@
 #pragma once
 
-#include <torch/types.h>
-
 #include <cstdint>
 #include <optional>
+#include <torch/types.h>
 
 #include "fmboost/core/placement.h"
 
 namespace fmboost {
 
-/// The networks as the pipeline sees them. A call moves its inputs to the part's device and dtype and returns float32 on
-/// that device; nobody else asks about devices and dtypes.
+/// The networks as the pipeline sees them. A call moves its inputs to the part's device and dtype and returns float32
+/// on that device; nobody else asks about devices and dtypes.
 
 class TextEncoder {
  public:
@@ -36,6 +35,8 @@ class Autoencoder {
   virtual torch::Tensor encode(const torch::Tensor& pixels) = 0;
   /// scaled latent -> pixels, about [-1, 1], not clamped
   virtual torch::Tensor decode(const torch::Tensor& latent) = 0;
+  /// Tensor memory that encoding or decoding takes beyond the weights, in bytes per pixel, as weighed at a small size.
+  virtual double bytes_per_pixel() const = 0;
 };
 
 class VelocityNetwork {

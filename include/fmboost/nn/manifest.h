@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fmboost/diffusion/noise_schedule.h"
+#include "fmboost/flow/coupling.h"
+#include "fmboost/flow/path.h"
+#include "fmboost/nn/cfm_unet.h"
+
+namespace fmboost {
+
+/// A file that a bundle names: a path inside the bundle's folder and the SHA-256 of its content.
+struct BundleFile {
+  std::string file;
+  std::string sha256;
+};
+
+struct TokenizerEntry {
+  std::string type;          ///< "clip-bpe" or "words"
+  BundleFile vocab, merges;  ///< clip-bpe
+  BundleFile words;          ///< words
+  std::int64_t max_length = 77;
+  std::int64_t start = 49406, end = 49407, pad = 49407;  ///< clip-bpe; `pad` of words is 0 unless said
+  std::int64_t null = 1;                                 ///< words
+};
+
+struct TextEncoderEntry {
+  BundleFile program;
+  std::int64_t width = 0;
+};
+
+struct DenoiserEntry {
+  BundleFile program;
+  Prediction prediction = Prediction::epsilon;
+  NoiseScheduleOptions schedule;
+  std::int64_t latent_channels = 4;
+  std::int64_t native_size = 512;                  ///< pixels a side that it was trained at
+  std::int64_t size_multiple = 64;                 ///< sides in pixels must be multiples of this
+  std::optional<std::int64_t> guidance_embedding;  ///< width of the guidance input; none: classifier-free guidance
+  std::string default_sampler = "ddim";
+  int default_steps = 25;
+  double default_guidance = 7.5;
+  bool default_karras = false;
+};
+
+struct AutoencoderEntry {
+  BundleFile encoder, decoder;
+  std::int64_t factor = 8;
+  std::int64_t latent_channels = 4;
+  double scale = 1.0;  ///< scaled latent = (latent - shift) * scale
+  double shift = 0.0;
+};
+
+struct CouplingEntry {
+  BundleFile weights;
+  std::int64_t factor = 2;  ///< how much larger its result is
+  CfmUnetOptions network;
+  PathKind path = PathKind::linear;
+  Upsampling upsampling = Upsampling::psu;
+  std::string solver = "euler";
+  int steps = 4;
+  int noising_step = 400;
+  bool start_from_noise = false;
+  int back_projection = 0;  ///< rounds for existing pictures
+};
+
+/// bundle.json, checked. Format: docs/bundle.md.
+struct Manifest {
+  std::string name;
+  std::string license;
+  std::string source;
+  std::optional<TokenizerEntry> tokenizer;
+  std::optional<TextEncoderEntry> text_encoder;
+  std::optional<DenoiserEntry> denoiser;
+  std::optional<AutoencoderEntry> autoencoder;
+  std::vector<CouplingEntry> couplings;
+
+  /// Every file named, couplings that share one file included once.
+  std::vector<BundleFile> files() const;
+};
+
+/// Parses and checks a bundle.json: format, version, types, ranges, and channels and factors against each other.
+/// `origin` names the file in messages. Throws ModelError naming the field, what was expected and what was found.
+Manifest parse_manifest(const std::string& text, const std::string& origin);
+
+}  // namespace fmboost

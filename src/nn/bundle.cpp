@@ -1,0 +1,158 @@
+#include "fmboost/nn/bundle.h"
+
+#include "cfm_velocity.h"
+#include "hash_stamps.h"
+#include "torchscript_parts.h"
+
+#include <cstdlib>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/files.h"
+#include "fmboost/core/memory_probe.h"
+#include "fmboost/core/sha256.h"
+#include "fmboost/nn/torchscript.h"
+#include "fmboost/text/clip_tokenizer.h"
+#include "fmboost/text/word_tokenizer.h"
+
+namespace fmboost {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMaxManifest = std::size_t{16} << 20;
+
+template <typename Entry>
+const Entry& need(const std::optional<Entry>& entry, const fs::path& folder, const std::string& part) {
+  if (!entry) {
+    throw ModelError("the bundle '" + folder.string() + "' has no " + part +
+                     "; `fmboost inspect` shows what it can do");
+  }
+  return *entry;
+}
+
+std::string read_manifest(const fs::path& folder) {
+  const fs::path file = folder / "bundle.json";
+  if (!fs::exists(folder)) {
+    throw ModelError("there is no model bundle at '" + folder.string() + "'");
+  }
+  if (!fs::exists(file)) {
+    throw ModelError("'" + folder.string() + "' is not a model bundle: it has no bundle.json" +
+                     (fs::exists(folder / "model_index.json")
+                          ? "; it looks like a diffusers folder, which scripts/export_bundle.py turns into a bundle"
+                          : ""));
+  }
+  try {
+    return read_text_file(file, kMaxManifest);
+  } catch (const Error& error) {
+    throw ModelError(error.what());
+  }
+}
+
+std::string line_for(const std::string& part, const std::string& file, std::int64_t bytes) {
+  return part + " " + file + " (" + format_bytes(bytes) + ")";
+}
+
+}  // namespace
+
+Bundle::Bundle(fs::path folder) : folder_(std::move(folder)) {
+  const std::string text = read_manifest(folder_);
+  manifest_ = parse_manifest(text, (folder_ / "bundle.json").string());
+  hash_ = sha256(as_bytes(text));
+}
+
+fs::path Bundle::checked(const BundleFile& file) const {
+  const fs::path path = folder_ / file.file;
+  // A symbolic link could lead out of the folder where the text of the path does not.
+  std::error_code error;
+  const fs::path real = fs::canonical(path, error);
+  const fs::path root = fs::canonical(folder_, error);
+  if (!error && std::mismatch(root.begin(), root.end(), real.begin(), real.end()).first != root.end()) {
+    throw ModelError("'" + path.string() + "' leads out of the bundle's folder");
+  }
+  check_file_hash(path, file.sha256, /*use_stamp=*/true);
+  return path;
+}
+
+std::unique_ptr<Tokenizer> Bundle::load_tokenizer() const {
+  const TokenizerEntry& entry = need(manifest_.tokenizer, folder_, "tokenizer");
+  const auto max_length = static_cast<std::size_t>(entry.max_length);
+  if (entry.type == "words") {
+    return std::make_unique<WordTokenizer>(
+        checked(entry.words), WordTokenizerOptions{.max_length = max_length, .pad = entry.pad, .null = entry.null});
+  }
+  return std::make_unique<ClipTokenizer>(
+      checked(entry.vocab), checked(entry.merges),
+      ClipTokenizerOptions{.max_length = max_length, .start = entry.start, .end = entry.end, .pad = entry.pad});
+}
+
+std::unique_ptr<TextEncoder> Bundle::load_text_encoder(const Placement& placement) const {
+  const TextEncoderEntry& entry = need(manifest_.text_encoder, folder_, "text encoder: it enlarges only");
+  return make_torchscript_text_encoder(checked(entry.program), entry, manifest_.tokenizer->max_length, placement);
+}
+
+std::unique_ptr<Denoiser> Bundle::load_denoiser(const Placement& placement) const {
+  const DenoiserEntry& entry = need(manifest_.denoiser, folder_, "denoiser: it enlarges only");
+  return make_torchscript_denoiser(checked(entry.program), entry, manifest_.autoencoder->factor,
+                                   manifest_.tokenizer->max_length, manifest_.text_encoder->width, placement);
+}
+
+std::unique_ptr<Autoencoder> Bundle::load_autoencoder(const Placement& placement) const {
+  const AutoencoderEntry& entry = need(manifest_.autoencoder, folder_, "autoencoder");
+  return make_torchscript_autoencoder(checked(entry.encoder), checked(entry.decoder), entry, placement);
+}
+
+std::unique_ptr<VelocityNetwork> Bundle::load_velocity(const CouplingEntry& coupling,
+                                                       const Placement& placement) const {
+  return make_cfm_velocity(checked(coupling.weights), coupling, placement);
+}
+
+std::vector<std::string> Bundle::verify() const {
+  std::vector<std::string> lines;
+  for (const auto& file : manifest_.files()) {
+    check_file_hash(folder_ / file.file, file.sha256, /*use_stamp=*/false);
+    lines.push_back(line_for("hash of", file.file, static_cast<std::int64_t>(fs::file_size(folder_ / file.file))));
+  }
+  if (manifest_.tokenizer) {
+    load_tokenizer();
+    lines.emplace_back("tokenizer " + manifest_.tokenizer->type);
+  }
+  const auto check_program = [&](const BundleFile& program, std::size_t inputs) {
+    check_torchscript(checked(program), inputs);
+    lines.push_back("operators and inputs of " + program.file);
+  };
+  if (manifest_.text_encoder) {
+    check_program(manifest_.text_encoder->program, kTextEncoderInputs);
+  }
+  if (manifest_.denoiser) {
+    check_program(manifest_.denoiser->program, denoiser_inputs(*manifest_.denoiser));
+  }
+  if (manifest_.autoencoder) {
+    check_program(manifest_.autoencoder->encoder, kAutoencoderInputs);
+    check_program(manifest_.autoencoder->decoder, kAutoencoderInputs);
+  }
+  for (const auto& coupling : manifest_.couplings) {
+    check_cfm_weights(checked(coupling.weights), coupling);
+    lines.push_back("tensors of " + coupling.weights.file + " for " + std::to_string(coupling.factor) + "x");
+  }
+  return lines;
+}
+
+fs::path default_model_folder() {
+  if (const char* named = std::getenv("FMBOOST_MODEL"); named != nullptr && *named != '\0') {
+    return named;
+  }
+  const fs::path place = executable_dir();
+  const fs::path installed = place.parent_path() / "share" / "fmboost" / "models" / "default";
+  if (fs::exists(installed / "bundle.json")) {
+    return installed;
+  }
+  for (fs::path folder = place; folder.has_relative_path(); folder = folder.parent_path()) {
+    if (fs::exists(folder / "models" / "default" / "bundle.json")) {
+      return folder / "models" / "default";
+    }
+  }
+  throw ModelError("no model was named with -m or FMBOOST_MODEL, and the default one was not found beside '" +
+                   place.string() + "'");
+}
+
+}  // namespace fmboost

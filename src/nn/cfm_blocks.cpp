@@ -1,0 +1,110 @@
+#include "cfm_blocks.h"
+
+#include <utility>
+
+namespace fmboost {
+namespace {
+
+namespace nn = torch::nn;
+
+constexpr std::int64_t kGroups = 32;
+
+nn::GroupNorm group_norm(std::int64_t channels) {
+  return nn::GroupNorm(nn::GroupNormOptions(kGroups, channels));
+}
+
+nn::Conv2d convolution(std::int64_t in, std::int64_t out) {
+  return nn::Conv2d(nn::Conv2dOptions(in, out, 3).padding(1));
+}
+
+}  // namespace
+
+CfmResBlockImpl::CfmResBlockImpl(std::int64_t in_channels, std::int64_t embedding, std::int64_t out_channels,
+                                 bool scale_shift, double dropout)
+    : scale_shift_(scale_shift),
+      in_norm_(group_norm(in_channels)),
+      out_norm_(group_norm(out_channels)),
+      in_conv_(convolution(in_channels, out_channels)),
+      out_conv_(zeroed(convolution(out_channels, out_channels))),
+      embedding_(embedding, scale_shift ? 2 * out_channels : out_channels),
+      dropout_(dropout) {
+  // The lists give the published names; SiLU stands in them for its number.
+  register_module("in_layers", nn::ModuleList(in_norm_, nn::SiLU(), in_conv_));
+  register_module("emb_layers", nn::ModuleList(nn::SiLU(), embedding_));
+  register_module("out_layers", nn::ModuleList(out_norm_, nn::SiLU(), dropout_, out_conv_));
+  if (in_channels != out_channels) {
+    skip_ = register_module("skip_connection", nn::Conv2d(nn::Conv2dOptions(in_channels, out_channels, 1)));
+  }
+}
+
+torch::Tensor CfmResBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& embedding) {
+  torch::Tensor h = in_conv_(torch::silu(in_norm_(x)));
+  const torch::Tensor e = embedding_(torch::silu(embedding)).unsqueeze(-1).unsqueeze(-1);
+  if (scale_shift_) {
+    const auto halves = e.chunk(2, 1);
+    h = out_norm_(h) * (1 + halves[0]) + halves[1];
+  } else {
+    h = out_norm_(h + e);
+  }
+  h = out_conv_(dropout_(torch::silu(h)));
+  return (skip_.is_empty() ? x : skip_(x)) + h;
+}
+
+CfmAttentionImpl::CfmAttentionImpl(std::int64_t channels, std::int64_t heads, std::int64_t dim_head, bool linear)
+    : heads_(heads), dim_head_(dim_head), linear_(linear) {
+  norm_ = register_module("norm", group_norm(channels));
+  qkv_ = register_module("qkv", nn::Conv1d(nn::Conv1dOptions(channels, 3 * heads * dim_head, 1)));
+  proj_out_ = register_module("proj_out", zeroed(nn::Conv1d(nn::Conv1dOptions(heads * dim_head, channels, 1))));
+}
+
+torch::Tensor CfmAttentionImpl::forward(const torch::Tensor& x) {
+  const std::int64_t batch = x.size(0);
+  const std::int64_t sites = x.size(2) * x.size(3);
+  const torch::Tensor tokens = x.reshape({batch, x.size(1), sites});
+  const auto parts = qkv_(norm_(tokens)).reshape({batch, heads_, sites, 3 * dim_head_}).chunk(3, -1);
+  torch::Tensor out;
+  if (linear_) {
+    const double scale = 1.0 / std::sqrt(static_cast<double>(dim_head_));
+    const torch::Tensor context = torch::softmax(parts[1], -2).transpose(-1, -2).matmul(parts[2]);
+    out = (torch::softmax(parts[0], -1) * scale).matmul(context);
+  } else {
+    out = at::scaled_dot_product_attention(parts[0], parts[1], parts[2]);
+  }
+  return (tokens + proj_out_(out.reshape({batch, heads_ * dim_head_, sites}))).reshape(x.sizes());
+}
+
+CfmDownsampleImpl::CfmDownsampleImpl(std::int64_t channels, bool convolve) {
+  if (convolve) {
+    op_ = register_module("op", nn::Conv2d(nn::Conv2dOptions(channels, channels, 3).stride(2).padding(1)));
+  }
+}
+
+torch::Tensor CfmDownsampleImpl::forward(const torch::Tensor& x) {
+  return op_.is_empty() ? torch::avg_pool2d(x, 2, 2) : op_(x);
+}
+
+CfmUpsampleImpl::CfmUpsampleImpl(std::int64_t channels, bool convolve) {
+  if (convolve) {
+    conv_ = register_module("conv", convolution(channels, channels));
+  }
+}
+
+torch::Tensor CfmUpsampleImpl::forward(const torch::Tensor& x) {
+  const torch::Tensor enlarged = at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
+  return conv_.is_empty() ? enlarged : conv_(enlarged);
+}
+
+void CfmStage::add(CfmResBlock block) {
+  register_module(next_name(), block);
+  layers_.emplace_back(
+      [block](const torch::Tensor& x, const torch::Tensor& embedding) mutable { return block->forward(x, embedding); });
+}
+
+torch::Tensor CfmStage::forward(torch::Tensor x, const torch::Tensor& embedding) {
+  for (const auto& layer : layers_) {
+    x = layer(x, embedding);
+  }
+  return x;
+}
+
+}  // namespace fmboost

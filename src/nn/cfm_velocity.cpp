@@ -1,0 +1,67 @@
+#include "cfm_velocity.h"
+
+#include <nlohmann/json.hpp>
+
+#include "fmboost/core/error.h"
+#include "fmboost/nn/load_weights.h"
+
+namespace fmboost {
+namespace {
+
+void check_metadata(const SafetensorsFile& file, const CouplingEntry& entry) {
+  const auto found = file.metadata().find("config");
+  if (found == file.metadata().end()) {
+    return;
+  }
+  const auto config = nlohmann::json::parse(found->second, nullptr, /*allow_exceptions=*/false);
+  if (config.is_discarded() || to_json(cfm_unet_options_from_json(config)) != to_json(entry.network)) {
+    throw ModelError("'" + file.path().string() +
+                     "' was made for another network configuration than bundle.json gives");
+  }
+}
+
+CfmUnet load_network(const std::filesystem::path& file, const CouplingEntry& entry) {
+  const SafetensorsFile weights(file);
+  check_metadata(weights, entry);
+  CfmUnet network(entry.network);
+  load_strictly(*network, weights);
+  network->eval();
+  return network;
+}
+
+class CfmVelocity final : public VelocityNetwork {
+ public:
+  CfmVelocity(CfmUnet network, bool with_context, const Placement& placement)
+      : network_(std::move(network)), with_context_(with_context), placement_(placement) {
+    network_->to(placement.device, placement.dtype);
+  }
+
+  torch::Tensor velocity(const torch::Tensor& x, double t, const torch::Tensor& context) override {
+    const c10::InferenceMode no_gradients;
+    const torch::Tensor time =
+        torch::full({x.size(0)}, t, torch::TensorOptions().dtype(torch::kFloat32).device(placement_.device));
+    const torch::Tensor none;
+    return network_->forward(place(x), time, with_context_ ? place(context) : none).to(torch::kFloat32).contiguous();
+  }
+
+ private:
+  torch::Tensor place(const torch::Tensor& tensor) const { return tensor.to(placement_.device, placement_.dtype); }
+
+  CfmUnet network_;
+  bool with_context_;
+  Placement placement_;
+};
+
+}  // namespace
+
+std::unique_ptr<VelocityNetwork> make_cfm_velocity(const std::filesystem::path& file, const CouplingEntry& entry,
+                                                   const Placement& placement) {
+  const bool with_context = entry.network.in_channels > entry.network.out_channels;
+  return std::make_unique<CfmVelocity>(load_network(file, entry), with_context, placement);
+}
+
+void check_cfm_weights(const std::filesystem::path& file, const CouplingEntry& entry) {
+  load_network(file, entry);
+}
+
+}  // namespace fmboost

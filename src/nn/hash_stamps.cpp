@@ -1,0 +1,75 @@
+#include "hash_stamps.h"
+
+#include <sys/stat.h>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/files.h"
+#include "fmboost/core/sha256.h"
+
+namespace fmboost {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What changes when the file does; nanoseconds and inode catch a replacement within the same second.
+std::string stamp_text(const fs::path& file, const std::string& hash) {
+  struct stat status {};
+  if (::stat(file.c_str(), &status) != 0) {
+    return {};
+  }
+  return std::to_string(status.st_size) + " " + std::to_string(status.st_mtim.tv_sec) + "." +
+         std::to_string(status.st_mtim.tv_nsec) + " " + std::to_string(status.st_ino) + " " + hash + "\n";
+}
+
+fs::path stamp_path(const fs::path& file) {
+  const fs::path cache = user_cache_dir();
+  std::error_code error;
+  const fs::path full = fs::canonical(file, error);
+  return cache.empty() || error ? fs::path() : cache / "hashes" / sha256(as_bytes(full.string()));
+}
+
+bool stamp_matches(const fs::path& stamp, const std::string& text) {
+  try {
+    return !stamp.empty() && !text.empty() && fs::exists(stamp) && read_text_file(stamp) == text;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+// Without a writable cache every run checks again, which is slower and still right.
+void write_stamp(const fs::path& stamp, const std::string& text) {
+  if (stamp.empty() || text.empty()) {
+    return;
+  }
+  try {
+    fs::create_directories(stamp.parent_path());
+    write_file_atomically(stamp, as_bytes(text));
+  } catch (const std::exception&) {
+  }
+}
+
+}  // namespace
+
+void check_file_hash(const fs::path& file, const std::string& expected, bool use_stamp) {
+  if (!fs::exists(file)) {
+    throw ModelError("the bundle names '" + file.string() + "', which is missing");
+  }
+  const fs::path stamp = use_stamp ? stamp_path(file) : fs::path();
+  const std::string text = stamp_text(file, expected);
+  if (stamp_matches(stamp, text)) {
+    return;
+  }
+  std::string found;
+  try {
+    found = sha256_file(file);
+  } catch (const Error& error) {
+    throw ModelError(error.what());
+  }
+  if (found != expected) {
+    throw ModelError("'" + file.string() + "' is damaged or was changed: bundle.json gives SHA-256 " + expected +
+                     ", the file has " + found + "; get the bundle again");
+  }
+  write_stamp(stamp, text);
+}
+
+}  // namespace fmboost

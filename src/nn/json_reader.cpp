@@ -1,0 +1,55 @@
+#include "json_reader.h"
+
+namespace fmboost {
+
+JsonReader JsonReader::parse(const std::string& text, const std::string& origin) {
+  json value;
+  try {
+    value = json::parse(text);
+  } catch (const json::parse_error& error) {
+    throw ModelError("'" + origin + "' is not valid JSON (byte " + std::to_string(error.byte) + ")");
+  }
+  if (!value.is_object()) {
+    throw ModelError("'" + origin + "' must hold a JSON object");
+  }
+  return {std::move(value), origin, ""};
+}
+
+std::string JsonReader::where(const std::string& key) const {
+  const std::string full = path_.empty() || key.empty() ? path_ + key : path_ + "." + key;
+  return "'" + origin_ + "'" + (full.empty() ? "" : ", " + full);
+}
+
+void JsonReader::fail(const std::string& key, const std::string& expected) const {
+  const std::string found = value_.contains(key) ? value_.at(key).dump(-1, ' ', false, json::error_handler_t::replace)
+                                                 : std::string("nothing");
+  throw ModelError(where(key) + ": expected " + expected + ", found " + found.substr(0, 100));
+}
+
+JsonReader JsonReader::object(const std::string& key) const {
+  if (!has(key) || !value_.at(key).is_object()) {
+    fail(key, "an object");
+  }
+  return {value_.at(key), origin_, path_.empty() ? key : path_ + "." + key};
+}
+
+std::vector<JsonReader> JsonReader::objects(const std::string& key) const {
+  std::vector<JsonReader> result;
+  if (!has(key)) {
+    return result;
+  }
+  const json& list = value_.at(key);
+  if (!list.is_array()) {
+    fail(key, "a list of objects");
+  }
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const std::string name = key + "[" + std::to_string(i) + "]";
+    if (!list[i].is_object()) {
+      fail(key, "a list of objects");
+    }
+    result.push_back(JsonReader(list[i], origin_, path_.empty() ? name : path_ + "." + name));
+  }
+  return result;
+}
+
+}  // namespace fmboost

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "fmboost/core/error.h"
+
+namespace fmboost {
+
+/// Reads fields of a JSON object; an error names the file and the field's path, what was expected and what was found.
+class JsonReader {
+ public:
+  using json = nlohmann::json;
+
+  static JsonReader parse(const std::string& text, const std::string& origin);
+
+  bool has(const std::string& key) const { return value_.contains(key) && !value_.at(key).is_null(); }
+  const json& value() const { return value_; }
+
+  /// "'bundle.json', denoiser.schedule"
+  std::string where(const std::string& key = "") const;
+  [[noreturn]] void fail(const std::string& key, const std::string& expected) const;
+
+  /// The object under `key`.
+  JsonReader object(const std::string& key) const;
+  /// The objects of the list under `key`; none when it is missing.
+  std::vector<JsonReader> objects(const std::string& key) const;
+
+  template <typename T>
+  T get(const std::string& key) const {
+    if (!has(key)) {
+      fail(key, "a value");
+    }
+    return convert<T>(key);
+  }
+  template <typename T>
+  T get_or(const std::string& key, T missing) const {
+    return has(key) ? convert<T>(key) : std::move(missing);
+  }
+  template <typename T>
+  T get_in(const std::string& key, T low, T high) const {
+    const T value = get<T>(key);
+    if (!(value >= low && value <= high)) {
+      fail(key, "a number from " + json(low).dump() + " to " + json(high).dump());
+    }
+    return value;
+  }
+  template <typename T>
+  T get_in_or(const std::string& key, T missing, T low, T high) const {
+    return has(key) ? get_in<T>(key, low, high) : missing;
+  }
+
+ private:
+  JsonReader(json value, std::string origin, std::string path)
+      : value_(std::move(value)), origin_(std::move(origin)), path_(std::move(path)) {}
+
+  // Stricter than the library, which turns true into 1 and 2.5 into 2.
+  template <typename T>
+  T convert(const std::string& key) const {
+    const json& found = value_.at(key);
+    if constexpr (std::is_same_v<T, std::string>) {
+      require_type(found.is_string(), key, "a text");
+    } else if constexpr (std::is_same_v<T, bool>) {
+      require_type(found.is_boolean(), key, "true or false");
+    } else if constexpr (std::is_integral_v<T>) {
+      require_type(found.is_number_integer() && std::in_range<T>(found.get<std::int64_t>()), key, "a whole number");
+    } else {
+      require_type(found.is_number(), key, "a number");
+    }
+    return found.get<T>();
+  }
+  void require_type(bool fits, const std::string& key, const std::string& expected) const {
+    if (!fits) {
+      fail(key, expected);
+    }
+  }
+
+  json value_;
+  std::string origin_;
+  std::string path_;
+};
+
+}  // namespace fmboost

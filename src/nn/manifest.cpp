@@ -1,0 +1,248 @@
+#include "fmboost/nn/manifest.h"
+
+#include "json_reader.h"
+
+#include <algorithm>
+
+#include "fmboost/core/error.h"
+#include "fmboost/diffusion/sampler.h"
+#include "fmboost/flow/ode_solver.h"
+
+namespace fmboost {
+namespace {
+
+constexpr int kVersion = 1;
+constexpr std::int64_t kMaxChannels = 4096;
+
+BundleFile read_file_entry(const JsonReader& reader, const std::string& file_key = "file",
+                           const std::string& hash_key = "sha256") {
+  BundleFile result{reader.get<std::string>(file_key), reader.get<std::string>(hash_key)};
+  const bool hash_ok = result.sha256.size() == 64 &&
+                       std::all_of(result.sha256.begin(), result.sha256.end(),
+                                   [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  if (!hash_ok) {
+    reader.fail(hash_key, "64 lower-case hexadecimal digits");
+  }
+  const std::filesystem::path path(result.file);
+  const bool leaves = path.is_absolute() || std::find(path.begin(), path.end(), "..") != path.end();
+  if (result.file.empty() || leaves) {
+    reader.fail(file_key, "a path inside the bundle's folder");
+  }
+  return result;
+}
+
+BundleFile read_program(const JsonReader& reader) {
+  const auto backend = reader.get<std::string>("backend");
+  if (backend != "torchscript") {
+    reader.fail("backend", "\"torchscript\", the one this version supports");
+  }
+  return read_file_entry(reader);
+}
+
+// Wraps the parsers of the option types, whose errors do not know the field.
+template <typename Parse>
+auto parse_field(const JsonReader& reader, const std::string& key, const Parse& parse) {
+  try {
+    return parse(reader.get<std::string>(key));
+  } catch (const UsageError& error) {
+    throw ModelError(reader.where(key) + ": " + error.what());
+  }
+}
+
+TokenizerEntry read_tokenizer(const JsonReader& reader) {
+  TokenizerEntry entry;
+  entry.type = reader.get<std::string>("type");
+  if (entry.type == "clip-bpe") {
+    entry.vocab = read_file_entry(reader, "vocab", "vocab_sha256");
+    entry.merges = read_file_entry(reader, "merges", "merges_sha256");
+    entry.start = reader.get_or<std::int64_t>("start", entry.start);
+    entry.end = reader.get_or<std::int64_t>("end", entry.end);
+    entry.pad = reader.get_or<std::int64_t>("pad", entry.pad);
+  } else if (entry.type == "words") {
+    entry.words = read_file_entry(reader, "words");
+    entry.pad = reader.get_or<std::int64_t>("pad", 0);
+    entry.null = reader.get_or<std::int64_t>("null", entry.null);
+  } else {
+    reader.fail("type", "\"clip-bpe\" or \"words\"");
+  }
+  entry.max_length = reader.get_in<std::int64_t>("max_length", 3, 4096);
+  return entry;
+}
+
+NoiseScheduleOptions read_schedule(const JsonReader& reader) {
+  NoiseScheduleOptions options;
+  options.beta_start = reader.get_or("beta_start", options.beta_start);
+  options.beta_end = reader.get_or("beta_end", options.beta_end);
+  options.beta_schedule = reader.get_or("beta_schedule", options.beta_schedule);
+  options.train_steps = reader.get_or("train_steps", options.train_steps);
+  options.timestep_spacing = reader.get_or("timestep_spacing", options.timestep_spacing);
+  options.steps_offset = reader.get_or("steps_offset", options.steps_offset);
+  options.set_alpha_to_one = reader.get_or("set_alpha_to_one", options.set_alpha_to_one);
+  options.original_steps = reader.get_or("original_steps", options.original_steps);
+  options.timestep_scaling = reader.get_or("timestep_scaling", options.timestep_scaling);
+  try {
+    options.check();
+  } catch (const UsageError& error) {
+    throw ModelError(reader.where() + ": " + error.what());
+  }
+  return options;
+}
+
+DenoiserEntry read_denoiser(const JsonReader& reader) {
+  DenoiserEntry entry;
+  entry.program = read_program(reader);
+  entry.prediction = parse_field(reader, "prediction", parse_prediction);
+  entry.schedule = read_schedule(reader.object("schedule"));
+  entry.latent_channels = reader.get_in<std::int64_t>("latent_channels", 1, kMaxChannels);
+  entry.native_size = reader.get_in<std::int64_t>("native_size", 8, 8192);
+  entry.size_multiple = reader.get_in<std::int64_t>("size_multiple", 1, 1024);
+  if (reader.has("guidance_embedding")) {
+    entry.guidance_embedding = reader.get_in<std::int64_t>("guidance_embedding", 4, kMaxChannels);
+  }
+  entry.default_sampler = reader.get_or("default_sampler", entry.default_sampler);
+  const auto& names = sampler_names();
+  if (std::find(names.begin(), names.end(), entry.default_sampler) == names.end()) {
+    reader.fail("default_sampler", "a sampler this version knows");
+  }
+  entry.default_steps = reader.get_in_or<int>("default_steps", entry.default_steps, 1, entry.schedule.train_steps);
+  entry.default_guidance = reader.get_in_or<double>("default_guidance", entry.default_guidance, 0, 1000);
+  entry.default_karras = reader.get_or("default_karras", false);
+  return entry;
+}
+
+AutoencoderEntry read_autoencoder(const JsonReader& reader) {
+  AutoencoderEntry entry;
+  entry.encoder = read_program(reader.object("encoder"));
+  entry.decoder = read_program(reader.object("decoder"));
+  entry.factor = reader.get_in<std::int64_t>("factor", 1, 64);
+  entry.latent_channels = reader.get_in<std::int64_t>("latent_channels", 1, kMaxChannels);
+  entry.scale = reader.get_in<double>("scale", 1e-6, 1e6);
+  entry.shift = reader.get_in_or<double>("shift", 0.0, -1e6, 1e6);
+  return entry;
+}
+
+CouplingEntry read_coupling(const JsonReader& reader) {
+  CouplingEntry entry;
+  entry.weights = read_file_entry(reader);
+  entry.factor = reader.get_in<std::int64_t>("factor", 2, 16);
+  try {
+    entry.network = cfm_unet_options_from_json(reader.object("network").value());
+  } catch (const ModelError& error) {
+    throw ModelError(reader.where("network") + ": " + error.what());
+  }
+  entry.path = parse_field(reader, "path", parse_path);
+  entry.upsampling = parse_field(reader, "upsampling", parse_upsampling);
+  entry.solver = reader.get_or("solver", entry.solver);
+  const auto& solvers = ode_method_names();
+  if (std::find(solvers.begin(), solvers.end(), entry.solver) == solvers.end()) {
+    reader.fail("solver", "a solver this version knows");
+  }
+  entry.steps = reader.get_in_or<int>("steps", entry.steps, 1, 1000);
+  entry.noising_step = reader.get_in_or<int>("noising_step", entry.noising_step, -1, 999);
+  entry.start_from_noise = reader.get_or("start_from_noise", false);
+  entry.back_projection = reader.get_in_or<int>("back_projection", 0, 0, 16);
+  return entry;
+}
+
+void require(bool condition, const std::string& origin, const std::string& message) {
+  if (!condition) {
+    throw ModelError("'" + origin + "': " + message);
+  }
+}
+
+void check_parts_fit(const Manifest& manifest, const std::string& origin) {
+  const auto& denoiser = manifest.denoiser;
+  const auto& autoencoder = manifest.autoencoder;
+  require(denoiser.has_value() || autoencoder.has_value(), origin, "a bundle needs a denoiser or an autoencoder");
+  require(denoiser.has_value() == manifest.text_encoder.has_value() &&
+              denoiser.has_value() == manifest.tokenizer.has_value(),
+          origin, "tokenizer, text_encoder and denoiser belong together: give all three or none");
+  require(autoencoder.has_value(), origin, "a bundle needs an autoencoder");
+  if (denoiser) {
+    require(denoiser->latent_channels == autoencoder->latent_channels, origin,
+            c10::str("the denoiser works on ", denoiser->latent_channels, " latent channels, the autoencoder on ",
+                     autoencoder->latent_channels));
+    require(denoiser->size_multiple % autoencoder->factor == 0, origin,
+            "denoiser.size_multiple must be a multiple of autoencoder.factor");
+  }
+  for (std::size_t i = 0; i < manifest.couplings.size(); ++i) {
+    const CfmUnetOptions& network = manifest.couplings[i].network;
+    const auto channels = autoencoder->latent_channels;
+    const bool with_context = network.in_channels == 2 * channels;
+    require(network.out_channels == channels && (with_context || network.in_channels == channels), origin,
+            c10::str("couplings[", i, "] maps ", network.in_channels, " channels to ", network.out_channels,
+                     "; latents of ", channels, " channels need ", 2 * channels, " (or ", channels,
+                     " without context) to ", channels, ": it belongs to other latents"));
+  }
+}
+
+}  // namespace
+
+std::vector<BundleFile> Manifest::files() const {
+  std::vector<BundleFile> all;
+  const auto add = [&all](const BundleFile& file) {
+    const bool known = std::any_of(all.begin(), all.end(), [&](const BundleFile& other) {
+      return other.file == file.file && other.sha256 == file.sha256;
+    });
+    if (!file.file.empty() && !known) {
+      all.push_back(file);
+    }
+  };
+  if (tokenizer) {
+    add(tokenizer->vocab);
+    add(tokenizer->merges);
+    add(tokenizer->words);
+  }
+  if (text_encoder) {
+    add(text_encoder->program);
+  }
+  if (denoiser) {
+    add(denoiser->program);
+  }
+  if (autoencoder) {
+    add(autoencoder->encoder);
+    add(autoencoder->decoder);
+  }
+  for (const auto& coupling : couplings) {
+    add(coupling.weights);
+  }
+  return all;
+}
+
+Manifest parse_manifest(const std::string& text, const std::string& origin) {
+  const JsonReader reader = JsonReader::parse(text, origin);
+  if (reader.get_or<std::string>("format", "") != "fmboost-bundle") {
+    reader.fail("format", "\"fmboost-bundle\"");
+  }
+  const auto version = reader.get<int>("version");
+  require(
+      version <= kVersion, origin,
+      c10::str("it has bundle version ", version, ", this program supports ", kVersion, "; a newer fmboost reads it"));
+  if (version < 1) {
+    reader.fail("version", "1");
+  }
+  Manifest manifest;
+  manifest.name = reader.get<std::string>("name");
+  manifest.license = reader.get_or<std::string>("license", "");
+  manifest.source = reader.get_or<std::string>("source", "");
+  if (reader.has("tokenizer")) {
+    manifest.tokenizer = read_tokenizer(reader.object("tokenizer"));
+  }
+  if (reader.has("text_encoder")) {
+    const auto entry = reader.object("text_encoder");
+    manifest.text_encoder = TextEncoderEntry{read_program(entry), entry.get_in<std::int64_t>("width", 1, 65536)};
+  }
+  if (reader.has("denoiser")) {
+    manifest.denoiser = read_denoiser(reader.object("denoiser"));
+  }
+  if (reader.has("autoencoder")) {
+    manifest.autoencoder = read_autoencoder(reader.object("autoencoder"));
+  }
+  for (const auto& coupling : reader.objects("couplings")) {
+    manifest.couplings.push_back(read_coupling(coupling));
+  }
+  check_parts_fit(manifest, origin);
+  return manifest;
+}
+
+}  // namespace fmboost

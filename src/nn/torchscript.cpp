@@ -1,0 +1,130 @@
+#include "fmboost/nn/torchscript.h"
+
+#include "torchscript_operators.h"
+
+#include <algorithm>
+#include <caffe2/serialize/inline_container.h>
+#include <torch/csrc/jit/passes/inliner.h>
+#include <torch/csrc/jit/runtime/graph_executor.h>
+
+#include "fmboost/core/error.h"
+
+namespace fmboost {
+namespace {
+
+[[noreturn]] void fail(const std::filesystem::path& file, const std::string& what) {
+  throw ModelError("'" + file.string() + "' " + what);
+}
+
+// The first line of a LibTorch error, which is what a user can use.
+std::string first_line(const c10::Error& error) {
+  const std::string text = error.what_without_backtrace();
+  return text.substr(0, text.find('\n'));
+}
+
+// A class with __setstate__ runs its code while it is loaded, before any operator could be looked at.
+void refuse_code_that_runs_on_loading(const std::filesystem::path& file) {
+  try {
+    caffe2::serialize::PyTorchStreamReader reader(file.string());
+    for (const auto& name : reader.getAllRecords()) {
+      if (name.rfind("code/", 0) != 0) {
+        continue;
+      }
+      const auto [data, size] = reader.getRecord(name);
+      if (std::string_view(static_cast<const char*>(data.get()), size).find("__setstate__") != std::string_view::npos) {
+        fail(file, "is refused: it runs code of its own while it is loaded (__setstate__)");
+      }
+    }
+  } catch (const c10::Error& error) {
+    fail(file, "is not a TorchScript archive, or it is damaged: " + first_line(error));
+  }
+}
+
+torch::jit::Module load_checked(const std::filesystem::path& file, std::size_t inputs) {
+  refuse_code_that_runs_on_loading(file);
+  torch::jit::Module module;
+  try {
+    module = torch::jit::load(file.string(), torch::kCPU);
+  } catch (const c10::Error& error) {
+    fail(file, "cannot be loaded as TorchScript: " + first_line(error));
+  }
+  const auto method = module.find_method("forward");
+  if (!method) {
+    fail(file, "has no method 'forward'");
+  }
+  const auto& schema = method->function().getSchema();
+  const std::size_t found = schema.arguments().size() - 1;  // without self
+  if (found != inputs || schema.returns().size() != 1) {
+    fail(file, c10::str("must take ", inputs, " tensors and return one; it takes ", found, " and returns ",
+                        schema.returns().size()));
+  }
+  const auto graph = method->graph()->copy();
+  torch::jit::Inline(*graph);
+  const auto refused = refused_operators(*graph);
+  if (!refused.empty()) {
+    std::string list;
+    for (const auto& name : refused) {
+      list += (list.empty() ? "" : ", ") + name;
+    }
+    fail(file, "is refused: a network may only compute with tensors, but it uses " + list);
+  }
+  module.eval();
+  return module;
+}
+
+}  // namespace
+
+void check_torchscript(const std::filesystem::path& file, std::size_t inputs) {
+  load_checked(file, inputs);
+}
+
+TorchScriptProgram::TorchScriptProgram(const std::filesystem::path& file, std::size_t inputs,
+                                       const Placement& placement)
+    : file_(file), placement_(placement), module_(load_checked(file, inputs)) {
+  module_.to(placement.device, placement.dtype);
+}
+
+torch::Tensor TorchScriptProgram::run(const std::vector<torch::Tensor>& inputs,
+                                      std::initializer_list<std::size_t> keep_float32) {
+  const c10::InferenceMode no_gradients;
+  // The optimising executor re-specialises programs after the first runs, which costs time for every new size and may
+  // change results between the first picture and the second.
+  const torch::jit::GraphOptimizerEnabledGuard plain(false);
+  std::vector<torch::jit::IValue> stack;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const bool keep = std::find(keep_float32.begin(), keep_float32.end(), i) != keep_float32.end();
+    const auto dtype = !inputs[i].is_floating_point() ? inputs[i].scalar_type()
+                       : keep                         ? torch::kFloat32
+                                                      : placement_.dtype;
+    stack.emplace_back(inputs[i].to(placement_.device, dtype));
+  }
+  try {
+    const torch::jit::IValue result = module_.forward(std::move(stack));
+    if (!result.isTensor()) {
+      fail(file_, "must return a tensor, it returned " + result.tagKind());
+    }
+    return result.toTensor().to(torch::kFloat32);
+  } catch (const c10::OutOfMemoryError&) {
+    throw;
+  } catch (const c10::Error& error) {
+    fail(file_, "failed while running: " + first_line(error));
+  } catch (const std::runtime_error& error) {
+    if (dynamic_cast<const Error*>(&error) != nullptr) {
+      throw;
+    }
+    const std::string text = error.what();  // the interpreter's errors end with the cause
+    const auto last = text.find_last_not_of('\n');
+    const auto start = text.rfind('\n', last);
+    fail(file_, "failed while running: " + text.substr(start == std::string::npos ? 0 : start + 1));
+  }
+}
+
+void TorchScriptProgram::probe(const std::vector<torch::Tensor>& inputs, at::IntArrayRef expected,
+                               std::initializer_list<std::size_t> keep_float32) {
+  const torch::Tensor result = run(inputs, keep_float32);
+  if (result.sizes() != expected) {
+    fail(file_, c10::str("returned ", result.sizes(), " for inputs that should give ", expected));
+  }
+}
+
+}  // namespace fmboost

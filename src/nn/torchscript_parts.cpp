@@ -1,0 +1,111 @@
+#include "torchscript_parts.h"
+
+#include "fmboost/core/memory_probe.h"
+#include "fmboost/nn/torchscript.h"
+
+namespace fmboost {
+namespace {
+
+// Timesteps stay in float32: bfloat16 cannot tell 998 from 999.
+constexpr std::size_t kTimestepInput = 1;
+
+// The side of the latents that programs are probed at: small, and large enough for three halvings.
+constexpr std::int64_t kProbeSide = 8;
+
+class TorchScriptTextEncoder final : public TextEncoder {
+ public:
+  TorchScriptTextEncoder(const std::filesystem::path& file, const TextEncoderEntry& entry, std::int64_t max_length,
+                         const Placement& placement)
+      : program_(file, kTextEncoderInputs, placement) {
+    program_.probe({torch::zeros({1, max_length}, torch::kInt64)}, {1, max_length, entry.width});
+  }
+  torch::Tensor encode(const torch::Tensor& ids) override { return program_.run({ids}); }
+
+ private:
+  TorchScriptProgram program_;
+};
+
+class TorchScriptDenoiser final : public Denoiser {
+ public:
+  TorchScriptDenoiser(const std::filesystem::path& file, const DenoiserEntry& entry, std::int64_t factor,
+                      std::int64_t max_length, std::int64_t width, const Placement& placement)
+      : program_(file, denoiser_inputs(entry), placement) {
+    const std::int64_t side = entry.size_multiple / factor;
+    const std::vector<std::int64_t> shape{1, entry.latent_channels, side, side};
+    std::vector<torch::Tensor> inputs{torch::zeros(shape), torch::zeros({1}), torch::zeros({1, max_length, width})};
+    if (entry.guidance_embedding) {
+      inputs.push_back(torch::zeros({1, *entry.guidance_embedding}));
+    }
+    program_.probe(inputs, shape, {kTimestepInput});
+  }
+
+  torch::Tensor predict(const torch::Tensor& x, double timestep, const torch::Tensor& text,
+                        const torch::Tensor& guidance) override {
+    const torch::Tensor t = torch::full({x.size(0)}, timestep, torch::kFloat32);
+    std::vector<torch::Tensor> inputs{x, t, text};
+    if (guidance.defined()) {
+      inputs.push_back(guidance);
+    }
+    return program_.run(inputs, {kTimestepInput});
+  }
+
+ private:
+  TorchScriptProgram program_;
+};
+
+class TorchScriptAutoencoder final : public Autoencoder {
+ public:
+  TorchScriptAutoencoder(const std::filesystem::path& encoder, const std::filesystem::path& decoder,
+                         const AutoencoderEntry& entry, const Placement& placement)
+      : encoder_(encoder, kAutoencoderInputs, placement),
+        decoder_(decoder, kAutoencoderInputs, placement),
+        entry_(entry) {
+    const std::int64_t side = kProbeSide * entry.factor;
+    const std::vector<std::int64_t> latent{1, entry.latent_channels, kProbeSide, kProbeSide};
+    const auto pixels = static_cast<double>(side * side);
+    // Both are weighed while they are probed; the larger one decides what fits into memory.
+    const auto encoding = peak_tensor_memory(placement.device, [&] {
+      encoder_.probe({torch::zeros({1, 3, side, side})}, latent);
+    });
+    const auto decoding = peak_tensor_memory(placement.device, [&] {
+      decoder_.probe({torch::zeros(latent)}, {1, 3, side, side});
+    });
+    bytes_per_pixel_ = static_cast<double>(std::max(encoding, decoding)) / pixels;
+  }
+
+  torch::Tensor encode(const torch::Tensor& pixels) override {
+    return (encoder_.run({pixels}) - entry_.shift) * entry_.scale;
+  }
+  torch::Tensor decode(const torch::Tensor& latent) override {
+    return decoder_.run({latent / entry_.scale + entry_.shift});
+  }
+  double bytes_per_pixel() const override { return bytes_per_pixel_; }
+
+ private:
+  TorchScriptProgram encoder_;
+  TorchScriptProgram decoder_;
+  AutoencoderEntry entry_;
+  double bytes_per_pixel_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<TextEncoder> make_torchscript_text_encoder(const std::filesystem::path& file,
+                                                           const TextEncoderEntry& entry, std::int64_t max_length,
+                                                           const Placement& placement) {
+  return std::make_unique<TorchScriptTextEncoder>(file, entry, max_length, placement);
+}
+
+std::unique_ptr<Denoiser> make_torchscript_denoiser(const std::filesystem::path& file, const DenoiserEntry& entry,
+                                                    std::int64_t factor, std::int64_t max_length, std::int64_t width,
+                                                    const Placement& placement) {
+  return std::make_unique<TorchScriptDenoiser>(file, entry, factor, max_length, width, placement);
+}
+
+std::unique_ptr<Autoencoder> make_torchscript_autoencoder(const std::filesystem::path& encoder,
+                                                          const std::filesystem::path& decoder,
+                                                          const AutoencoderEntry& entry, const Placement& placement) {
+  return std::make_unique<TorchScriptAutoencoder>(encoder, decoder, entry, placement);
+}
+
+}  // namespace fmboost
