@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <torch/types.h>
+#include <vector>
+
+#include "fmboost/core/progress.h"
+#include "fmboost/flow/coupling.h"
+#include "fmboost/pipeline/model_parts.h"
+#include "fmboost/pipeline/sizes.h"
+
+namespace fmboost {
+
+/// What a user may say about the flow; what is left open comes from the bundle's coupling.
+struct FlowOptions {
+  std::optional<int> steps;              ///< solver steps from t = 0 to t = 1
+  std::optional<std::string> solver;     ///< euler, midpoint, rk4, heun3, dopri5 or bosh3
+  std::optional<int> noising_step;       ///< of 1000; 0 and less: start from the context itself
+  std::optional<Upsampling> upsampling;  ///< psu or lsu
+
+  /// Throws UsageError naming what is out of range.
+  void check() const;
+};
+
+/// How large pictures are cut into windows.
+struct TileOptions {
+  bool automatic = true;      ///< one window where it fits into memory, else the largest that does
+  std::int64_t size = 0;      ///< side of a window in pixels of the result when not automatic; 0: never tile
+  std::int64_t overlap = 64;  ///< pixels that neighbouring windows share at least
+
+  /// Throws UsageError naming what is out of range.
+  void check() const;
+};
+
+/// The coupling that a bundle uses for a factor, with a user's wishes put in.
+CouplingEntry resolve_coupling(const Manifest& manifest, std::int64_t factor, const FlowOptions& options);
+
+/// The factors of a bundle's couplings.
+std::vector<std::int64_t> coupling_factors(const Manifest& manifest);
+
+/// Watches what a stage makes: a name such as "context-0", "high_latent-0" and the tensor.
+using IntermediateObserver = std::function<void(const std::string& name, const torch::Tensor& tensor)>;
+
+/// What is enlarged: pixels always, and the latent they were decoded from where there is one in the same latent space.
+struct BoostInput {
+  torch::Tensor pixels;  ///< (1, 3, H, W) float32, about [-1, 1]
+  torch::Tensor latent;  ///< scaled, or undefined
+};
+
+/// The enlarging half of the pipeline: couplings run one after the other on one picture.
+class Booster {
+ public:
+  /// `parts` must outlive it.
+  Booster(ModelParts& parts, FlowOptions flow, TileOptions tiles);
+
+  /// Runs the couplings of the given factors. The last one makes exactly `target` when given, else the product's size.
+  /// `seed` is the picture's: every coupling draws from a generator of its own, one field for the whole picture.
+  /// Returns pixels (1, 3, H, W) float32 on the CPU, not clamped.
+  torch::Tensor run(const BoostInput& input, const std::vector<std::int64_t>& factors, std::optional<Size> target,
+                    std::uint64_t seed, const ProgressCallback& progress = {},
+                    const IntermediateObserver& observer = {});
+
+  /// Bytes that enlarging to `size` in one window would take, and what can be had. Loads the autoencoder to weigh it.
+  /// Throws MemoryError with the figures when not even the smallest window fits.
+  void check_memory(const Size& size);
+
+ private:
+  torch::Tensor run_coupling(const BoostInput& input, const CouplingEntry& coupling, const Size& target, int index,
+                             std::uint64_t seed, const ProgressCallback& progress,
+                             const IntermediateObserver& observer);
+  std::int64_t window_side(const Size& padded, std::int64_t unit);
+
+  ModelParts& parts_;
+  FlowOptions flow_;
+  TileOptions tiles_;
+};
+
+}  // namespace fmboost

@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <torch/types.h>
+#include <vector>
+
+#include "fmboost/core/progress.h"
+#include "fmboost/pipeline/boost.h"
+#include "fmboost/pipeline/model_parts.h"
+#include "fmboost/pipeline/sizes.h"
+
+namespace fmboost {
+
+/// One picture to make. What is left open comes from the bundle.
+struct GenerateRequest {
+  std::string prompt;
+  std::string negative_prompt;
+  std::uint64_t seed = 42;
+  std::optional<Size> size;       ///< final size; open: twice the native size with couplings, else the native size
+  std::optional<Size> base_size;  ///< low-resolution size; open: see plan_generation
+  std::optional<int> steps;
+  std::optional<double> guidance;
+  std::optional<std::string> sampler;
+  std::optional<bool> karras;
+  bool boost = true;  ///< false: stop at low resolution
+  FlowOptions flow;
+
+  bool operator==(const GenerateRequest&) const;
+};
+
+/// A request with everything decided.
+struct GeneratePlan {
+  GenerateRequest request;
+  Size size;
+  ChainPlan chain;
+  std::string sampler;
+  int steps = 0;
+  double guidance = 1.0;
+  bool karras = false;
+  bool guided = false;  ///< classifier-free guidance: two predictions a step
+};
+
+/// What was made of one request.
+struct GeneratedPicture {
+  GeneratePlan plan;
+  torch::Tensor pixels;                                ///< (1, 3, H, W) float32 on the CPU, not clamped
+  std::map<std::string, torch::Tensor> intermediates;  ///< low_latent, low, and context-I, high_latent-I a coupling
+  std::map<std::string, double> seconds;               ///< by stage
+};
+
+struct GenerateSettings {
+  std::int64_t batch_size = 1;  ///< requests alike in all but prompt and seed that are denoised together
+  TileOptions tiles;
+  bool keep_intermediates = false;
+};
+
+/// What happens on the way. Every member may be empty.
+struct GenerateCallbacks {
+  ProgressCallback progress;
+  std::function<void(std::size_t index, GeneratedPicture picture)> finished;
+  std::function<void(std::size_t index, const std::exception& error)> failed;
+  std::function<void(std::size_t index, const std::string& notice)> notice;  ///< cut or unknown words, empty prompts
+};
+
+/// Text to pictures: tokenizer, text encoder, sampler over the denoiser, decoder, couplings.
+class GeneratePipeline {
+ public:
+  /// `booster_parts` holds the autoencoder and couplings that enlarge; null: those of `parts`.
+  GeneratePipeline(std::shared_ptr<ModelParts> parts, std::shared_ptr<ModelParts> booster_parts,
+                   GenerateSettings settings);
+  ~GeneratePipeline();
+
+  /// Decides sizes, couplings and sampler settings without loading anything. Throws UsageError or ModelError.
+  GeneratePlan plan(const GenerateRequest& request) const;
+
+  /// Makes all of them, telling the callbacks. An item's error goes to `failed` and the rest is still made; a broken
+  /// model or an interrupt ends the run by throwing. Parts are freed after their last use.
+  void run(const std::vector<GenerateRequest>& requests, const GenerateCallbacks& callbacks);
+
+ private:
+  class Run;
+
+  std::shared_ptr<ModelParts> parts_;
+  std::shared_ptr<ModelParts> booster_parts_;
+  GenerateSettings settings_;
+};
+
+}  // namespace fmboost

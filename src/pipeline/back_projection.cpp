@@ -1,0 +1,72 @@
+#include "fmboost/pipeline/back_projection.h"
+
+#include "fmboost/core/error.h"
+#include "fmboost/image/resize.h"
+
+namespace fmboost {
+namespace {
+
+// The a-trous low-pass of one level: the kernel's taps stand `spacing` sites apart.
+torch::Tensor low_pass(const torch::Tensor& x, std::int64_t spacing) {
+  const torch::Tensor taps = torch::tensor({0.25F, 0.5F, 0.25F}, x.options());
+  const std::int64_t channels = x.size(1);
+  const torch::Tensor vertical = taps.view({1, 1, 3, 1}).expand({channels, 1, 3, 1});
+  const torch::Tensor horizontal = taps.view({1, 1, 1, 3}).expand({channels, 1, 1, 3});
+  const torch::Tensor padded = at::replication_pad2d(x, {spacing, spacing, spacing, spacing});
+  const std::vector<std::int64_t> none{0, 0};
+  const std::vector<std::int64_t> unit{1, 1};
+  const torch::Tensor rows =
+      at::conv2d(padded, vertical, {}, unit, none, std::vector<std::int64_t>{spacing, 1}, channels);
+  return at::conv2d(rows, horizontal, {}, unit, none, std::vector<std::int64_t>{1, spacing}, channels);
+}
+
+torch::Tensor low_frequencies(torch::Tensor x) {
+  constexpr int kLevels = 5;
+  for (int level = 0; level < kLevels; ++level) {
+    x = low_pass(x, std::int64_t{1} << level);
+  }
+  return x;
+}
+
+}  // namespace
+
+torch::Tensor back_project(torch::Tensor enlarged, const torch::Tensor& source, int rounds) {
+  for (int round = 0; round < rounds; ++round) {
+    const torch::Tensor reduced = resize_bicubic(enlarged, source.size(2), source.size(3));
+    enlarged = enlarged + resize_bicubic(source - reduced, enlarged.size(2), enlarged.size(3));
+  }
+  return enlarged;
+}
+
+ColorFix parse_color_fix(const std::string& name) {
+  for (const auto fix : {ColorFix::none, ColorFix::adain, ColorFix::wavelet}) {
+    if (name == color_fix_name(fix)) {
+      return fix;
+    }
+  }
+  throw UsageError("unknown colour fix '" + name + "': use none, adain or wavelet");
+}
+
+std::string color_fix_name(ColorFix fix) {
+  return fix == ColorFix::adain ? "adain" : fix == ColorFix::wavelet ? "wavelet" : "none";
+}
+
+torch::Tensor fix_colors(const torch::Tensor& enlarged, const torch::Tensor& source, ColorFix fix) {
+  if (fix == ColorFix::adain) {
+    constexpr double kEpsilon = 1e-5;
+    const auto sites = std::vector<std::int64_t>{2, 3};
+    const auto statistics = [&](const torch::Tensor& x) {
+      return std::pair(x.mean(sites, true), (x.var(sites, false, true) + kEpsilon).sqrt());
+    };
+    const auto [mean, deviation] = statistics(enlarged);
+    const auto [wanted_mean, wanted_deviation] = statistics(source);
+    return (enlarged - mean) / deviation * wanted_deviation + wanted_mean;
+  }
+  if (fix == ColorFix::wavelet) {
+    const torch::Tensor reference = resize_bicubic(source, enlarged.size(2), enlarged.size(3));
+    return enlarged - low_frequencies(enlarged) + low_frequencies(reference);
+  }
+  return enlarged;
+}
+
+}  // namespace fmboost

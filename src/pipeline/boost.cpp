@@ -1,0 +1,142 @@
+#include "fmboost/pipeline/boost.h"
+
+#include "coupling_stage.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/log.h"
+#include "fmboost/core/memory_probe.h"
+#include "fmboost/core/random.h"
+#include "fmboost/flow/ode_solver.h"
+#include "fmboost/pipeline/memory_plan.h"
+
+namespace fmboost {
+namespace {
+
+// Windows smaller than this lose too much of what is around them.
+constexpr std::int64_t kSmallestWindow = 256;
+
+}  // namespace
+
+void FlowOptions::check() const {
+  OdeOptions ode;
+  ode.method = solver.value_or(ode.method);
+  ode.steps = steps.value_or(ode.steps);
+  ode.check();
+  if (noising_step && *noising_step > 999) {
+    throw UsageError("the flow's noising step must be at most 999, not " + std::to_string(*noising_step));
+  }
+}
+
+void TileOptions::check() const {
+  if (!automatic && size != 0 && (size < 64 || size > kMaxSide)) {
+    throw UsageError("a tile of " + std::to_string(size) + " pixels is out of range: give 64 to " +
+                     std::to_string(kMaxSide) + ", auto or off");
+  }
+  if (overlap < 0 || (!automatic && size != 0 && overlap > size / 2)) {
+    throw UsageError("a tile overlap of " + std::to_string(overlap) +
+                     " pixels is out of range: it must be at least 0 and at most half the tile");
+  }
+}
+
+CouplingEntry resolve_coupling(const Manifest& manifest, std::int64_t factor, const FlowOptions& options) {
+  const auto found = std::find_if(manifest.couplings.begin(), manifest.couplings.end(),
+                                  [&](const CouplingEntry& entry) { return entry.factor == factor; });
+  if (found == manifest.couplings.end()) {
+    throw ModelError("the bundle '" + manifest.name + "' has no coupling for " + std::to_string(factor) + "x");
+  }
+  CouplingEntry coupling = *found;
+  coupling.steps = options.steps.value_or(coupling.steps);
+  coupling.solver = options.solver.value_or(coupling.solver);
+  coupling.noising_step = options.noising_step.value_or(coupling.noising_step);
+  coupling.upsampling = options.upsampling.value_or(coupling.upsampling);
+  return coupling;
+}
+
+std::vector<std::int64_t> coupling_factors(const Manifest& manifest) {
+  std::vector<std::int64_t> factors;
+  for (const auto& coupling : manifest.couplings) {
+    factors.push_back(coupling.factor);
+  }
+  return factors;
+}
+
+Booster::Booster(ModelParts& parts, FlowOptions flow, TileOptions tiles)
+    : parts_(parts), flow_(std::move(flow)), tiles_(tiles) {
+  flow_.check();
+  tiles_.check();
+}
+
+void Booster::check_memory(const Size& size) {
+  const MemoryPlan plan = plan_memory(parts_, size);
+  const std::int64_t smallest = std::min(kSmallestWindow * kSmallestWindow, size.width * size.height);
+  const std::int64_t window = tiles_.automatic  ? smallest
+                              : tiles_.size > 0 ? tiles_.size * tiles_.size
+                                                : size.width * size.height;
+  const std::int64_t pixels = std::min(window, size.width * size.height);
+  if (pixels > plan.pixels_that_fit()) {
+    const auto needed = plan.kept + static_cast<std::int64_t>(plan.bytes_per_pixel * static_cast<double>(pixels));
+    throw MemoryError("a picture of " + to_string(size) + " needs about " + format_bytes(needed) + " of memory, and " +
+                      format_bytes(plan.available) + " can be used" +
+                      (tiles_.automatic ? "; ask for a smaller size" : "; use --tile auto, or ask for a smaller size"));
+  }
+}
+
+std::int64_t Booster::window_side(const Size& padded, std::int64_t unit) {
+  const std::int64_t whole = std::max(padded.width, padded.height);
+  if (!tiles_.automatic) {
+    return tiles_.size == 0 ? whole : std::max(tiles_.size / unit * unit, unit);
+  }
+  const std::int64_t fits = plan_memory(parts_, padded).pixels_that_fit();
+  if (padded.width * padded.height <= fits) {
+    return whole;
+  }
+  const auto side = static_cast<std::int64_t>(std::sqrt(static_cast<double>(fits))) / unit * unit;
+  return std::max(side, (kSmallestWindow + unit - 1) / unit * unit);
+}
+
+torch::Tensor Booster::run_coupling(const BoostInput& input, const CouplingEntry& coupling, const Size& target,
+                                    int index, std::uint64_t seed, const ProgressCallback& progress,
+                                    const IntermediateObserver& observer) {
+  CouplingStage stage(parts_, coupling, derive_seed(seed, "coupling-" + std::to_string(index)), index);
+  stage.watch(progress, observer);
+  stage.prepare(input, target);
+  std::int64_t side = window_side(stage.padded_size(), stage.unit());
+  while (true) {
+    try {
+      return run_finite("coupling " + std::to_string(index + 1), parts_.placement().dtype,
+                        [&](torch::ScalarType dtype) { return stage.run(side, tiles_.overlap, dtype); });
+    } catch (const std::exception& error) {
+      const std::int64_t smaller = side / 2 / stage.unit() * stage.unit();
+      if (!is_out_of_memory(error)) {
+        throw;
+      }
+      if (!tiles_.automatic || smaller < kSmallestWindow) {
+        throw MemoryError("memory ran out while enlarging to " + to_string(target) + " in windows of " +
+                          std::to_string(side) + " pixels; ask for a smaller size or a smaller --tile");
+      }
+      side = smaller;
+      log_warning("memory ran out; going on with windows of " + std::to_string(side) + " pixels");
+    }
+  }
+}
+
+torch::Tensor Booster::run(const BoostInput& input, const std::vector<std::int64_t>& factors,
+                           std::optional<Size> target, std::uint64_t seed, const ProgressCallback& progress,
+                           const IntermediateObserver& observer) {
+  BoostInput current = input;
+  for (std::size_t i = 0; i < factors.size(); ++i) {
+    Size size{current.pixels.size(3) * factors[i], current.pixels.size(2) * factors[i]};
+    if (target && i + 1 == factors.size()) {
+      size = *target;
+    }
+    const CouplingEntry coupling = resolve_coupling(parts_.manifest(), factors[i], flow_);
+    torch::Tensor pixels = run_coupling(current, coupling, size, static_cast<int>(i), seed, progress, observer);
+    current = {std::move(pixels), {}};
+  }
+  return current.pixels;
+}
+
+}  // namespace fmboost

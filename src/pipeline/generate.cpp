@@ -1,0 +1,274 @@
+#include "fmboost/pipeline/generate.h"
+
+#include "denoising.h"
+#include "text_conditioning.h"
+
+#include <algorithm>
+#include <chrono>
+#include <tuple>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/interrupt.h"
+#include "fmboost/core/log.h"
+#include "fmboost/diffusion/sampler.h"
+#include "fmboost/image/resize.h"
+#include "fmboost/pipeline/memory_plan.h"
+
+namespace fmboost {
+namespace {
+
+auto flow_fields(const FlowOptions& flow) {
+  return std::tie(flow.steps, flow.solver, flow.noising_step, flow.upsampling);
+}
+
+auto fields(const GenerateRequest& r) {
+  return std::tie(r.prompt, r.negative_prompt, r.seed, r.size, r.base_size, r.steps, r.guidance, r.sampler, r.karras,
+                  r.boost);
+}
+
+// Pictures that can be denoised in one batch.
+bool same_batch(const GeneratePlan& a, const GeneratePlan& b) {
+  return a.chain.low == b.chain.low && a.sampler == b.sampler && a.steps == b.steps && a.guidance == b.guidance &&
+         a.karras == b.karras;
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+bool GenerateRequest::operator==(const GenerateRequest& other) const {
+  return fields(*this) == fields(other) && flow_fields(flow) == flow_fields(other.flow);
+}
+
+GeneratePipeline::GeneratePipeline(std::shared_ptr<ModelParts> parts, std::shared_ptr<ModelParts> booster_parts,
+                                   GenerateSettings settings)
+    : parts_(std::move(parts)), booster_parts_(booster_parts ? std::move(booster_parts) : parts_), settings_(settings) {
+  if (settings_.batch_size < 1 || settings_.batch_size > 1024) {
+    throw UsageError("the batch size must be from 1 to 1024, not " + std::to_string(settings_.batch_size));
+  }
+  if (!parts_->manifest().denoiser) {
+    throw ModelError("the bundle '" + parts_->bundle().folder().string() +
+                     "' has no denoiser: it can enlarge pictures (fmboost upscale), but not draw them");
+  }
+}
+
+GeneratePipeline::~GeneratePipeline() = default;
+
+GeneratePlan GeneratePipeline::plan(const GenerateRequest& request) const {
+  const DenoiserEntry& denoiser = *parts_->manifest().denoiser;
+  request.flow.check();
+  GeneratePlan plan;
+  plan.request = request;
+  const auto factors = request.boost ? coupling_factors(booster_parts_->manifest()) : std::vector<std::int64_t>();
+  const std::int64_t smallest = factors.empty() ? 1 : *std::min_element(factors.begin(), factors.end());
+  const std::int64_t side = std::min(denoiser.native_size * smallest, kMaxSide);
+  plan.size = request.size.value_or(Size{side, side});
+  check_size(plan.size, "a picture");
+  if (!request.boost) {
+    const Size low = request.base_size.value_or(plan.size);
+    const auto up = [&](std::int64_t value) {
+      return (value + denoiser.size_multiple - 1) / denoiser.size_multiple * denoiser.size_multiple;
+    };
+    plan.chain.low = {up(low.width), up(low.height)};
+  } else if (request.base_size) {
+    plan.chain = plan_generation_from(*request.base_size, plan.size, denoiser.size_multiple, factors);
+  } else {
+    plan.chain = plan_generation(plan.size, denoiser.native_size, denoiser.size_multiple, factors);
+  }
+  for (const auto factor : plan.chain.factors) {
+    resolve_coupling(booster_parts_->manifest(), factor, request.flow);
+  }
+  plan.sampler = request.sampler.value_or(denoiser.default_sampler);
+  plan.steps = request.steps.value_or(denoiser.default_steps);
+  plan.guidance = request.guidance.value_or(denoiser.default_guidance);
+  plan.karras = request.karras.value_or(denoiser.default_karras && plan.sampler == denoiser.default_sampler);
+  if (!(plan.guidance >= 0 && plan.guidance <= 1000)) {
+    throw UsageError("the guidance must be from 0 to 1000");
+  }
+  plan.guided = plan.guidance > 1.0 && !denoiser.guidance_embedding;
+  make_sampler({.name = plan.sampler, .steps = plan.steps, .karras = plan.karras, .prediction = denoiser.prediction},
+               NoiseSchedule(denoiser.schedule));  // throws for what does not go together
+  return plan;
+}
+
+/// One call of run(): what it needs to remember between batches.
+class GeneratePipeline::Run {
+ public:
+  Run(GeneratePipeline& pipeline, const GenerateCallbacks& callbacks)
+      : parts_(*pipeline.parts_),
+        booster_parts_(*pipeline.booster_parts_),
+        settings_(pipeline.settings_),
+        callbacks_(callbacks),
+        conditioning_(parts_) {}
+
+  void notice_and_check(std::size_t index, const GeneratePlan& plan);
+  void make_batch(const std::vector<std::size_t>& indices, const std::vector<GeneratePlan>& plans, bool last);
+
+ private:
+  std::vector<GeneratedPicture> draw(const std::vector<GeneratePlan>& plans, bool last);
+  torch::Tensor decode_low(const torch::Tensor& latent);
+  void enlarge(GeneratedPicture& picture, bool last);
+  void keep(GeneratedPicture& picture, const std::string& name, const torch::Tensor& tensor) const {
+    if (settings_.keep_intermediates) {
+      picture.intermediates[name] = tensor.to(torch::kCPU);
+    }
+  }
+
+  ModelParts& parts_;
+  ModelParts& booster_parts_;
+  const GenerateSettings& settings_;
+  const GenerateCallbacks& callbacks_;
+  TextConditioning conditioning_;
+};
+
+void GeneratePipeline::Run::notice_and_check(std::size_t index, const GeneratePlan& plan) {
+  const auto lines = conditioning_.notices(plan.request.prompt);  // throws for what is no text
+  for (const auto& line : lines) {
+    if (callbacks_.notice) {
+      callbacks_.notice(index, line);
+    }
+  }
+  Booster(booster_parts_, plan.request.flow, settings_.tiles).check_memory(plan.size);
+}
+
+torch::Tensor GeneratePipeline::Run::decode_low(const torch::Tensor& latent) {
+  return run_finite("the decoder", parts_.placement().dtype,
+                    [&](torch::ScalarType dtype) { return parts_.autoencoder(dtype).decode(latent); })
+      .to(torch::kCPU);
+}
+
+std::vector<GeneratedPicture> GeneratePipeline::Run::draw(const std::vector<GeneratePlan>& plans, bool last) {
+  const auto begin = std::chrono::steady_clock::now();
+  conditioning_.prepare(plans);
+  if (last) {
+    parts_.release_text_encoder();
+  }
+  const double text_seconds = seconds_since(begin);
+  const auto middle = std::chrono::steady_clock::now();
+  std::vector<std::uint64_t> seeds;
+  for (const auto& plan : plans) {
+    seeds.push_back(plan.request.seed);
+  }
+  const TextStates text = conditioning_.states(plans);
+  const torch::Tensor latents = run_finite("the denoiser", parts_.placement().dtype, [&](torch::ScalarType dtype) {
+    return denoise(parts_, plans.front(), seeds, text, dtype, callbacks_.progress);
+  });
+  if (last) {
+    parts_.release_denoiser();
+  }
+  const double denoise_seconds = seconds_since(middle);
+  std::vector<GeneratedPicture> pictures;
+  const auto count = static_cast<double>(plans.size());
+  for (std::size_t i = 0; i < plans.size(); ++i) {
+    GeneratedPicture picture;
+    picture.plan = plans[i];
+    picture.seconds = {{"text", text_seconds / count}, {"denoise", denoise_seconds / count}};
+    picture.intermediates["low_latent"] =
+        latents.slice(0, static_cast<std::int64_t>(i), static_cast<std::int64_t>(i) + 1);
+    pictures.push_back(std::move(picture));
+  }
+  return pictures;
+}
+
+void GeneratePipeline::Run::enlarge(GeneratedPicture& picture, bool last) {
+  const GeneratePlan& plan = picture.plan;
+  const torch::Tensor latent = picture.intermediates.at("low_latent");
+  picture.intermediates.clear();
+  auto start = std::chrono::steady_clock::now();
+  const bool same_latents = &parts_ == &booster_parts_;
+  torch::Tensor pixels = decode_low(latent);
+  if (last && !same_latents) {
+    parts_.release_autoencoder();
+  }
+  picture.seconds["decode"] = seconds_since(start);
+  keep(picture, "low_latent", latent);
+  keep(picture, "low", pixels);
+  if (!plan.chain.factors.empty()) {
+    start = std::chrono::steady_clock::now();
+    Booster booster(booster_parts_, plan.request.flow, settings_.tiles);
+    // Another autoencoder expects pictures as files hold them.
+    const BoostInput input =
+        same_latents ? BoostInput{pixels, latent} : BoostInput{pixels.clamp(-1, 1), torch::Tensor()};
+    pixels = booster.run(input, plan.chain.factors, std::nullopt, plan.request.seed, callbacks_.progress,
+                         [&](const std::string& name, const torch::Tensor& tensor) { keep(picture, name, tensor); });
+    picture.seconds["boost"] = seconds_since(start);
+  }
+  const std::int64_t spare_width = pixels.size(3) - plan.size.width;
+  const std::int64_t spare_height = pixels.size(2) - plan.size.height;
+  picture.pixels = crop(pixels, {.left = spare_width / 2,
+                                 .right = spare_width - spare_width / 2,
+                                 .top = spare_height / 2,
+                                 .bottom = spare_height - spare_height / 2});
+}
+
+void GeneratePipeline::Run::make_batch(const std::vector<std::size_t>& indices, const std::vector<GeneratePlan>& plans,
+                                       bool last) {
+  std::vector<GeneratedPicture> pictures;
+  try {
+    pictures = draw(plans, last);
+  } catch (const std::exception& error) {
+    if (plans.size() == 1 || !is_out_of_memory(error)) {
+      throw;
+    }
+    log_warning("memory ran out; going on with batches of " + std::to_string(plans.size() / 2));
+    const auto half = static_cast<std::ptrdiff_t>(plans.size() / 2);
+    make_batch({indices.begin(), indices.begin() + half}, {plans.begin(), plans.begin() + half}, false);
+    make_batch({indices.begin() + half, indices.end()}, {plans.begin() + half, plans.end()}, last);
+    return;
+  }
+  for (std::size_t i = 0; i < pictures.size(); ++i) {
+    enlarge(pictures[i], last && i + 1 == pictures.size());
+    if (callbacks_.finished) {
+      callbacks_.finished(indices[i], std::move(pictures[i]));
+    }
+  }
+}
+
+void GeneratePipeline::run(const std::vector<GenerateRequest>& requests, const GenerateCallbacks& callbacks) {
+  const auto fail = [&](const std::vector<std::size_t>& indices, const std::exception& error) {
+    for (const auto index : indices) {
+      if (callbacks.failed) {
+        callbacks.failed(index, error);
+      }
+    }
+  };
+  // Errors of the item; whatever concerns all of them ends the run.
+  const auto guarded = [&](const std::vector<std::size_t>& indices, const std::function<void()>& work) {
+    try {
+      work();
+    } catch (const Error& error) {
+      if (error.code() == ExitCode::model || error.code() == ExitCode::interrupted) {
+        throw;
+      }
+      fail(indices, error);
+    }
+  };
+  Run state(*this, callbacks);
+  std::vector<GeneratePlan> plans;
+  std::vector<std::size_t> sound;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    guarded({i}, [&] {
+      GeneratePlan decided = plan(requests[i]);
+      state.notice_and_check(i, decided);
+      plans.push_back(std::move(decided));
+      sound.push_back(i);
+    });
+  }
+  for (std::size_t first = 0; first < plans.size();) {
+    std::size_t end = first + 1;
+    while (end < plans.size() && end - first < static_cast<std::size_t>(settings_.batch_size) &&
+           same_batch(plans[first], plans[end])) {
+      ++end;
+    }
+    const std::vector<std::size_t> indices(sound.begin() + static_cast<std::ptrdiff_t>(first),
+                                           sound.begin() + static_cast<std::ptrdiff_t>(end));
+    const std::vector<GeneratePlan> batch(plans.begin() + static_cast<std::ptrdiff_t>(first),
+                                          plans.begin() + static_cast<std::ptrdiff_t>(end));
+    guarded(indices, [&] { state.make_batch(indices, batch, end == plans.size()); });
+    first = end;
+  }
+}
+
+}  // namespace fmboost
