@@ -1,10 +1,9 @@
 #pragma once
 
-#include <torch/types.h>
-
 #include <functional>
 #include <memory>
 #include <string>
+#include <torch/types.h>
 #include <vector>
 
 #include "fmboost/diffusion/noise_schedule.h"
@@ -30,11 +29,11 @@ const std::vector<std::string>& sampler_names();
 
 /// What a sampler did at one step, for callers that watch.
 struct SamplerStep {
-  int index;                 ///< from 0
+  int index;  ///< from 0
   int total;
   double timestep;
-  torch::Tensor model_input; ///< what the denoiser was given
-  torch::Tensor sample;      ///< the sample after the step
+  torch::Tensor model_input;  ///< what the denoiser was given
+  torch::Tensor sample;       ///< the sample after the step
 };
 using SamplerObserver = std::function<void(const SamplerStep&)>;
 
@@ -49,7 +48,7 @@ class Sampler {
   /// Standard deviation of the first sample.
   virtual double init_noise_sigma() const = 0;
 
-  /// Standard normal draws that `step` makes in all, with the sample's shape.
+  /// Whether any step draws noise.
   virtual bool draws_noise() const { return false; }
 
   /// Runs all steps from x = init_noise_sigma * standard normal noise (float32) and returns the last sample.

@@ -1,10 +1,9 @@
 #pragma once
 
-#include <torch/types.h>
-
 #include <functional>
 #include <memory>
 #include <string>
+#include <torch/types.h>
 #include <vector>
 
 namespace fmboost {
@@ -16,9 +15,9 @@ using VelocityField = std::function<torch::Tensor(double t, const torch::Tensor&
 using FlowObserver = std::function<void(int index, double t, const torch::Tensor& x)>;
 
 struct OdeOptions {
-  std::string method = "euler";  ///< euler, midpoint, rk4, heun3 (fixed grid); dopri5, bosh3 (adaptive)
-  int steps = 4;                 ///< intervals of the grid linspace(0, 1, steps + 1)
-  bool reverse = false;          ///< run the grid from 1 to 0
+  std::string method = "euler";      ///< euler, midpoint, rk4, heun3 (fixed grid); dopri5, bosh3 (adaptive)
+  int steps = 4;                     ///< intervals of the grid linspace(0, 1, steps + 1)
+  bool reverse = false;              ///< run the grid from 1 to 0
   double absolute_tolerance = 1e-6;  ///< adaptive methods only
   double relative_tolerance = 1e-3;  ///< adaptive methods only
 

@@ -1,8 +1,7 @@
 #pragma once
 
-#include <torch/types.h>
-
 #include <string>
+#include <torch/types.h>
 
 namespace fmboost {
 
@@ -26,13 +25,17 @@ class Path {
   torch::Tensor alpha_derivative(const torch::Tensor& t) const;
   torch::Tensor sigma_derivative(const torch::Tensor& t) const;
 
-  torch::Tensor interpolate(const torch::Tensor& t, const torch::Tensor& x0, const torch::Tensor& x1) const;
+  /// x_t; with sigma_min, `noise` (as x1) times sigma_min on top.
+  torch::Tensor interpolate(const torch::Tensor& t, const torch::Tensor& x0, const torch::Tensor& x1,
+                            const torch::Tensor& noise = {}) const;
   torch::Tensor velocity(const torch::Tensor& t, const torch::Tensor& x0, const torch::Tensor& x1) const;
 
   /// grad log p_t(x) from the velocity at x, for x0 standard normal.
-  torch::Tensor score_from_velocity(const torch::Tensor& t, const torch::Tensor& x, const torch::Tensor& velocity) const;
+  torch::Tensor score_from_velocity(const torch::Tensor& t, const torch::Tensor& x,
+                                    const torch::Tensor& velocity) const;
   /// The expected x0 from the velocity at x.
-  torch::Tensor noise_from_velocity(const torch::Tensor& t, const torch::Tensor& x, const torch::Tensor& velocity) const;
+  torch::Tensor noise_from_velocity(const torch::Tensor& t, const torch::Tensor& x,
+                                    const torch::Tensor& velocity) const;
 
  private:
   PathKind kind_;

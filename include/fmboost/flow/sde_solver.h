@@ -1,8 +1,7 @@
 #pragma once
 
-#include <torch/types.h>
-
 #include <string>
+#include <torch/types.h>
 #include <vector>
 
 #include "fmboost/flow/ode_solver.h"

@@ -10,8 +10,8 @@ namespace fmboost {
 
 /// What a prompt became.
 struct TokenizedPrompt {
-  std::vector<std::int64_t> ids;           ///< exactly Tokenizer::max_length() of them, start, end and padding included
-  std::string cut;                         ///< the tail of the prompt that did not fit, as text; empty: all of it fitted
+  std::vector<std::int64_t> ids;  ///< exactly Tokenizer::max_length() of them, start, end and padding included
+  std::string cut;                ///< the tail of the prompt that did not fit, as text; empty: all of it fitted
   std::vector<std::string> unknown_words;  ///< words that the vocabulary lacks, in order, without repetition
 };
 

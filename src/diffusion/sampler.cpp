@@ -1,0 +1,92 @@
+#include "fmboost/diffusion/sampler.h"
+
+#include "samplers.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "fmboost/core/error.h"
+
+namespace fmboost {
+namespace {
+
+struct Maker {
+  const char* name;
+  std::unique_ptr<Sampler> (*make)(const SamplerOptions&, const NoiseSchedule&);
+  bool karras;  ///< whether it can take Karras' noise levels
+};
+
+constexpr Maker kMakers[] = {
+    {"lcm", make_lcm, false},         {"ddim", make_ddim, false},
+    {"euler", make_euler, true},      {"euler-a", make_euler_ancestral, false},
+    {"dpm++2m", make_dpmpp_2m, true},
+};
+
+}  // namespace
+
+const std::vector<std::string>& sampler_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const auto& maker : kMakers) {
+      all.emplace_back(maker.name);
+    }
+    return all;
+  }();
+  return names;
+}
+
+std::unique_ptr<Sampler> make_sampler(const SamplerOptions& options, const NoiseSchedule& schedule) {
+  const auto* const found = std::find_if(std::begin(kMakers), std::end(kMakers),
+                                         [&](const Maker& maker) { return options.name == maker.name; });
+  if (found == std::end(kMakers)) {
+    std::string known;
+    for (const auto& name : sampler_names()) {
+      known += (known.empty() ? "" : ", ") + name;
+    }
+    throw UsageError("unknown sampler '" + options.name + "': use " + known);
+  }
+  if (options.steps < 1 || options.steps > schedule.train_steps()) {
+    throw UsageError("the number of steps must be from 1 to " + std::to_string(schedule.train_steps()) + ", not " +
+                     std::to_string(options.steps));
+  }
+  if (options.karras && !found->karras) {
+    throw UsageError("Karras' noise levels are for the samplers euler and dpm++2m, not for " + options.name);
+  }
+  return found->make(options, schedule);
+}
+
+torch::Tensor Sampler::sample(const torch::Tensor& x, const DenoiseFunction& denoise, const NoiseFunction& noise,
+                              const SamplerObserver& observer) {
+  reset();
+  torch::Tensor current = x;
+  const auto total = static_cast<int>(timesteps().size());
+  for (int index = 0; index < total; ++index) {
+    const double timestep = timesteps()[static_cast<std::size_t>(index)];
+    const torch::Tensor input = scale_model_input(current, index);
+    current = step(current, denoise(input, timestep), index, noise);
+    if (observer) {
+      observer({index, total, timestep, input, current});
+    }
+  }
+  return current;
+}
+
+CleanAndNoise split_prediction(const torch::Tensor& x, const torch::Tensor& output, double alpha_bar,
+                               Prediction prediction) {
+  const double alpha = std::sqrt(alpha_bar);
+  const double sigma = std::sqrt(1 - alpha_bar);
+  if (prediction == Prediction::v) {
+    return {alpha * x - sigma * output, alpha * output + sigma * x};
+  }
+  return {(x - sigma * output) / alpha, output};
+}
+
+torch::Tensor clean_from_sigma(const torch::Tensor& x, const torch::Tensor& output, double sigma,
+                               Prediction prediction) {
+  if (prediction == Prediction::v) {
+    return output * (-sigma / std::sqrt(sigma * sigma + 1)) + x / (sigma * sigma + 1);
+  }
+  return x - sigma * output;
+}
+
+}  // namespace fmboost

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "fmboost/diffusion/noise_schedule.h"
+
+namespace fmboost {
+
+/// Timesteps and noise levels of the sigma-based samplers, as the diffusers schedulers place them.
+
+/// The schedule's spacing, or `fallback` where it leaves it open.
+TimestepSpacing spacing_of(const NoiseScheduleOptions& options, TimestepSpacing fallback);
+
+/// n timesteps from noisy to clean. `round_linspace`: whole numbers for linspace too.
+/// linspace: n points from 0 to T - 1; leading: multiples of T // n, plus the offset; trailing: round(T, T - T/n, ...)
+/// - 1, rounded half to even.
+std::vector<double> spaced_timesteps(const NoiseScheduleOptions& options, TimestepSpacing spacing, int n,
+                                     bool round_linspace);
+
+/// Linear interpolation of a table given at 0, 1, 2, ...
+double interpolate(const std::vector<double>& table, double position);
+
+/// n noise levels from `high` to `low`, Karras et al. 2022 (arXiv 2206.00364), equation 5 with rho = 7.
+std::vector<double> karras_sigmas(double high, double low, int n);
+
+/// The timestep whose sigma is this one, by interpolation of log sigma.
+double timestep_of_sigma(const std::vector<double>& sigmas, double sigma);
+
+}  // namespace fmboost

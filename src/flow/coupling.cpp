@@ -1,0 +1,109 @@
+#include "fmboost/flow/coupling.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numbers>
+
+#include "fmboost/core/error.h"
+
+namespace fmboost {
+namespace {
+
+struct UpsamplingName {
+  Upsampling upsampling;
+  const char* name;
+};
+
+constexpr std::array kNames{
+    UpsamplingName{Upsampling::psu, "psu"},
+    UpsamplingName{Upsampling::lsu, "lsu"},
+    UpsamplingName{Upsampling::lsu_nearest, "lsu-nearest"},
+    UpsamplingName{Upsampling::noise_upsampling, "noise-upsampling"},
+    UpsamplingName{Upsampling::identity, "identity"},
+};
+
+torch::Tensor compute_noising_alpha_bar() {
+  constexpr int kSteps = 1000;
+  const torch::Tensor u = torch::linspace(0, 1, kSteps, torch::kFloat64);
+  // logsnr = -2 ln(tan(pi u / 2) + 1e-5) + 2 ln(64 / size) with size 64, whose second term vanishes.
+  const torch::Tensor logsnr = -2 * torch::log(torch::tan(u * (std::numbers::pi / 2)) + 1e-5);
+  return torch::sigmoid(logsnr).to(torch::kFloat32);
+}
+
+// Keeps the known sites and fills the rest with noise.
+torch::Tensor upsample_with_noise(const torch::Tensor& latent, const torch::Tensor& noise) {
+  const std::int64_t vertical = noise.size(2) / latent.size(2);
+  const std::int64_t horizontal = noise.size(3) / latent.size(3);
+  torch::Tensor result = noise.to(latent.device(), latent.scalar_type()).clone();
+  using torch::indexing::None;
+  using torch::indexing::Slice;
+  result.index_put_({Slice(), Slice(), Slice(None, None, vertical), Slice(None, None, horizontal)}, latent);
+  return result;
+}
+
+}  // namespace
+
+Upsampling parse_upsampling(const std::string& name) {
+  std::string dashed = name;
+  std::replace(dashed.begin(), dashed.end(), '_', '-');
+  std::string known;
+  for (const auto& [upsampling, text] : kNames) {
+    if (dashed == text) {
+      return upsampling;
+    }
+    known += std::string(known.empty() ? "" : ", ") + text;
+  }
+  throw UsageError("unknown coupling '" + name + "': use " + known);
+}
+
+std::string upsampling_name(Upsampling upsampling) {
+  return std::find_if(kNames.begin(), kNames.end(), [&](const auto& entry) { return entry.upsampling == upsampling; })
+      ->name;
+}
+
+torch::Tensor enlarge_bilinear(const torch::Tensor& x, std::int64_t height, std::int64_t width) {
+  return at::upsample_bilinear2d(x.to(torch::kFloat32), {height, width}, /*align_corners=*/false);
+}
+
+torch::Tensor upsample_latent(const torch::Tensor& latent, Upsampling upsampling, std::int64_t height,
+                              std::int64_t width, const torch::Tensor& noise) {
+  const bool multiple = height % latent.size(2) == 0 && width % latent.size(3) == 0;
+  switch (upsampling) {
+    case Upsampling::lsu:
+      return enlarge_bilinear(latent, height, width);
+    case Upsampling::lsu_nearest:
+      return at::upsample_nearest2d(latent, {height, width});
+    case Upsampling::noise_upsampling:
+      if (!multiple || noise.sizes() != at::IntArrayRef({latent.size(0), latent.size(1), height, width})) {
+        throw UsageError("noise upsampling needs a whole factor and noise of the result's size");
+      }
+      return upsample_with_noise(latent, noise);
+    case Upsampling::identity:
+      if (height != latent.size(2) || width != latent.size(3)) {
+        throw UsageError("the identity coupling does not change the size");
+      }
+      return latent;
+    case Upsampling::psu:
+      break;
+  }
+  throw UsageError("pixel-space upsampling works on pixels, not on latents");
+}
+
+const torch::Tensor& noising_alpha_bar() {
+  static const torch::Tensor alpha_bar = compute_noising_alpha_bar();
+  return alpha_bar;
+}
+
+torch::Tensor noised_start(const torch::Tensor& context, const torch::Tensor& noise, int noising_step) {
+  if (noising_step <= 0) {
+    return context;
+  }
+  if (noising_step >= noising_alpha_bar().size(0)) {
+    throw UsageError("the noising step must be at most 999, not " + std::to_string(noising_step));
+  }
+  const double alpha_bar = noising_alpha_bar()[noising_step].item<float>();
+  return std::sqrt(alpha_bar) * context + std::sqrt(1 - alpha_bar) * noise;
+}
+
+}  // namespace fmboost

@@ -1,0 +1,79 @@
+#include "fmboost/text/word_tokenizer.h"
+
+#include "unicode.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/files.h"
+
+namespace fmboost {
+namespace {
+
+// White space separates words, a comma is one.
+std::vector<std::string> split_words(std::string_view prompt) {
+  std::vector<std::string> words;
+  std::string word;
+  const auto finish = [&] {
+    if (!word.empty()) {
+      words.push_back(std::move(word));
+    }
+    word.clear();
+  };
+  for (const char32_t point : to_code_points(lower_case(prompt))) {
+    if (is_white_space(point) || point == U',') {
+      finish();
+    } else {
+      word += to_utf8(point);
+    }
+    if (point == U',') {
+      words.emplace_back(",");
+    }
+  }
+  finish();
+  return words;
+}
+
+}  // namespace
+
+WordTokenizer::WordTokenizer(const std::filesystem::path& words, WordTokenizerOptions options) : options_(options) {
+  try {
+    words_ = nlohmann::json::parse(read_text_file(words)).get<std::vector<std::string>>();
+  } catch (const nlohmann::json::exception&) {
+    throw ModelError("'" + words.string() + "' must hold a JSON list of words");
+  } catch (const Error& error) {
+    throw ModelError(error.what());
+  }
+  for (std::size_t i = 0; i < words_.size(); ++i) {
+    ids_.emplace(words_[i], static_cast<std::int64_t>(i));
+  }
+}
+
+TokenizedPrompt WordTokenizer::encode(std::string_view prompt) const {
+  check_prompt_encoding(prompt);
+  TokenizedPrompt result;
+  for (const auto& word : split_words(prompt)) {
+    const auto found = ids_.find(word);
+    if (found == ids_.end()) {
+      if (std::find(result.unknown_words.begin(), result.unknown_words.end(), word) == result.unknown_words.end()) {
+        result.unknown_words.push_back(word);
+      }
+    } else if (result.ids.size() < options_.max_length) {
+      result.ids.push_back(found->second);
+    } else {
+      result.cut += (result.cut.empty() ? "" : " ") + word;
+    }
+  }
+  if (result.ids.empty()) {
+    result.ids.push_back(options_.null);
+  }
+  result.ids.resize(options_.max_length, options_.pad);
+  return result;
+}
+
+std::vector<std::string> WordTokenizer::vocabulary() const {
+  return words_;
+}
+
+}  // namespace fmboost

@@ -1,0 +1,86 @@
+#include "common_options.h"
+
+#include <ATen/Parallel.h>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/log.h"
+
+namespace fmboost::tool {
+
+void add_verbosity_options(CLI::App& app, RunOptions& options) {
+  auto* verbose = app.add_flag("-v,--verbose", options.verbose, "Say more on stderr");
+  app.add_flag("-q,--quiet", options.quiet, "Say nothing but errors on stderr")->excludes(verbose);
+}
+
+void add_run_options(CLI::App& app, RunOptions& options) {
+  app.add_option("-m,--model", options.model, "Model bundle (default: $FMBOOST_MODEL, else the bundled model)")
+      ->type_name("DIR");
+  app.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
+  app.add_option("--dtype", options.dtype,
+                 "auto, float32, bfloat16 or float16; auto: bfloat16 on GPUs and on CPUs with instructions for it")
+      ->capture_default_str();
+  app.add_option("-t,--threads", options.threads, "CPU threads (default: one a core)");
+  app.add_flag("--json", options.json, "One JSON line a picture on stdout instead of its path");
+  add_verbosity_options(app, options);
+}
+
+void apply(const RunOptions& options) {
+  configure_logging(options.quiet ? Verbosity::quiet : options.verbose ? Verbosity::verbose : Verbosity::normal);
+  if (options.threads < 0 || options.threads > 4096) {
+    throw UsageError("--threads must be from 1 to 4096, not " + std::to_string(options.threads));
+  }
+  if (options.threads > 0) {
+    at::set_num_threads(options.threads);
+  }
+}
+
+std::shared_ptr<ModelParts> open_model(const std::string& folder, const RunOptions& options) {
+  const Placement placement = resolve_placement(options.device, options.dtype);
+  Bundle bundle(folder.empty() ? default_model_folder() : std::filesystem::path(folder));
+  log_debug("model '" + bundle.manifest().name + "' from " + bundle.folder().string() + ", on " + to_string(placement) +
+            " (asked for: " + options.device + " " + options.dtype + "), " + std::to_string(at::get_num_threads()) +
+            " CPU threads");
+  return std::make_shared<ModelParts>(std::move(bundle), placement);
+}
+
+void add_output_options(CLI::App& app, OutputOptions& options, const std::string& output_help) {
+  app.add_option("-o,--output", options.output, output_help);
+  auto* force = app.add_flag("--force", options.force, "Overwrite existing files");
+  app.add_flag("--skip-existing", options.skip_existing, "Leave out pictures whose file exists")->excludes(force);
+  app.add_option("--quality", options.quality, "Of JPEG and WebP, 1 to 100; WebP is lossless at 100")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+}
+
+void add_flow_options(CLI::App& app, FlowFlags& flags) {
+  app.add_option("--flow-steps", flags.flow.steps, "Solver steps of each coupling (default: the bundle's)");
+  app.add_option("--flow-solver", flags.flow.solver,
+                 "euler, midpoint, rk4, heun3, dopri5 or bosh3 (default: the bundle's)");
+  app.add_option("--flow-noise", flags.flow.noising_step,
+                 "Noising step of 1000 that the flow starts from; 0: none (default: the bundle's)");
+  app.add_option("--coupling", flags.coupling, "psu: enlarge pixels, lsu: enlarge the latent (default: the bundle's)");
+  app.add_option("--tile", flags.tile, "Side of the windows that large pictures are made in: auto, off or pixels")
+      ->capture_default_str();
+  app.add_option("--tile-overlap", flags.tiles.overlap, "Pixels that neighbouring windows share at least")
+      ->capture_default_str();
+}
+
+void finish(FlowFlags& flags) {
+  if (!flags.coupling.empty()) {
+    flags.flow.upsampling = parse_upsampling(flags.coupling);
+  }
+  flags.tiles.automatic = flags.tile == "auto";
+  flags.tiles.size = 0;
+  if (!flags.tiles.automatic && flags.tile != "off") {
+    const bool number = !flags.tile.empty() && flags.tile.size() < 6 &&
+                        flags.tile.find_first_not_of("0123456789") == std::string::npos && flags.tile != "0";
+    if (!number) {
+      throw UsageError("--tile takes auto, off or a number of pixels, not '" + flags.tile + "'");
+    }
+    flags.tiles.size = std::stoll(flags.tile);
+  }
+  flags.flow.check();
+  flags.tiles.check();
+}
+
+}  // namespace fmboost::tool

@@ -1,0 +1,94 @@
+#include "progress_bar.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+#include <unistd.h>
+
+namespace fmboost::tool {
+namespace {
+
+bool stderr_is_terminal() {
+  const char* term = std::getenv("TERM");
+  return ::isatty(STDERR_FILENO) == 1 && !(term != nullptr && std::string_view(term) == "dumb");
+}
+
+std::string duration_text(double seconds) {
+  const auto whole = static_cast<long>(seconds + 0.5);
+  char text[32];
+  if (whole >= 3600) {
+    std::snprintf(text, sizeof text, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
+  } else {
+    std::snprintf(text, sizeof text, "%ld:%02ld", whole / 60, whole % 60);
+  }
+  return text;
+}
+
+}  // namespace
+
+ProgressBar::ProgressBar(std::size_t pictures, bool quiet)
+    : pictures_(pictures), quiet_(quiet), terminal_(stderr_is_terminal()) {}
+
+ProgressBar::~ProgressBar() {
+  clear();
+}
+
+ProgressCallback ProgressBar::callback() {
+  return [this](const std::string& stage, std::int64_t done, std::int64_t total) { update(stage, done, total); };
+}
+
+void ProgressBar::picture_done() {
+  ++finished_;
+}
+
+void ProgressBar::clear() {
+  if (drawn_) {
+    std::fputs("\r\033[K", stderr);
+    std::fflush(stderr);
+    drawn_ = false;
+  }
+}
+
+void ProgressBar::update(const std::string& stage, std::int64_t done, std::int64_t total) {
+  const auto now = Clock::now();
+  if (stage != stage_) {
+    stage_ = stage;
+    stage_start_ = now;
+  }
+  if (quiet_) {
+    return;
+  }
+  if (terminal_) {
+    // Ten times a second is enough to look at, and the last step of a stage always shows.
+    if (done == total || now - last_draw_ > std::chrono::milliseconds(100)) {
+      last_draw_ = now;
+      draw(stage, done, total);
+    }
+  } else if (done == total) {
+    std::fprintf(stderr, "picture %zu of %zu: %s, %lld steps\n", finished_ + 1, pictures_, stage.c_str(),
+                 static_cast<long long>(total));
+  }
+}
+
+void ProgressBar::draw(const std::string& stage, std::int64_t done, std::int64_t total) {
+  constexpr std::int64_t kWidth = 24;
+  const std::int64_t filled = total > 0 ? kWidth * done / total : 0;
+  const std::string bar =
+      std::string(static_cast<std::size_t>(filled), '#') + std::string(static_cast<std::size_t>(kWidth - filled), '.');
+  std::string eta;
+  if (finished_ > 0 && pictures_ > finished_) {
+    const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
+    eta = "  all in " +
+          duration_text(elapsed / static_cast<double>(finished_) * static_cast<double>(pictures_ - finished_));
+  } else if (done > 0 && done < total) {
+    const double elapsed = std::chrono::duration<double>(Clock::now() - stage_start_).count();
+    eta = "  " + duration_text(elapsed / static_cast<double>(done) * static_cast<double>(total - done));
+  }
+  std::fprintf(stderr, "\r\033[K[%zu/%zu] %-8s [%s] %lld/%lld%s", finished_ + 1, pictures_, stage.c_str(), bar.c_str(),
+               static_cast<long long>(done), static_cast<long long>(total), eta.c_str());
+  std::fflush(stderr);
+  drawn_ = true;
+}
+
+}  // namespace fmboost::tool

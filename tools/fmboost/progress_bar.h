@@ -1,0 +1,42 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "fmboost/core/progress.h"
+
+namespace fmboost::tool {
+
+/// Progress on stderr: a bar that is drawn over itself on a terminal, a line a finished stage elsewhere, nothing when
+/// quiet.
+class ProgressBar {
+ public:
+  ProgressBar(std::size_t pictures, bool quiet);
+  ~ProgressBar();
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+
+  ProgressCallback callback();
+  /// Counts a picture that is done, well or badly.
+  void picture_done();
+  /// Takes the bar off the terminal before something else is printed.
+  void clear();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  void update(const std::string& stage, std::int64_t done, std::int64_t total);
+  void draw(const std::string& stage, std::int64_t done, std::int64_t total);
+
+  std::size_t pictures_;
+  std::size_t finished_ = 0;
+  bool quiet_;
+  bool terminal_;
+  bool drawn_ = false;
+  std::string stage_;
+  Clock::time_point start_ = Clock::now();
+  Clock::time_point stage_start_ = start_;
+  Clock::time_point last_draw_;
+};
+
+}  // namespace fmboost::tool
