@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Makes a bundle that fmboost runs from a Stable Diffusion 1.5 or LCM model.
+
+The model is a diffusers folder, or one .safetensors file in the original layout. Adapters (LoRA) are fused into it, and
+a coupling network (CFM) is put beside it. Nothing is fetched from anywhere. Every network is traced, compared with the
+original at other sizes, and run in float32, bfloat16 and float16 before the bundle gets its name.
+"""
+
+import os
+import sys
+import warnings
+from pathlib import Path
+
+os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "DIFFUSERS_VERBOSITY": "error"}
+
+from fmboost_export.errors import OneLineParser, UsageError, run_main  # noqa: E402
+from fmboost_export.files import refuse_existing, whole_folder  # noqa: E402
+
+TOKENIZER = Path(__file__).resolve().parent.parent / "tests" / "data" / "clip"
+
+
+def parse(arguments):
+    parser = OneLineParser(prog="export_bundle.py", description=__doc__.split("\n\n")[0])
+    add = parser.add_argument
+    add("--model", type=Path, required=True, metavar="SOURCE", help="diffusers folder or original-layout .safetensors")
+    add("-o", "--output", type=Path, required=True, metavar="BUNDLE", help="the bundle's folder")
+    add("--lora", action="append", default=[], metavar="FILE[:WEIGHT]", help="adapter to fuse; may be repeated")
+    add("--cfm", type=Path, metavar="FILE", help="coupling network, .safetensors with its configuration as metadata")
+    add("--cfm-factor", type=int, action="append", metavar="N",
+        help="how much it enlarges (default 2); repeated: one coupling each")  # fmt: skip
+    add("--cfm-noising-step", type=int, metavar="N", help="default: the file's, else 400 as published; 0: no noise")
+    add("--dtype", choices=("float16", "float32"), help="how weights are stored (default: as they were)")
+    add("--sampler", choices=("lcm", "ddim", "euler", "euler-a", "dpm++2m"),
+        help="default sampler (default: after the model's scheduler); LCM-LoRA needs lcm")  # fmt: skip
+    add("--steps", type=int, metavar="N", help="default steps")
+    add("--guidance", type=float, metavar="G", help="default guidance")
+    add("--prediction", choices=("epsilon", "v_prediction"),
+        help="what the denoiser predicts (default: as the scheduler says; single files cannot say)")  # fmt: skip
+    add("--tokenizer", type=Path, default=TOKENIZER, metavar="DIR",
+        help="for single files: folder with CLIP's vocab.json and merges.txt")  # fmt: skip
+    add("--config", type=Path, metavar="DIR",
+        help="for single files: configurations as in a diffusers folder (default: those of Stable Diffusion 1.5)")  # fmt: skip
+    add("--name", help="the bundle's name (default: the model's)")
+    add("--license", help="the weights' licence")
+    add("--force", action="store_true", help="replace an existing bundle")
+    return check(parser.parse_args(arguments))
+
+
+def check(options):
+    from fmboost_export.lora import parse_lora
+
+    options.lora = [parse_lora(text) for text in options.lora]
+    if not options.model.exists():
+        raise UsageError(f"the model '{options.model}' does not exist")
+    if options.cfm is None and (options.cfm_factor or options.cfm_noising_step is not None):
+        raise UsageError("--cfm-factor and --cfm-noising-step belong to --cfm FILE, which is missing")
+    ranges = {
+        "--cfm-factor": (options.cfm_factor or [], 2, 16),
+        "--cfm-noising-step": ([options.cfm_noising_step], -1, 999),
+        "--steps": ([options.steps], 1, 1000),
+        "--guidance": ([options.guidance], 0, 1000),
+    }
+    for name, (values, low, high) in ranges.items():
+        if any(value is not None and not low <= value <= high for value in values):
+            raise UsageError(f"{name} must be from {low} to {high}, not {values[0]}")
+    options.cfm_factor = sorted(set(options.cfm_factor or []))
+    return options
+
+
+def quiet_libraries():
+    import diffusers
+    import transformers
+
+    warnings.simplefilter("ignore")
+    for library in (diffusers, transformers):
+        library.utils.logging.set_verbosity_error()
+        library.utils.logging.disable_progress_bar()
+
+
+def load(options):
+    from fmboost_export.single_file import SD15_CONFIGS, load_single_file
+    from fmboost_export.source import load_folder
+
+    if options.model.is_dir():
+        return load_folder(options.model)
+    return load_single_file(options.model, options.tokenizer, options.config or SD15_CONFIGS)
+
+
+def main(arguments=None):
+    options = parse(arguments)
+    refuse_existing(options.output, options.force, marker="bundle.json")
+    quiet_libraries()
+    from fmboost_export.export import write_bundle
+    from fmboost_export.lora import fuse
+
+    def say(line):
+        print(line, file=sys.stderr, flush=True)
+
+    source = load(options)
+    for path, weight in options.lora:
+        fuse(source, path, weight)
+        say(f"fused {path.name} at {weight:g}")
+    with whole_folder(options.output) as folder:
+        write_bundle(source, folder, options, say)
+    print(options.output)
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main, "export_bundle.py"))

@@ -1,0 +1,61 @@
+"""A coupling network's .safetensors: reading, checking against its configuration, and writing."""
+
+import json
+
+from safetensors.torch import save_file
+
+from .cfm_layout import full_config, tensor_shapes
+from .errors import ModelError, UsageError
+from .files import check_shapes, read_safetensors, safetensors_metadata
+
+PUBLISHED_NOISING_STEP = 400
+
+
+def read_cfm(path, latent_channels):
+    """Returns (tensors, configuration, noising step). Raises ModelError when it belongs to other latents."""
+    if not path.is_file():
+        raise UsageError(f"the CFM file '{path}' does not exist")
+    metadata = safetensors_metadata(path)
+    if "config" not in metadata:
+        raise ModelError(f"'{path}' has no network configuration in its metadata ('config'); "
+                         "scripts/convert_cfm_checkpoint.py writes files that have it")
+    try:
+        config = full_config(json.loads(metadata["config"]), path)
+        noising_step = int(metadata.get("noising_step", PUBLISHED_NOISING_STEP))
+    except ValueError as error:
+        raise ModelError(f"'{path}' has unreadable metadata: {error}") from None
+    if not -1 <= noising_step <= 999:
+        raise ModelError(f"'{path}': the noising step must be from -1 to 999, it is {noising_step}")
+    fits = config["in_channels"] in (latent_channels, 2 * latent_channels)
+    if not fits or config["out_channels"] != latent_channels:
+        raise ModelError(
+            f"'{path}' belongs to other latents: it maps {config['in_channels']} channels to {config['out_channels']}; "
+            f"latents of {latent_channels} channels need {2 * latent_channels} (or {latent_channels} without context) "
+            f"to {latent_channels}"
+        )
+    tensors = read_safetensors(path)
+    check_shapes(tensors, tensor_shapes(config), path, "its network configuration")
+    return tensors, config, noising_step
+
+
+def write_cfm(path, tensors, config, noising_step=None):
+    metadata = {"format": "pt", "config": json.dumps(config)}
+    if noising_step is not None:
+        metadata["noising_step"] = str(noising_step)
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, str(path), metadata)
+
+
+def coupling_entry(file, digest, factor, config, noising_step):
+    """An entry of bundle.json: the published solver and path, back-projection for existing pictures."""
+    return {
+        "file": file,
+        "sha256": digest,
+        "factor": factor,
+        "network": config,
+        "path": "linear",
+        "upsampling": "psu",
+        "noising_step": noising_step,
+        "solver": "euler",
+        "steps": 4,
+        "back_projection": 2,
+    }

@@ -1,0 +1,133 @@
+"""Assembles the bundle: the parts, the tokenizer, the couplings and bundle.json."""
+
+import json
+
+import torch
+
+from .cfm import coupling_entry, read_cfm, write_cfm
+from .errors import ModelError
+from .files import sha256
+from .parts import autoencoder_factor, autoencoder_parts, denoiser_part, export_part, text_part
+from .schedule import sampling_of
+
+
+def check_parts_fit(source):
+    """Refuses what only looks like Stable Diffusion 1.5."""
+    unet, vae = source.unet.config, source.vae.config
+    others = [name for name in ("addition_embed_type", "class_embed_type", "encoder_hid_dim_type") if unet.get(name)]
+    if others or unet.time_embedding_type != "positional" or unet.center_input_sample:
+        reason = others[0] if others else "another time embedding"
+        raise ModelError(f"'{source.name}' is no Stable Diffusion 1.5 or LCM model: its unet has {reason}")
+    if unet.in_channels != unet.out_channels:
+        raise ModelError(f"'{source.name}': the unet must return as many channels as it takes, it maps "
+                         f"{unet.in_channels} to {unet.out_channels} (inpainting models are not supported)")
+    if unet.in_channels != vae.latent_channels:
+        raise ModelError(f"'{source.name}': the unet works on {unet.in_channels} latent channels, the vae on "
+                         f"{vae.latent_channels}")
+    if unet.cross_attention_dim != source.text_encoder.config.hidden_size:
+        raise ModelError(f"'{source.name}': the unet reads text states of width {unet.cross_attention_dim}, the text "
+                         f"encoder gives {source.text_encoder.config.hidden_size}")
+
+
+def tokenizer_entry(source, folder):
+    source.tokenizer.write(folder / "tokenizer")
+    return {
+        "type": "clip-bpe",
+        "vocab": "tokenizer/vocab.json",
+        "vocab_sha256": sha256(folder / "tokenizer" / "vocab.json"),
+        "merges": "tokenizer/merges.txt",
+        "merges_sha256": sha256(folder / "tokenizer" / "merges.txt"),
+        "max_length": source.tokenizer.max_length,
+        "start": source.tokenizer.start,
+        "end": source.tokenizer.end,
+        "pad": source.tokenizer.pad,
+    }
+
+
+def denoiser_fields(source, sampling):
+    unet, factor = source.unet.config, autoencoder_factor(source.vae)
+    size = unet.sample_size if isinstance(unet.sample_size, int) else max(unet.sample_size or [64])
+    return {
+        **sampling.fields(),
+        "latent_channels": unet.in_channels,
+        "native_size": size * factor,
+        "size_multiple": factor * 2 ** (len(unet.block_out_channels) - 1),
+        "guidance_embedding": unet.time_cond_proj_dim,
+    }
+
+
+def write_parts(source, folder, sampling, dtype, say):
+    """Exports the networks. Returns their entries and the operators that the programs use."""
+    stored = {part: dtype or source.dtypes[part] for part in source.dtypes}
+    # The wrappers change the models, so the originals' properties are read first.
+    fields, autoencoder = denoiser_fields(source, sampling), source.vae.config
+    text, used = export_part(text_part(source, stored["text_encoder"]), folder, say)
+    denoiser, more = export_part(denoiser_part(source, stored["unet"]), folder, say)
+    used |= more
+    halves = []
+    for part in autoencoder_parts(source, stored["vae"]):
+        entry, more = export_part(part, folder, say)
+        halves.append(entry)
+        used |= more
+    entries = {
+        "text_encoder": {**text, "width": source.text_encoder.config.hidden_size},
+        "denoiser": {**denoiser, **fields},
+        "autoencoder": {
+            "encoder": halves[0],
+            "decoder": halves[1],
+            "factor": autoencoder_factor(source.vae),
+            "latent_channels": autoencoder.latent_channels,
+            "scale": autoencoder.scaling_factor,
+            "shift": autoencoder.shift_factor or 0.0,
+        },
+    }
+    return entries, used
+
+
+def write_couplings(path, factors, noising_step, latent_channels, dtype, folder):
+    tensors, config, stored_step = read_cfm(path, latent_channels)
+    step = stored_step if noising_step is None else noising_step
+    if dtype is not None:
+        tensors = {name: tensor.to(dtype) for name, tensor in tensors.items()}
+    file = f"cfm-{'-'.join(map(str, factors))}x.safetensors"
+    write_cfm(folder / file, tensors, config, step)
+    digest = sha256(folder / file)
+    return [coupling_entry(file, digest, factor, config, step) for factor in factors]
+
+
+def write_bundle(source, folder, options, say=lambda line: None):
+    """`options`: the command line's. Returns the operators that the programs use."""
+    check_parts_fit(source)
+    dtype = getattr(torch, options.dtype) if options.dtype else None
+    sampling = sampling_of(source.scheduler, source.unet.config.time_cond_proj_dim)
+    for field in ("prediction", "sampler", "steps", "guidance"):
+        if getattr(options, field) is not None:
+            setattr(sampling, field, getattr(options, field))
+    # Before the long work, and before anything is written.
+    channels = source.vae.config.latent_channels
+    couplings = []
+    if options.cfm:
+        couplings = write_couplings(options.cfm, options.cfm_factor or [2], options.cfm_noising_step, channels, dtype,
+                                    folder)  # fmt: skip
+        say(f"{couplings[0]['file']}: {', '.join(str(entry['factor']) + 'x' for entry in couplings)}")
+    entries, used = write_parts(source, folder, sampling, dtype, say)
+    manifest = {
+        "format": "fmboost-bundle",
+        "version": 1,
+        "name": options.name or source.name,
+        "license": options.license or "",
+        "source": source_text(options),
+        "tokenizer": tokenizer_entry(source, folder),
+        **entries,
+        "couplings": couplings,
+    }
+    (folder / "bundle.json").write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return used
+
+
+def source_text(options):
+    """Names, not paths: bundles travel."""
+    text = f"exported from {options.model.resolve().name}"
+    for path, weight in options.lora:
+        text += f", with the LoRA {path.name} at {weight:g}"
+    return text + (f", coupling from {options.cfm.name}" if options.cfm else "")

@@ -1,0 +1,57 @@
+"""CLIP's vocabulary and merges, from either way of storing them."""
+
+import dataclasses
+import json
+
+from .errors import ModelError
+from .files import read_json
+
+START, END = "<|startoftext|>", "<|endoftext|>"
+
+
+@dataclasses.dataclass
+class Tokenizer:
+    vocab: dict  # token -> id
+    merges: list  # "a b", best first
+    start: int
+    end: int
+    pad: int
+    max_length: int = 77
+
+    @classmethod
+    def from_folder(cls, folder):
+        """Reads vocab.json and merges.txt, or else tokenizer.json."""
+        if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+            vocab = read_json(folder / "vocab.json")
+            lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
+            merges = [line for line in lines if line and not line.startswith("#version")]
+        elif (folder / "tokenizer.json").is_file():
+            vocab, merges = _read_fast(folder / "tokenizer.json")
+        else:
+            raise ModelError(f"'{folder}' holds no CLIP tokenizer: vocab.json and merges.txt, or tokenizer.json")
+        missing = [token for token in (START, END) if token not in vocab]
+        if missing:
+            raise ModelError(f"'{folder}' holds no CLIP vocabulary: it lacks {' and '.join(missing)}")
+        config = folder / "tokenizer_config.json"
+        settings = read_json(config) if config.is_file() else {}
+        pad = settings.get("pad_token") or END
+        pad = pad.get("content", END) if isinstance(pad, dict) else pad
+        length = settings.get("model_max_length", 77)
+        if not isinstance(length, int) or not 3 <= length <= 4096:
+            raise ModelError(f"'{config}': model_max_length must be from 3 to 4096, it is {length}")
+        return cls(vocab, merges, vocab[START], vocab[END], vocab.get(pad, vocab[END]), length)
+
+    def write(self, folder):
+        folder.mkdir()
+        (folder / "vocab.json").write_text(json.dumps(self.vocab, ensure_ascii=False), encoding="utf-8")
+        (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *self.merges]) + "\n", encoding="utf-8")
+
+
+def _read_fast(path):
+    model = read_json(path).get("model")
+    if not isinstance(model, dict) or model.get("type") != "BPE" or not isinstance(model.get("vocab"), dict):
+        raise ModelError(f"'{path}' is not a byte-pair encoding tokenizer, which CLIP's is")
+    vocab, merges = dict(model["vocab"]), model.get("merges", [])
+    for token in read_json(path).get("added_tokens", []):
+        vocab.setdefault(token["content"], token["id"])
+    return vocab, [pair if isinstance(pair, str) else " ".join(pair) for pair in merges]
