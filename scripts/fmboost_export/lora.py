@@ -1,61 +1,69 @@
 """Low-rank adapters, in diffusers', PEFT's or kohya's layout, fused into the weights."""
 
-import logging
+import re
+from collections import Counter
 from pathlib import Path
 
-import torch
 from diffusers import StableDiffusionPipeline
 
 from .errors import ModelError, UsageError, one_line
 from .files import read_safetensors
+
+# What the layouts call the first of a layer's two factors.
+DOWN = re.compile(r"lora_A\.|lora_down\.|lora\.down\.|_lora\.down\.|lora_linear_layer\.down\.")
 
 
 def parse_lora(text):
     """FILE or FILE:WEIGHT -> (path, weight). A file whose own name has a colon is recognised."""
     path, colon, weight = text.rpartition(":")
     if not colon or Path(text).is_file():
-        return Path(text), 1.0
+        path, weight = text, "1"
     try:
-        return Path(path), float(weight)
+        weight = float(weight)
     except ValueError:
         raise UsageError(f"--lora takes FILE or FILE:WEIGHT, the weight a number; found '{text}'") from None
+    if not Path(path).is_file():
+        raise UsageError(f"the LoRA file '{path}' does not exist")
+    return Path(path), weight
 
 
 def fuse(source, path, weight):
     """Adds weight * (the adapter's change) to the source's UNet and text encoder."""
-    if not path.is_file():
-        raise UsageError(f"the LoRA file '{path}' does not exist")
-    tensors = read_safetensors(path)
-    before = _fingerprint(source)
+    factors = {name: tensor for name, tensor in read_safetensors(path).items() if DOWN.search(name)}
+    if not factors:
+        raise ModelError(f"'{path}' is no LoRA: none of its tensors is called lora_A, lora_down or lora.down")
     pipeline = StableDiffusionPipeline(
         vae=source.vae, text_encoder=source.text_encoder, tokenizer=None, unet=source.unet, scheduler=None,
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
     )  # fmt: skip
-    # The library warns about layers that it does not find; here they are an error.
-    lost = []
-    handler = logging.Handler(logging.WARNING)
-    handler.emit = lambda record: lost.append(record.getMessage())
-    logger = logging.getLogger("diffusers")
-    logger.addHandler(handler)
     try:
-        pipeline.load_lora_weights(tensors, adapter_name="adapter")
+        pipeline.load_lora_weights(str(path.parent), weight_name=path.name, local_files_only=True)
+        _check_all_found(source, factors, path)
         pipeline.fuse_lora(lora_scale=weight)
         pipeline.unload_lora_weights()
     except (RuntimeError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise ModelError(f"the LoRA '{path}' does not fit this model: {one_line(error)[:300]}") from None
-    finally:
-        logger.removeHandler(handler)
-    unexpected = [message for message in lost if "unexpected keys" in message]
-    if unexpected:
-        raise ModelError(f"the LoRA '{path}' has layers that this model has not: {one_line(unexpected[0])[:300]}")
-    if weight != 0 and _fingerprint(source) == before:
-        raise ModelError(f"the LoRA '{path}' changes nothing: none of its {len(tensors)} tensors belongs to this model")
 
 
-def _fingerprint(source):
-    with torch.no_grad():
-        return [
-            float(tensor.double().abs().sum())
-            for model in (source.unet, source.text_encoder)
-            for tensor in model.state_dict().values()
-        ]
+def _check_all_found(source, factors, path):
+    """The library drops layers that it has no place for; here that is an error, else the picture is another one."""
+
+    def mark(tensor):
+        return tensor.numel(), float(tensor.double().sum())
+
+    placed = Counter(
+        mark(parameter)
+        for model in (source.unet, source.text_encoder)
+        for name, parameter in model.named_parameters()
+        if ".lora_A." in name
+    )
+    lost = []
+    for name, tensor in factors.items():
+        if placed[mark(tensor)] == 0:
+            lost.append(name)
+        placed[mark(tensor)] -= 1
+    if lost:
+        raise ModelError(
+            f"the LoRA '{path}' does not fit this model: {len(lost)} of its {len(factors)} layers have no place in it, "
+            f"'{lost[0]}' among them"
+        )

@@ -73,10 +73,11 @@ torch::Tensor solve_sde(const VelocityField& velocity, const torch::Tensor& x, c
   torch::Tensor state = x;
   for (int index = 0; index + 1 < options.points; ++index) {
     const double t = h * index;
-    const torch::Tensor shaken = state + std::sqrt(2 * g(t) * h) * noise();
+    const torch::Tensor kick = std::sqrt(2 * g(t) * h) * noise();
     if (options.method == "euler") {
-      state = shaken + drift(t, state) * h;
+      state = state + drift(t, state) * h + kick;
     } else {
+      const torch::Tensor shaken = state + kick;
       const torch::Tensor first = drift(t, shaken);
       const torch::Tensor second = drift(t + h, shaken + first * h);
       state = shaken + (first + second) * (0.5 * h);

@@ -1,0 +1,107 @@
+#include "color_profile.h"
+
+#include <lcms2.h>
+
+#include <memory>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/log.h"
+
+namespace fmboost {
+namespace {
+
+using Profile = std::unique_ptr<void, decltype(&cmsCloseProfile)>;
+using Transform = std::unique_ptr<void, decltype(&cmsDeleteTransform)>;
+
+Profile open_profile(const std::vector<std::byte>& bytes) {
+  return {cmsOpenProfileFromMem(bytes.data(), static_cast<cmsUInt32Number>(bytes.size())), &cmsCloseProfile};
+}
+
+Profile srgb_profile() { return {cmsCreate_sRGBProfile(), &cmsCloseProfile}; }
+
+cmsUInt32Number format_of(ColorModel model) {
+  return model == ColorModel::grey ? TYPE_GRAY_FLT : model == ColorModel::rgb ? TYPE_RGB_FLT : TYPE_CMYK_FLT;
+}
+
+cmsColorSpaceSignature signature_of(ColorModel model) {
+  return model == ColorModel::grey  ? cmsSigGrayData
+         : model == ColorModel::rgb ? cmsSigRgbData
+                                    : cmsSigCmykData;
+}
+
+Transform make_transform(const Profile& from, cmsUInt32Number from_format, const Profile& to,
+                         cmsUInt32Number to_format) {
+  return {cmsCreateTransform(from.get(), from_format, to.get(), to_format, INTENT_RELATIVE_COLORIMETRIC,
+                             cmsFLAGS_NOCACHE),
+          &cmsDeleteTransform};
+}
+
+torch::Tensor apply(const Transform& transform, const torch::Tensor& samples) {
+  const torch::Tensor in = samples.contiguous();
+  torch::Tensor out = torch::empty({in.size(0), in.size(1), 3});
+  // A row a call: the whole picture may have more pixels than LittleCMS counts.
+  for (std::int64_t row = 0; row < in.size(0); ++row) {
+    cmsDoTransform(transform.get(), in[row].data_ptr<float>(), out[row].data_ptr<float>(),
+                   static_cast<cmsUInt32Number>(in.size(1)));
+  }
+  return out;
+}
+
+// Whether the profile leaves a grid of colours where they are, to less than half a step of 8 bits.
+bool is_srgb(const Transform& transform) {
+  const torch::Tensor axis = torch::linspace(0, 1, 6);
+  const auto grid = torch::meshgrid({axis, axis, axis}, "ij");
+  const torch::Tensor colors = torch::stack({grid[0], grid[1], grid[2]}, -1).reshape({6, 36, 3});
+  return (apply(transform, colors) - colors).abs().max().item<float>() < 0.5 / 255;
+}
+
+torch::Tensor without_profile(const torch::Tensor& samples, ColorModel model) {
+  if (model == ColorModel::grey) {
+    return samples.expand({-1, -1, 3}).contiguous();
+  }
+  if (model == ColorModel::cmyk) {  // c, m, y and k as shares of ink
+    return (1 - samples.slice(2, 0, 3)) * (1 - samples.slice(2, 3, 4));
+  }
+  return samples;
+}
+
+}  // namespace
+
+torch::Tensor to_srgb(const torch::Tensor& samples, ColorModel model, const std::vector<std::byte>& profile,
+                      const std::string& name, bool& keep_profile) {
+  keep_profile = false;
+  if (profile.empty()) {
+    return without_profile(samples, model);
+  }
+  const Profile from = open_profile(profile);
+  if (!from || cmsGetColorSpace(from.get()) != signature_of(model)) {
+    log_warning("the colour profile of '" + name + "' is damaged or of another kind than its pixels; it is left out");
+    return without_profile(samples, model);
+  }
+  const Transform transform = make_transform(from, format_of(model), srgb_profile(), TYPE_RGB_FLT);
+  if (!transform) {
+    log_warning("the colour profile of '" + name + "' cannot be used; it is left out");
+    return without_profile(samples, model);
+  }
+  if (model == ColorModel::rgb && is_srgb(transform)) {
+    return samples;
+  }
+  // LittleCMS takes ink in percent.
+  const torch::Tensor scaled = model == ColorModel::cmyk ? samples * 100 : samples;
+  keep_profile = model == ColorModel::rgb;
+  return apply(transform, scaled);
+}
+
+torch::Tensor from_srgb(const torch::Tensor& samples, const std::vector<std::byte>& profile) {
+  const Profile to = open_profile(profile);
+  const Transform transform =
+      to && cmsGetColorSpace(to.get()) == cmsSigRgbData
+          ? make_transform(srgb_profile(), TYPE_RGB_FLT, to, TYPE_RGB_FLT)
+          : Transform(nullptr, &cmsDeleteTransform);
+  if (!transform) {
+    throw Error("the picture's colour profile cannot be written to");
+  }
+  return apply(transform, samples);
+}
+
+}  // namespace fmboost

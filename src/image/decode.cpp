@@ -1,0 +1,111 @@
+#include "fmboost/image/decode.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "color_profile.h"
+#include "exif.h"
+#include "fmboost/core/error.h"
+#include "raw_picture.h"
+
+namespace fmboost {
+namespace {
+
+bool starts_with(Bytes bytes, std::string_view magic, std::size_t at = 0) {
+  return bytes.size() >= at + magic.size() &&
+         std::string_view(reinterpret_cast<const char*>(bytes.data()) + at, magic.size()) == magic;
+}
+
+RawPicture decode_raw(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
+  if (bytes.empty()) {
+    fail_decoding(name, "is empty");
+  }
+  if (starts_with(bytes, "\x89PNG\r\n\x1a\n")) {
+    return decode_png(bytes, name, limits);
+  }
+  if (starts_with(bytes, "\xff\xd8\xff")) {
+    return decode_jpeg(bytes, name, limits);
+  }
+  if (starts_with(bytes, "RIFF") && starts_with(bytes, "WEBP", 8)) {
+    return decode_webp(bytes, name, limits);
+  }
+  return decode_with_stb(bytes, name, limits);
+}
+
+// Turns (C, H, W) upright: EXIF 2.3, tag Orientation.
+torch::Tensor upright(torch::Tensor x, int orientation) {
+  if (orientation >= 5) {
+    x = x.transpose(1, 2);
+  }
+  const bool mirror_columns = orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
+  const bool mirror_rows = orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
+  if (mirror_columns) {
+    x = x.flip(2);
+  }
+  if (mirror_rows) {
+    x = x.flip(1);
+  }
+  return x.contiguous();
+}
+
+// JPEG and WebP have no text chunks: our texts come in EXIF.
+void move_texts_out_of_exif(ImageMetadata& metadata) {
+  const ExifTexts texts = read_exif_texts(metadata.exif);
+  const bool ours = texts.description.rfind("{\"schema\":", 0) == 0;
+  if (!texts.comment.empty()) {
+    metadata.text.emplace_back("parameters", texts.comment);
+  }
+  if (ours) {
+    metadata.text.emplace_back("fmboost", texts.description);
+    metadata.exif.clear();  // we wrote it, and will again
+  }
+}
+
+}  // namespace
+
+void fail_decoding(const std::string& name, const std::string& what) { throw Error("'" + name + "' " + what); }
+
+void check_dimensions(std::int64_t width, std::int64_t height, const DecodeLimits& limits, const std::string& name) {
+  const std::string size = std::to_string(width) + "x" + std::to_string(height);
+  if (width < 1 || height < 1) {
+    fail_decoding(name, "has an impossible size of " + size);
+  }
+  if (width > limits.max_side || height > limits.max_side || width * height > limits.max_pixels) {
+    fail_decoding(name, "is too large: its header says " + size + ", and at most " + std::to_string(limits.max_side) +
+                            " a side and " + std::to_string(limits.max_pixels) + " pixels in all are read");
+  }
+}
+
+Image decode_image(std::span<const std::byte> bytes, const std::string& name, const DecodeLimits& limits) {
+  RawPicture raw = decode_raw(bytes, name, limits);
+  Image image;
+  image.format = raw.format;
+  image.metadata = std::move(raw.metadata);
+  // In this order 8-bit sRGB pictures come out as x / 127.5 - 1 exactly.
+  const torch::Tensor samples = raw.samples.to(torch::kFloat32);
+  bool keep_profile = false;
+  const bool plain = image.metadata.icc_profile.empty() && raw.model != ColorModel::cmyk;
+  torch::Tensor rgb;
+  if (plain) {
+    rgb = (samples / (raw.maximum / 2) - 1).expand({-1, -1, 3});
+  } else {
+    const torch::Tensor shares = samples / raw.maximum;
+    const torch::Tensor srgb = to_srgb(shares, raw.model, image.metadata.icc_profile, name, keep_profile);
+    rgb = srgb.is_same(shares) ? samples / (raw.maximum / 2) - 1 : srgb * 2 - 1;
+  }
+  if (!keep_profile) {
+    image.metadata.icc_profile.clear();
+  }
+  const int orientation = read_orientation(image.metadata.exif).value_or(1);
+  reset_orientation(image.metadata.exif);
+  image.pixels = upright(rgb.permute({2, 0, 1}), orientation);
+  if (raw.alpha.defined()) {
+    image.alpha = upright((raw.alpha.to(torch::kFloat32) / raw.maximum).unsqueeze(0), orientation);
+  }
+  if (raw.format != "png") {
+    move_texts_out_of_exif(image.metadata);
+  }
+  return image;
+}
+
+}  // namespace fmboost

@@ -1,0 +1,78 @@
+#include "fmboost/image/encode.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "color_profile.h"
+#include "exif.h"
+#include "fmboost/core/error.h"
+#include "raw_picture.h"
+
+namespace fmboost {
+namespace {
+
+std::string text_of(const ImageMetadata& metadata, const std::string& keyword) {
+  for (const auto& [key, text] : metadata.text) {
+    if (key == keyword) {
+      return text;
+    }
+  }
+  return {};
+}
+
+// JPEG and WebP have no text chunks; ours go into EXIF where there is none from a camera.
+void move_texts_into_exif(ImageMetadata& metadata) {
+  const ExifTexts texts{.comment = text_of(metadata, "parameters"), .description = text_of(metadata, "fmboost")};
+  if (metadata.exif.empty() && !(texts.comment.empty() && texts.description.empty())) {
+    metadata.exif = make_exif(texts);
+  }
+}
+
+torch::Tensor over_white(const torch::Tensor& pixels, const torch::Tensor& alpha) {
+  return pixels * alpha + (1 - alpha);
+}
+
+}  // namespace
+
+ImageFormat image_format_from_suffix(const std::filesystem::path& file) {
+  std::string suffix = file.extension().string();
+  std::transform(suffix.begin(), suffix.end(), suffix.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (suffix == ".png") {
+    return ImageFormat::png;
+  }
+  if (suffix == ".jpg" || suffix == ".jpeg") {
+    return ImageFormat::jpeg;
+  }
+  if (suffix == ".webp") {
+    return ImageFormat::webp;
+  }
+  throw UsageError("'" + file.string() + "' has no suffix of a format that can be written: use .png, .jpg or .webp");
+}
+
+torch::Tensor to_uint8(const torch::Tensor& pixels) {
+  return ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch::kUInt8).permute({1, 2, 0}).contiguous();
+}
+
+std::vector<std::byte> encode_image(const Image& image, const EncodeOptions& options) {
+  PackedPicture picture;
+  picture.metadata = image.metadata;
+  torch::Tensor pixels = image.pixels.to(torch::kCPU, torch::kFloat32);
+  if (!image.metadata.icc_profile.empty()) {
+    const torch::Tensor shares = ((pixels + 1) / 2).permute({1, 2, 0});
+    pixels = (from_srgb(shares, image.metadata.icc_profile) * 2 - 1).permute({2, 0, 1});
+  }
+  const bool keeps_alpha = image.alpha.defined() && options.format != ImageFormat::jpeg;
+  if (image.alpha.defined() && !keeps_alpha) {
+    pixels = over_white(pixels, image.alpha);
+  }
+  picture.samples = to_uint8(keeps_alpha ? torch::cat({pixels, image.alpha * 2 - 1}) : pixels);
+  if (options.format == ImageFormat::png) {
+    return encode_png(picture, options.compression_level);
+  }
+  move_texts_into_exif(picture.metadata);
+  return options.format == ImageFormat::jpeg ? encode_jpeg(picture, options.quality)
+                                             : encode_webp(picture, options.quality);
+}
+
+}  // namespace fmboost

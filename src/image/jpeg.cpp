@@ -1,0 +1,243 @@
+// jpeglib.h needs these before it.
+#include <csetjmp>
+#include <cstdio>
+#include <cstdlib>
+// clang-format off
+#include <jpeglib.h>
+#include <jerror.h>
+// clang-format on
+
+#include <array>
+#include <cstring>
+#include <memory>
+
+#include "exif.h"
+#include "fmboost/core/error.h"
+#include "fmboost/core/log.h"
+#include "raw_picture.h"
+
+namespace fmboost {
+namespace {
+
+constexpr std::string_view kExifPrefix("Exif\0\0", 6);
+constexpr std::string_view kIccPrefix("ICC_PROFILE\0", 12);
+constexpr std::size_t kMaxMarker = 65533;
+
+// libjpeg reports errors by calling back and expects not to be returned to.
+struct ErrorManager {
+  jpeg_error_mgr base;  // first: libjpeg knows only this part
+  std::jmp_buf escape;
+  std::array<char, JMSG_LENGTH_MAX> message;
+};
+
+void on_error(j_common_ptr info) {
+  auto* manager = reinterpret_cast<ErrorManager*>(info->err);
+  manager->base.format_message(info, manager->message.data());
+  std::longjmp(manager->escape, 1);
+}
+
+// What libjpeg would paper over with grey is an error here; other warnings are harmless.
+void on_message(j_common_ptr info, int level) {
+  const int code = info->err->msg_code;
+  if (level < 0 && (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE)) {
+    on_error(info);
+  }
+}
+
+void set_up_errors(ErrorManager& manager, jpeg_error_mgr*& slot) {
+  slot = jpeg_std_error(&manager.base);
+  manager.base.error_exit = on_error;
+  manager.base.emit_message = on_message;
+  manager.base.output_message = [](j_common_ptr) {};
+}
+
+// Reads one picture; every call into libjpeg is guarded by setjmp in a function without destructors of its own.
+class Reader {
+ public:
+  explicit Reader(Bytes bytes) {
+    set_up_errors(errors_, info_.err);
+    created_ = guarded([&] {
+      jpeg_create_decompress(&info_);
+      jpeg_mem_src(&info_, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
+      jpeg_save_markers(&info_, JPEG_APP0 + 1, 0xffff);
+      jpeg_save_markers(&info_, JPEG_APP0 + 2, 0xffff);
+    });
+  }
+  ~Reader() { jpeg_destroy_decompress(&info_); }
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+
+  bool read_header() {
+    return created_ && guarded([&] { jpeg_read_header(&info_, TRUE); });
+  }
+  bool start(J_COLOR_SPACE space) {
+    info_.out_color_space = space;
+    info_.dct_method = JDCT_ISLOW;
+    return guarded([&] { jpeg_start_decompress(&info_); });
+  }
+  bool read_rows(unsigned char* out, std::size_t stride) {
+    return guarded([&] {
+      while (info_.output_scanline < info_.output_height) {
+        JSAMPROW row = out + stride * info_.output_scanline;
+        jpeg_read_scanlines(&info_, &row, 1);
+      }
+      jpeg_finish_decompress(&info_);
+    });
+  }
+  const jpeg_decompress_struct& info() const { return info_; }
+  const char* message() const { return errors_.message.data(); }
+
+ private:
+  template <typename Work>
+  bool guarded(const Work& work) {
+    if (setjmp(errors_.escape) != 0) {
+      return false;
+    }
+    work();
+    return true;
+  }
+
+  jpeg_decompress_struct info_{};
+  ErrorManager errors_{};
+  bool created_ = false;
+};
+
+bool has_prefix(const jpeg_marker_struct* marker, int code, std::string_view prefix) {
+  return marker->marker == code && marker->data_length > prefix.size() &&
+         std::memcmp(marker->data, prefix.data(), prefix.size()) == 0;
+}
+
+// The profile may be cut into numbered segments, in any order: ICC.1:2010, annex B.4.
+std::vector<std::byte> join_profile(const jpeg_decompress_struct& info) {
+  std::array<const jpeg_marker_struct*, 256> segments{};
+  std::size_t count = 0;
+  for (const auto* marker = info.marker_list; marker != nullptr; marker = marker->next) {
+    if (has_prefix(marker, JPEG_APP0 + 2, kIccPrefix) && marker->data_length > kIccPrefix.size() + 2) {
+      segments[marker->data[kIccPrefix.size()]] = marker;
+      count = marker->data[kIccPrefix.size() + 1];
+    }
+  }
+  std::vector<std::byte> profile;
+  for (std::size_t i = 1; i <= count; ++i) {
+    if (segments[i] == nullptr) {
+      return {};
+    }
+    const std::size_t skip = kIccPrefix.size() + 2;
+    const auto piece = copy_bytes(segments[i]->data + skip, segments[i]->data_length - skip);
+    profile.insert(profile.end(), piece.begin(), piece.end());
+  }
+  return profile;
+}
+
+void read_metadata(const jpeg_decompress_struct& info, ImageMetadata& metadata) {
+  for (const auto* marker = info.marker_list; marker != nullptr; marker = marker->next) {
+    if (has_prefix(marker, JPEG_APP0 + 1, kExifPrefix) && metadata.exif.empty()) {
+      metadata.exif = copy_bytes(marker->data + kExifPrefix.size(), marker->data_length - kExifPrefix.size());
+    }
+  }
+  metadata.icc_profile = join_profile(info);
+}
+
+void write_marker(jpeg_compress_struct& info, int code, std::string_view prefix, Bytes data) {
+  std::vector<unsigned char> bytes(prefix.begin(), prefix.end());
+  const auto* first = reinterpret_cast<const unsigned char*>(data.data());
+  bytes.insert(bytes.end(), first, first + data.size());
+  jpeg_write_marker(&info, code, bytes.data(), static_cast<unsigned int>(bytes.size()));
+}
+
+void write_metadata(jpeg_compress_struct& info, const ImageMetadata& metadata) {
+  if (!metadata.exif.empty() && metadata.exif.size() + kExifPrefix.size() <= kMaxMarker) {
+    write_marker(info, JPEG_APP0 + 1, kExifPrefix, metadata.exif);
+  }
+  if (!metadata.icc_profile.empty()) {
+    jpeg_write_icc_profile(&info, reinterpret_cast<const JOCTET*>(metadata.icc_profile.data()),
+                           static_cast<unsigned int>(metadata.icc_profile.size()));
+  }
+}
+
+struct Buffer {
+  unsigned char* data = nullptr;
+  unsigned long size = 0;
+  ~Buffer() { std::free(data); }
+};
+
+bool compress(jpeg_compress_struct& info, ErrorManager& errors, const PackedPicture& picture, int quality,
+              Buffer& buffer) {
+  if (setjmp(errors.escape) != 0) {
+    return false;
+  }
+  jpeg_create_compress(&info);
+  jpeg_mem_dest(&info, &buffer.data, &buffer.size);
+  info.image_width = static_cast<JDIMENSION>(picture.width());
+  info.image_height = static_cast<JDIMENSION>(picture.height());
+  info.input_components = 3;
+  info.in_color_space = JCS_RGB;
+  jpeg_set_defaults(&info);
+  jpeg_set_quality(&info, quality, TRUE);
+  for (int i = 0; i < info.num_components; ++i) {  // 4:4:4
+    info.comp_info[i].h_samp_factor = 1;
+    info.comp_info[i].v_samp_factor = 1;
+  }
+  info.optimize_coding = TRUE;
+  jpeg_start_compress(&info, TRUE);
+  write_metadata(info, picture.metadata);
+  auto* samples = picture.samples.data_ptr<std::uint8_t>();
+  while (info.next_scanline < info.image_height) {
+    JSAMPROW row = samples + static_cast<std::size_t>(info.next_scanline) * info.image_width * 3;
+    jpeg_write_scanlines(&info, &row, 1);
+  }
+  jpeg_finish_compress(&info);
+  return true;
+}
+
+}  // namespace
+
+RawPicture decode_jpeg(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
+  Reader reader(bytes);
+  const auto require = [&](bool good) {
+    if (!good) {
+      fail_decoding(name, std::string("is a damaged or truncated JPEG: ") + reader.message());
+    }
+  };
+  require(reader.read_header());
+  const auto& info = reader.info();
+  check_dimensions(info.image_width, info.image_height, limits, name);
+  RawPicture picture;
+  picture.format = "jpeg";
+  const bool cmyk = info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;
+  const bool grey = info.jpeg_color_space == JCS_GRAYSCALE;
+  picture.model = cmyk ? ColorModel::cmyk : grey ? ColorModel::grey : ColorModel::rgb;
+  const bool inverted = info.saw_Adobe_marker != 0;  // Adobe writes CMYK upside down
+  require(reader.start(cmyk ? JCS_CMYK : grey ? JCS_GRAYSCALE : JCS_RGB));
+  const std::int64_t channels = cmyk ? 4 : grey ? 1 : 3;
+  picture.samples = torch::empty({info.output_height, info.output_width, channels}, torch::kUInt8);
+  require(reader.read_rows(picture.samples.data_ptr<std::uint8_t>(),
+                           static_cast<std::size_t>(info.output_width * channels)));
+  if (cmyk && inverted) {
+    picture.samples = 255 - picture.samples;
+  }
+  read_metadata(info, picture.metadata);
+  return picture;
+}
+
+std::vector<std::byte> encode_jpeg(const PackedPicture& picture, int quality) {
+  constexpr std::int64_t kMaxSide = 65500;
+  if (picture.width() > kMaxSide || picture.height() > kMaxSide) {
+    throw Error("JPEG holds at most 65500 pixels a side; write a PNG");
+  }
+  if (picture.metadata.exif.size() + kExifPrefix.size() > kMaxMarker) {
+    log_warning("the EXIF data are too large for a JPEG and are left out");
+  }
+  jpeg_compress_struct info{};
+  ErrorManager errors{};
+  set_up_errors(errors, info.err);
+  Buffer buffer;
+  const bool good = compress(info, errors, picture, quality, buffer);
+  jpeg_destroy_compress(&info);
+  if (!good) {
+    throw Error(std::string("the JPEG could not be encoded: ") + errors.message.data());
+  }
+  return copy_bytes(buffer.data, buffer.size);
+}
+
+}  // namespace fmboost

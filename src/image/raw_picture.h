@@ -1,0 +1,60 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "fmboost/image/decode.h"
+
+namespace fmboost {
+
+enum class ColorModel { grey, rgb, cmyk };
+
+/// What a codec read, before colours and orientation are seen to.
+struct RawPicture {
+  torch::Tensor samples;  ///< (H, W, C) uint8 or int32 (16 bits), C = 1, 3 or 4 by the model
+  torch::Tensor alpha;    ///< (H, W) of the same type, or undefined
+  double maximum = 255;   ///< the sample that means full
+  ColorModel model = ColorModel::rgb;
+  ImageMetadata metadata;  ///< icc_profile of any model
+  std::string format;
+};
+
+using Bytes = std::span<const std::byte>;
+
+/// Throws Error naming the picture; the shape of every codec's complaint.
+[[noreturn]] void fail_decoding(const std::string& name, const std::string& what);
+
+/// Throws Error when a header's size is empty or beyond the limits.
+void check_dimensions(std::int64_t width, std::int64_t height, const DecodeLimits& limits, const std::string& name);
+
+RawPicture decode_png(Bytes bytes, const std::string& name, const DecodeLimits& limits);
+RawPicture decode_jpeg(Bytes bytes, const std::string& name, const DecodeLimits& limits);
+RawPicture decode_webp(Bytes bytes, const std::string& name, const DecodeLimits& limits);
+/// BMP, GIF, TGA, PSD, PNM and PIC.
+RawPicture decode_with_stb(Bytes bytes, const std::string& name, const DecodeLimits& limits);
+
+/// An 8-bit picture ready to be written.
+struct PackedPicture {
+  torch::Tensor samples;  ///< (H, W, C) uint8, contiguous, C = 3 or 4
+  ImageMetadata metadata;
+
+  std::int64_t height() const { return samples.size(0); }
+  std::int64_t width() const { return samples.size(1); }
+  bool has_alpha() const { return samples.size(2) == 4; }
+};
+
+std::vector<std::byte> encode_png(const PackedPicture& picture, int compression_level);
+std::vector<std::byte> encode_jpeg(const PackedPicture& picture, int quality);
+std::vector<std::byte> encode_webp(const PackedPicture& picture, int quality);
+
+/// A copy of bytes that a C library owns.
+inline std::vector<std::byte> copy_bytes(const void* data, std::size_t size) {
+  const auto* first = static_cast<const std::byte*>(data);
+  return {first, first + size};
+}
+
+}  // namespace fmboost

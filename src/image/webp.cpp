@@ -1,0 +1,146 @@
+#include <webp/decode.h>
+#include <webp/demux.h>
+#include <webp/encode.h>
+#include <webp/mux.h>
+
+#include <memory>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/log.h"
+#include "raw_picture.h"
+
+namespace fmboost {
+namespace {
+
+WebPData as_webp(Bytes bytes) { return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}; }
+
+std::vector<std::byte> read_chunk(WebPDemuxer* demuxer, const char* fourcc) {
+  WebPChunkIterator iterator;
+  std::vector<std::byte> chunk;
+  if (WebPDemuxGetChunk(demuxer, fourcc, 1, &iterator) != 0) {
+    chunk = copy_bytes(iterator.chunk.bytes, iterator.chunk.size);
+  }
+  WebPDemuxReleaseChunkIterator(&iterator);
+  return chunk;
+}
+
+// Some writers put JPEG's prefix in front of the TIFF structure.
+std::vector<std::byte> without_exif_prefix(std::vector<std::byte> exif) {
+  constexpr std::string_view kPrefix("Exif\0\0", 6);
+  const std::string_view text(reinterpret_cast<const char*>(exif.data()), exif.size());
+  if (text.substr(0, kPrefix.size()) == kPrefix) {
+    exif.erase(exif.begin(), exif.begin() + static_cast<std::ptrdiff_t>(kPrefix.size()));
+  }
+  return exif;
+}
+
+bool decode_first_frame(const WebPData& data, std::uint8_t* out, std::size_t size) {
+  WebPAnimDecoderOptions options;
+  WebPAnimDecoderOptionsInit(&options);
+  options.color_mode = MODE_RGBA;
+  const std::unique_ptr<WebPAnimDecoder, decltype(&WebPAnimDecoderDelete)> decoder(WebPAnimDecoderNew(&data, &options),
+                                                                                 &WebPAnimDecoderDelete);
+  std::uint8_t* frame = nullptr;
+  int time = 0;
+  if (!decoder || WebPAnimDecoderGetNext(decoder.get(), &frame, &time) == 0) {
+    return false;
+  }
+  std::copy(frame, frame + size, out);
+  return true;
+}
+
+// Owns what libwebp's encoder hands out.
+struct Encoded {
+  WebPMemoryWriter writer{};
+  Encoded() { WebPMemoryWriterInit(&writer); }
+  ~Encoded() { WebPMemoryWriterClear(&writer); }
+  Encoded(const Encoded&) = delete;
+  Encoded& operator=(const Encoded&) = delete;
+};
+
+void encode_pixels(const PackedPicture& picture, int quality, Encoded& encoded) {
+  WebPConfig config;
+  WebPConfigInit(&config);
+  if (quality == 100) {
+    WebPConfigLosslessPreset(&config, 6);
+    config.exact = 1;
+  } else {
+    config.quality = static_cast<float>(quality);
+    config.use_sharp_yuv = 1;
+  }
+  WebPPicture frame;
+  WebPPictureInit(&frame);
+  frame.use_argb = 1;
+  frame.width = static_cast<int>(picture.width());
+  frame.height = static_cast<int>(picture.height());
+  frame.writer = WebPMemoryWrite;
+  frame.custom_ptr = &encoded.writer;
+  const auto* samples = picture.samples.data_ptr<std::uint8_t>();
+  const int stride = frame.width * (picture.has_alpha() ? 4 : 3);
+  const bool imported = (picture.has_alpha() ? WebPPictureImportRGBA(&frame, samples, stride)
+                                             : WebPPictureImportRGB(&frame, samples, stride)) != 0;
+  const bool good = imported && WebPEncode(&config, &frame) != 0;
+  const int code = frame.error_code;
+  WebPPictureFree(&frame);
+  if (!good) {
+    throw Error("the WebP could not be encoded (libwebp's error " + std::to_string(code) + ")");
+  }
+}
+
+}  // namespace
+
+RawPicture decode_webp(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
+  const WebPData data = as_webp(bytes);
+  WebPBitstreamFeatures features;
+  if (WebPGetFeatures(data.bytes, data.size, &features) != VP8_STATUS_OK) {
+    fail_decoding(name, "is a damaged or truncated WebP");
+  }
+  check_dimensions(features.width, features.height, limits, name);
+  RawPicture picture;
+  picture.format = "webp";
+  const torch::Tensor rgba = torch::empty({features.height, features.width, 4}, torch::kUInt8);
+  auto* out = rgba.data_ptr<std::uint8_t>();
+  bool good = false;
+  if (features.has_animation != 0) {
+    log_warning("'" + name + "' is animated; its first frame is taken");
+    good = decode_first_frame(data, out, rgba.nbytes());
+  } else {
+    good = WebPDecodeRGBAInto(data.bytes, data.size, out, rgba.nbytes(), features.width * 4) != nullptr;
+  }
+  if (!good) {
+    fail_decoding(name, "is a damaged or truncated WebP");
+  }
+  picture.samples = rgba.slice(2, 0, 3).contiguous();
+  if (features.has_alpha != 0) {
+    picture.alpha = rgba.select(2, 3).contiguous();
+  }
+  const std::unique_ptr<WebPDemuxer, decltype(&WebPDemuxDelete)> demuxer(WebPDemux(&data), &WebPDemuxDelete);
+  if (demuxer) {
+    picture.metadata.icc_profile = read_chunk(demuxer.get(), "ICCP");
+    picture.metadata.exif = without_exif_prefix(read_chunk(demuxer.get(), "EXIF"));
+  }
+  return picture;
+}
+
+std::vector<std::byte> encode_webp(const PackedPicture& picture, int quality) {
+  if (picture.width() > WEBP_MAX_DIMENSION || picture.height() > WEBP_MAX_DIMENSION) {
+    throw Error("WebP holds at most " + std::to_string(WEBP_MAX_DIMENSION) + " pixels a side; write a PNG");
+  }
+  Encoded encoded;
+  encode_pixels(picture, quality, encoded);
+  const WebPData image{encoded.writer.mem, encoded.writer.size};
+  const std::unique_ptr<WebPMux, decltype(&WebPMuxDelete)> mux(WebPMuxCreate(&image, 1), &WebPMuxDelete);
+  const auto put = [&](const char* fourcc, const std::vector<std::byte>& chunk) {
+    const WebPData data = as_webp(chunk);
+    return chunk.empty() || WebPMuxSetChunk(mux.get(), fourcc, &data, 1) == WEBP_MUX_OK;
+  };
+  WebPData assembled{};
+  if (!mux || !put("ICCP", picture.metadata.icc_profile) || !put("EXIF", picture.metadata.exif) ||
+      WebPMuxAssemble(mux.get(), &assembled) != WEBP_MUX_OK) {
+    throw Error("the WebP's metadata could not be written");
+  }
+  const std::unique_ptr<WebPData, decltype(&WebPDataClear)> owner(&assembled, &WebPDataClear);
+  return copy_bytes(assembled.bytes, assembled.size);
+}
+
+}  // namespace fmboost
