@@ -5,7 +5,6 @@ import dataclasses
 import torch
 
 from . import programs
-from .errors import ModelError
 from .files import sha256
 from .tracing import compare, devices, operators, trace
 
@@ -34,12 +33,6 @@ def text_part(source, dtype):
         shape = (batch, source.tokenizer.max_length)
         return (torch.randint(0, source.text_encoder.config.vocab_size, shape, generator=generator),)
 
-    config, length = source.text_encoder.config, source.tokenizer.max_length
-    if config.max_position_embeddings != length:
-        raise ModelError(f"the text encoder has {config.max_position_embeddings} positions, its tokenizer {length}")
-    largest = max(source.tokenizer.vocab.values())
-    if largest >= config.vocab_size:
-        raise ModelError(f"the text encoder knows {config.vocab_size} tokens, its tokenizer has one of id {largest}")
     clip = source.text_encoder
     original = lambda x: clip(x).last_hidden_state  # noqa: E731
     return Part("text_encoder.pt", programs.TextEncoder, clip, original, ids(2), [ids(1), ids(3)], dtype)

@@ -68,6 +68,8 @@ def save_folder(parts, scheduler, tokenizer_folder, folder, dtype=torch.float32)
     (folder / "tokenizer").mkdir()
     for name in ("vocab.json", "merges.txt"):
         shutil.copyfile(tokenizer_folder / name, folder / "tokenizer" / name)
+    tokens = {"tokenizer_class": "CLIPTokenizer", "model_max_length": 77, "pad_token": "<|endoftext|>"}
+    (folder / "tokenizer" / "tokenizer_config.json").write_text(json.dumps(tokens, indent=2) + "\n")
     index = {
         "_class_name": "LatentConsistencyModelPipeline"
         if parts["unet"].config.time_cond_proj_dim

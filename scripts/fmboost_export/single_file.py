@@ -6,7 +6,7 @@ from diffusers.loaders.single_file_utils import convert_ldm_unet_checkpoint, con
 
 from .errors import ModelError, UsageError, one_line
 from .files import read_json, read_safetensors, stored_dtype
-from .source import Source, build
+from .source import assemble, build
 from .tokenizer import Tokenizer
 
 SD15_CONFIGS = Path(__file__).parent / "configs" / "sd15"
@@ -45,8 +45,10 @@ def split(tensors, origin):
 
 def convert(parts, origin, configs):
     """The same tensors under diffusers' names."""
-    unet, vae = dict(parts["unet"]), parts["vae"]
-    guidance = {GUIDANCE: unet.pop(name) for name in GUIDANCE_NAMES if name in unet}
+    unet, vae = (
+        {PREFIXES[part] + name: tensor for name, tensor in parts[part].items()} for part in ("unet", "vae")
+    )
+    guidance = {GUIDANCE: parts["unet"][name] for name in GUIDANCE_NAMES if name in parts["unet"]}
     try:
         unet = convert_ldm_unet_checkpoint(unet, read_json(configs / "unet" / "config.json")) | guidance
         vae = convert_ldm_vae_checkpoint(vae, read_json(configs / "vae" / "config.json"))
@@ -67,7 +69,7 @@ def _assemble(path, parts, dtypes, tokenizer_folder, configs):
         for part, found in parts.items()
     }
     tokenizer = Tokenizer.from_folder(tokenizer_folder)
-    return Source(name=path.stem, tokenizer=tokenizer, scheduler=scheduler, dtypes=dtypes, **models)
+    return assemble(path.stem, models, tokenizer, scheduler, dtypes)
 
 
 def _refuse_others(path, tensors):

@@ -85,6 +85,20 @@ def _rename_attention(tensors):
     return renamed
 
 
+def assemble(name, parts, tokenizer, scheduler, dtypes):
+    """A Source whose tokenizer fits its text encoder."""
+    config = parts["text_encoder"].config
+    tokenizer.max_length = tokenizer.max_length or config.max_position_embeddings
+    if tokenizer.max_length != config.max_position_embeddings:
+        raise ModelError(f"'{name}': the tokenizer gives {tokenizer.max_length} tokens, the text encoder reads "
+                         f"{config.max_position_embeddings}")
+    largest = max(tokenizer.vocab.values())
+    if largest >= config.vocab_size:
+        raise ModelError(f"'{name}': the tokenizer has a token of id {largest}, the text encoder knows "
+                         f"{config.vocab_size} tokens")
+    return Source(name=name, tokenizer=tokenizer, scheduler=scheduler, dtypes=dtypes, **parts)
+
+
 def load_folder(folder):
     """A diffusers folder: unet, vae, text_encoder, tokenizer and scheduler, each with its configuration."""
     parts, dtypes = {}, {}
@@ -95,10 +109,10 @@ def load_folder(folder):
         tensors, origin = read_folder(folder / part)
         dtypes[part] = stored_dtype(tensors)
         parts[part] = build(part, config, _rename_attention(tensors) if part == "vae" else tensors, origin)
-    return Source(
+    return assemble(
         name=folder.resolve().name,
         tokenizer=Tokenizer.from_folder(folder / "tokenizer"),
         scheduler=read_json(folder / "scheduler" / "scheduler_config.json"),
         dtypes=dtypes,
-        **parts,
+        parts=parts,
     )

@@ -6,6 +6,7 @@ import json
 from .errors import ModelError
 from .files import read_json
 
+NO_LIMIT = 10**9  # transformers writes 10^30 where nothing was said
 START, END = "<|startoftext|>", "<|endoftext|>"
 
 
@@ -16,7 +17,7 @@ class Tokenizer:
     start: int
     end: int
     pad: int
-    max_length: int = 77
+    max_length: int | None  # None: as long as the text encoder's
 
     @classmethod
     def from_folder(cls, folder):
@@ -36,9 +37,8 @@ class Tokenizer:
         settings = read_json(config) if config.is_file() else {}
         pad = settings.get("pad_token") or END
         pad = pad.get("content", END) if isinstance(pad, dict) else pad
-        length = settings.get("model_max_length", 77)
-        if not isinstance(length, int) or not 3 <= length <= 4096:
-            raise ModelError(f"'{config}': model_max_length must be from 3 to 4096, it is {length}")
+        length = settings.get("model_max_length")
+        length = length if isinstance(length, int) and length < NO_LIMIT else None
         return cls(vocab, merges, vocab[START], vocab[END], vocab.get(pad, vocab[END]), length)
 
     def write(self, folder):

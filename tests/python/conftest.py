@@ -1,0 +1,97 @@
+"""What the Python tests share: the scripts, the binary, and small random models made once a session."""
+
+import os
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "DIFFUSERS_VERBOSITY": "error"}
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import export_bundle  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from fmboost_export import cfm_formula  # noqa: E402
+from fmboost_export.cfm import write_cfm  # noqa: E402
+from fmboost_export.errors import run_main  # noqa: E402
+from fmboost_export.random_models import random_parts, save_folder  # noqa: E402
+
+torch.set_num_threads(1)  # the models are too small for more
+CLIP = export_bundle.TOKENIZER
+LCM = {"_class_name": "LCMScheduler"}
+
+
+@pytest.fixture(scope="session")
+def binary():
+    path = Path(os.environ.get("FMBOOST_BINARY", ROOT / "build" / "release" / "bin" / "fmboost"))
+    assert path.is_file(), f"{path} is missing: build it, or set FMBOOST_BINARY"
+    return path
+
+
+@pytest.fixture
+def fmboost(binary, tmp_path):
+    """Runs the binary in float32 on the CPU; returns the finished process."""
+
+    def run(command, *arguments, check=True):
+        place = () if command == "inspect" else ("--device", "cpu", "--dtype", "float32")
+        environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+        done = subprocess.run(
+            [binary, command, *map(str, arguments), *place], capture_output=True, text=True, env=environment
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def run_export(capsys):
+    """Runs export_bundle.py in this process; returns its exit code and what it said on stderr."""
+
+    def run(*arguments):
+        code = run_main(export_bundle.main, "export_bundle.py", [str(argument) for argument in arguments])
+        return code, capsys.readouterr().err
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    """folder(name) of a small model, bundle(name) of its export, each made when first asked for."""
+    base = tmp_path_factory.mktemp("models")
+    kinds = {
+        "ddim": ({}, None),
+        "v": ({"prediction_type": "v_prediction", "_class_name": "DDIMScheduler", "timestep_spacing": "trailing"}, None),
+        "lcm": (LCM, None),
+        "lcm-guided": (LCM, 32),
+    }
+
+    def folder(kind):
+        path = base / kind
+        if not path.exists():
+            scheduler, guidance = kinds[kind]
+            save_folder(random_parts(seed=len(kind), guidance_embedding=guidance), scheduler, CLIP, path)
+        return path
+
+    def cfm():
+        path = base / "cfm.safetensors"
+        if not path.exists():
+            write_cfm(path, *cfm_formula.formula_cfm(cfm_formula.SMALL), noising_step=0)
+        return path
+
+    def bundle(kind):
+        path = base / f"{kind}-bundle"
+        if not path.exists():
+            arguments = ["--model", folder(kind), "-o", path, "--cfm", cfm()]
+            assert run_main(export_bundle.main, "export", list(map(str, arguments))) == 0
+        return path
+
+    return types.SimpleNamespace(folder=folder, bundle=bundle, cfm=cfm)
+
+
+@pytest.fixture(autouse=True)
+def no_gradients():
+    with torch.no_grad():
+        yield

@@ -1,0 +1,240 @@
+"""What export_bundle.py reads: folders old and new, single files, adapters, schedulers, and what it refuses."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from conftest import CLIP
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from fmboost_export import single_file
+from fmboost_export.errors import ModelError
+from fmboost_export.files import check_shapes
+from fmboost_export.random_models import random_parts
+from fmboost_export.schedule import sampling_of
+from fmboost_export.single_file import SD15_CONFIGS
+from fmboost_export.source import load_folder
+from ldm_layout import to_ldm
+from safetensors.torch import load_file, save_file
+from transformers import CLIPTextConfig, CLIPTextModel
+
+
+@pytest.fixture
+def copy(models, tmp_path):
+    """A model's folder to change."""
+    return shutil.copytree(models.folder("ddim"), tmp_path / "copy")
+
+
+def same_parts(found, expected):
+    for part in ("unet", "vae", "text_encoder"):
+        left, right = getattr(found, part).state_dict(), getattr(expected, part).state_dict()
+        assert left.keys() == right.keys()
+        assert all(torch.equal(left[name], right[name]) for name in left)
+    assert found.tokenizer.vocab == expected.tokenizer.vocab
+    assert found.tokenizer.merges == expected.tokenizer.merges
+
+
+# --- folders
+
+
+def test_a_folder_with_tokenizer_json_alone_is_read(models, copy):
+    from transformers import CLIPTokenizerFast
+
+    CLIPTokenizerFast.from_pretrained(copy / "tokenizer", local_files_only=True).save_pretrained(copy / "new")
+    shutil.rmtree(copy / "tokenizer")
+    (copy / "new").rename(copy / "tokenizer")
+    for name in ("vocab.json", "merges.txt"):
+        (copy / "tokenizer" / name).unlink(missing_ok=True)
+    (copy / "tokenizer" / "tokenizer_config.json").unlink()
+    assert [path.name for path in (copy / "tokenizer").iterdir()] == ["tokenizer.json"]
+    found, expected = load_folder(copy).tokenizer, load_folder(models.folder("ddim")).tokenizer
+    assert found.vocab == expected.vocab and found.merges == expected.merges
+    assert (found.start, found.end, found.pad, found.max_length) == (49406, 49407, 49407, 77)
+
+
+def test_text_encoder_keys_are_read_with_and_without_prefix(models, copy):
+    file = copy / "text_encoder" / "model.safetensors"
+    bare = {name.removeprefix("text_model."): tensor for name, tensor in load_file(file).items()}
+    for prefix in ("", "text_model."):
+        tensors = {prefix + name: tensor for name, tensor in bare.items()}
+        save_file(tensors | {prefix + "embeddings.position_ids": torch.arange(77)[None]}, file)
+        same_parts(load_folder(copy), load_folder(models.folder("ddim")))
+
+
+def test_an_autoencoder_with_the_old_attention_names_is_read(models, copy):
+    file = copy / "vae" / "diffusion_pytorch_model.safetensors"
+    old = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
+    tensors = load_file(file)
+    for new_name, old_name in old.items():
+        tensors = {name.replace(f".{new_name}.", f".{old_name}."): tensor for name, tensor in tensors.items()}
+    assert any(".proj_attn." in name for name in tensors)
+    save_file(tensors, file)
+    same_parts(load_folder(copy), load_folder(models.folder("ddim")))
+
+
+def test_weights_in_pickles_are_read_as_tensors_only(models, copy, tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "ran"), "w"))
+
+    file = copy / "unet" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(file)
+    file.unlink()
+    torch.save(tensors, file.with_suffix(".bin"))
+    same_parts(load_folder(copy), load_folder(models.folder("ddim")))
+    torch.save(tensors | {"more": Evil()}, file.with_suffix(".bin"))
+    with pytest.raises(ModelError, match="holds more than tensors"):
+        load_folder(copy)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_weights_keep_the_stored_dtype_unless_asked(models, copy, run_export, tmp_path):
+    for part, name in (("unet", "diffusion_pytorch_model"), ("vae", "diffusion_pytorch_model"), ("text_encoder", "model")):
+        file = copy / part / f"{name}.safetensors"
+        save_file({key: tensor.half() for key, tensor in load_file(file).items()}, file)
+    for flags, dtype in (((), torch.float16), (("--dtype", "float32"), torch.float32)):
+        code, text = run_export("--model", copy, "-o", tmp_path / f"{dtype}", *flags)
+        assert code == 0, text
+        for file in (tmp_path / f"{dtype}").glob("*.pt"):
+            assert {x.dtype for x in torch.jit.load(str(file)).parameters()} == {dtype}
+
+
+# --- single files
+
+
+@pytest.fixture
+def configs(models):
+    return models.folder("ddim")  # a diffusers folder holds the configurations of its parts
+
+
+def test_a_single_file_gives_the_same_model_as_the_folder(models, configs, tmp_path):
+    expected = load_folder(models.folder("ddim"))
+    file = tmp_path / "single.safetensors"
+    save_file(to_ldm(expected.unet, expected.vae, expected.text_encoder), file)
+    found = single_file.load_single_file(file, CLIP, configs)
+    same_parts(found, expected)
+    assert found.scheduler["_class_name"] == "PNDMScheduler" and found.name == "single"
+
+
+def test_a_single_file_with_deeper_blocks_is_read_in_full(tmp_path):
+    """Three levels of two layers: every kind of name that Stable Diffusion 1.5 has."""
+    deep = {
+        "block_out_channels": [32, 32, 64],
+        "layers_per_block": 2,
+        "down_block_types": ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"],
+        "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"],
+    }
+    parts = random_parts(unet=deep)
+    for name, model in parts.items():
+        model.save_pretrained(tmp_path / name)
+    shutil.copytree(SD15_CONFIGS / "scheduler", tmp_path / "scheduler")
+    save_file(to_ldm(**parts), tmp_path / "deep.safetensors")
+    found = single_file.load_single_file(tmp_path / "deep.safetensors", CLIP, tmp_path)
+    for name, tensor in parts["unet"].state_dict().items():
+        assert torch.equal(tensor, found.unet.state_dict()[name])
+
+
+@pytest.mark.parametrize("name", single_file.GUIDANCE_NAMES)
+def test_a_single_file_with_a_guidance_layer_is_an_lcm(models, configs, tmp_path, name):
+    expected = load_folder(models.folder("lcm-guided"))
+    tensors = to_ldm(expected.unet, expected.vae, expected.text_encoder)
+    guidance = "model.diffusion_model.time_embedding.cond_proj.weight"
+    tensors[f"model.diffusion_model.{name}"] = tensors.pop(guidance)
+    save_file(tensors, tmp_path / "lcm.safetensors")
+    found = single_file.load_single_file(tmp_path / "lcm.safetensors", CLIP, configs)
+    same_parts(found, expected)
+    assert found.unet.config.time_cond_proj_dim == 32 and found.scheduler["_class_name"] == "LCMScheduler"
+
+
+def test_the_shipped_configurations_take_the_whole_published_key_set():
+    """Shapes only: the files of Stable Diffusion 1.5 hold 686 tensors of the UNet, 248 of the autoencoder, 197 of text."""
+    read = lambda part: json.loads((SD15_CONFIGS / part / "config.json").read_text())  # noqa: E731
+    with torch.device("meta"):
+        originals = {
+            "unet": UNet2DConditionModel.from_config(read("unet")),
+            "vae": AutoencoderKL.from_config(read("vae")),
+            "text_encoder": CLIPTextModel(CLIPTextConfig(**read("text_encoder"))),
+        }
+    tensors = to_ldm(**originals)
+    parts = single_file.split(tensors, "published")
+    assert {part: len(found) for part, found in parts.items()} == {"unet": 686, "vae": 248, "text_encoder": 197}
+    converted = single_file.convert(parts, "published", SD15_CONFIGS)
+    for part in ("unet", "vae"):
+        shapes = {name: tensor.shape for name, tensor in originals[part].state_dict().items()}
+        check_shapes(converted[part], shapes, "published", part)
+    assert sum(x.numel() for x in originals["unet"].parameters()) == 859_520_964
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [("conditioner.embedders.0.x", "Stable Diffusion XL"), ("cond_stage_model.model.x", "Stable Diffusion 2")],
+)
+def test_single_files_of_other_models_are_named_and_refused(run_export, tmp_path, name, model):
+    save_file({name: torch.zeros(1), "model.diffusion_model.x": torch.zeros(1)}, tmp_path / "other.safetensors")
+    code, text = run_export("--model", tmp_path / "other.safetensors", "-o", tmp_path / "bundle")
+    assert code == 4 and model in text and "other.safetensors" in text
+
+
+def test_a_single_file_that_lacks_a_tensor_is_refused_by_name(models, configs, run_export, tmp_path):
+    source = load_folder(models.folder("ddim"))
+    tensors = to_ldm(source.unet, source.vae, source.text_encoder)
+    del tensors["first_stage_model.decoder.conv_in.weight"]
+    save_file(tensors, tmp_path / "part.safetensors")
+    code, text = run_export("--model", tmp_path / "part.safetensors", "-o", tmp_path / "b", "--config", configs)
+    assert code == 4 and "decoder.conv_in.weight" in text and len(text.splitlines()) == 1
+
+
+# --- schedulers
+
+
+@pytest.mark.parametrize(
+    ("name", "sampler"),
+    [
+        ("PNDMScheduler", "ddim"),
+        ("DDIMScheduler", "ddim"),
+        ("LCMScheduler", "lcm"),
+        ("EulerDiscreteScheduler", "euler"),
+        ("EulerAncestralDiscreteScheduler", "euler-a"),
+        ("DPMSolverMultistepScheduler", "dpm++2m"),
+    ],
+)
+def test_schedulers_become_samplers(name, sampler):
+    config = {"_class_name": name, "beta_start": 0.001, "beta_end": 0.01, "beta_schedule": "scaled_linear"}
+    sampling = sampling_of(config | {"timestep_spacing": "trailing", "prediction_type": "v_prediction"}, None)
+    assert sampling.sampler == sampler and sampling.prediction == "v_prediction"
+    assert sampling.schedule["beta_start"] == 0.001 and sampling.schedule["timestep_spacing"] == "trailing"
+
+
+def test_what_a_configuration_leaves_open_takes_the_class_default():
+    schedule = sampling_of({"_class_name": "LCMScheduler"}, None).schedule
+    assert schedule == {
+        "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "train_steps": 1000,
+        "steps_offset": 0, "set_alpha_to_one": True, "original_steps": 50, "timestep_scaling": 10.0,
+    }  # fmt: skip
+    schedule = sampling_of({"_class_name": "DDIMScheduler"}, None).schedule
+    assert "timestep_spacing" not in schedule and schedule["set_alpha_to_one"] is True
+    assert schedule["steps_offset"] == 1  # what the pipeline makes of it
+
+
+def test_lcm_takes_four_steps_and_its_own_guidance():
+    plain, embedded = (sampling_of({"_class_name": "LCMScheduler"}, dim) for dim in (None, 256))
+    assert (plain.steps, plain.guidance) == (4, 1.0)
+    assert (embedded.steps, embedded.guidance) == (4, 8.5)
+    karras = sampling_of({"_class_name": "EulerDiscreteScheduler", "use_karras_sigmas": True}, None)
+    assert karras.karras and (karras.steps, karras.guidance) == (25, 7.5)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"_class_name": "HeunDiscreteScheduler"},
+        {"_class_name": "DDIMScheduler", "rescale_betas_zero_snr": True},
+        {"_class_name": "DDIMScheduler", "prediction_type": "sample"},
+        {"_class_name": "DDIMScheduler", "trained_betas": [0.1]},
+        {"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver++"},
+        {},
+    ],
+)
+def test_schedulers_that_no_sampler_equals_are_refused(config):
+    with pytest.raises(ModelError, match="scheduler"):
+        sampling_of(config, None)
