@@ -35,7 +35,7 @@ def fmboost(binary, tmp_path):
     """Runs the binary in float32 on the CPU; returns the finished process."""
 
     def run(command, *arguments, check=True):
-        place = () if command == "inspect" else ("--device", "cpu", "--dtype", "float32")
+        place = () if command == "inspect" else ("--device", "cpu", "--dtype", "float32", "--threads", "1")
         environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
         done = subprocess.run(
             [binary, command, *map(str, arguments), *place], capture_output=True, text=True, env=environment
