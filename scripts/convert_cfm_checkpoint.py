@@ -22,7 +22,7 @@ def parse(arguments):
     add("--weights", choices=("ema", "online"), default="ema", help="which weights (default: ema)")
     add("--config", type=Path, metavar="JSON", help="network options, under their published names, that override")
     add("--num-heads", type=int, metavar="N", help="attention heads (default 4)")
-    add("--linear-attention", action="store_true", default=None, help="attention in the levels is linear (default: not)")
+    add("--linear-attention", action="store_true", default=None, help="attention in the levels is linear")
     add("--noising-step", type=int, metavar="N", help="step that it was trained to start from (default 400)")
     add("--force", action="store_true", help="replace an existing file")
     options = parser.parse_args(arguments)

@@ -11,7 +11,7 @@ import sys
 import warnings
 from pathlib import Path
 
-os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "DIFFUSERS_VERBOSITY": "error"}
+os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "DIFFUSERS_VERBOSITY": "error"}
 
 from fmboost_export.errors import OneLineParser, UsageError, run_main  # noqa: E402
 from fmboost_export.files import refuse_existing, whole_folder  # noqa: E402
@@ -31,7 +31,7 @@ def parse(arguments):
     add("--cfm-noising-step", type=int, metavar="N", help="default: the file's, else 400 as published; 0: no noise")
     add("--dtype", choices=("float16", "float32"), help="how weights are stored (default: as they were)")
     add("--sampler", choices=("lcm", "ddim", "euler", "euler-a", "dpm++2m"),
-        help="default sampler (default: after the model's scheduler); LCM-LoRA needs lcm")  # fmt: skip
+        help="default sampler (default: after the model's scheduler; LCM-LoRA needs lcm)")
     add("--steps", type=int, metavar="N", help="default steps")
     add("--guidance", type=float, metavar="G", help="default guidance")
     add("--prediction", choices=("epsilon", "v_prediction"),
@@ -39,7 +39,7 @@ def parse(arguments):
     add("--tokenizer", type=Path, default=TOKENIZER, metavar="DIR",
         help="for single files: folder with CLIP's vocab.json and merges.txt")  # fmt: skip
     add("--config", type=Path, metavar="DIR",
-        help="for single files: configurations as in a diffusers folder (default: those of Stable Diffusion 1.5)")  # fmt: skip
+        help="for single files: the parts' configurations, as in a diffusers folder (default: Stable Diffusion 1.5's)")
     add("--name", help="the bundle's name (default: the model's)")
     add("--license", help="the weights' licence")
     add("--force", action="store_true", help="replace an existing bundle")

@@ -1,5 +1,7 @@
 """The published trainer's checkpoints: which tensors are the network's, and what network they are of."""
 
+import torch
+
 from .cfm_layout import DEFAULTS, full_config, tensor_shapes
 from .errors import ModelError
 from .files import check_shapes, read_pickle
@@ -14,9 +16,14 @@ def read_checkpoint(path, weights):
     if not isinstance(state, dict):
         raise ModelError(f"'{path}' is no trainer checkpoint: it has no state_dict")
     prefix = PREFIXES[weights]
-    tensors = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    tensors = {
+        str(name).removeprefix(prefix): value
+        for name, value in state.items()
+        if isinstance(value, torch.Tensor) and str(name).startswith(prefix)
+    }
     if not tensors:
-        other = next((key for key, start in PREFIXES.items() if any(name.startswith(start) for name in state)), None)
+        names = [str(name) for name in state]
+        other = next((key for key, start in PREFIXES.items() if any(name.startswith(start) for name in names)), None)
         hint = f"; it has {other} weights: --weights {other}" if other else ""
         raise ModelError(f"'{path}' has no {weights} weights: nothing begins with '{prefix}'{hint}")
     return tensors

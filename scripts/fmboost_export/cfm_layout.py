@@ -1,4 +1,4 @@
-"""The published CFM network's options and the names and shapes of its tensors (https://github.com/CompVis/fm-boosting)."""
+"""The published CFM network's options, and its tensors' names and shapes (https://github.com/CompVis/fm-boosting)."""
 
 from .errors import ModelError
 

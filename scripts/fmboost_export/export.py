@@ -99,8 +99,8 @@ def write_bundle(source, folder, options, say=lambda line: None):
     """`options`: the command line's. Returns the operators that the programs use."""
     check_parts_fit(source)
     dtype = getattr(torch, options.dtype) if options.dtype else None
-    sampling = sampling_of(source.scheduler, source.unet.config.time_cond_proj_dim)
-    for field in ("prediction", "sampler", "steps", "guidance"):
+    sampling = sampling_of(source.scheduler, source.unet.config.time_cond_proj_dim, options.sampler)
+    for field in ("prediction", "steps", "guidance"):
         if getattr(options, field) is not None:
             setattr(sampling, field, getattr(options, field))
     # Before the long work, and before anything is written.

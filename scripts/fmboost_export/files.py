@@ -133,4 +133,6 @@ def whole_folder(path):
         raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if old.is_symlink():
+            old.unlink()
         shutil.rmtree(old, ignore_errors=True)

@@ -64,8 +64,11 @@ class Sampling:
         }
 
 
-def sampling_of(config, guidance_embedding):
-    """`config`: scheduler_config.json. Fields it leaves open take the defaults of the diffusers class."""
+def sampling_of(config, guidance_embedding, chosen=None):
+    """`config`: scheduler_config.json; fields it leaves open take the defaults of the diffusers class.
+
+    `chosen`: another sampler to be the default.
+    """
     name = config.get("_class_name")
     if name not in SAMPLERS:
         raise ModelError(f"the scheduler must be one of {', '.join(SAMPLERS)}; it is {name}")
@@ -73,7 +76,7 @@ def sampling_of(config, guidance_embedding):
     given = {key: value for key, value in config.items() if not key.startswith("_")}
     try:
         full = getattr(diffusers, class_name).from_config(given).config
-    except (ValueError, TypeError, NotImplementedError) as error:
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
         raise ModelError(f"the scheduler configuration is not one of a {class_name}: {one_line(error)}") from None
     for field, values in SUPPORTED.items():
         if field in full and full[field] not in values:
@@ -81,14 +84,15 @@ def sampling_of(config, guidance_embedding):
             raise ModelError(f"the scheduler's {field} must be {known}, it is {full[field]}")
     if sampler == "lcm" and full["clip_sample"]:
         raise ModelError("the scheduler's clip_sample must be False, it is True")
+    schedule, default = _schedule(given, full, sampler), chosen or sampler
     lcm_guidance = LCM_EMBEDDED_GUIDANCE if guidance_embedding else 1.0
     return Sampling(
-        schedule=_schedule(given, full, sampler),
+        schedule=schedule,
         prediction=full["prediction_type"],
-        sampler=sampler,
-        steps=LCM_STEPS if sampler == "lcm" else STEPS,
-        guidance=lcm_guidance if sampler == "lcm" else GUIDANCE,
-        karras=bool(full.get("use_karras_sigmas", False)),
+        sampler=default,
+        steps=LCM_STEPS if default == "lcm" else STEPS,
+        guidance=lcm_guidance if default == "lcm" else GUIDANCE,
+        karras=bool(full.get("use_karras_sigmas", False)) and default in ("euler", "dpm++2m"),
     )
 
 

@@ -37,7 +37,7 @@ def build(part, config_file, tensors, origin, changes=None):
         else:
             with torch.device("meta"):
                 model = CLASSES[part].from_config(config)
-    except (TypeError, ValueError, KeyError) as error:
+    except Exception as error:  # what the libraries raise for a senseless configuration is their own affair
         raise ModelError(f"'{config_file}' does not describe a {CLASSES[part].__name__}: {one_line(error)}") from None
     wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
     check_shapes(tensors, wanted, origin, f"a {CLASSES[part].__name__} of its configuration")
@@ -60,7 +60,10 @@ def read_folder(folder):
         for suffix in (".safetensors", ".fp16.safetensors", ".bin", ".fp16.bin"):
             path = folder / (stem + suffix)
             if path.is_file():
-                return (read_safetensors if suffix.endswith("safetensors") else read_pickle)(path), path
+                tensors = (read_safetensors if suffix.endswith("safetensors") else read_pickle)(path)
+                if not isinstance(tensors, dict) or not all(isinstance(x, torch.Tensor) for x in tensors.values()):
+                    raise ModelError(f"'{path}' must hold named tensors and nothing else")
+                return tensors, path
         index = folder / f"{stem}.safetensors.index.json"
         if index.is_file():
             shards = sorted(set(read_json(index).get("weight_map", {}).values()))

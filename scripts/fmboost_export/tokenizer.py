@@ -24,12 +24,13 @@ class Tokenizer:
         """Reads vocab.json and merges.txt, or else tokenizer.json."""
         if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
             vocab = read_json(folder / "vocab.json")
-            lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
-            merges = [line for line in lines if line and not line.startswith("#version")]
+            merges = _read_merges(folder / "merges.txt")
         elif (folder / "tokenizer.json").is_file():
             vocab, merges = _read_fast(folder / "tokenizer.json")
         else:
             raise ModelError(f"'{folder}' holds no CLIP tokenizer: vocab.json and merges.txt, or tokenizer.json")
+        if not all(isinstance(number, int) for number in vocab.values()):
+            raise ModelError(f"'{folder}': the ids of the vocabulary must be whole numbers")
         missing = [token for token in (START, END) if token not in vocab]
         if missing:
             raise ModelError(f"'{folder}' holds no CLIP vocabulary: it lacks {' and '.join(missing)}")
@@ -47,11 +48,21 @@ class Tokenizer:
         (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *self.merges]) + "\n", encoding="utf-8")
 
 
+def _read_merges(path):
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ModelError(f"'{path}' is not UTF-8 text: {error}") from None
+    return [line for line in lines if line and not line.startswith("#version")]
+
+
 def _read_fast(path):
-    model = read_json(path).get("model")
+    """tokenizer.json, which newer libraries write alone."""
+    content = read_json(path)
+    model = content.get("model")
     if not isinstance(model, dict) or model.get("type") != "BPE" or not isinstance(model.get("vocab"), dict):
         raise ModelError(f"'{path}' is not a byte-pair encoding tokenizer, which CLIP's is")
     vocab, merges = dict(model["vocab"]), model.get("merges", [])
-    for token in read_json(path).get("added_tokens", []):
+    for token in content.get("added_tokens", []):
         vocab.setdefault(token["content"], token["id"])
     return vocab, [pair if isinstance(pair, str) else " ".join(pair) for pair in merges]

@@ -7,10 +7,8 @@ import torch
 from .errors import ExportError
 
 # Programs that make tensors of their own make them on the CPU, whatever device the weights are on.
-FACTORIES = {
-    f"aten::{name}"
-    for name in "arange empty eye full linspace logspace ones rand randn scalar_tensor tensor tril_indices zeros".split()
-}
+MAKERS = "arange empty eye full linspace logspace ones rand randn scalar_tensor tensor tril_indices zeros"
+FACTORIES = {f"aten::{name}" for name in MAKERS.split()}
 RELATIVE_TOLERANCE = {torch.float32: 1e-4, torch.float16: 5e-2, torch.bfloat16: 2e-1}
 
 

@@ -66,7 +66,9 @@ class CfmReference:
         return self._attention(f"{name}.1", x, self.config["use_linear_attn"]) if self._has(f"{name}.1.qkv") else x
 
     def _down(self, name, x):
-        return self._conv(f"{name}.0.op", x, stride=2, padding=1) if self.config["conv_resample"] else F.avg_pool2d(x, 2)
+        if not self.config["conv_resample"]:
+            return F.avg_pool2d(x, 2)
+        return self._conv(f"{name}.0.op", x, stride=2, padding=1)
 
     def _up(self, name, x):
         x = F.interpolate(x, scale_factor=2, mode="nearest")

@@ -61,9 +61,10 @@ def run_export(capsys):
 def models(tmp_path_factory):
     """folder(name) of a small model, bundle(name) of its export, each made when first asked for."""
     base = tmp_path_factory.mktemp("models")
+    trailing = {"_class_name": "DDIMScheduler", "timestep_spacing": "trailing", "prediction_type": "v_prediction"}
     kinds = {
         "ddim": ({}, None),
-        "v": ({"prediction_type": "v_prediction", "_class_name": "DDIMScheduler", "timestep_spacing": "trailing"}, None),
+        "v": (trailing, None),
         "lcm": (LCM, None),
         "lcm-guided": (LCM, 32),
     }

@@ -1,4 +1,4 @@
-"""The binary draws what diffusers draws from the same model, prompt and seed, and enlarges as the transcription does."""
+"""The binary draws what diffusers draws from the same model, prompt and seed, and enlarges as plain PyTorch does."""
 
 import json
 
@@ -26,12 +26,10 @@ LATENT_ERROR = 1e-3  # of the largest value
 PIXEL_ERROR = 2  # of 255
 
 
-def pipeline(folder, scheduler=None):
+def pipeline(folder):
     kind = json.loads((folder / "model_index.json").read_text())["_class_name"]
-    classes = {"StableDiffusionPipeline": StableDiffusionPipeline, "LatentConsistencyModelPipeline": LatentConsistencyModelPipeline}
+    classes = {kind.__name__: kind for kind in (StableDiffusionPipeline, LatentConsistencyModelPipeline)}
     pipe = classes[kind].from_pretrained(folder, safety_checker=None, local_files_only=True)
-    if scheduler is not None:
-        pipe.scheduler = scheduler.from_config(pipe.scheduler.config)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
@@ -69,9 +67,8 @@ def draw(fmboost, models, tmp_path):
     """Runs `generate` at low resolution; returns its latent and picture."""
 
     def run(kind, *arguments):
-        bundle = models.bundle(kind)
-        fmboost("generate", "-m", bundle, "-p", PROMPT, "-s", SEED, "--no-boost", "--save-intermediates", tmp_path / "i",
-                "-o", tmp_path / "out.png", *arguments)  # fmt: skip
+        fmboost("generate", "-m", models.bundle(kind), "-p", PROMPT, "-s", SEED, "--no-boost", "--save-intermediates",
+                tmp_path / "i", "-o", tmp_path / "out.png", *arguments)  # fmt: skip
         latent = load_file(tmp_path / "i" / "out_low_latent.safetensors")["latent"]
         low, final = picture(tmp_path / "i" / "out_low.png"), picture(tmp_path / "out.png")
         assert np.array_equal(low, final)
@@ -99,10 +96,8 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_low_resolution_equals_diffusers(models, draw, case):
     kind, steps, guidance, (width, height), negative = CASES[case]
-    pipe = pipeline(models.folder(kind))
-    expected = diffusers_latents(pipe, steps, guidance, width, height, negative) if kind == "lcm-guided" else None
-    if expected is None:
-        expected = diffusers_latents(ddim_of(pipe), steps, guidance, width, height, negative)
+    pipe = ddim_of(pipeline(models.folder(kind)))
+    expected = diffusers_latents(pipe, steps, guidance, width, height, negative)
     flags = ["--steps", steps, "--guidance", guidance, "--size", f"{width}x{height}"]
     latent, found = draw(kind, *flags, *(["-n", negative] if negative else []))
     assert_latents_equal(latent, expected)

@@ -52,7 +52,8 @@ def test_the_autoencoder_gives_the_mode_and_the_pixels_unscaled(models, size):
     batch, height, width = size
     latent = torch.randn(batch, 4, height, width)
     pixels = torch.rand(batch, 3, 8 * height, 8 * width) * 2 - 1
-    encoder, decoder = (torch.jit.load(str(models.bundle("ddim") / f"autoencoder_{x}.pt")) for x in ("encoder", "decoder"))
+    names = ("autoencoder_encoder.pt", "autoencoder_decoder.pt")
+    encoder, decoder = (torch.jit.load(str(models.bundle("ddim") / name)) for name in names)
     assert relative_error(decoder(latent), vae.decode(latent).sample) < 1e-4
     assert relative_error(encoder(pixels), vae.encode(pixels).latent_dist.mode()) < 1e-4
 

@@ -89,8 +89,7 @@ def test_weights_in_pickles_are_read_as_tensors_only(models, copy, tmp_path):
 
 
 def test_weights_keep_the_stored_dtype_unless_asked(models, copy, run_export, tmp_path):
-    for part, name in (("unet", "diffusion_pytorch_model"), ("vae", "diffusion_pytorch_model"), ("text_encoder", "model")):
-        file = copy / part / f"{name}.safetensors"
+    for file in copy.glob("*/*model.safetensors"):
         save_file({key: tensor.half() for key, tensor in load_file(file).items()}, file)
     for flags, dtype in (((), torch.float16), (("--dtype", "float32"), torch.float32)):
         code, text = run_export("--model", copy, "-o", tmp_path / f"{dtype}", *flags)
@@ -147,7 +146,7 @@ def test_a_single_file_with_a_guidance_layer_is_an_lcm(models, configs, tmp_path
 
 
 def test_the_shipped_configurations_take_the_whole_published_key_set():
-    """Shapes only: the files of Stable Diffusion 1.5 hold 686 tensors of the UNet, 248 of the autoencoder, 197 of text."""
+    """Shapes only. Stable Diffusion 1.5 has 686 tensors of the UNet, 248 of the autoencoder, 197 of text."""
     read = lambda part: json.loads((SD15_CONFIGS / part / "config.json").read_text())  # noqa: E731
     with torch.device("meta"):
         originals = {
@@ -238,3 +237,33 @@ def test_lcm_takes_four_steps_and_its_own_guidance():
 def test_schedulers_that_no_sampler_equals_are_refused(config):
     with pytest.raises(ModelError, match="scheduler"):
         sampling_of(config, None)
+
+
+def test_another_default_sampler_brings_its_own_steps_and_guidance():
+    euler = {"_class_name": "EulerDiscreteScheduler", "use_karras_sigmas": True}
+    chosen = sampling_of(euler, None, "lcm")
+    assert (chosen.sampler, chosen.steps, chosen.guidance, chosen.karras) == ("lcm", 4, 1.0, False)
+
+
+# --- damaged folders
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("unet/config.json", b"{", "is not JSON"),
+        ("unet/config.json", b'{"block_out_channels": "many"}', "does not describe a UNet2DConditionModel"),
+        ("unet/config.json", b'{"block_out_channels": [32, 64], "layers_per_block": 7}', "config.json"),
+        ("vae/diffusion_pytorch_model.safetensors", b"", "not a readable safetensors file"),
+        ("tokenizer/vocab.json", b'{"a": "b"}', "whole numbers"),
+        ("tokenizer/vocab.json", b'{"a": 1}', "<|startoftext|>"),
+        ("tokenizer/merges.txt", b"\xff\xfe", "not UTF-8"),
+        ("scheduler/scheduler_config.json", b'{"_class_name": "DDIMScheduler", "beta_start": "low"}', "scheduler"),
+        ("text_encoder/config.json", b'{"hidden_size": 32, "num_attention_heads": 5}', "text_encoder"),
+    ],
+)
+def test_a_damaged_folder_is_refused_with_the_file_that_is_wrong(copy, run_export, tmp_path, file, content, said):
+    (copy / file).write_bytes(content)
+    code, text = run_export("--model", copy, "-o", tmp_path / "b")
+    assert code == 4 and said in text and len(text.splitlines()) == 1, text
+    assert not (tmp_path / "b").exists()
