@@ -15,7 +15,7 @@ struct DecodeLimits {
 };
 
 /// Decodes PNG, JPEG and WebP (own libraries) and what stb_image reads besides (BMP, GIF's first frame, TGA, PSD, PNM,
-/// HDR is not a picture file here), recognised by content. The first frame of an animation is taken, with a notice.
+/// PIC), recognised by content. The first frame of an animation is taken, with a notice.
 /// Palette, grey, 1-bit, 16-bit, CMYK and alpha are handled; the EXIF orientation is applied and its tag set to 1;
 /// pixels are converted from the embedded ICC profile to sRGB (unbounded, so that nothing is clipped). The profile of
 /// an RGB picture stays in the metadata so that a result can be converted back; others' profiles are dropped.

@@ -1,0 +1,156 @@
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "command.h"
+#include "common_options.h"
+#include "fmboost/core/error.h"
+#include "fmboost/core/files.h"
+#include "fmboost/core/memory_probe.h"
+#include "fmboost/core/safetensors.h"
+#include "fmboost/image/decode.h"
+#include "fmboost/nn/bundle.h"
+
+namespace fmboost::tool {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+json describe_bundle(const Bundle& bundle) {
+  const Manifest& manifest = bundle.manifest();
+  json result = {{"kind", "bundle"},          {"path", bundle.folder().string()}, {"name", manifest.name},
+                 {"license", manifest.license}, {"source", manifest.source},        {"hash", bundle.hash()}};
+  if (manifest.denoiser) {
+    const DenoiserEntry& d = *manifest.denoiser;
+    result["denoiser"] = {{"prediction", d.prediction == Prediction::v ? "v_prediction" : "epsilon"},
+                          {"latent_channels", d.latent_channels},
+                          {"native_size", d.native_size},
+                          {"size_multiple", d.size_multiple},
+                          {"guidance_embedding", d.guidance_embedding ? json(*d.guidance_embedding) : json()},
+                          {"sampler", d.default_sampler},
+                          {"steps", d.default_steps},
+                          {"guidance", d.default_guidance}};
+    const auto tokenizer = bundle.load_tokenizer();
+    result["tokenizer"] = {{"type", manifest.tokenizer->type}, {"max_length", tokenizer->max_length()}};
+    if (!tokenizer->vocabulary().empty()) {
+      result["tokenizer"]["vocabulary"] = tokenizer->vocabulary();
+    }
+  }
+  if (manifest.autoencoder) {
+    const AutoencoderEntry& a = *manifest.autoencoder;
+    result["autoencoder"] = {{"factor", a.factor}, {"latent_channels", a.latent_channels}, {"scale", a.scale},
+                             {"shift", a.shift}};
+  }
+  result["couplings"] = json::array();
+  for (const auto& c : manifest.couplings) {
+    result["couplings"].push_back({{"file", c.weights.file},
+                                   {"factor", c.factor},
+                                   {"path", path_name(c.path)},
+                                   {"upsampling", upsampling_name(c.upsampling)},
+                                   {"solver", c.solver},
+                                   {"steps", c.steps},
+                                   {"noising_step", c.noising_step},
+                                   {"back_projection", c.back_projection},
+                                   {"network", to_json(c.network)}});
+  }
+  return result;
+}
+
+json describe_weights(const fs::path& file) {
+  const SafetensorsFile weights(file);
+  std::int64_t elements = 0;
+  json tensors = json::object();
+  for (const auto& [name, entry] : weights.entries()) {
+    tensors[name] = {{"dtype", c10::toString(entry.dtype)}, {"shape", entry.shape}};
+    elements += c10::multiply_integers(entry.shape);
+  }
+  return {{"kind", "safetensors"}, {"path", file.string()},  {"tensors", tensors},
+          {"elements", elements},  {"metadata", weights.metadata()}};
+}
+
+json describe_picture(const fs::path& file) {
+  const Image image = decode_image(read_file(file), file.string());
+  json result = {{"kind", "picture"},
+                 {"path", file.string()},
+                 {"format", image.format},
+                 {"width", image.width()},
+                 {"height", image.height()},
+                 {"alpha", image.alpha.defined()},
+                 {"icc_profile_bytes", image.metadata.icc_profile.size()},
+                 {"exif_bytes", image.metadata.exif.size()}};
+  for (const auto& [keyword, text] : image.metadata.text) {
+    const json parsed = keyword == "fmboost" ? json::parse(text, nullptr, false) : json();
+    result["text"][keyword] = parsed.is_object() ? parsed : json(text);
+  }
+  return result;
+}
+
+std::string plain_text(const json& value) {
+  return value.is_string() ? value.get<std::string>()
+                           : value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+// Nested objects are indented, lists of plain values stand on one line.
+void print_text(const json& value, const std::string& indent) {
+  for (const auto& [key, item] : value.items()) {
+    const bool objects = item.is_array() && !item.empty() && item.front().is_object();
+    if (item.is_object() && !item.empty()) {
+      std::cout << indent << key << ":\n";
+      print_text(item, indent + "  ");
+    } else if (objects) {
+      for (std::size_t i = 0; i < item.size(); ++i) {
+        std::cout << indent << key << "[" << i << "]:\n";
+        print_text(item[i], indent + "  ");
+      }
+    } else {
+      std::cout << indent << key << ": " << plain_text(item) << "\n";
+    }
+  }
+}
+
+struct InspectFlags {
+  RunOptions run;
+  std::string path;
+  bool verify = false;
+};
+
+int run_inspect(const InspectFlags& flags) {
+  apply(flags.run);
+  const fs::path path = flags.path.empty() ? default_model_folder() : fs::path(flags.path);
+  json description;
+  if (fs::is_directory(path) || !fs::exists(path)) {
+    const Bundle bundle(path);
+    description = describe_bundle(bundle);
+    if (flags.verify) {
+      description["verified"] = bundle.verify();
+    }
+  } else if (path.extension() == ".safetensors") {
+    description = describe_weights(path);
+  } else if (path.filename() == "bundle.json") {
+    throw UsageError("'" + path.string() + "' is a bundle's description: inspect the folder it lies in");
+  } else {
+    description = describe_picture(path);
+  }
+  if (flags.run.json) {
+    std::cout << description.dump(-1, ' ', false, json::error_handler_t::replace) << "\n";
+  } else {
+    print_text(description, "");
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::function<int()> add_inspect(CLI::App& app) {
+  auto flags = std::make_shared<InspectFlags>();
+  app.add_option("path", flags->path,
+                 "A bundle, a .safetensors file or a picture (default: $FMBOOST_MODEL, else the bundled model)");
+  app.add_flag("--verify", flags->verify, "Check every hash, program and tensor of a bundle, without running anything");
+  app.add_flag("--json", flags->run.json, "One JSON line on stdout");
+  add_verbosity_options(app, flags->run);
+  return [flags] { return run_inspect(*flags); };
+}
+
+}  // namespace fmboost::tool

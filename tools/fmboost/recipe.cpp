@@ -1,0 +1,195 @@
+#include "recipe.h"
+
+#include <algorithm>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/files.h"
+#include "fmboost/image/decode.h"
+
+namespace fmboost::tool {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kSchema = 1;
+
+template <typename T>
+void put(json& target, const char* key, const std::optional<T>& value) {
+  if (value) {
+    target[key] = *value;
+  }
+}
+
+// Each reader takes one key's value into the request.
+struct Setting {
+  const char* key;
+  void (*read)(const json& value, GenerateRequest& request);
+};
+
+constexpr Setting kSettings[] = {
+    {"prompt", [](const json& v, GenerateRequest& r) { v.get_to(r.prompt); }},
+    {"negative_prompt", [](const json& v, GenerateRequest& r) { v.get_to(r.negative_prompt); }},
+    {"seed", [](const json& v, GenerateRequest& r) { v.get_to(r.seed); }},
+    {"size", [](const json& v, GenerateRequest& r) { r.size = parse_size(v.is_number() ? v.dump() : v.get<std::string>()); }},
+    {"base_size", [](const json& v, GenerateRequest& r) { r.base_size = parse_size(v.get<std::string>()); }},
+    {"steps", [](const json& v, GenerateRequest& r) { r.steps = v.get<int>(); }},
+    {"guidance", [](const json& v, GenerateRequest& r) { r.guidance = v.get<double>(); }},
+    {"sampler", [](const json& v, GenerateRequest& r) { r.sampler = v.get<std::string>(); }},
+    {"karras", [](const json& v, GenerateRequest& r) { r.karras = v.get<bool>(); }},
+    {"boost", [](const json& v, GenerateRequest& r) { r.boost = v.get<bool>(); }},
+    {"flow_steps", [](const json& v, GenerateRequest& r) { r.flow.steps = v.get<int>(); }},
+    {"flow_solver", [](const json& v, GenerateRequest& r) { r.flow.solver = v.get<std::string>(); }},
+    {"flow_noise", [](const json& v, GenerateRequest& r) { r.flow.noising_step = v.get<int>(); }},
+    {"coupling", [](const json& v, GenerateRequest& r) { r.flow.upsampling = parse_upsampling(v.get<std::string>()); }},
+};
+
+json identity_json(const ModelIdentity& model) { return {{"name", model.name}, {"hash", model.hash}}; }
+
+ModelIdentity read_identity(const json& value) {
+  return {value.at("name").get<std::string>(), value.at("hash").get<std::string>()};
+}
+
+std::string sampler_title(const GeneratePlan& plan) {
+  static const std::pair<const char*, const char*> kTitles[] = {
+      {"lcm", "LCM"}, {"ddim", "DDIM"}, {"euler", "Euler"}, {"euler-a", "Euler a"}, {"dpm++2m", "DPM++ 2M"}};
+  std::string title = plan.sampler;
+  for (const auto& [name, text] : kTitles) {
+    if (plan.sampler == name) {
+      title = text;
+    }
+  }
+  return plan.karras ? title + " Karras" : title;
+}
+
+// As A1111 writes values that would break its comma-separated list.
+std::string quoted(const std::string& value) {
+  return value.find_first_of(",:\n\"") == std::string::npos ? value : json(value).dump();
+}
+
+std::string number_text(double value) {
+  std::string text = json(value).dump();
+  return text.size() > 2 && text.substr(text.size() - 2) == ".0" ? text.substr(0, text.size() - 2) : text;
+}
+
+}  // namespace
+
+json settings_json(const GenerateRequest& request) {
+  json result = {{"prompt", request.prompt},
+                 {"negative_prompt", request.negative_prompt},
+                 {"seed", request.seed},
+                 {"boost", request.boost}};
+  if (request.size) {
+    result["size"] = to_string(*request.size);
+  }
+  if (request.base_size) {
+    result["base_size"] = to_string(*request.base_size);
+  }
+  put(result, "steps", request.steps);
+  put(result, "guidance", request.guidance);
+  put(result, "sampler", request.sampler);
+  put(result, "karras", request.karras);
+  put(result, "flow_steps", request.flow.steps);
+  put(result, "flow_solver", request.flow.solver);
+  put(result, "flow_noise", request.flow.noising_step);
+  if (request.flow.upsampling) {
+    result["coupling"] = upsampling_name(*request.flow.upsampling);
+  }
+  return result;
+}
+
+void read_settings(const json& source, const std::string& origin, GenerateRequest& request) {
+  for (const auto& [key, value] : source.items()) {
+    const auto* const found =
+        std::find_if(std::begin(kSettings), std::end(kSettings), [&, name = key](const Setting& s) { return name == s.key; });
+    if (found == std::end(kSettings)) {
+      std::string known;
+      for (const auto& setting : kSettings) {
+        known += std::string(known.empty() ? "" : ", ") + setting.key;
+      }
+      throw UsageError(origin + ": unknown setting '" + key + "'; known are " + known);
+    }
+    try {
+      found->read(value, request);
+    } catch (const json::exception&) {
+      throw UsageError(origin + ": '" + key + "' cannot be " + value.dump());
+    } catch (const UsageError& error) {
+      throw UsageError(origin + ": " + error.what());
+    }
+  }
+}
+
+std::string to_text(const Recipe& recipe) {
+  json body = {{"command", "generate"},
+               {"version", FMBOOST_VERSION},
+               {"settings", settings_json(recipe.request)},
+               {"model", identity_json(recipe.model)},
+               {"boost_model", recipe.boost_model ? identity_json(*recipe.boost_model) : json()},
+               {"device", recipe.device},
+               {"dtype", recipe.dtype},
+               {"threads", recipe.threads},
+               {"tile", recipe.tiles.automatic ? json("auto") : json(recipe.tiles.size)},
+               {"tile_overlap", recipe.tiles.overlap},
+               {"quality", recipe.quality}};
+  // "schema" comes first, so that the text can be told from others'.
+  return "{\"schema\":" + std::to_string(kSchema) + "," + body.dump(-1, ' ', /*ensure_ascii=*/true).substr(1);
+}
+
+Recipe parse_recipe(const std::string& text, const std::string& origin) {
+  try {
+    const json source = json::parse(text);
+    const int schema = source.at("schema").get<int>();
+    if (schema > kSchema) {
+      throw UsageError("'" + origin + "' was made by a newer fmboost (schema " + std::to_string(schema) + ", known is " +
+                       std::to_string(kSchema) + ")");
+    }
+    if (source.at("command") != "generate") {
+      throw UsageError("'" + origin + "' was made by `fmboost " + source.at("command").get<std::string>() +
+                       "`; only a picture that `generate` made can be made again");
+    }
+    Recipe recipe;
+    read_settings(source.at("settings"), origin, recipe.request);
+    recipe.model = read_identity(source.at("model"));
+    if (!source.at("boost_model").is_null()) {
+      recipe.boost_model = read_identity(source.at("boost_model"));
+    }
+    source.at("device").get_to(recipe.device);
+    source.at("dtype").get_to(recipe.dtype);
+    source.at("threads").get_to(recipe.threads);
+    recipe.tiles.automatic = source.at("tile").is_string();
+    recipe.tiles.size = recipe.tiles.automatic ? 0 : source.at("tile").get<std::int64_t>();
+    source.at("tile_overlap").get_to(recipe.tiles.overlap);
+    source.at("quality").get_to(recipe.quality);
+    return recipe;
+  } catch (const json::exception&) {
+    throw UsageError("the fmboost data in '" + origin + "' are damaged");
+  }
+}
+
+Recipe read_recipe(const std::filesystem::path& picture) {
+  const Image image = decode_image(read_file(picture), picture.string());
+  for (const auto& [keyword, text] : image.metadata.text) {
+    if (keyword == "fmboost") {
+      return parse_recipe(text, picture.string());
+    }
+  }
+  throw UsageError("'" + picture.string() + "' holds no fmboost data: it was made by another program, or they were stripped");
+}
+
+std::string parameters_text(const GeneratePlan& plan, const Recipe& recipe, const Manifest& booster) {
+  std::string text = plan.request.prompt + "\n";
+  if (!plan.request.negative_prompt.empty()) {
+    text += "Negative prompt: " + plan.request.negative_prompt + "\n";
+  }
+  text += "Steps: " + std::to_string(plan.steps) + ", Sampler: " + sampler_title(plan) +
+          ", CFG scale: " + number_text(plan.guidance) + ", Seed: " + std::to_string(plan.request.seed) +
+          ", Size: " + to_string(plan.chain.low) + ", Model hash: " + recipe.model.hash.substr(0, 10) +
+          ", Model: " + quoted(recipe.model.name) + ", RNG: CPU";
+  if (!plan.chain.factors.empty()) {
+    const CouplingEntry coupling = resolve_coupling(booster, plan.chain.factors.back(), plan.request.flow);
+    text += ", Hires resize: " + to_string(plan.size) + ", Flow steps: " + std::to_string(coupling.steps) +
+            ", Flow solver: " + coupling.solver;
+  }
+  return text + ", Version: fmboost " + FMBOOST_VERSION;
+}
+
+}  // namespace fmboost::tool

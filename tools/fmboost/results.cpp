@@ -1,0 +1,133 @@
+#include "results.h"
+
+#include <c10/util/Exception.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <iostream>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/files.h"
+#include "fmboost/core/log.h"
+#include "fmboost/image/encode.h"
+#include "fmboost/pipeline/memory_plan.h"
+#include "output_names.h"
+
+namespace fmboost::tool {
+namespace {
+
+namespace fs = std::filesystem;
+
+void write_to_stdout(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
+    if (written < 0 && errno != EINTR) {
+      throw Error(std::string("cannot write to stdout: ") + std::strerror(errno));
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(written > 0 ? written : 0));
+  }
+}
+
+}  // namespace
+
+int exit_code_of(const std::exception& error) {
+  if (const auto* known = dynamic_cast<const Error*>(&error)) {
+    return static_cast<int>(known->code());
+  }
+  return static_cast<int>(is_out_of_memory(error) ? ExitCode::memory : ExitCode::runtime);
+}
+
+std::string message_of(const std::exception& error) {
+  if (dynamic_cast<const Error*>(&error) == nullptr && is_out_of_memory(error)) {
+    return "memory ran out; ask for a smaller size, a smaller --tile or --batch-size";
+  }
+  if (const auto* torch_error = dynamic_cast<const c10::Error*>(&error)) {
+    const std::string text = torch_error->what_without_backtrace();
+    return text.substr(0, text.find('\n'));
+  }
+  return error.what();
+}
+
+void check_output(const fs::path& file, const OutputOptions& options) {
+  if (file == kStdout) {
+    return;
+  }
+  std::error_code error;
+  if (!options.force && fs::exists(file, error)) {
+    throw Error("'" + file.string() + "' exists; use --force to overwrite it, --skip-existing to leave it out, or -o");
+  }
+  if (fs::is_directory(file, error)) {
+    throw Error("'" + file.string() + "' is a folder");
+  }
+  const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
+  fs::create_directories(folder, error);
+  if (error || ::access(folder.c_str(), W_OK) != 0) {
+    throw Error("cannot write into the folder '" + folder.string() + "': " +
+                (error ? error.message() : std::string(std::strerror(errno))));
+  }
+}
+
+bool is_skipped(const fs::path& file, const OutputOptions& options) {
+  return options.skip_existing && file != kStdout && fs::exists(file);
+}
+
+void write_image(const Image& image, const fs::path& file, const OutputOptions& options) {
+  EncodeOptions encoding;
+  encoding.quality = options.quality;
+  if (file == kStdout) {
+    write_to_stdout(encode_image(image, encoding));
+    return;
+  }
+  encoding.format = image_format_from_suffix(file);
+  write_file_atomically(file, encode_image(image, encoding), options.force);
+}
+
+Results::Results(std::size_t pictures, const RunOptions& options, ProgressBar& bar)
+    : pictures_(pictures), options_(options), bar_(bar) {}
+
+void Results::done(const fs::path& file, const nlohmann::json& fields) {
+  bar_.clear();
+  bar_.picture_done();
+  if (file == kStdout) {
+    return;  // stdout holds the picture
+  }
+  if (options_.json) {
+    nlohmann::json line = fields;
+    line["output"] = file.string();
+    line["error"] = nullptr;
+    std::cout << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
+  } else {
+    std::cout << file.string() << std::endl;
+  }
+}
+
+void Results::failed(const std::string& what, const std::exception& error, nlohmann::json fields) {
+  bar_.clear();
+  bar_.picture_done();
+  ++failures_;
+  last_code_ = exit_code_of(error);
+  const std::string message = message_of(error);
+  log_error((pictures_ > 1 ? what + ": " : std::string()) + message);
+  log_debug(error.what());
+  if (options_.json) {
+    fields["output"] = nullptr;
+    fields["error"] = message;
+    std::cout << fields.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
+  }
+}
+
+void Results::skipped(const fs::path& file) {
+  bar_.clear();
+  bar_.picture_done();
+  log_info("'" + file.string() + "' exists and is left out");
+}
+
+int Results::exit_code() const {
+  if (failures_ == 0) {
+    return 0;
+  }
+  return pictures_ == 1 ? last_code_ : static_cast<int>(ExitCode::items);
+}
+
+}  // namespace fmboost::tool

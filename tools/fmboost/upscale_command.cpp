@@ -1,0 +1,168 @@
+#include <iostream>
+#include <iterator>
+#include <memory>
+
+#include "command.h"
+#include "common_options.h"
+#include "fmboost/core/error.h"
+#include "fmboost/core/files.h"
+#include "fmboost/core/interrupt.h"
+#include "fmboost/core/log.h"
+#include "fmboost/image/decode.h"
+#include "fmboost/pipeline/upscale.h"
+#include "image_sources.h"
+#include "output_names.h"
+#include "results.h"
+
+namespace fmboost::tool {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct UpscaleFlags {
+  RunOptions run;
+  OutputOptions output;
+  FlowFlags flow;
+  UpscaleOptions options;
+  std::vector<std::string> inputs;
+  std::string size;
+  std::string color_fix = color_fix_name(UpscaleOptions{}.color_fix);
+  bool strip = false;
+};
+
+void add_options(CLI::App& app, UpscaleFlags& flags) {
+  app.add_option("inputs", flags.inputs, "Pictures, folders of pictures, or - for stdin")->required();
+  auto* scale = app.add_option("--scale", flags.options.scale, "How many times larger each side becomes")
+                    ->capture_default_str();
+  app.add_option("--size", flags.size, "N: the longer side in pixels; WxH: the exact size")->excludes(scale);
+  app.add_option("--back-project", flags.options.back_projection,
+                 "Rounds that bring the result back to what the source says (default: the bundle's)");
+  app.add_option("--color-fix", flags.color_fix, "none, adain or wavelet: take colours from the source")
+      ->capture_default_str();
+  app.add_option("-s,--seed", flags.options.seed, "Of the flow's noise, where there is any")->capture_default_str();
+  app.add_flag("--strip", flags.strip, "Write none of the source's metadata");
+  add_flow_options(app, flags.flow);
+  add_output_options(app, flags.output,
+                     "File (.png, .jpg, .webp), folder/, pattern with %d {index} {name}, or - for stdout (default: "
+                     "<name>_<factor>x.png)");
+  add_run_options(app, flags.run);
+}
+
+// "2x", "1.5x", or the size where that was given.
+std::string factor_text(const UpscaleFlags& flags) {
+  if (!flags.size.empty()) {
+    return flags.size;
+  }
+  std::string text = std::to_string(flags.options.scale);
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.back() == '.') {
+    text.pop_back();
+  }
+  return text + "x";
+}
+
+std::vector<std::byte> read_source(const ImageSource& source) {
+  if (source.file != "-") {
+    return read_file(source.file);
+  }
+  const std::string text{std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
+  const auto bytes = as_bytes(text);
+  return {bytes.begin(), bytes.end()};
+}
+
+void finish_options(UpscaleFlags& flags) {
+  finish(flags.flow);
+  flags.options.flow = flags.flow.flow;
+  flags.options.tiles = flags.flow.tiles;
+  flags.options.color_fix = parse_color_fix(flags.color_fix);
+  if (!flags.size.empty()) {
+    const Size size = parse_size(flags.size);
+    if (flags.size.find_first_of("xX") == std::string::npos) {
+      flags.options.long_side = size.width;
+    } else {
+      flags.options.size = size;
+    }
+  }
+  flags.options.check();
+}
+
+std::vector<fs::path> plan_names(const UpscaleFlags& flags, const std::vector<ImageSource>& sources) {
+  const bool folder = !flags.output.output.empty();
+  std::vector<NameFields> names;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    std::string name = sources[i].name;
+    // photo.jpg beside photo.png: the second one keeps its suffix in its name.
+    for (std::size_t k = 0; k < i; ++k) {
+      if (names[k].name == name) {
+        name = sources[i].file.filename().string();
+      }
+    }
+    names.push_back({.index = i,
+                     .seed = std::to_string(flags.options.seed),
+                     .prompt = {},
+                     .name = name,
+                     .default_name = name + (folder ? "" : "_" + factor_text(flags)) + ".png"});
+  }
+  return plan_outputs(flags.output.output, names);
+}
+
+// Enlarges and writes one picture; what goes wrong is thrown.
+void upscale_one(const UpscaleFlags& flags, UpscalePipeline& pipeline, const ImageSource& source, const fs::path& output,
+                 ProgressBar& bar, Results& results, nlohmann::json line) {
+  check_output(output, flags.output);
+  const Image image = decode_image(read_source(source), source.file.string());
+  std::map<std::string, double> seconds;
+  Image result = pipeline.run(image, bar.callback(), &seconds);
+  if (flags.strip) {
+    if (!result.metadata.icc_profile.empty()) {
+      log_debug("the pixels are written as sRGB, since the colour profile is stripped too");
+    }
+    result.metadata = {};
+  }
+  write_image(result, output, flags.output);
+  line["width"] = result.width();
+  line["height"] = result.height();
+  line["seconds"] = seconds;
+  results.done(output, line);
+}
+
+int run_upscale(UpscaleFlags flags) {
+  apply(flags.run);
+  finish_options(flags);
+  const auto sources = collect_sources(flags.inputs);
+  const auto outputs = plan_names(flags, sources);
+  const auto parts = open_model(flags.run.model, flags.run);
+  UpscalePipeline pipeline(parts, flags.options);
+  ProgressBar bar(sources.size(), flags.run.quiet);
+  Results results(sources.size(), flags.run, bar);
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    check_interrupt();
+    if (is_skipped(outputs[i], flags.output)) {
+      results.skipped(outputs[i]);
+      continue;
+    }
+    const nlohmann::json line = {{"input", sources[i].file.string()},
+                                 {"seed", flags.options.seed},
+                                 {"model", parts->manifest().name}};
+    try {
+      upscale_one(flags, pipeline, sources[i], outputs[i], bar, results, line);
+    } catch (const Interrupted&) {
+      throw;
+    } catch (const ModelError&) {
+      throw;
+    } catch (const std::exception& error) {
+      results.failed("'" + sources[i].file.string() + "'", error, line);
+    }
+  }
+  return results.exit_code();
+}
+
+}  // namespace
+
+std::function<int()> add_upscale(CLI::App& app) {
+  auto flags = std::make_shared<UpscaleFlags>();
+  add_options(app, *flags);
+  return [flags] { return run_upscale(*flags); };
+}
+
+}  // namespace fmboost::tool
