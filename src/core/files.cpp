@@ -35,8 +35,6 @@ class Descriptor {
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   int get() const { return fd_; }
-  // Reports the error that close() may be the first to see, on network file systems for example.
-  bool close() { return ::close(std::exchange(fd_, -1)) == 0; }
 
  private:
   int fd_;
@@ -67,12 +65,30 @@ void write_fully(int fd, std::span<const std::byte> bytes) {
   }
 }
 
+std::string temporary_prefix(const fs::path& file) {
+  constexpr std::size_t kKept = 200;  // file systems take names of 255 bytes
+  return "." + file.filename().string().substr(0, kKept) + ".tmp-";
+}
+
 fs::path temporary_name(const fs::path& file) {
   static std::atomic<unsigned> counter{0};
   fs::path name = file;
-  name.replace_filename("." + file.filename().string() + ".tmp-" + std::to_string(::getpid()) + "-" +
-                        std::to_string(counter++));
+  name.replace_filename(temporary_prefix(file) + std::to_string(::getpid()) + "-" + std::to_string(counter++));
   return name;
+}
+
+// A temporary of that name may be left from a process that was killed and had the same id, as happens in containers.
+int create_temporary(const fs::path& file, fs::path& name) {
+  for (int attempt = 0;; ++attempt) {
+    name = temporary_name(file);
+    const int fd = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd >= 0) {
+      return fd;
+    }
+    if (errno != EEXIST || attempt == 1000) {
+      throw Error("cannot write '" + file.string() + "': " + reason());
+    }
+  }
 }
 
 // link() refuses an existing target in one step, where rename() would replace it.
@@ -81,7 +97,8 @@ void move_into_place(const fs::path& temporary, const fs::path& file, bool repla
     ::unlink(temporary.c_str());
     return;
   }
-  if (!replace && errno == EEXIST) {
+  // Some file systems have no links; there the check and the move are two steps.
+  if (!replace && (errno == EEXIST || fs::exists(fs::symlink_status(file)))) {
     throw std::system_error(EEXIST, std::generic_category());
   }
   if (::rename(temporary.c_str(), file.c_str()) != 0) {
@@ -102,8 +119,15 @@ std::vector<std::byte> read_file(const fs::path& file, std::size_t limit) {
   struct stat status {};
   const Descriptor fd(open_regular_file(file, status));
   std::vector<std::byte> bytes;
-  bytes.reserve(S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) + 1 : 0);
   constexpr std::size_t kChunk = std::size_t{1} << 20;
+  const auto refuse_beyond_limit = [&](std::size_t size) {
+    if (size > limit) {
+      throw Error("'" + file.string() + "' is larger than the " + std::to_string(limit) + " bytes that are accepted");
+    }
+  };
+  const std::size_t known = S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) : 0;
+  refuse_beyond_limit(known);
+  bytes.reserve(known + kChunk);
   while (true) {
     const std::size_t old_size = bytes.size();
     bytes.resize(old_size + kChunk);
@@ -115,9 +139,7 @@ std::vector<std::byte> read_file(const fs::path& file, std::size_t limit) {
     if (count == 0) {
       return bytes;
     }
-    if (bytes.size() > limit) {
-      throw Error("'" + file.string() + "' is larger than the " + std::to_string(limit) + " bytes that are accepted");
-    }
+    refuse_beyond_limit(bytes.size());
   }
 }
 
@@ -126,23 +148,57 @@ std::string read_text_file(const fs::path& file, std::size_t limit) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-void write_file_atomically(const fs::path& file, std::span<const std::byte> bytes, bool replace) {
-  const fs::path temporary = temporary_name(file);
-  try {
-    Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-    if (fd.get() < 0) {
-      throw std::system_error(errno, std::generic_category());
-    }
-    write_fully(fd.get(), bytes);
-    if (::fsync(fd.get()) != 0 || !fd.close()) {
-      throw std::system_error(errno, std::generic_category());
-    }
-    move_into_place(temporary, file, replace);
-  } catch (const std::system_error& error) {
-    ::unlink(temporary.c_str());
-    throw Error("cannot write '" + file.string() + "': " + error.code().message());
+AtomicFile::AtomicFile(fs::path file) : file_(std::move(file)), fd_(create_temporary(file_, temporary_)) {}
+
+AtomicFile::~AtomicFile() {
+  if (fd_ >= 0) {
+    ::close(fd_);
   }
-  sync_folder(file.parent_path());
+  if (!temporary_.empty()) {
+    ::unlink(temporary_.c_str());
+  }
+}
+
+void AtomicFile::write(std::span<const std::byte> bytes) {
+  try {
+    write_fully(fd_, bytes);
+  } catch (const std::system_error& error) {
+    throw Error("cannot write '" + file_.string() + "': " + error.code().message());
+  }
+}
+
+void AtomicFile::commit(bool replace) {
+  try {
+    // close() may be the first to see an error, on network file systems for example.
+    if (::fsync(fd_) != 0 || ::close(std::exchange(fd_, -1)) != 0) {
+      throw std::system_error(errno, std::generic_category());
+    }
+    move_into_place(temporary_, file_, replace);
+  } catch (const std::system_error& error) {
+    throw Error("cannot write '" + file_.string() + "': " + error.code().message());
+  }
+  temporary_.clear();
+  sync_folder(file_.parent_path());
+}
+
+void write_file_atomically(const fs::path& file, std::span<const std::byte> bytes, bool replace) {
+  AtomicFile out(file);
+  out.write(bytes);
+  out.commit(replace);
+}
+
+void remove_temporaries(const fs::path& file) {
+  const std::string prefix = temporary_prefix(file);
+  std::error_code error;
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(file.has_parent_path() ? file.parent_path() : ".", error)) {
+    if (entry.path().filename().string().starts_with(prefix)) {
+      found.push_back(entry.path());
+    }
+  }
+  for (const auto& temporary : found) {
+    fs::remove(temporary, error);
+  }
 }
 
 MappedFile::MappedFile(const fs::path& file) {

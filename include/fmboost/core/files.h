@@ -20,6 +20,29 @@ std::string read_text_file(const std::filesystem::path& file, std::size_t limit 
 /// file, and on any error the temporary is removed. With `replace` false an existing file makes it throw.
 void write_file_atomically(const std::filesystem::path& file, std::span<const std::byte> bytes, bool replace = true);
 
+/// A file that is written under a temporary name in the same folder and takes its own name only when it is complete.
+/// All members throw Error naming the file and the reason.
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::filesystem::path file);
+  /// Removes the temporary where commit() was not reached.
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  void write(std::span<const std::byte> bytes);
+  /// Syncs and renames; with `replace` false an existing file makes it throw.
+  void commit(bool replace = true);
+
+ private:
+  std::filesystem::path file_;
+  std::filesystem::path temporary_;
+  int fd_ = -1;
+};
+
+/// Removes the temporaries that killed writers of this file left. Nobody may be writing it meanwhile.
+void remove_temporaries(const std::filesystem::path& file);
+
 /// A file mapped read-only into memory.
 class MappedFile {
  public:
