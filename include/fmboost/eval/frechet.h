@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <torch/types.h>
+
+namespace fmboost {
+
+/// Mean and covariance of feature vectors that come in batches and are not kept: float64, merged as Chan, Golub and
+/// LeVeque (1983) merge them, so that any number of pictures fits and nothing cancels.
+class FeatureStatistics {
+ public:
+  /// features: (N, D), any floating-point type and device; D is the same in every call. Throws Error when it is not.
+  void add(const torch::Tensor& features);
+
+  std::int64_t count() const { return count_; }
+  /// D; 0 while there is nothing.
+  std::int64_t width() const { return mean_.defined() ? mean_.size(0) : 0; }
+  /// (D) float64
+  const torch::Tensor& mean() const { return mean_; }
+  /// (D, D) float64, with the divisor n - 1. Throws Error below two vectors.
+  torch::Tensor covariance() const;
+
+ private:
+  std::int64_t count_ = 0;
+  torch::Tensor mean_;
+  torch::Tensor scatter_;  ///< sum of the outer products of deviations from the mean
+};
+
+/// Whether fewer vectors than a covariance of full rank needs may be compared.
+enum class FewPictures { refuse, allow };
+
+/// The Frechet distance of two Gaussians, |m_a - m_b|^2 + tr(A + B - 2 (A B)^(1/2)) (Heusel et al. 2017; squared, as
+/// FID is given). tr (A B)^(1/2) is computed as the trace of the root of the symmetric A^(1/2) B A^(1/2), in float64.
+/// Throws Error when the widths differ, when there are fewer than two vectors, and, unless `few` allows it, when there
+/// are not more vectors than features: the covariance has no full rank then, and the distance depends on the number of
+/// pictures more than on the pictures.
+double frechet_distance(const FeatureStatistics& a, const FeatureStatistics& b, FewPictures few = FewPictures::refuse);
+
+}  // namespace fmboost

@@ -1,0 +1,129 @@
+#include "fmboost/eval/fid.h"
+
+#include <memory>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/memory_probe.h"
+#include "fmboost/core/random.h"
+#include "fmboost/nn/torchscript.h"
+
+namespace fmboost {
+namespace {
+
+// Half the batch where memory runs out, down to single pictures.
+torch::Tensor run_within_memory(const FeatureFunction& features, const torch::Tensor& pictures) {
+  try {
+    return features(pictures);
+  } catch (const std::exception& error) {
+    if (!is_out_of_memory(error) || pictures.size(0) == 1) {
+      throw;
+    }
+  }
+  const auto halves = pictures.chunk(2);
+  return at::cat({run_within_memory(features, halves[0]), run_within_memory(features, halves[1])});
+}
+
+std::vector<torch::Tensor> random_crops(const torch::Tensor& picture, const std::string& name,
+                                        const FidOptions& options) {
+  auto generator = cpu_generator(derive_seed(options.seed, "crops of " + name));
+  const auto places = [&](std::int64_t side) {
+    return at::randint(0, side - options.crop_size + 1, {options.crops}, generator, torch::kInt64);
+  };
+  const torch::Tensor top = places(picture.size(1));
+  const torch::Tensor left = places(picture.size(2));
+  std::vector<torch::Tensor> crops;
+  for (std::int64_t i = 0; i < options.crops; ++i) {
+    crops.push_back(picture.narrow(1, top[i].item<std::int64_t>(), options.crop_size)
+                        .narrow(2, left[i].item<std::int64_t>(), options.crop_size));
+  }
+  return crops;
+}
+
+}  // namespace
+
+FeatureFunction load_feature_program(const std::filesystem::path& file, torch::Device device) {
+  const auto program =
+      std::make_shared<TorchScriptProgram>(file, 1, Placement{.device = device, .dtype = torch::kFloat32});
+  const auto run = [program, file](const torch::Tensor& pictures) {
+    const torch::Tensor features = program->run({pictures});
+    if (features.dim() != 2 || features.size(0) != pictures.size(0) || features.size(1) == 0) {
+      throw ModelError(c10::str("'", file.string(), "' must return (pictures, features), it returned ",
+                                features.sizes(), " for ", pictures.size(0), " pictures"));
+    }
+    return features;
+  };
+  constexpr std::int64_t kProbeSide = 64;
+  run(torch::zeros({2, 3, kProbeSide, kProbeSide}, torch::kUInt8));
+  return run;
+}
+
+void FidOptions::check() const {
+  if (crops < 0 || crops > 1024) {
+    throw UsageError("the number of crops must be from 0 to 1024, not " + std::to_string(crops));
+  }
+  if (crop_size < 1) {
+    throw UsageError("the side of a crop must be at least 1 pixel, not " + std::to_string(crop_size));
+  }
+  if (batch_size < 1 || batch_size > 4096) {
+    throw UsageError("the batch size must be from 1 to 4096, not " + std::to_string(batch_size));
+  }
+}
+
+PictureSet::PictureSet(FeatureFunction features, const FidOptions& options)
+    : features_(std::move(features)), options_(options) {
+  options_.check();
+}
+
+void PictureSet::add(const torch::Tensor& picture, const std::string& name) {
+  push(whole_, picture, name);
+  if (picture.size(1) < options_.crop_size || picture.size(2) < options_.crop_size) {
+    ++too_small_;
+  } else {
+    for (const auto& crop : random_crops(picture, name, options_)) {
+      push(crops_, crop, name);
+    }
+  }
+}
+
+void PictureSet::finish() {
+  run(whole_);
+  run(crops_);
+}
+
+void PictureSet::push(Stream& stream, const torch::Tensor& picture, const std::string& name) {
+  if (!stream.waiting.empty() && stream.waiting.front().sizes() != picture.sizes()) {
+    run(stream);
+  }
+  stream.waiting.push_back(picture);
+  stream.names.push_back(name);
+  if (static_cast<std::int64_t>(stream.waiting.size()) >= options_.batch_size) {
+    run(stream);
+  }
+}
+
+void PictureSet::run(Stream& stream) {
+  if (stream.waiting.empty()) {
+    return;
+  }
+  const torch::Tensor features = run_within_memory(features_, at::stack(stream.waiting)).to(torch::kCPU);
+  const torch::Tensor finite = features.isfinite().all(1);
+  for (std::size_t i = 0; i < stream.names.size(); ++i) {
+    if (!finite[static_cast<std::int64_t>(i)].item<bool>()) {
+      throw ModelError("the feature program returned numbers that are not finite for '" + stream.names[i] + "'");
+    }
+  }
+  stream.statistics.add(features);
+  stream.waiting.clear();
+  stream.names.clear();
+}
+
+FidResult compare_sets(const PictureSet& a, const PictureSet& b, const FidOptions& options) {
+  FidResult result;
+  result.fid = frechet_distance(a.whole(), b.whole(), options.few);
+  if (options.crops > 0 && a.too_small() + b.too_small() == 0) {
+    result.patch_fid = frechet_distance(a.crops(), b.crops(), options.few);
+  }
+  return result;
+}
+
+}  // namespace fmboost

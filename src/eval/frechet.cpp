@@ -1,0 +1,81 @@
+#include "fmboost/eval/frechet.h"
+
+#include <ATen/ops/linalg_eigh.h>
+#include <ATen/ops/linalg_eigvalsh.h>
+#include <algorithm>
+#include <string>
+
+#include "fmboost/core/error.h"
+
+namespace fmboost {
+namespace {
+
+void check_counts(const FeatureStatistics& a, const FeatureStatistics& b, FewPictures few) {
+  if (a.width() != b.width()) {
+    throw Error("the two sets have " + std::to_string(a.width()) + " and " + std::to_string(b.width()) +
+                " features; they must come from the same program");
+  }
+  const std::int64_t least = few == FewPictures::allow ? 2 : a.width() + 1;
+  const std::int64_t found = std::min(a.count(), b.count());
+  if (found < least) {
+    throw Error("the Frechet distance of " + std::to_string(a.width()) + " features needs at least " +
+                std::to_string(least) + " pictures a set" +
+                (few == FewPictures::allow ? "" : " for covariances of full rank") + ", there are " +
+                std::to_string(a.count()) + " and " + std::to_string(b.count()));
+  }
+}
+
+// The symmetric root of a positive semidefinite matrix; rounding may have made its smallest eigenvalues negative.
+torch::Tensor symmetric_root(const torch::Tensor& matrix) {
+  const auto [values, vectors] = at::linalg_eigh(matrix);
+  return at::matmul(vectors * values.clamp_min(0).sqrt(), vectors.t());
+}
+
+}  // namespace
+
+void FeatureStatistics::add(const torch::Tensor& features) {
+  if (features.dim() != 2 || (mean_.defined() && features.size(1) != width())) {
+    throw Error(c10::str("features must be (pictures, ", mean_.defined() ? std::to_string(width()) : "width",
+                         "), they are ", features.sizes()));
+  }
+  if (features.size(0) == 0) {
+    return;
+  }
+  const torch::Tensor batch = features.to(torch::kCPU, torch::kFloat64);
+  const torch::Tensor batch_mean = batch.mean(0);
+  const torch::Tensor deviations = batch - batch_mean;
+  if (!mean_.defined()) {
+    mean_ = at::zeros_like(batch_mean);
+    scatter_ = torch::zeros({batch.size(1), batch.size(1)}, torch::kFloat64);
+  }
+  const auto old_count = static_cast<double>(count_);
+  const auto new_count = static_cast<double>(batch.size(0));
+  const torch::Tensor shift = batch_mean - mean_;
+  scatter_.addmm_(deviations.t(), deviations);
+  scatter_.addr_(shift, shift, 1, old_count * new_count / (old_count + new_count));
+  mean_ = mean_ + shift * (new_count / (old_count + new_count));
+  count_ += batch.size(0);
+}
+
+torch::Tensor FeatureStatistics::covariance() const {
+  if (count_ < 2) {
+    throw Error("a covariance needs at least two pictures, there are " + std::to_string(count_));
+  }
+  return scatter_ / static_cast<double>(count_ - 1);
+}
+
+double frechet_distance(const FeatureStatistics& a, const FeatureStatistics& b, FewPictures few) {
+  check_counts(a, b, few);
+  const torch::Tensor covariance_a = a.covariance();
+  const torch::Tensor covariance_b = b.covariance();
+  const torch::Tensor root = symmetric_root(covariance_a);
+  const torch::Tensor product = at::matmul(at::matmul(root, covariance_b), root);
+  // eigvalsh reads one triangle; the product's triangles differ by rounding.
+  const torch::Tensor values = at::linalg_eigvalsh((product + product.t()) / 2);
+  const double root_trace = values.clamp_min(0).sqrt().sum().item<double>();
+  const double mean_part = (a.mean() - b.mean()).square().sum().item<double>();
+  const double traces = (covariance_a.trace() + covariance_b.trace()).item<double>();
+  return std::max(mean_part + traces - 2 * root_trace, 0.0);
+}
+
+}  // namespace fmboost

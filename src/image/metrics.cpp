@@ -1,0 +1,127 @@
+#include "fmboost/image/metrics.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "fmboost/core/error.h"
+
+namespace fmboost {
+namespace {
+
+constexpr double kPeak = 255.0;
+constexpr std::int64_t kWindow = 11;
+
+std::array<double, kWindow> gaussian_window() {
+  constexpr double kSigma = 1.5;
+  std::array<double, kWindow> weights{};
+  double sum = 0;
+  for (std::int64_t i = 0; i < kWindow; ++i) {
+    const double distance = static_cast<double>(i - kWindow / 2);
+    sum += weights[static_cast<std::size_t>(i)] = std::exp(-distance * distance / (2 * kSigma * kSigma));
+  }
+  for (double& weight : weights) {
+    weight /= sum;
+  }
+  return weights;
+}
+
+// Weighted sums along one axis, without padding: shifted copies need no im2col, which would take eleven times the
+// memory.
+torch::Tensor slide(const torch::Tensor& x, std::int64_t axis) {
+  static const auto weights = gaussian_window();
+  const std::int64_t length = x.size(axis) - kWindow + 1;
+  torch::Tensor sum = x.narrow(axis, 0, length) * weights[0];
+  for (std::int64_t i = 1; i < kWindow; ++i) {
+    sum.add_(x.narrow(axis, i, length), weights[static_cast<std::size_t>(i)]);
+  }
+  return sum;
+}
+
+torch::Tensor blur(const torch::Tensor& x) {
+  return slide(slide(x, 1), 0);
+}
+
+// The sum over all windows of one channel (H, W).
+double ssim_sum(const torch::Tensor& a, const torch::Tensor& b) {
+  constexpr double kC1 = (0.01 * kPeak) * (0.01 * kPeak);
+  constexpr double kC2 = (0.03 * kPeak) * (0.03 * kPeak);
+  const torch::Tensor mean_a = blur(a);
+  const torch::Tensor mean_b = blur(b);
+  const torch::Tensor both = mean_a * mean_b;
+  const torch::Tensor squares = mean_a.square() + mean_b.square();
+  const torch::Tensor covariance = blur(a * b) - both;
+  const torch::Tensor variances = blur(a.square() + b.square()) - squares;
+  const torch::Tensor map = (2 * both + kC1) * (2 * covariance + kC2) / ((squares + kC1) * (variances + kC2));
+  return map.sum().item<double>();
+}
+
+torch::Tensor to_samples(const torch::Tensor& picture, std::int64_t border) {
+  const torch::Tensor inner =
+      picture.slice(1, border, picture.size(1) - border).slice(2, border, picture.size(2) - border);
+  return (inner.to(torch::kCPU, torch::kFloat64) + 1.0) * (kPeak / 2);
+}
+
+double mean_squared_error(const torch::Tensor& a, const torch::Tensor& b) {
+  return (a - b).square().mean().item<double>();
+}
+
+std::string size_text(const torch::Tensor& picture) {
+  return std::to_string(picture.size(2)) + "x" + std::to_string(picture.size(1));
+}
+
+void check_comparable(const torch::Tensor& picture, const torch::Tensor& reference, std::int64_t border) {
+  if (picture.sizes() != reference.sizes()) {
+    throw Error("the pictures have different sizes, " + size_text(picture) + " and " + size_text(reference) +
+                ": only pictures of one size can be compared");
+  }
+  const std::int64_t side = kWindow + 2 * border;
+  if (picture.size(1) < side || picture.size(2) < side) {
+    throw Error("a picture of " + size_text(picture) + " is too small to be compared: with a border of " +
+                std::to_string(border) + " SSIM needs at least " + std::to_string(side) + "x" + std::to_string(side));
+  }
+}
+
+}  // namespace
+
+torch::Tensor luma(const torch::Tensor& rgb) {
+  return (16.0 + (65.481 * rgb[0] + 128.553 * rgb[1] + 24.966 * rgb[2]) / kPeak).unsqueeze(0);
+}
+
+double psnr(double mse) {
+  return mse > 0 ? 10.0 * std::log10(kPeak * kPeak / mse) : std::numeric_limits<double>::infinity();
+}
+
+double ssim(const torch::Tensor& a, const torch::Tensor& b) {
+  constexpr std::int64_t kRows = 64;  // of windows at a time, so that large pictures stay in the cache
+  const std::int64_t rows = a.size(1) - kWindow + 1;
+  const std::int64_t columns = a.size(2) - kWindow + 1;
+  double sum = 0;
+  for (std::int64_t channel = 0; channel < a.size(0); ++channel) {
+    for (std::int64_t row = 0; row < rows; row += kRows) {
+      const std::int64_t height = std::min(kRows, rows - row) + kWindow - 1;
+      const auto band = [&](const torch::Tensor& x) { return x[channel].narrow(0, row, height).to(torch::kFloat64); };
+      sum += ssim_sum(band(a), band(b));
+    }
+  }
+  return sum / static_cast<double>(a.size(0) * rows * columns);
+}
+
+Quality measure_quality(const torch::Tensor& picture, const torch::Tensor& reference, std::int64_t border) {
+  check_comparable(picture, reference, border);
+  const torch::Tensor a = to_samples(picture, border);
+  const torch::Tensor b = to_samples(reference, border);
+  const torch::Tensor luma_a = luma(a);
+  const torch::Tensor luma_b = luma(b);
+  Quality quality;
+  quality.mse = mean_squared_error(a, b);
+  quality.psnr_rgb = psnr(quality.mse);
+  quality.psnr_y = psnr(mean_squared_error(luma_a, luma_b));
+  quality.ssim_rgb = ssim(a, b);
+  quality.ssim_y = ssim(luma_a, luma_b);
+  quality.color_shift = (a - b).mean(std::vector<std::int64_t>{1, 2}).abs().max().item<double>();
+  return quality;
+}
+
+}  // namespace fmboost
