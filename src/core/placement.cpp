@@ -1,11 +1,13 @@
 #include "fmboost/core/placement.h"
 
+#include "control_group.h"
+
 #include <algorithm>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <cctype>
 #include <fstream>
+#include <iterator>
 #include <limits>
-#include <optional>
 #include <sys/resource.h>
 #include <torch/cuda.h>
 
@@ -43,16 +45,6 @@ torch::Device resolve_device(const std::string& name) {
   return {torch::kCUDA, static_cast<torch::DeviceIndex>(index)};
 }
 
-// A number in a file of the kernel's, nothing when it is missing or says "max".
-std::optional<std::int64_t> number_in(const char* file) {
-  std::ifstream stream(file);
-  std::int64_t value = 0;
-  if (stream >> value) {
-    return value;
-  }
-  return std::nullopt;
-}
-
 std::int64_t meminfo_available() {
   std::ifstream stream("/proc/meminfo");
   std::string key;
@@ -67,19 +59,10 @@ std::int64_t meminfo_available() {
   return std::numeric_limits<std::int64_t>::max();
 }
 
-// Control groups version 2, then 1, as seen from inside a container.
-std::int64_t control_group_available() {
-  constexpr const char* kFiles[][2] = {
-      {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"},
-      {"/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"}};
-  for (const auto& [limit_file, usage_file] : kFiles) {
-    const auto limit = number_in(limit_file);
-    const auto usage = number_in(usage_file);
-    if (limit && usage) {
-      return std::max<std::int64_t>(*limit - *usage, 0);
-    }
-  }
-  return std::numeric_limits<std::int64_t>::max();
+std::int64_t control_groups_available() {
+  std::ifstream stream("/proc/self/cgroup");
+  const std::string membership{std::istreambuf_iterator<char>(stream), {}};
+  return control_group_available("/sys/fs/cgroup", membership).value_or(std::numeric_limits<std::int64_t>::max());
 }
 
 std::int64_t resource_limit_available() {
@@ -151,7 +134,7 @@ std::int64_t available_memory(torch::Device device) {
   if (device.is_cuda()) {
     return static_cast<std::int64_t>(c10::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).first);
   }
-  return std::min({meminfo_available(), control_group_available(), resource_limit_available()});
+  return std::min({meminfo_available(), control_groups_available(), resource_limit_available()});
 }
 
 std::int64_t peak_resident_memory() {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "fmboost/core/error.h"
 
@@ -38,6 +39,7 @@ constexpr std::array kDtypes{DtypeName{"F64", torch::kFloat64},
 
 // The reference reader's limit.
 constexpr std::uint64_t kMaxHeader = 100'000'000;
+constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 62;
 
 [[noreturn]] void fail(const std::filesystem::path& file, const std::string& what) {
   throw ModelError("'" + file.string() + "' is not a sound .safetensors file: " + what);
@@ -79,9 +81,12 @@ SafetensorsFile::Entry parse_entry(const std::filesystem::path& file, const std:
     fail(file, "tensor '" + name + "' has a shape or data_offsets that are not lists of sizes");
   }
   std::uint64_t bytes = c10::elementSize(entry.dtype);
+  std::uint64_t stride = bytes;  // PyTorch's strides count empty sides as 1
   for (const auto& side : shape) {
-    entry.shape.push_back(side.get<std::int64_t>());
-    if (__builtin_mul_overflow(bytes, side.get<std::uint64_t>(), &bytes)) {
+    const auto size = side.get<std::uint64_t>();
+    entry.shape.push_back(static_cast<std::int64_t>(size));
+    bytes *= size;
+    if (__builtin_mul_overflow(stride, std::max<std::uint64_t>(size, 1), &stride) || stride > kMaxBytes) {
       fail(file, "tensor '" + name + "' has an impossible shape " + shape.dump());
     }
   }
@@ -227,7 +232,11 @@ torch::Tensor SafetensorsFile::tensor(const std::string& name) const {
 void write_safetensors(const std::filesystem::path& file, const NamedTensors& tensors,
                        const std::map<std::string, std::string>& metadata) {
   NamedTensors sorted;
+  std::set<std::string> names{"__metadata__"};
   for (const auto& [name, tensor] : tensors) {
+    if (!names.insert(name).second) {
+      throw Error("'" + file.string() + "' cannot be written: the tensor name '" + name + "' is taken already");
+    }
     sorted.emplace_back(name, tensor.detach().to(torch::kCPU).contiguous());
   }
   std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
@@ -246,7 +255,7 @@ void write_safetensors(const std::filesystem::path& file, const NamedTensors& te
                     {"data_offsets", {position, end}}};
     position = end;
   }
-  std::string text = header.dump();
+  std::string text = header.dump(-1, ' ', false, json::error_handler_t::replace);
   text.append((8 - text.size() % 8) % 8, ' ');
   const std::uint64_t header_size = text.size();
   std::vector<std::byte> bytes(sizeof header_size + text.size() + position);

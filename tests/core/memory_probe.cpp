@@ -1,0 +1,51 @@
+#include "fmboost/core/memory_probe.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "fmboost/core/error.h"
+
+namespace fmboost {
+namespace {
+
+constexpr std::int64_t kMiB = 1 << 20;
+
+torch::Tensor mebibytes(std::int64_t count) {
+  return torch::empty({count * kMiB}, torch::kUInt8);
+}
+
+TEST(PeakTensorMemory, IsTheMostHeldAtOneTime) {
+  const auto one_after_the_other = [] {
+    mebibytes(3);
+    mebibytes(5);
+    mebibytes(2);
+  };
+  EXPECT_EQ(peak_tensor_memory(torch::kCPU, one_after_the_other), 5 * kMiB);
+  const auto together = [] {
+    const auto first = mebibytes(3);
+    const auto second = mebibytes(5);
+  };
+  EXPECT_EQ(peak_tensor_memory(torch::kCPU, together), 8 * kMiB);
+}
+
+TEST(PeakTensorMemory, DoesNotCountWhatWasThereBefore) {
+  const auto before = mebibytes(4);
+  EXPECT_EQ(peak_tensor_memory(torch::kCPU, [&] { mebibytes(3).copy_(before.slice(0, 0, 3 * kMiB)); }), 3 * kMiB);
+  EXPECT_EQ(peak_tensor_memory(torch::kCPU, [] {}), 0);
+}
+
+TEST(PeakTensorMemory, LetsErrorsThroughAndMeasuresAgain) {
+  EXPECT_THROW(peak_tensor_memory(torch::kCPU, [] { throw Error("no"); }), Error);
+  EXPECT_EQ(peak_tensor_memory(torch::kCPU, [] { mebibytes(1); }), kMiB);
+}
+
+TEST(FormatBytes, PicksTheUnit) {
+  EXPECT_EQ(format_bytes(0), "0 B");
+  EXPECT_EQ(format_bytes(1023), "1023 B");
+  EXPECT_EQ(format_bytes(1024), "1.0 KiB");
+  EXPECT_EQ(format_bytes(1536 * kMiB), "1.5 GiB");
+  EXPECT_EQ(format_bytes(std::int64_t{1} << 52), "4096.0 TiB");
+}
+
+}  // namespace
+}  // namespace fmboost
