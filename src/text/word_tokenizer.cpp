@@ -1,12 +1,12 @@
 #include "fmboost/text/word_tokenizer.h"
 
+#include "model_text.h"
 #include "unicode.h"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <unordered_set>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
 
 namespace fmboost {
 namespace {
@@ -39,11 +39,9 @@ std::vector<std::string> split_words(std::string_view prompt) {
 
 WordTokenizer::WordTokenizer(const std::filesystem::path& words, WordTokenizerOptions options) : options_(options) {
   try {
-    words_ = nlohmann::json::parse(read_text_file(words)).get<std::vector<std::string>>();
+    words_ = nlohmann::json::parse(read_model_text(words)).get<std::vector<std::string>>();
   } catch (const nlohmann::json::exception&) {
     throw ModelError("'" + words.string() + "' must hold a JSON list of words");
-  } catch (const Error& error) {
-    throw ModelError(error.what());
   }
   for (std::size_t i = 0; i < words_.size(); ++i) {
     ids_.emplace(words_[i], static_cast<std::int64_t>(i));
@@ -53,10 +51,11 @@ WordTokenizer::WordTokenizer(const std::filesystem::path& words, WordTokenizerOp
 TokenizedPrompt WordTokenizer::encode(std::string_view prompt) const {
   check_prompt_encoding(prompt);
   TokenizedPrompt result;
+  std::unordered_set<std::string> unknown;
   for (const auto& word : split_words(prompt)) {
     const auto found = ids_.find(word);
     if (found == ids_.end()) {
-      if (std::find(result.unknown_words.begin(), result.unknown_words.end(), word) == result.unknown_words.end()) {
+      if (unknown.insert(word).second) {
         result.unknown_words.push_back(word);
       }
     } else if (result.ids.size() < options_.max_length) {
