@@ -1,7 +1,6 @@
 #include "color_profile.h"
 
 #include <lcms2.h>
-
 #include <memory>
 
 #include "fmboost/core/error.h"
@@ -17,23 +16,23 @@ Profile open_profile(const std::vector<std::byte>& bytes) {
   return {cmsOpenProfileFromMem(bytes.data(), static_cast<cmsUInt32Number>(bytes.size())), &cmsCloseProfile};
 }
 
-Profile srgb_profile() { return {cmsCreate_sRGBProfile(), &cmsCloseProfile}; }
+Profile srgb_profile() {
+  return {cmsCreate_sRGBProfile(), &cmsCloseProfile};
+}
 
 cmsUInt32Number format_of(ColorModel model) {
   return model == ColorModel::grey ? TYPE_GRAY_FLT : model == ColorModel::rgb ? TYPE_RGB_FLT : TYPE_CMYK_FLT;
 }
 
 cmsColorSpaceSignature signature_of(ColorModel model) {
-  return model == ColorModel::grey  ? cmsSigGrayData
-         : model == ColorModel::rgb ? cmsSigRgbData
-                                    : cmsSigCmykData;
+  return model == ColorModel::grey ? cmsSigGrayData : model == ColorModel::rgb ? cmsSigRgbData : cmsSigCmykData;
 }
 
 Transform make_transform(const Profile& from, cmsUInt32Number from_format, const Profile& to,
                          cmsUInt32Number to_format) {
-  return {cmsCreateTransform(from.get(), from_format, to.get(), to_format, INTENT_RELATIVE_COLORIMETRIC,
-                             cmsFLAGS_NOCACHE),
-          &cmsDeleteTransform};
+  return {
+      cmsCreateTransform(from.get(), from_format, to.get(), to_format, INTENT_RELATIVE_COLORIMETRIC, cmsFLAGS_NOCACHE),
+      &cmsDeleteTransform};
 }
 
 torch::Tensor apply(const Transform& transform, const torch::Tensor& samples) {
@@ -88,16 +87,17 @@ torch::Tensor to_srgb(const torch::Tensor& samples, ColorModel model, const std:
   }
   // LittleCMS takes ink in percent.
   const torch::Tensor scaled = model == ColorModel::cmyk ? samples * 100 : samples;
-  keep_profile = model == ColorModel::rgb;
+  // Scanners' profiles, for example, may lead one way only.
+  keep_profile =
+      model == ColorModel::rgb && make_transform(srgb_profile(), TYPE_RGB_FLT, from, TYPE_RGB_FLT) != nullptr;
   return apply(transform, scaled);
 }
 
 torch::Tensor from_srgb(const torch::Tensor& samples, const std::vector<std::byte>& profile) {
   const Profile to = open_profile(profile);
-  const Transform transform =
-      to && cmsGetColorSpace(to.get()) == cmsSigRgbData
-          ? make_transform(srgb_profile(), TYPE_RGB_FLT, to, TYPE_RGB_FLT)
-          : Transform(nullptr, &cmsDeleteTransform);
+  const Transform transform = to && cmsGetColorSpace(to.get()) == cmsSigRgbData
+                                  ? make_transform(srgb_profile(), TYPE_RGB_FLT, to, TYPE_RGB_FLT)
+                                  : Transform(nullptr, &cmsDeleteTransform);
   if (!transform) {
     throw Error("the picture's colour profile cannot be written to");
   }

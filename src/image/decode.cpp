@@ -1,20 +1,15 @@
 #include "fmboost/image/decode.h"
 
-#include <algorithm>
-#include <string_view>
-
 #include "color_profile.h"
 #include "exif.h"
-#include "fmboost/core/error.h"
 #include "raw_picture.h"
+
+#include <algorithm>
+
+#include "fmboost/core/error.h"
 
 namespace fmboost {
 namespace {
-
-bool starts_with(Bytes bytes, std::string_view magic, std::size_t at = 0) {
-  return bytes.size() >= at + magic.size() &&
-         std::string_view(reinterpret_cast<const char*>(bytes.data()) + at, magic.size()) == magic;
-}
 
 RawPicture decode_raw(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
   if (bytes.empty()) {
@@ -63,7 +58,9 @@ void move_texts_out_of_exif(ImageMetadata& metadata) {
 
 }  // namespace
 
-void fail_decoding(const std::string& name, const std::string& what) { throw Error("'" + name + "' " + what); }
+void fail_decoding(const std::string& name, const std::string& what) {
+  throw Error("'" + name + "' " + what);
+}
 
 void check_dimensions(std::int64_t width, std::int64_t height, const DecodeLimits& limits, const std::string& name) {
   const std::string size = std::to_string(width) + "x" + std::to_string(height);

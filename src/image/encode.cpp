@@ -1,12 +1,13 @@
 #include "fmboost/image/encode.h"
 
+#include "color_profile.h"
+#include "exif.h"
+#include "raw_picture.h"
+
 #include <algorithm>
 #include <cctype>
 
-#include "color_profile.h"
-#include "exif.h"
 #include "fmboost/core/error.h"
-#include "raw_picture.h"
 
 namespace fmboost {
 namespace {
@@ -25,6 +26,15 @@ void move_texts_into_exif(ImageMetadata& metadata) {
   const ExifTexts texts{.comment = text_of(metadata, "parameters"), .description = text_of(metadata, "fmboost")};
   if (metadata.exif.empty() && !(texts.comment.empty() && texts.description.empty())) {
     metadata.exif = make_exif(texts);
+  }
+}
+
+void check(const EncodeOptions& options) {
+  if (options.quality < 1 || options.quality > 100) {
+    throw UsageError("the quality of a picture is 1 to 100, found " + std::to_string(options.quality));
+  }
+  if (options.compression_level < 0 || options.compression_level > 9) {
+    throw UsageError("the compression level of a PNG is 0 to 9, found " + std::to_string(options.compression_level));
   }
 }
 
@@ -55,6 +65,7 @@ torch::Tensor to_uint8(const torch::Tensor& pixels) {
 }
 
 std::vector<std::byte> encode_image(const Image& image, const EncodeOptions& options) {
+  check(options);
   PackedPicture picture;
   picture.metadata = image.metadata;
   torch::Tensor pixels = image.pixels.to(torch::kCPU, torch::kFloat32);

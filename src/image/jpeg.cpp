@@ -7,14 +7,16 @@
 #include <jerror.h>
 // clang-format on
 
+#include "exif.h"
+#include "raw_picture.h"
+
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <memory>
 
-#include "exif.h"
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
-#include "raw_picture.h"
 
 namespace fmboost {
 namespace {
@@ -38,9 +40,20 @@ void on_error(j_common_ptr info) {
 
 // What libjpeg would paper over with grey is an error here; other warnings are harmless.
 void on_message(j_common_ptr info, int level) {
-  const int code = info->err->msg_code;
-  if (level < 0 && (code == JWRN_JPEG_EOF || code == JWRN_HIT_MARKER || code == JWRN_HUFF_BAD_CODE)) {
+  constexpr std::array kDamage{JWRN_JPEG_EOF, JWRN_HIT_MARKER, JWRN_HUFF_BAD_CODE, JWRN_ARITH_BAD_CODE,
+                               JWRN_MUST_RESYNC};
+  if (level < 0 && std::find(kDamage.begin(), kDamage.end(), info->err->msg_code) != kDamage.end()) {
     on_error(info);
+  }
+}
+
+// A small hostile file can have any number of scans, each of which costs as much as the whole picture.
+void limit_scans(j_common_ptr info) {
+  constexpr int kMaxScans = 500;
+  if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMaxScans) {
+    auto* manager = reinterpret_cast<ErrorManager*>(info->err);
+    std::snprintf(manager->message.data(), manager->message.size(), "it has more than %d scans", kMaxScans);
+    std::longjmp(manager->escape, 1);
   }
 }
 
@@ -73,6 +86,8 @@ class Reader {
   bool start(J_COLOR_SPACE space) {
     info_.out_color_space = space;
     info_.dct_method = JDCT_ISLOW;
+    progress_.progress_monitor = limit_scans;
+    info_.progress = &progress_;
     return guarded([&] { jpeg_start_decompress(&info_); });
   }
   bool read_rows(unsigned char* out, std::size_t stride) {
@@ -98,6 +113,7 @@ class Reader {
   }
 
   jpeg_decompress_struct info_{};
+  jpeg_progress_mgr progress_{};
   ErrorManager errors_{};
   bool created_ = false;
 };
@@ -204,6 +220,7 @@ RawPicture decode_jpeg(Bytes bytes, const std::string& name, const DecodeLimits&
   check_dimensions(info.image_width, info.image_height, limits, name);
   RawPicture picture;
   picture.format = "jpeg";
+  read_metadata(info, picture.metadata);  // the markers are gone once the picture is read
   const bool cmyk = info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;
   const bool grey = info.jpeg_color_space == JCS_GRAYSCALE;
   picture.model = cmyk ? ColorModel::cmyk : grey ? ColorModel::grey : ColorModel::rgb;
@@ -216,7 +233,6 @@ RawPicture decode_jpeg(Bytes bytes, const std::string& name, const DecodeLimits&
   if (cmyk && inverted) {
     picture.samples = 255 - picture.samples;
   }
-  read_metadata(info, picture.metadata);
   return picture;
 }
 

@@ -32,7 +32,7 @@ inline bool utf8_to_latin1(std::string_view text, std::string& result) {
     } else if ((byte == 0xc2 || byte == 0xc3) && i + 1 < text.size()) {
       const auto low = static_cast<unsigned char>(text[++i]);
       const auto point = static_cast<unsigned char>(((byte & 0x03) << 6) | (low & 0x3f));
-      if (point < 0xa0) {
+      if (point < 0xa0 || (low & 0xc0) != 0x80) {
         return false;
       }
       result += static_cast<char>(point);

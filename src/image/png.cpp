@@ -1,12 +1,13 @@
-#include <spng.h>
+#include "latin1.h"
+#include "raw_picture.h"
 
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <spng.h>
 
 #include "fmboost/core/error.h"
-#include "latin1.h"
-#include "raw_picture.h"
+#include "fmboost/core/log.h"
 
 namespace fmboost {
 namespace {
@@ -38,7 +39,7 @@ void read_text(spng_ctx* context, const std::string& name, ImageMetadata& metada
   require(spng_get_text(context, chunks.data(), &count), name);
   for (const auto& chunk : chunks) {
     const std::string text(chunk.text, chunk.length);
-    metadata.text.emplace_back(chunk.keyword, chunk.type == SPNG_ITXT ? text : latin1_to_utf8(text));
+    metadata.text.emplace_back(latin1_to_utf8(chunk.keyword), chunk.type == SPNG_ITXT ? text : latin1_to_utf8(text));
   }
 }
 
@@ -54,6 +55,24 @@ void read_metadata(spng_ctx* context, const std::string& name, ImageMetadata& me
   read_text(context, name, metadata);
 }
 
+// Whether the file says so before its picture: the chunk acTL, https://www.w3.org/TR/png-3/#acTL-chunk.
+bool is_animated(Bytes bytes) {
+  const auto u32 = [&](std::size_t at) {
+    std::uint32_t value = 0;
+    for (std::size_t i = 0; i < 4; ++i) {
+      value = value << 8 | std::to_integer<std::uint32_t>(bytes[at + i]);
+    }
+    return value;
+  };
+  for (std::size_t at = 8; at + 12 <= bytes.size() && !starts_with(bytes, "IDAT", at + 4);) {
+    if (starts_with(bytes, "acTL", at + 4)) {
+      return u32(at + 8) > 1;
+    }
+    at += std::size_t{12} + u32(at);
+  }
+  return false;
+}
+
 // Splits RGBA samples; grey pictures come with three equal channels, of which one is enough.
 void split_channels(const torch::Tensor& rgba, bool grey, bool alpha, RawPicture& picture) {
   picture.model = grey ? ColorModel::grey : ColorModel::rgb;
@@ -63,13 +82,18 @@ void split_channels(const torch::Tensor& rgba, bool grey, bool alpha, RawPicture
   }
 }
 
-// Text chunks as libspng takes them; `storage` keeps what they point to.
+// Text chunks as libspng takes them; `storage` keeps what they point to. It takes neither empty texts nor keywords that
+// PNG cannot hold.
 std::vector<spng_text> text_chunks(const ImageMetadata& metadata, std::vector<std::string>& storage) {
   std::vector<spng_text> chunks;
   storage.reserve(metadata.text.size());
   for (const auto& [keyword, text] : metadata.text) {
     spng_text chunk{};
-    std::strncpy(chunk.keyword, keyword.c_str(), sizeof chunk.keyword - 1);
+    std::string name;
+    if (text.empty() || keyword.empty() || !utf8_to_latin1(keyword, name) || name.size() >= sizeof chunk.keyword) {
+      continue;
+    }
+    std::memcpy(chunk.keyword, name.data(), name.size());
     std::string latin1;
     const bool plain = keyword != "fmboost" && utf8_to_latin1(text, latin1);
     storage.push_back(plain ? latin1 : text);
@@ -141,6 +165,9 @@ RawPicture decode_png(Bytes bytes, const std::string& name, const DecodeLimits& 
   split_channels(deep ? rgba.to(torch::kInt32).bitwise_and(0xffff) : rgba, grey, alpha, picture);
   picture.maximum = deep ? 65535 : 255;
   read_metadata(context.get(), name, picture.metadata);
+  if (is_animated(bytes)) {
+    log_warning("'" + name + "' is animated; its first frame is taken");
+  }
   return picture;
 }
 

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <torch/types.h>
-
 #include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
+#include <torch/types.h>
 #include <vector>
 
 #include "fmboost/image/decode.h"
@@ -24,6 +24,11 @@ struct RawPicture {
 };
 
 using Bytes = std::span<const std::byte>;
+
+inline bool starts_with(Bytes bytes, std::string_view magic, std::size_t at = 0) {
+  return bytes.size() >= at + magic.size() &&
+         std::string_view(reinterpret_cast<const char*>(bytes.data()) + at, magic.size()) == magic;
+}
 
 /// Throws Error naming the picture; the shape of every codec's complaint.
 [[noreturn]] void fail_decoding(const std::string& name, const std::string& what);

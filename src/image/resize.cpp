@@ -5,20 +5,18 @@
 namespace fmboost {
 namespace {
 
-// Reflection reaches at most side - 1 beyond an edge; more is done in turns.
-torch::Tensor pad_columns(torch::Tensor x, std::int64_t left, std::int64_t right) {
-  if (x.size(3) == 1) {
+torch::Tensor pad_columns(const torch::Tensor& x, std::int64_t left, std::int64_t right) {
+  const std::int64_t reach = x.size(3) - 1;
+  if (reach == 0) {
     return x.expand({-1, -1, -1, 1 + left + right});
   }
-  while (left > 0 || right > 0) {
-    const std::int64_t reach = x.size(3) - 1;
-    const std::int64_t now_left = std::min(left, reach);
-    const std::int64_t now_right = std::min(right, reach);
-    x = at::reflection_pad2d(x, {now_left, now_right, 0, 0});
-    left -= now_left;
-    right -= now_right;
+  if (left <= reach && right <= reach) {
+    return at::reflection_pad2d(x, {left, right, 0, 0});
   }
-  return x;
+  // Reflected again and again, the columns come back after every 2 * reach; PyTorch's own padding reaches only once.
+  const torch::Tensor steps = at::arange(-left, x.size(3) + right, x.options().dtype(torch::kLong));
+  const torch::Tensor phase = steps.remainder(2 * reach);
+  return x.index_select(3, at::minimum(phase, 2 * reach - phase));
 }
 
 }  // namespace

@@ -15,12 +15,86 @@
 #include <stb_image.h>
 #pragma GCC diagnostic pop
 
-#include <limits>
-#include <memory>
-
 #include "raw_picture.h"
 
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <string>
+
+#include "fmboost/core/log.h"
+
 namespace fmboost {
+namespace {
+
+// stb_image takes what lies beyond the end of a file as zeros or leaves it uninitialised. This source notices: a read
+// is either a refill of the library's own buffer, which asks for more than it needs and must only get something, or a
+// direct one into the picture, which needs all of it. The first read is always a refill and gives the buffer away.
+class Stream {
+ public:
+  explicit Stream(Bytes bytes) : left_(bytes) {}
+
+  int read(char* out, int size) {
+    buffer_ = buffer_ == nullptr ? out : buffer_;
+    const std::size_t count = std::min(left_.size(), static_cast<std::size_t>(size));
+    overrun_ = overrun_ || (out == buffer_ ? count == 0 : count < static_cast<std::size_t>(size));
+    if (count > 0) {
+      std::memcpy(out, left_.data(), count);
+    }
+    left_ = left_.subspan(count);
+    return static_cast<int>(count);
+  }
+  void skip(int size) { left_ = left_.subspan(std::min(left_.size(), static_cast<std::size_t>(std::max(size, 0)))); }
+  bool at_end() const { return left_.empty(); }
+  bool overrun() const { return overrun_; }
+
+  static const stbi_io_callbacks& callbacks() {
+    static const stbi_io_callbacks kCallbacks{
+        [](void* user, char* out, int size) { return static_cast<Stream*>(user)->read(out, size); },
+        [](void* user, int size) { static_cast<Stream*>(user)->skip(size); },
+        [](void* user) { return static_cast<Stream*>(user)->at_end() ? 1 : 0; }};
+    return kCallbacks;
+  }
+
+ private:
+  Bytes left_;
+  const char* buffer_ = nullptr;
+  bool overrun_ = false;
+};
+
+// Whether a GIF holds a second picture; GIF89a, sections 17 to 26.
+bool is_animated_gif(Bytes bytes) {
+  const auto at = [&](std::size_t i) { return i < bytes.size() ? std::to_integer<unsigned>(bytes[i]) : 0U; };
+  const auto table_size = [](unsigned flags) {
+    return (flags & 0x80U) != 0 ? std::size_t{3} << ((flags & 7U) + 1) : 0;
+  };
+  std::size_t position = 13 + table_size(at(10));
+  for (int pictures = 0; position < bytes.size();) {
+    const unsigned introducer = at(position);
+    if (introducer == 0x2c) {
+      if (++pictures == 2) {
+        return true;
+      }
+      position += 11 + table_size(at(position + 9));
+    } else if (introducer == 0x21) {
+      position += 2;
+    } else {
+      return false;
+    }
+    while (at(position) != 0) {
+      position += 1 + at(position);
+    }
+    ++position;
+  }
+  return false;
+}
+
+torch::Tensor opaque_as_undefined(const torch::Tensor& alpha) {
+  return (alpha == 255).all().item<bool>() ? torch::Tensor() : alpha;
+}
+
+}  // namespace
 
 RawPicture decode_with_stb(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
   constexpr const char* kKnown =
@@ -28,19 +102,24 @@ RawPicture decode_with_stb(Bytes bytes, const std::string& name, const DecodeLim
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
     fail_decoding(name, kKnown);
   }
-  const auto* data = reinterpret_cast<const stbi_uc*>(bytes.data());
-  const int size = static_cast<int>(bytes.size());
   int width = 0;
   int height = 0;
   int channels = 0;
-  if (stbi_info_from_memory(data, size, &width, &height, &channels) == 0) {
+  if (stbi_info_from_memory(reinterpret_cast<const stbi_uc*>(bytes.data()), static_cast<int>(bytes.size()), &width,
+                            &height, &channels) == 0) {
     fail_decoding(name, kKnown);
   }
   check_dimensions(width, height, limits, name);
+  Stream stream(bytes);
   const std::unique_ptr<stbi_uc, decltype(&stbi_image_free)> pixels(
-      stbi_load_from_memory(data, size, &width, &height, &channels, 0), &stbi_image_free);
-  if (!pixels) {
-    fail_decoding(name, std::string("is damaged or truncated: ") + stbi_failure_reason());
+      stbi_load_from_callbacks(&Stream::callbacks(), &stream, &width, &height, &channels, 0), &stbi_image_free);
+  if (!pixels || stream.overrun()) {
+    const char* reason = pixels ? "it ends before its picture does" : stbi_failure_reason();
+    fail_decoding(name,
+                  std::string("is damaged or truncated: ") + (reason != nullptr ? reason : "it holds no picture"));
+  }
+  if (starts_with(bytes, "GIF8") && is_animated_gif(bytes)) {
+    log_warning("'" + name + "' is animated; its first frame is taken");
   }
   const torch::Tensor samples = torch::from_blob(pixels.get(), {height, width, channels}, torch::kUInt8);
   const int colors = channels < 3 ? 1 : 3;
@@ -49,7 +128,7 @@ RawPicture decode_with_stb(Bytes bytes, const std::string& name, const DecodeLim
   picture.model = colors == 1 ? ColorModel::grey : ColorModel::rgb;
   picture.samples = samples.slice(2, 0, colors).clone();
   if (channels > colors) {
-    picture.alpha = samples.select(2, colors).clone();
+    picture.alpha = opaque_as_undefined(samples.select(2, colors).clone());
   }
   return picture;
 }

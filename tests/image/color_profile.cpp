@@ -1,0 +1,146 @@
+#include "pictures.h"
+#include "profiles.h"
+#include "support/thrown.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/log.h"
+
+namespace fmboost {
+namespace {
+
+using namespace test;
+using testing::HasSubstr;
+
+// A picture whose file holds these very samples under this profile.
+PictureBytes png_with_profile(const torch::Tensor& samples, const PictureBytes& profile) {
+  // As JPEG, whose markers are easily put in, the samples would not be exact; the encoder converts from sRGB. So the
+  // bytes of a picture without a profile are decoded under it in WebP, whose chunk is as easy.
+  auto webp = encode_image(picture_of(samples), {.format = ImageFormat::webp, .quality = 100});
+  using namespace std::string_literals;
+  const auto size32 = [](std::size_t n) {
+    return std::string{static_cast<char>(n), static_cast<char>(n >> 8), static_cast<char>(n >> 16), '\0'};
+  };
+  const auto dimension = [](std::int64_t n) {
+    return std::string{static_cast<char>(n - 1), static_cast<char>((n - 1) >> 8), '\0'};
+  };
+  std::string icc = text_of(profile);
+  const auto icc_size = size32(icc.size());
+  icc.resize(icc.size() + icc.size() % 2, '\0');
+  const std::string body = "WEBPVP8X\x0a\0\0\0\x20\0\0\0"s + dimension(samples.size(1)) + dimension(samples.size(0)) +
+                           "ICCP" + icc_size + icc + text_of(webp).substr(12);
+  return bytes_of("RIFF" + size32(body.size()) + body);
+}
+
+torch::Tensor colors(std::initializer_list<std::initializer_list<int>> rows) {
+  std::vector<torch::Tensor> all;
+  for (const auto& row : rows) {
+    all.push_back(torch::tensor(std::vector<std::int64_t>(row.begin(), row.end())).to(torch::kUInt8));
+  }
+  return torch::stack(all).unsqueeze(0);
+}
+
+// CSS Color 4, section 10.9: P3's red is (1.0931, ...) in sRGB, beyond what 8 bits hold; white, black and grey stay.
+TEST(ColorProfile, ConvertsFromAWideProfileWithoutClipping) {
+  const auto samples = colors({{255, 0, 0}, {255, 255, 255}, {0, 0, 0}, {128, 128, 128}, {0, 255, 0}});
+  const Image image = decode_image(png_with_profile(samples, display_p3_profile()), "photo.webp");
+  const auto shares = ((image.pixels + 1) / 2).squeeze(1).t();
+  EXPECT_NEAR(shares[0][0].item<double>(), 1.0931, 2e-3);
+  EXPECT_LT(shares[0][1].item<double>(), -0.1);
+  EXPECT_LT(shares[0][2].item<double>(), -0.1);
+  EXPECT_TRUE(torch::allclose(shares[1], torch::ones({3}), 0, 1e-3));
+  EXPECT_TRUE(torch::allclose(shares[2], torch::zeros({3}), 0, 1e-3));
+  EXPECT_TRUE(torch::allclose(shares[3], torch::full({3}, 128.0F / 255), 0, 1e-3));
+  EXPECT_NEAR(shares[4][1].item<double>(), 1.0187, 2e-3);
+}
+
+TEST(ColorProfile, GivesTheSameSamplesBackUnderTheSameProfile) {
+  const auto samples = random_samples(31, 17, 3);
+  const auto profile = display_p3_profile();
+  const Image image = decode_image(png_with_profile(samples, profile), "photo.webp");
+  EXPECT_EQ(image.metadata.icc_profile, profile);
+  EXPECT_GT(largest_difference(samples_of(image), samples), 10) << "the pixels are sRGB";
+  for (const auto format : {ImageFormat::png, ImageFormat::webp}) {
+    const auto bytes = encode_image(image, {.format = format, .quality = 100});
+    EXPECT_EQ(decode_image(bytes, "again").metadata.icc_profile, profile);
+    Image without = decode_image(bytes, "again");
+    EXPECT_TRUE(torch::allclose(without.pixels, image.pixels, 0, 1e-3));
+    EXPECT_EQ(encode_image(without, {.format = format, .quality = 100}), bytes);
+  }
+}
+
+TEST(ColorProfile, IsEmbeddedInJpegs) {
+  const auto profile = display_p3_profile();
+  Image image = picture_of(torch::full({16, 16, 3}, 100, torch::kUInt8));
+  image.metadata.icc_profile = profile;
+  const Image again = round_trip(image, {.format = ImageFormat::jpeg});
+  EXPECT_EQ(again.metadata.icc_profile, profile);
+  EXPECT_LE(largest_difference(samples_of(again), samples_of(image)), 2);
+}
+
+TEST(ColorProfile, ThatIsSrgbIsLeftOutAndChangesNothing) {
+  const auto samples = random_samples(8, 8, 3);
+  const Image image = decode_image(png_with_profile(samples, srgb_profile()), "photo.webp");
+  EXPECT_TRUE(image.metadata.icc_profile.empty());
+  EXPECT_TRUE(torch::equal(image.pixels, picture_of(samples).pixels));
+}
+
+TEST(ColorProfile, OfAGreyPictureIsAppliedAndLeftOut) {
+  const auto plain = samples_of(decode_image(picture_file("grey.jpg"), "grey")).to(torch::kFloat64) / 255;
+  const Image image = decode_image(with_profile(picture_file("grey.jpg"), linear_grey_profile()), "grey");
+  EXPECT_TRUE(image.metadata.icc_profile.empty());
+  // From linear light to sRGB.
+  const auto expected = torch::where(plain <= 0.0031308, plain * 12.92, 1.055 * plain.pow(1 / 2.4) - 0.055);
+  const auto shares = (image.pixels.permute({1, 2, 0}).to(torch::kFloat64) + 1) / 2;
+  EXPECT_LT((shares - expected).abs().max().item<double>(), 0.01);
+}
+
+TEST(ColorProfile, ThatLeadsOneWayIsAppliedAndLeftOut) {
+  const auto samples = random_samples(8, 8, 3);
+  const Image image = decode_image(png_with_profile(samples, one_way_profile()), "scan.webp");
+  EXPECT_GT(largest_difference(samples_of(image), samples), 10);
+  EXPECT_TRUE(image.metadata.icc_profile.empty());
+  EXPECT_NO_THROW(encode_image(image, {}));
+}
+
+TEST(ColorProfile, IsJoinedFromSegmentsInAnyOrder) {
+  const auto profile = display_p3_profile();
+  const auto jpeg = encode_image(picture_of(pattern()), {.format = ImageFormat::jpeg});
+  EXPECT_EQ(decode_image(with_profile(jpeg, profile, 3), "photo").metadata.icc_profile, profile);
+}
+
+// What is logged for a JPEG with such a profile, whose pixels must be those without one.
+std::string notice_beside_plain_pixels(const PictureBytes& jpeg, const PictureBytes& profile) {
+  configure_logging(Verbosity::normal);
+  testing::internal::CaptureStderr();
+  const Image image = decode_image(with_profile(jpeg, profile), "photo.jpg");
+  EXPECT_TRUE(torch::equal(image.pixels, decode_image(jpeg, "photo.jpg").pixels));
+  EXPECT_TRUE(image.metadata.icc_profile.empty());
+  return testing::internal::GetCapturedStderr();
+}
+
+TEST(ColorProfile, ThatIsDamagedOrForAnotherModelIsLeftOutWithAWarning) {
+  const auto rgb = encode_image(picture_of(pattern()), {.format = ImageFormat::jpeg});
+  EXPECT_THAT(notice_beside_plain_pixels(rgb, linear_grey_profile()),
+              HasSubstr("warning: the colour profile of 'photo.jpg'"));
+  EXPECT_THAT(notice_beside_plain_pixels(rgb, bytes_of("no profile")), HasSubstr("damaged"));
+  EXPECT_THAT(notice_beside_plain_pixels(picture_file("grey.jpg"), display_p3_profile()), HasSubstr("another kind"));
+  EXPECT_THAT(notice_beside_plain_pixels(picture_file("cmyk.jpg"), display_p3_profile()), HasSubstr("another kind"));
+  auto cut = display_p3_profile();
+  cut.resize(200);
+  EXPECT_THAT(notice_beside_plain_pixels(rgb, cut), HasSubstr("left out"));
+}
+
+TEST(ColorProfile, ThatIsBrokenCannotBeWritten) {
+  Image image = picture_of(pattern());
+  for (const auto& profile : {bytes_of("no profile"), linear_grey_profile()}) {
+    image.metadata.icc_profile = profile;
+    EXPECT_THAT(thrown<Error>([&] { encode_image(image, {}); }), HasSubstr("colour profile"));
+  }
+}
+
+}  // namespace
+}  // namespace fmboost

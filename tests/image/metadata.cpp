@@ -1,0 +1,130 @@
+#include "exif.h"
+#include "pictures.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "fmboost/core/log.h"
+
+namespace fmboost {
+namespace {
+
+using namespace test;
+using namespace std::string_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::Pair;
+using Texts = std::vector<std::pair<std::string, std::string>>;
+
+Image with_text(const Texts& text) {
+  Image image = picture_of(pattern());
+  image.metadata.text = text;
+  return image;
+}
+
+std::string encoded(const Image& image, ImageFormat format = ImageFormat::png) {
+  return text_of(encode_image(image, {.format = format}));
+}
+
+TEST(PngText, IsLatin1WhereItCanBe) {
+  EXPECT_THAT(encoded(with_text({{"parameters", "a cat\nSteps: 4"}})), HasSubstr("tEXtparameters\0a cat\nSteps: 4"s));
+  EXPECT_THAT(encoded(with_text({{"parameters", "caf\u00e9 \u00ff"}})), HasSubstr("tEXtparameters\0caf\xe9 \xff"s));
+}
+
+TEST(PngText, IsUtf8WhereLatin1Lacks) {
+  for (const std::string text : {"\u4e2d\u6587", "caf\u00e9 \u2014 \U0001f600", "\u0100", "\u0080", "tab\t", "\x01"}) {
+    EXPECT_THAT(encoded(with_text({{"parameters", text}})), HasSubstr("iTXtparameters\0\0\0\0\0"s + text)) << text;
+  }
+}
+
+TEST(PngText, OfOursIsAlwaysUtf8) {
+  EXPECT_THAT(encoded(with_text({{"fmboost", "{\"schema\":1}"}})), HasSubstr("iTXtfmboost\0\0\0\0\0{\"schema\":1}"s));
+}
+
+TEST(PngText, ComesBackInOrder) {
+  const Texts texts{{"parameters", "caf\u00e9, \U0001f600\nNegative prompt: \u00fc"},
+                    {"Software", "something else"},
+                    {"Software", "twice"},
+                    {"Sch\u00f6pfer", "a keyword in Latin-1"},
+                    {"fmboost", "{\"schema\":1}"},
+                    {"Comment", std::string(100'000, 'x')}};
+  EXPECT_EQ(round_trip(with_text(texts), {}).metadata.text, texts);
+}
+
+TEST(PngText, ThatPngCannotHoldIsLeftOut) {
+  const Image image = round_trip(with_text({{"empty", ""},
+                                            {"", "no keyword"},
+                                            {std::string(80, 'k'), "long keyword"},
+                                            {"\u4e2d", "keyword beyond Latin-1"},
+                                            {std::string(79, 'k'), "longest keyword"}}),
+                                 {});
+  EXPECT_THAT(image.metadata.text, ElementsAre(Pair(std::string(79, 'k'), "longest keyword")));
+}
+
+TEST(PngText, IsNotWrittenWithoutAny) {
+  const auto bytes = encoded(with_text({}));
+  EXPECT_THAT(bytes, Not(HasSubstr("EXt")));
+  EXPECT_THAT(bytes, Not(HasSubstr("eXIf")));
+  EXPECT_THAT(bytes, Not(HasSubstr("iCCP")));
+}
+
+TEST(UserComment, HoldsTheParametersOfJpegsAndWebps) {
+  const Texts texts{{"parameters", "caf\u00e9, \U0001f600\nSteps: 4"}, {"fmboost", "{\"schema\":1,\"seed\":42}"}};
+  for (const auto format : {ImageFormat::jpeg, ImageFormat::webp}) {
+    EXPECT_THAT(encoded(with_text(texts), format), HasSubstr("UNICODE\0\0c\0a\0f\0\xe9\0,\0 \xd8\x3d\xde\0\0\n\0S"s));
+    const Image image = round_trip(with_text(texts), {.format = format});
+    EXPECT_EQ(image.metadata.text, texts);
+    EXPECT_THAT(image.metadata.exif, IsEmpty()) << "the texts are ours";
+  }
+}
+
+TEST(UserComment, MayComeAlone) {
+  const Texts texts{{"parameters", "a cat"}};
+  const Image image = round_trip(with_text(texts), {.format = ImageFormat::jpeg});
+  EXPECT_EQ(image.metadata.text, texts);
+}
+
+TEST(UserComment, LeavesOtherTextsOut) {
+  EXPECT_THAT(encoded(with_text({{"Software", "secret"}}), ImageFormat::jpeg), Not(HasSubstr("secret")));
+  EXPECT_THAT(encoded(with_text({}), ImageFormat::jpeg), Not(HasSubstr("Exif")));
+  EXPECT_THAT(encoded(with_text({}), ImageFormat::webp), Not(HasSubstr("EXIF")));
+}
+
+TEST(Exif, OfACameraIsKeptInEveryFormat) {
+  const Image photo = decode_image(picture_file("rotated.jpg"), "rotated.jpg");
+  ASSERT_EQ(read_orientation(photo.metadata.exif), 1);
+  for (const auto format : {ImageFormat::png, ImageFormat::jpeg, ImageFormat::webp}) {
+    Image source = picture_of(pattern());
+    source.metadata.exif = photo.metadata.exif;
+    source.metadata.text = {{"parameters", "a cat"}};
+    const Image image = round_trip(source, {.format = format});
+    EXPECT_EQ(image.metadata.exif, photo.metadata.exif);
+    EXPECT_EQ(image.metadata.text.size(), format == ImageFormat::png ? 1U : 0U) << "the camera's EXIF comes first";
+  }
+}
+
+TEST(Exif, ThatIsTooLargeForAJpegIsLeftOutWithAWarning) {
+  Image source = picture_of(pattern());
+  source.metadata.exif.assign(65'528, std::byte{0});
+  configure_logging(Verbosity::normal);
+  testing::internal::CaptureStderr();
+  const Image image = round_trip(source, {.format = ImageFormat::jpeg});
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "warning: the EXIF data are too large for a JPEG and are left out\n");
+  EXPECT_THAT(image.metadata.exif, IsEmpty());
+  source.metadata.exif.resize(65'527);
+  EXPECT_EQ(round_trip(source, {.format = ImageFormat::jpeg}).metadata.exif, source.metadata.exif);
+}
+
+TEST(Exif, WithJpegsPrefixIsReadFromWebps) {
+  Image source = picture_of(pattern());
+  const auto exif = decode_image(picture_file("rotated.jpg"), "rotated.jpg").metadata.exif;
+  source.metadata.exif = bytes_of("Exif\0\0"s + text_of(exif));
+  EXPECT_EQ(round_trip(source, {.format = ImageFormat::webp}).metadata.exif, exif);
+}
+
+}  // namespace
+}  // namespace fmboost
