@@ -33,7 +33,8 @@ endfunction()
 
 function(fmboost_share_precompiled_header target)
   if(target STREQUAL "fmboost_core")
-    target_precompile_headers(${target} PRIVATE <torch/torch.h> <torch/script.h>)
+    # No more than tensors: every file pays for the templates that a larger header leaves to be instantiated.
+    target_precompile_headers(${target} PRIVATE <torch/types.h>)
   else()
     target_precompile_headers(${target} REUSE_FROM fmboost_core)
   endif()

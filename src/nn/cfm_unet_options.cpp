@@ -2,7 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
-#include "fmboost/nn/cfm_unet.h"
+#include "fmboost/nn/cfm_unet_options.h"
 
 namespace fmboost {
 namespace {
@@ -31,6 +31,26 @@ void visit_fields(Options& options, const Visitor& visit) {
   visit("use_linear_attn", options.use_linear_attn);
   visit("use_scale_shift_norm", options.use_scale_shift_norm);
   visit("pool_factor", options.pool_factor);
+}
+
+// Whether a value is of a field's type, and that type in words. Stricter than the library, which turns true into 1 and
+// 2.5 into 2.
+struct TypeMatch {
+  bool fits;
+  const char* needed;
+};
+TypeMatch match_type(const json& value, std::int64_t) {
+  return {value.is_number_integer(), "a whole number"};
+}
+TypeMatch match_type(const json& value, double) {
+  return {value.is_number(), "a number"};
+}
+TypeMatch match_type(const json& value, bool) {
+  return {value.is_boolean(), "true or false"};
+}
+TypeMatch match_type(const json& value, const std::vector<std::int64_t>&) {
+  const bool whole = std::all_of(value.begin(), value.end(), [](const json& item) { return item.is_number_integer(); });
+  return {value.is_array() && whole, "a list of whole numbers"};
 }
 
 }  // namespace
@@ -67,11 +87,9 @@ CfmUnetOptions cfm_unet_options_from_json(const json& source) {
   visit_fields(options, [&](const char* name, auto& field) {
     if (const auto found = source.find(name); found != source.end()) {
       ++known;
-      try {
-        found->get_to(field);
-      } catch (const json::exception&) {
-        require(false, name, "of another type than " + found->dump());
-      }
+      const auto [fits, needed] = match_type(*found, field);
+      require(fits, name, std::string(needed) + ", found " + found->dump());
+      found->get_to(field);
     }
   });
   if (known != source.size()) {

@@ -1,8 +1,11 @@
 #include "cfm_velocity.h"
 
+#include "json_reader.h"
+
 #include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
+#include "fmboost/nn/cfm_unet.h"
 #include "fmboost/nn/load_weights.h"
 
 namespace fmboost {
@@ -13,10 +16,17 @@ void check_metadata(const SafetensorsFile& file, const CouplingEntry& entry) {
   if (found == file.metadata().end()) {
     return;
   }
-  const auto config = nlohmann::json::parse(found->second, nullptr, /*allow_exceptions=*/false);
-  if (config.is_discarded() || to_json(cfm_unet_options_from_json(config)) != to_json(entry.network)) {
-    throw ModelError("'" + file.path().string() +
-                     "' was made for another network configuration than bundle.json gives");
+  const std::string origin = file.path().string();
+  const auto config = JsonReader::parse(found->second, origin + "', metadata 'config").value();
+  CfmUnetOptions options;
+  try {
+    options = cfm_unet_options_from_json(config);
+  } catch (const ModelError& error) {
+    throw ModelError("'" + origin + "': " + error.what());
+  }
+  if (to_json(options) != to_json(entry.network)) {
+    throw ModelError("'" + origin + "' was made for the network " + to_json(options).dump() +
+                     ", bundle.json gives it " + to_json(entry.network).dump());
   }
 }
 

@@ -26,10 +26,34 @@ auto fields(const GenerateRequest& r) {
                   r.boost);
 }
 
+// Where no size is asked for: kDefaultSide with couplings, the native size without, and either in the shape of a base
+// size that was asked for.
+Size default_size(const GenerateRequest& request, std::int64_t native, const std::vector<std::int64_t>& factors) {
+  if (factors.empty()) {
+    return request.base_size.value_or(Size{native, native});
+  }
+  if (!request.base_size) {
+    return {kDefaultSide, kDefaultSide};
+  }
+  std::int64_t product = 1;
+  for (const auto factor : plan_factors(static_cast<double>(kDefaultSide) / static_cast<double>(native), factors)) {
+    product *= factor;
+  }
+  return {request.base_size->width * product, request.base_size->height * product};
+}
+
 // Pictures that can be denoised in one batch.
 bool same_batch(const GeneratePlan& a, const GeneratePlan& b) {
   return a.chain.low == b.chain.low && a.sampler == b.sampler && a.steps == b.steps && a.guidance == b.guidance &&
          a.karras == b.karras;
+}
+
+// Whether an error is that of the pictures at hand; a broken model and an interrupt concern all of them.
+bool concerns_items(const std::exception& error) {
+  if (const auto* known = dynamic_cast<const Error*>(&error)) {
+    return known->code() != ExitCode::model && known->code() != ExitCode::interrupted;
+  }
+  return is_out_of_memory(error);
 }
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -62,16 +86,17 @@ GeneratePlan GeneratePipeline::plan(const GenerateRequest& request) const {
   GeneratePlan plan;
   plan.request = request;
   const auto factors = request.boost ? coupling_factors(booster_parts_->manifest()) : std::vector<std::int64_t>();
-  const std::int64_t smallest = factors.empty() ? 1 : *std::min_element(factors.begin(), factors.end());
-  const std::int64_t side = std::min(denoiser.native_size * smallest, kMaxSide);
-  plan.size = request.size.value_or(Size{side, side});
+  plan.size = request.size.value_or(default_size(request, denoiser.native_size, factors));
   check_size(plan.size, "a picture");
   if (!request.boost) {
-    const Size low = request.base_size.value_or(plan.size);
+    if (request.base_size && request.size && *request.base_size != *request.size) {
+      throw UsageError("a base size of " + to_string(*request.base_size) + " and a size of " + to_string(plan.size) +
+                       " do not go together where nothing is enlarged; give one of them");
+    }
     const auto up = [&](std::int64_t value) {
       return (value + denoiser.size_multiple - 1) / denoiser.size_multiple * denoiser.size_multiple;
     };
-    plan.chain.low = {up(low.width), up(low.height)};
+    plan.chain.low = {up(plan.size.width), up(plan.size.height)};
   } else if (request.base_size) {
     plan.chain = plan_generation_from(*request.base_size, plan.size, denoiser.size_multiple, factors);
   } else {
@@ -103,6 +128,8 @@ class GeneratePipeline::Run {
         callbacks_(callbacks),
         conditioning_(parts_) {}
 
+  // Does the work of some items and tells of their errors; an error that concerns all of them ends the run.
+  void guarded(const std::vector<std::size_t>& indices, const std::function<void()>& work) const;
   void notice_and_check(std::size_t index, const GeneratePlan& plan);
   void make_batch(const std::vector<std::size_t>& indices, const std::vector<GeneratePlan>& plans, bool last);
 
@@ -123,8 +150,27 @@ class GeneratePipeline::Run {
   TextConditioning conditioning_;
 };
 
+void GeneratePipeline::Run::guarded(const std::vector<std::size_t>& indices, const std::function<void()>& work) const {
+  try {
+    work();
+  } catch (const std::exception& error) {
+    if (!concerns_items(error)) {
+      throw;
+    }
+    for (const auto index : indices) {
+      if (callbacks_.failed) {
+        callbacks_.failed(index, error);
+      }
+    }
+  }
+}
+
 void GeneratePipeline::Run::notice_and_check(std::size_t index, const GeneratePlan& plan) {
-  const auto lines = conditioning_.notices(plan.request.prompt);  // throws for what is no text
+  auto lines = conditioning_.notices(plan.request.prompt, "prompt");  // throws for what is no text
+  if (plan.guided && !plan.request.negative_prompt.empty()) {
+    const auto more = conditioning_.notices(plan.request.negative_prompt, "negative prompt");
+    lines.insert(lines.end(), more.begin(), more.end());
+  }
   for (const auto& line : lines) {
     if (callbacks_.notice) {
       callbacks_.notice(index, line);
@@ -209,47 +255,34 @@ void GeneratePipeline::Run::make_batch(const std::vector<std::size_t>& indices, 
   try {
     pictures = draw(plans, last);
   } catch (const std::exception& error) {
-    if (plans.size() == 1 || !is_out_of_memory(error)) {
+    if (plans.size() == 1 || !concerns_items(error)) {
       throw;
     }
-    log_warning("memory ran out; going on with batches of " + std::to_string(plans.size() / 2));
     const auto half = static_cast<std::ptrdiff_t>(plans.size() / 2);
-    make_batch({indices.begin(), indices.begin() + half}, {plans.begin(), plans.begin() + half}, false);
-    make_batch({indices.begin() + half, indices.end()}, {plans.begin() + half, plans.end()}, last);
+    log_warning((is_out_of_memory(error) ? "memory ran out" : std::string(error.what())) +
+                "; going on with batches of " + std::to_string(half));
+    const std::vector<std::size_t> left(indices.begin(), indices.begin() + half);
+    const std::vector<std::size_t> right(indices.begin() + half, indices.end());
+    guarded(left, [&] { make_batch(left, {plans.begin(), plans.begin() + half}, false); });
+    guarded(right, [&] { make_batch(right, {plans.begin() + half, plans.end()}, last); });
     return;
   }
   for (std::size_t i = 0; i < pictures.size(); ++i) {
-    enlarge(pictures[i], last && i + 1 == pictures.size());
-    if (callbacks_.finished) {
-      callbacks_.finished(indices[i], std::move(pictures[i]));
-    }
+    guarded({indices[i]}, [&] {
+      enlarge(pictures[i], last && i + 1 == pictures.size());
+      if (callbacks_.finished) {
+        callbacks_.finished(indices[i], std::move(pictures[i]));
+      }
+    });
   }
 }
 
 void GeneratePipeline::run(const std::vector<GenerateRequest>& requests, const GenerateCallbacks& callbacks) {
-  const auto fail = [&](const std::vector<std::size_t>& indices, const std::exception& error) {
-    for (const auto index : indices) {
-      if (callbacks.failed) {
-        callbacks.failed(index, error);
-      }
-    }
-  };
-  // Errors of the item; whatever concerns all of them ends the run.
-  const auto guarded = [&](const std::vector<std::size_t>& indices, const std::function<void()>& work) {
-    try {
-      work();
-    } catch (const Error& error) {
-      if (error.code() == ExitCode::model || error.code() == ExitCode::interrupted) {
-        throw;
-      }
-      fail(indices, error);
-    }
-  };
   Run state(*this, callbacks);
   std::vector<GeneratePlan> plans;
   std::vector<std::size_t> sound;
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    guarded({i}, [&] {
+    state.guarded({i}, [&] {
       GeneratePlan decided = plan(requests[i]);
       state.notice_and_check(i, decided);
       plans.push_back(std::move(decided));
@@ -266,7 +299,7 @@ void GeneratePipeline::run(const std::vector<GenerateRequest>& requests, const G
                                            sound.begin() + static_cast<std::ptrdiff_t>(end));
     const std::vector<GeneratePlan> batch(plans.begin() + static_cast<std::ptrdiff_t>(first),
                                           plans.begin() + static_cast<std::ptrdiff_t>(end));
-    guarded(indices, [&] { state.make_batch(indices, batch, end == plans.size()); });
+    state.guarded(indices, [&] { state.make_batch(indices, batch, end == plans.size()); });
     first = end;
   }
 }

@@ -8,7 +8,7 @@
 #include "fmboost/diffusion/noise_schedule.h"
 #include "fmboost/flow/coupling.h"
 #include "fmboost/flow/path.h"
-#include "fmboost/nn/cfm_unet.h"
+#include "fmboost/nn/cfm_unet_options.h"
 
 namespace fmboost {
 

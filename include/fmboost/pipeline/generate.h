@@ -17,12 +17,15 @@
 
 namespace fmboost {
 
+/// Side of a picture that no size was asked for, where there are couplings to reach it.
+inline constexpr std::int64_t kDefaultSide = 1024;
+
 /// One picture to make. What is left open comes from the bundle.
 struct GenerateRequest {
   std::string prompt;
   std::string negative_prompt;
   std::uint64_t seed = 42;
-  std::optional<Size> size;       ///< final size; open: twice the native size with couplings, else the native size
+  std::optional<Size> size;       ///< final size; open: kDefaultSide with couplings, else the native size
   std::optional<Size> base_size;  ///< low-resolution size; open: see plan_generation
   std::optional<int> steps;
   std::optional<double> guidance;
