@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "fmboost/core/files.h"
+
+namespace fmboost {
+
+/// A regular file inside a tar archive.
+struct TarMember {
+  std::string name;
+  std::size_t offset = 0;  ///< of its content, in bytes from the archive's start
+  std::size_t size = 0;
+};
+
+/// The regular files of an uncompressed tar archive in memory, in the archive's order: v7, ustar, pax (path and size)
+/// and GNU (long names, large sizes). Reads the headers alone. `name` appears in messages. Throws Error for what is no
+/// tar archive, compressed, damaged or truncated: an archive that ends without its closing block counts as truncated.
+std::vector<TarMember> index_tar(std::span<const std::byte> archive, const std::string& name);
+
+/// Writes a tar archive under a temporary name. Two archives of the same members are the same bytes: owners, times and
+/// modes are fixed.
+class TarWriter {
+ public:
+  /// Throws Error naming the file and the reason, as all members do.
+  explicit TarWriter(const std::filesystem::path& file);
+  /// Leaves nothing behind where commit() was not reached.
+  ~TarWriter();
+  TarWriter(const TarWriter&) = delete;
+  TarWriter& operator=(const TarWriter&) = delete;
+
+  void add(const std::string& name, std::span<const std::byte> content);
+  /// Closes, syncs and renames. Returns the archive's size in bytes.
+  std::size_t commit();
+
+ private:
+  struct Archive;
+  std::unique_ptr<Archive> archive_;
+};
+
+}  // namespace fmboost

@@ -1,0 +1,49 @@
+#include "crop_reader.h"
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/files.h"
+#include "fmboost/core/memory_probe.h"
+#include "fmboost/core/sha256.h"
+#include "fmboost/image/decode.h"
+#include "fmboost/image/encode.h"
+
+namespace fmboost {
+namespace {
+
+std::vector<std::byte> jpeg_of(const torch::Tensor& pixels, int quality) {
+  Image image;
+  image.pixels = pixels;
+  EncodeOptions encoding;
+  encoding.format = ImageFormat::jpeg;
+  encoding.quality = quality;
+  return encode_image(image, encoding);
+}
+
+}  // namespace
+
+ReadCrops read_crops(const std::filesystem::path& file, const CropTask& task, const PictureCropOptions& options,
+                     int jpeg_quality) {
+  ReadCrops read;
+  read.task = task;
+  try {
+    const auto bytes = read_file(file);
+    read.sha256 = sha256(bytes);
+    const CropSource source(decode_image(bytes, file.string()), read.sha256, options, file.string());
+    read.width = source.width();
+    read.height = source.height();
+    for (std::int64_t i = 0; i < task.crops; ++i) {
+      read.crops.push_back(source.cut(task.first_crop + i));
+      if (jpeg_quality > 0) {
+        read.jpegs.push_back(jpeg_of(read.crops.back().high, jpeg_quality));
+      }
+    }
+  } catch (const std::exception& error) {
+    if (is_out_of_memory(error)) {
+      throw;
+    }
+    read.error = error.what();
+  }
+  return read;
+}
+
+}  // namespace fmboost

@@ -1,0 +1,255 @@
+#include "fmboost/train/encode_pictures.h"
+
+#include "crop_reader.h"
+#include "ordered_prefetch.h"
+#include "shard_builder.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/files.h"
+#include "fmboost/core/interrupt.h"
+#include "fmboost/core/sha256.h"
+#include "fmboost/image/picture_files.h"
+
+namespace fmboost {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Squares of one picture that are held at once: a picture with more is read again for the next ones.
+constexpr std::int64_t kCropsAtOnce = 8;
+
+// "00000012_0": no dots, which would end WebDataset's key.
+std::string sample_key(std::int64_t picture, std::int64_t crop) {
+  char key[48];
+  std::snprintf(key, sizeof key, "%08lld_%lld", static_cast<long long>(picture), static_cast<long long>(crop));
+  return key;
+}
+
+std::string hash_of_listing(const fs::path& folder, const std::vector<fs::path>& files) {
+  std::string listing;
+  for (const auto& file : files) {
+    std::error_code error;
+    const auto size = fs::file_size(folder / file, error);
+    listing += file.generic_string() + '\0' + (error ? "?" : std::to_string(size)) + '\n';
+  }
+  return sha256(as_bytes(listing));
+}
+
+class EncodeRun {
+ public:
+  EncodeRun(const fs::path& pictures, const fs::path& output, const PairEncoder& encoder,
+            const EncodePicturesOptions& options, const EncodeObserver& observer)
+      : folder_(pictures), output_(output), encoder_(encoder), options_(options), observer_(observer) {
+    files_ = picture_files_below(folder_);
+    if (files_.empty()) {
+      throw UsageError("there are no pictures in '" + folder_.string() + "' or the folders in it");
+    }
+    per_shard_ = std::max<std::int64_t>(1, options.samples_per_shard / options.crop.crops);
+  }
+
+  void prepare_output(const BundleIdentity& bundle) const {
+    std::error_code error;
+    fs::create_directories(output_, error);
+    if (error) {
+      throw Error("cannot make the folder '" + output_.string() + "': " + error.message());
+    }
+    write_or_match_shard_set(output_, describe(bundle));
+  }
+
+  EncodeProgress run() {
+    const auto pending = plan();
+    tell();
+    OrderedPrefetch<ReadCrops> reader(
+        [this](std::uint64_t number) {
+          const CropTask& task = tasks_[number];
+          return read_crops(folder_ / file_of(task), task, options_.crop,
+                            options_.keep_images ? options_.jpeg_quality : 0);
+        },
+        0, tasks_.size(), options_.workers, options_.workers + 2);
+    for (const std::int64_t shard : pending) {
+      make_shard(shard, reader);
+    }
+    return progress_;
+  }
+
+ private:
+  std::int64_t count() const { return static_cast<std::int64_t>(files_.size()); }
+  std::int64_t shard_count() const { return (count() + per_shard_ - 1) / per_shard_; }
+  std::int64_t first_of(std::int64_t shard) const { return std::min(shard * per_shard_, count()); }
+  const fs::path& file_of(const CropTask& task) const { return files_[static_cast<std::size_t>(task.picture)]; }
+
+  ShardSetInfo describe(const BundleIdentity& bundle) const {
+    const AutoencoderEntry& autoencoder = encoder_.autoencoder();
+    const PictureCropOptions& crop = options_.crop;
+    return {.bundle_name = bundle.name,
+            .bundle_hash = bundle.hash,
+            .autoencoder_hash = latent_space_hash(autoencoder),
+            .factor = autoencoder.factor,
+            .latent_channels = autoencoder.latent_channels,
+            .scale = autoencoder.scale,
+            .shift = autoencoder.shift,
+            .upsampling = upsampling_name(encoder_.upsampling()),
+            .low = crop.low,
+            .high = crop.high,
+            .reduction = reduction_name(crop.reduction),
+            .crop = crop_place_name(crop.place),
+            .crops = crop.crops,
+            .flip = crop.flip,
+            .fit = crop.fit,
+            .seed = crop.seed,
+            .stored_dtype = dtype_name(options_.stored),
+            .dtype = dtype_name(encoder_.placement().dtype),
+            .jpeg_quality = options_.keep_images ? options_.jpeg_quality : 0,
+            .pictures = count(),
+            .pictures_hash = hash_of_listing(folder_, files_),
+            .pictures_per_shard = per_shard_,
+            .shards = shard_count()};
+  }
+
+  // This machine's shards that are not done yet, and the tasks they need.
+  std::vector<std::int64_t> plan() {
+    std::vector<std::int64_t> pending;
+    for (auto shard = static_cast<std::int64_t>(options_.machine); shard < shard_count();
+         shard += static_cast<std::int64_t>(options_.machines)) {
+      ++progress_.shards;
+      progress_.pictures += first_of(shard + 1) - first_of(shard);
+      if (const auto record = read_shard_record(output_, shard_name(shard))) {
+        progress_.pictures_done += first_of(shard + 1) - first_of(shard);
+        count_shard(*record, /*kept=*/true);
+        continue;
+      }
+      pending.push_back(shard);
+      for (std::int64_t picture = first_of(shard); picture < first_of(shard + 1); ++picture) {
+        plan_picture(picture);
+      }
+    }
+    return pending;
+  }
+
+  void plan_picture(std::int64_t picture) {
+    const std::int64_t crops = options_.crop.crops;
+    for (std::int64_t first = 0; first < crops; first += kCropsAtOnce) {
+      const std::int64_t now = std::min(kCropsAtOnce, crops - first);
+      tasks_.push_back(
+          {.picture = picture, .first_crop = first, .crops = now, .last_of_picture = first + now == crops});
+    }
+  }
+
+  void make_shard(std::int64_t shard, OrderedPrefetch<ReadCrops>& reader) {
+    ShardBuilder builder(output_, shard_name(shard), encoder_, options_);
+    for (std::int64_t picture = first_of(shard); picture < first_of(shard + 1);) {
+      check_interrupt();
+      ReadCrops read = reader.next();
+      if (!read.error.empty() && read.task.first_crop == 0) {
+        builder.add_failure({file_of(read.task).generic_string(), read.error});
+        tell_failure({file_of(read.task).generic_string(), read.error});
+      }
+      const bool last = read.task.last_of_picture;
+      add_samples(std::move(read), builder);
+      if (last) {
+        ++picture;
+        ++progress_.pictures_done;
+        ++progress_.pictures_now;
+        tell();
+      }
+    }
+    count_shard(builder.finish(), /*kept=*/false);
+    tell();
+  }
+
+  void add_samples(ReadCrops read, ShardBuilder& builder) const {
+    const std::string source = file_of(read.task).generic_string();
+    for (std::size_t i = 0; i < read.crops.size(); ++i) {
+      PictureCrop& crop = read.crops[i];
+      nlohmann::json json = {{"source", source},         {"sha256", read.sha256},
+                             {"width", read.width},      {"height", read.height},
+                             {"left", crop.left},        {"top", crop.top},
+                             {"flipped", crop.flipped},  {"high", options_.crop.high},
+                             {"low", options_.crop.low}, {"autoencoder", latent_space_hash(encoder_.autoencoder())}};
+      builder.add(ShardSample{.key = sample_key(read.task.picture, read.task.first_crop + static_cast<std::int64_t>(i)),
+                              .source = source,
+                              .crop = std::move(crop),
+                              .jpeg = read.jpegs.empty() ? std::vector<std::byte>() : std::move(read.jpegs[i]),
+                              .json = std::move(json)});
+    }
+  }
+
+  void count_shard(const ShardRecord& record, bool kept) {
+    progress_.samples += record.samples;
+    ++progress_.shards_done;
+    if (kept) {
+      for (const auto& failure : record.failures) {
+        tell_failure(failure);
+      }
+    }
+    if (observer_.shard_done) {
+      observer_.shard_done(record, kept);
+    }
+  }
+
+  void tell_failure(const FailedPicture& failure) {
+    ++progress_.failed;
+    if (observer_.failed) {
+      observer_.failed(failure);
+    }
+  }
+
+  void tell() const {
+    if (observer_.progress) {
+      observer_.progress(progress_);
+    }
+  }
+
+  const fs::path& folder_;
+  const fs::path& output_;
+  const PairEncoder& encoder_;
+  const EncodePicturesOptions& options_;
+  const EncodeObserver& observer_;
+  std::vector<fs::path> files_;
+  std::int64_t per_shard_ = 1;
+  std::vector<CropTask> tasks_;
+  EncodeProgress progress_;
+};
+
+}  // namespace
+
+int default_workers() {
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 8);
+}
+
+void EncodePicturesOptions::check() const {
+  crop.check();
+  const auto require = [](bool fits, const std::string& message) {
+    if (!fits) {
+      throw UsageError(message);
+    }
+  };
+  require(stored == torch::kFloat16 || stored == torch::kFloat32,
+          "latents are stored as float16 or float32, not as " + dtype_name(stored));
+  require(jpeg_quality >= 1 && jpeg_quality <= 100,
+          "the JPEG quality must be from 1 to 100, not " + std::to_string(jpeg_quality));
+  require(samples_per_shard >= 1 && samples_per_shard <= 1'000'000,
+          "samples a shard must be from 1 to 1000000, not " + std::to_string(samples_per_shard));
+  require(batch_size >= 1 && batch_size <= 1024,
+          "the batch size must be from 1 to 1024, not " + std::to_string(batch_size));
+  require(workers >= 0 && workers <= 256, "workers must be from 0 to 256, not " + std::to_string(workers));
+  require(machines >= 1 && machine < machines, "a machine's number must be below the number of machines");
+}
+
+EncodeProgress encode_pictures(const fs::path& pictures, const fs::path& output, const PairEncoder& encoder,
+                               const BundleIdentity& bundle, const EncodePicturesOptions& options,
+                               const EncodeObserver& observer) {
+  options.check();
+  encoder.check_sizes(options.crop);
+  EncodeRun run(pictures, output, encoder, options, observer);
+  encoder.check_memory(options.crop.high, options.batch_size);
+  run.prepare_output(bundle);
+  return run.run();
+}
+
+}  // namespace fmboost

@@ -1,0 +1,106 @@
+#pragma once
+
+#include "single_threaded.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+namespace fmboost {
+
+/// Makes item after item (numbers first, first + 1, ... before end) on worker threads, a few ahead of the caller, who
+/// takes them in order: how many workers there are changes nothing but the time.
+template <typename T>
+class OrderedPrefetch {
+ public:
+  using Make = std::function<T(std::uint64_t number)>;
+
+  /// With no workers an item is made when it is asked for. `ahead`: items that are made or being made at most.
+  OrderedPrefetch(Make make, std::uint64_t first, std::uint64_t end, int workers, int ahead)
+      : make_(std::move(make)), taken_(first), claimed_(first), end_(end), ahead_(std::max(ahead, 1)) {
+    threads_ = start_single_threaded(workers, [this] { work(); });
+  }
+
+  ~OrderedPrefetch() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    changed_.notify_all();
+    for (auto& thread : threads_) {
+      thread.join();
+    }
+  }
+  OrderedPrefetch(const OrderedPrefetch&) = delete;
+  OrderedPrefetch& operator=(const OrderedPrefetch&) = delete;
+
+  bool has_next() const { return taken_ < end_; }
+
+  /// The next item, or the error that making it threw; after an error the same item is asked for again.
+  T next() {
+    if (threads_.empty()) {
+      T item = make_(taken_);
+      ++taken_;
+      return item;
+    }
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return made_.contains(taken_); });
+    const auto found = made_.find(taken_);
+    if (found->second.error) {
+      std::rethrow_exception(found->second.error);
+    }
+    T item = std::move(*found->second.item);
+    made_.erase(found);
+    ++taken_;
+    lock.unlock();
+    changed_.notify_all();
+    return item;
+  }
+
+ private:
+  struct Made {
+    std::optional<T> item;
+    std::exception_ptr error;
+  };
+
+  void work() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      changed_.wait(lock, [&] { return stop_ || (claimed_ < end_ && claimed_ < taken_ + ahead_); });
+      if (stop_) {
+        return;
+      }
+      const std::uint64_t number = claimed_++;
+      lock.unlock();
+      Made made;
+      try {
+        made.item.emplace(make_(number));
+      } catch (...) {
+        made.error = std::current_exception();
+      }
+      lock.lock();
+      made_.emplace(number, std::move(made));
+      changed_.notify_all();
+    }
+  }
+
+  Make make_;
+  std::uint64_t taken_;
+  std::uint64_t claimed_;
+  std::uint64_t end_;
+  std::uint64_t ahead_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::uint64_t, Made> made_;
+  bool stop_ = false;
+  std::vector<std::thread> threads_;  ///< last: they use everything above
+};
+
+}  // namespace fmboost
