@@ -3,7 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <c10/core/Allocator.h>
+#include <c10/util/Exception.h>
 #include <cstdio>
+#include <new>
+#include <string_view>
+
+#include "fmboost/core/error.h"
 
 namespace fmboost {
 namespace {
@@ -35,6 +40,19 @@ std::int64_t peak_tensor_memory(torch::Device device, const std::function<void()
   const c10::DebugInfoGuard guard(c10::DebugInfoKind::PROFILER_STATE, meter);
   work();
   return meter->peak();
+}
+
+bool is_out_of_memory(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
+      dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
+      dynamic_cast<const MemoryError*>(&error) != nullptr) {
+    return true;
+  }
+  // The CPU allocator and oneDNN have no type of their own for it.
+  const std::string_view text = error.what();
+  return text.find("DefaultCPUAllocator") != std::string_view::npos ||
+         text.find("out of memory") != std::string_view::npos ||
+         text.find("could not create a memory") != std::string_view::npos;
 }
 
 std::string format_bytes(std::int64_t bytes) {

@@ -4,6 +4,7 @@
 #include "hash_stamps.h"
 #include "torchscript_parts.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "fmboost/core/error.h"
@@ -30,14 +31,27 @@ const Entry& need(const std::optional<Entry>& entry, const fs::path& folder, con
   return *entry;
 }
 
+// What cannot be looked at, such as a name that is too long, is not there either.
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
+// Whether both are there, and `path` with all symbolic links resolved lies in `folder`.
+bool lies_inside(const fs::path& path, const fs::path& folder) {
+  const fs::path real = fs::canonical(path);
+  const fs::path root = fs::canonical(folder);
+  return std::mismatch(root.begin(), root.end(), real.begin(), real.end()).first == root.end();
+}
+
 std::string read_manifest(const fs::path& folder) {
   const fs::path file = folder / "bundle.json";
-  if (!fs::exists(folder)) {
+  if (!is_there(folder)) {
     throw ModelError("there is no model bundle at '" + folder.string() + "'");
   }
-  if (!fs::exists(file)) {
+  if (!is_there(file)) {
     throw ModelError("'" + folder.string() + "' is not a model bundle: it has no bundle.json" +
-                     (fs::exists(folder / "model_index.json")
+                     (is_there(folder / "model_index.json")
                           ? "; it looks like a diffusers folder, which scripts/export_bundle.py turns into a bundle"
                           : ""));
   }
@@ -60,16 +74,17 @@ Bundle::Bundle(fs::path folder) : folder_(std::move(folder)) {
   hash_ = sha256(as_bytes(text));
 }
 
-fs::path Bundle::checked(const BundleFile& file) const {
+fs::path Bundle::checked(const BundleFile& file, bool use_stamp) const {
   const fs::path path = folder_ / file.file;
-  // A symbolic link could lead out of the folder where the text of the path does not.
-  std::error_code error;
-  const fs::path real = fs::canonical(path, error);
-  const fs::path root = fs::canonical(folder_, error);
-  if (!error && std::mismatch(root.begin(), root.end(), real.begin(), real.end()).first != root.end()) {
-    throw ModelError("'" + path.string() + "' leads out of the bundle's folder");
+  try {
+    // A symbolic link could lead out of the folder where the text of the path does not.
+    if (!lies_inside(path, folder_)) {
+      throw ModelError("'" + path.string() + "' leads out of the bundle's folder");
+    }
+  } catch (const fs::filesystem_error& error) {
+    throw ModelError("the bundle names '" + path.string() + "', which is missing: " + error.code().message());
   }
-  check_file_hash(path, file.sha256, /*use_stamp=*/true);
+  check_file_hash(path, file.sha256, use_stamp);
   return path;
 }
 
@@ -109,8 +124,8 @@ std::unique_ptr<VelocityNetwork> Bundle::load_velocity(const CouplingEntry& coup
 std::vector<std::string> Bundle::verify() const {
   std::vector<std::string> lines;
   for (const auto& file : manifest_.files()) {
-    check_file_hash(folder_ / file.file, file.sha256, /*use_stamp=*/false);
-    lines.push_back(line_for("hash of", file.file, static_cast<std::int64_t>(fs::file_size(folder_ / file.file))));
+    const fs::path path = checked(file, /*use_stamp=*/false);
+    lines.push_back(line_for("hash of", file.file, static_cast<std::int64_t>(fs::file_size(path))));
   }
   if (manifest_.tokenizer) {
     load_tokenizer();

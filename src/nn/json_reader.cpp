@@ -3,11 +3,21 @@
 namespace fmboost {
 
 JsonReader JsonReader::parse(const std::string& text, const std::string& origin) {
+  // The library copies and prints recursively: hostile nesting would exhaust the stack.
+  constexpr int kMaxDepth = 32;
+  const auto watch = [&](int depth, json::parse_event_t, const json&) {
+    if (depth > kMaxDepth) {
+      throw ModelError("'" + origin + "' is nested too deeply: at most " + std::to_string(kMaxDepth) + " levels");
+    }
+    return true;
+  };
   json value;
   try {
-    value = json::parse(text);
+    value = json::parse(text, watch);
   } catch (const json::parse_error& error) {
     throw ModelError("'" + origin + "' is not valid JSON (byte " + std::to_string(error.byte) + ")");
+  } catch (const json::out_of_range&) {
+    throw ModelError("'" + origin + "' is not valid JSON: it holds a number that is out of range");
   }
   if (!value.is_object()) {
     throw ModelError("'" + origin + "' must hold a JSON object");

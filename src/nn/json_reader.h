@@ -66,7 +66,10 @@ class JsonReader {
     } else if constexpr (std::is_same_v<T, bool>) {
       require_type(found.is_boolean(), key, "true or false");
     } else if constexpr (std::is_integral_v<T>) {
-      require_type(found.is_number_integer() && std::in_range<T>(found.get<std::int64_t>()), key, "a whole number");
+      require_type(found.is_number_integer(), key, "a whole number");
+      const bool in_range = found.is_number_unsigned() ? std::in_range<T>(found.get<std::uint64_t>())
+                                                       : std::in_range<T>(found.get<std::int64_t>());
+      require_type(in_range, key, "a whole number of at most " + std::to_string(8 * sizeof(T)) + " bits");
     } else {
       require_type(found.is_number(), key, "a number");
     }

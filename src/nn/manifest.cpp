@@ -88,6 +88,19 @@ NoiseScheduleOptions read_schedule(const JsonReader& reader) {
   return options;
 }
 
+// Defaults that do not go together would fail every picture that leaves them as they are.
+void check_default_sampler(const JsonReader& reader, const DenoiserEntry& entry) {
+  try {
+    make_sampler({.name = entry.default_sampler,
+                  .steps = entry.default_steps,
+                  .karras = entry.default_karras,
+                  .prediction = entry.prediction},
+                 NoiseSchedule(entry.schedule));
+  } catch (const UsageError& error) {
+    throw ModelError(reader.where("default_sampler") + ": " + error.what());
+  }
+}
+
 DenoiserEntry read_denoiser(const JsonReader& reader) {
   DenoiserEntry entry;
   entry.program = read_program(reader);
@@ -100,13 +113,10 @@ DenoiserEntry read_denoiser(const JsonReader& reader) {
     entry.guidance_embedding = reader.get_in<std::int64_t>("guidance_embedding", 4, kMaxChannels);
   }
   entry.default_sampler = reader.get_or("default_sampler", entry.default_sampler);
-  const auto& names = sampler_names();
-  if (std::find(names.begin(), names.end(), entry.default_sampler) == names.end()) {
-    reader.fail("default_sampler", "a sampler this version knows");
-  }
   entry.default_steps = reader.get_in_or<int>("default_steps", entry.default_steps, 1, entry.schedule.train_steps);
   entry.default_guidance = reader.get_in_or<double>("default_guidance", entry.default_guidance, 0, 1000);
   entry.default_karras = reader.get_or("default_karras", false);
+  check_default_sampler(reader, entry);
   return entry;
 }
 
@@ -176,6 +186,19 @@ void check_parts_fit(const Manifest& manifest, const std::string& origin) {
   }
 }
 
+// Couplings of one file share one network once it is loaded.
+void check_shared_weights(const std::vector<CouplingEntry>& couplings, const std::string& origin) {
+  for (std::size_t i = 0; i < couplings.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      const bool same = couplings[i].weights.sha256 == couplings[j].weights.sha256 &&
+                        to_json(couplings[i].network) == to_json(couplings[j].network);
+      require(couplings[i].weights.file != couplings[j].weights.file || same, origin,
+              c10::str("couplings[", j, "] and couplings[", i, "] both name '", couplings[i].weights.file,
+                       "', so they must give it the same sha256 and network"));
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<BundleFile> Manifest::files() const {
@@ -242,6 +265,7 @@ Manifest parse_manifest(const std::string& text, const std::string& origin) {
     manifest.couplings.push_back(read_coupling(coupling));
   }
   check_parts_fit(manifest, origin);
+  check_shared_weights(manifest.couplings, origin);
   return manifest;
 }
 

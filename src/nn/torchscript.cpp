@@ -3,11 +3,13 @@
 #include "torchscript_operators.h"
 
 #include <algorithm>
+#include <caffe2/serialize/file_adapter.h>
 #include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 
 #include "fmboost/core/error.h"
+#include "fmboost/core/memory_probe.h"
 
 namespace fmboost {
 namespace {
@@ -22,17 +24,31 @@ std::string first_line(const c10::Error& error) {
   return text.substr(0, text.find('\n'));
 }
 
-// A class with __setstate__ runs its code while it is loaded, before any operator could be looked at.
+// The last line of an error of the interpreter, which comes after the program's stack.
+std::string last_line(const std::exception& error) {
+  const std::string text = error.what();
+  const auto last = text.find_last_not_of('\n');
+  const auto start = last == std::string::npos ? last : text.rfind('\n', last);
+  return text.substr(start == std::string::npos ? 0 : start + 1);
+}
+
+// What is run while an archive is loaded, before any operator could be looked at: methods __setstate__ of its classes,
+// and those of LibTorch's own classes, which objects in its pickles may have.
 void refuse_code_that_runs_on_loading(const std::filesystem::path& file) {
   try {
     caffe2::serialize::PyTorchStreamReader reader(file.string());
     for (const auto& name : reader.getAllRecords()) {
-      if (name.rfind("code/", 0) != 0) {
+      const bool is_code = name.starts_with("code/");
+      if (!is_code && !name.ends_with(".pkl")) {
         continue;
       }
       const auto [data, size] = reader.getRecord(name);
-      if (std::string_view(static_cast<const char*>(data.get()), size).find("__setstate__") != std::string_view::npos) {
+      const std::string_view text(static_cast<const char*>(data.get()), size);
+      if (is_code && text.find("__setstate__") != std::string_view::npos) {
         fail(file, "is refused: it runs code of its own while it is loaded (__setstate__)");
+      }
+      if (text.find("__torch__.torch.classes.") != std::string_view::npos) {
+        fail(file, "is refused: it holds objects of LibTorch's own classes, not only tensors");
       }
     }
   } catch (const c10::Error& error) {
@@ -40,14 +56,19 @@ void refuse_code_that_runs_on_loading(const std::filesystem::path& file) {
   }
 }
 
-torch::jit::Module load_checked(const std::filesystem::path& file, std::size_t inputs) {
+// Through an adapter LibTorch reads the archive that was looked into above; from a name it would read some files, whose
+// first bytes say so, in another format.
+torch::jit::Module load_archive(const std::filesystem::path& file) {
   refuse_code_that_runs_on_loading(file);
-  torch::jit::Module module;
   try {
-    module = torch::jit::load(file.string(), torch::kCPU);
+    return torch::jit::load(std::make_shared<caffe2::serialize::FileAdapter>(file.string()), torch::kCPU);
   } catch (const c10::Error& error) {
     fail(file, "cannot be loaded as TorchScript: " + first_line(error));
   }
+}
+
+torch::jit::Module load_checked(const std::filesystem::path& file, std::size_t inputs) {
+  torch::jit::Module module = load_archive(file);
   const auto method = module.find_method("forward");
   if (!method) {
     fail(file, "has no method 'forward'");
@@ -104,18 +125,14 @@ torch::Tensor TorchScriptProgram::run(const std::vector<torch::Tensor>& inputs,
       fail(file_, "must return a tensor, it returned " + result.tagKind());
     }
     return result.toTensor().to(torch::kFloat32);
-  } catch (const c10::OutOfMemoryError&) {
+  } catch (const Error&) {
     throw;
-  } catch (const c10::Error& error) {
-    fail(file_, "failed while running: " + first_line(error));
-  } catch (const std::runtime_error& error) {
-    if (dynamic_cast<const Error*>(&error) != nullptr) {
-      throw;
+  } catch (const std::exception& error) {
+    if (is_out_of_memory(error)) {
+      throw MemoryError("memory ran out while running '" + file_.string() + "'");
     }
-    const std::string text = error.what();  // the interpreter's errors end with the cause
-    const auto last = text.find_last_not_of('\n');
-    const auto start = text.rfind('\n', last);
-    fail(file_, "failed while running: " + text.substr(start == std::string::npos ? 0 : start + 1));
+    const auto* from_torch = dynamic_cast<const c10::Error*>(&error);
+    fail(file_, "failed while running: " + (from_torch != nullptr ? first_line(*from_torch) : last_line(error)));
   }
 }
 

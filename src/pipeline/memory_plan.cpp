@@ -1,11 +1,6 @@
 #include "fmboost/pipeline/memory_plan.h"
 
 #include <algorithm>
-#include <c10/util/Exception.h>
-#include <new>
-#include <string_view>
-
-#include "fmboost/core/error.h"
 
 namespace fmboost {
 namespace {
@@ -31,19 +26,6 @@ MemoryPlan plan_memory(ModelParts& parts, const Size& size) {
       static_cast<std::int64_t>(kUsableShare * static_cast<double>(available_memory(parts.placement().device)));
   plan.kept = static_cast<std::int64_t>(kKeptBytesPerPixel * static_cast<double>(size.width * size.height));
   return plan;
-}
-
-bool is_out_of_memory(const std::exception& error) {
-  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
-      dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
-      dynamic_cast<const MemoryError*>(&error) != nullptr) {
-    return true;
-  }
-  // The CPU allocator and oneDNN have no type of their own for it.
-  const std::string_view text = error.what();
-  return text.find("DefaultCPUAllocator") != std::string_view::npos ||
-         text.find("out of memory") != std::string_view::npos ||
-         text.find("could not create a memory") != std::string_view::npos;
 }
 
 }  // namespace fmboost

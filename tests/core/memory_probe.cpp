@@ -39,6 +39,19 @@ TEST(PeakTensorMemory, LetsErrorsThroughAndMeasuresAgain) {
   EXPECT_EQ(peak_tensor_memory(torch::kCPU, [] { mebibytes(1); }), kMiB);
 }
 
+TEST(OutOfMemory, IsRecognisedWhoeverThrowsIt) {
+  EXPECT_TRUE(is_out_of_memory(std::bad_alloc()));
+  EXPECT_TRUE(is_out_of_memory(MemoryError("a picture needs 12 GiB")));
+  EXPECT_TRUE(is_out_of_memory(std::runtime_error("CUDA out of memory. Tried to allocate 2 GiB")));
+  EXPECT_FALSE(is_out_of_memory(Error("no picture")));
+  try {
+    torch::empty({std::int64_t{1} << 60}, torch::kUInt8);
+    ADD_FAILURE() << "there was memory";
+  } catch (const std::exception& error) {
+    EXPECT_TRUE(is_out_of_memory(error)) << error.what();
+  }
+}
+
 TEST(FormatBytes, PicksTheUnit) {
   EXPECT_EQ(format_bytes(0), "0 B");
   EXPECT_EQ(format_bytes(1023), "1023 B");

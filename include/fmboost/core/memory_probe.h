@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
+#include <string>
 #include <torch/types.h>
 
 namespace fmboost {
@@ -9,6 +11,9 @@ namespace fmboost {
 /// Runs `work` on this thread and returns the most bytes of tensor memory on `device` that it held at one time, beyond
 /// what was there before. What libraries allocate past PyTorch's allocators is not seen.
 std::int64_t peak_tensor_memory(torch::Device device, const std::function<void()>& work);
+
+/// True for what this program, LibTorch and the standard library throw when memory runs out.
+bool is_out_of_memory(const std::exception& error);
 
 /// "1.2 GiB"
 std::string format_bytes(std::int64_t bytes);

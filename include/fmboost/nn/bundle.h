@@ -35,7 +35,7 @@ class Bundle {
   std::vector<std::string> verify() const;
 
  private:
-  std::filesystem::path checked(const BundleFile& file) const;
+  std::filesystem::path checked(const BundleFile& file, bool use_stamp = true) const;
 
   std::filesystem::path folder_;
   Manifest manifest_;

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <exception>
 
+#include "fmboost/core/memory_probe.h"
 #include "fmboost/pipeline/model_parts.h"
 #include "fmboost/pipeline/sizes.h"
 
@@ -20,8 +20,5 @@ struct MemoryPlan {
 
 /// Loads the autoencoder where it is not yet, to weigh it.
 MemoryPlan plan_memory(ModelParts& parts, const Size& size);
-
-/// True for what LibTorch and the standard library throw when memory runs out.
-bool is_out_of_memory(const std::exception& error);
 
 }  // namespace fmboost
