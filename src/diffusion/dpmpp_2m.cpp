@@ -1,7 +1,11 @@
 #include "samplers.h"
 #include "timesteps.h"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
+
+#include "fmboost/core/error.h"
 
 namespace fmboost {
 namespace {
@@ -25,6 +29,11 @@ class DpmPlusPlus2M final : public Sampler {
       }
     }
     sigmas_.push_back(0.0);
+    // A step between equal levels would divide by nothing.
+    if (std::adjacent_find(sigmas_.begin(), sigmas_.end(), std::less_equal<>()) != sigmas_.end()) {
+      throw UsageError(std::to_string(options.steps) + " steps are too many for dpm++2m on a schedule of " +
+                       std::to_string(schedule.train_steps()) + ": their noise levels coincide; use fewer");
+    }
   }
 
   const std::vector<double>& timesteps() const override { return timesteps_; }

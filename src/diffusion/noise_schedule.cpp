@@ -51,6 +51,7 @@ NoiseSchedule::NoiseSchedule(NoiseScheduleOptions options) : options_(std::move(
   }
   const torch::Tensor products = torch::cumprod(1 - betas, 0).to(torch::kFloat64);
   alphas_bar_.assign(products.data_ptr<double>(), products.data_ptr<double>() + products.numel());
+  require(alphas_bar_.back() > 0, "betas so large leave no signal at the last of the train_steps");
 }
 
 std::vector<double> NoiseSchedule::sigmas() const {

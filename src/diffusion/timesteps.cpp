@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fmboost/core/error.h"
+
 namespace fmboost {
 
 TimestepSpacing spacing_of(const NoiseScheduleOptions& options, TimestepSpacing fallback) {
@@ -20,18 +22,27 @@ std::vector<double> spaced_timesteps(const NoiseScheduleOptions& options, Timest
   std::vector<double> times;
   if (spacing == TimestepSpacing::trailing) {
     // std::nearbyint rounds half to even, as numpy does.
+    // numpy's arange, which diffusers takes, has one point too many, -1, where T / (T / n) is rounded up.
     const double ratio = static_cast<double>(train_steps) / n;
-    const int count = static_cast<int>(std::ceil(train_steps / ratio));
-    for (int i = 0; i < count; ++i) {
-      times.push_back(std::nearbyint(train_steps - i * ratio) - 1);
+    const double step = (train_steps - ratio) - train_steps;  // as arange has it: where times tie, the last bit decides
+    for (int i = 0; i < n; ++i) {
+      times.push_back(std::nearbyint(train_steps + i * step) - 1);
     }
     return times;
+  }
+  const int first = (n - 1) * (train_steps / n) + options.steps_offset;
+  if (spacing == TimestepSpacing::leading && (n > train_steps || first >= train_steps)) {
+    throw UsageError("so many steps do not fit a schedule of " + std::to_string(train_steps) +
+                     " with leading timesteps and an offset of " + std::to_string(options.steps_offset) +
+                     "; use fewer");
   }
   for (int i = n - 1; i >= 0; --i) {
     if (spacing == TimestepSpacing::leading) {
       times.push_back(static_cast<double>(i) * (train_steps / n) + options.steps_offset);
     } else {
-      const double time = n == 1 ? 0.0 : static_cast<double>(i) * (train_steps - 1) / (n - 1);
+      // As numpy's linspace multiplies, for the same reason: 15 * (999 / 30) is just under 499.5.
+      const double step = static_cast<double>(train_steps - 1) / std::max(n - 1, 1);
+      const double time = i * step;
       times.push_back(round_linspace ? std::nearbyint(time) : static_cast<float>(time));
     }
   }

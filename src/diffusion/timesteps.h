@@ -14,7 +14,7 @@ TimestepSpacing spacing_of(const NoiseScheduleOptions& options, TimestepSpacing 
 
 /// n timesteps from noisy to clean. `round_linspace`: whole numbers for linspace too.
 /// linspace: n points from 0 to T - 1; leading: multiples of T // n, plus the offset; trailing: round(T, T - T/n, ...)
-/// - 1, rounded half to even.
+/// - 1, rounded half to even. Throws UsageError where leading timesteps would leave the schedule.
 std::vector<double> spaced_timesteps(const NoiseScheduleOptions& options, TimestepSpacing spacing, int n,
                                      bool round_linspace);
 

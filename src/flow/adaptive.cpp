@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "fmboost/core/error.h"
 
@@ -64,7 +65,7 @@ torch::Tensor AdaptiveIntegrator::integrate(double t0, double t1, const torch::T
     const torch::Tensor next = state + weighted_sum(method_.b, slopes) * h;
     const double ratio = error_ratio(weighted_sum(method_.error, slopes) * h, state, next);
     if (!std::isfinite(ratio)) {
-      throw Error("the flow became infinite in the adaptive solver");
+      return torch::full_like(state, std::numeric_limits<double>::quiet_NaN());
     }
     const double wanted = ratio == 0 ? kLargestFactor : kSafety * std::pow(ratio, -1.0 / method_.order);
     const bool accepted = ratio <= 1;

@@ -75,7 +75,8 @@ torch::Tensor upsample_latent(const torch::Tensor& latent, Upsampling upsampling
     case Upsampling::lsu_nearest:
       return at::upsample_nearest2d(latent, {height, width});
     case Upsampling::noise_upsampling:
-      if (!multiple || noise.sizes() != at::IntArrayRef({latent.size(0), latent.size(1), height, width})) {
+      if (!multiple || !noise.defined() ||
+          noise.sizes() != at::IntArrayRef({latent.size(0), latent.size(1), height, width})) {
         throw UsageError("noise upsampling needs a whole factor and noise of the result's size");
       }
       return upsample_with_noise(latent, noise);

@@ -51,8 +51,12 @@ void SdeOptions::check() const {
   if (points < 2 || points > 100000) {
     throw UsageError("the SDE takes 2 to 100000 points, not " + std::to_string(points));
   }
-  if (!(last_step_size >= 0 && last_step_size < 1) || !(diffusion_norm >= 0)) {
-    throw UsageError("the SDE's last step must be at least 0 and less than 1, its diffusion norm at least 0");
+  if (!(last_step_size > 0 && last_step_size < 1) || !(diffusion_norm >= 0 && std::isfinite(diffusion_norm))) {
+    throw UsageError("the SDE's last step must be longer than 0 and shorter than 1, its diffusion norm at least 0");
+  }
+  if (method == "heun" && last_step == "none") {
+    throw UsageError(
+        "the SDE method heun needs a last step: without one it asks for the score at t = 1, which is infinite");
   }
 }
 

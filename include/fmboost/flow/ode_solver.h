@@ -29,8 +29,9 @@ struct OdeOptions {
 const std::vector<std::string>& ode_method_names();
 
 /// Solves dx/dt = field(t, x) over the grid and returns the state at its end. Adaptive methods choose their own steps
-/// with the error's RMS over the whole batch, as torchdiffeq does, and land on every grid point they are observed at.
-/// rk4 is the 3/8 rule, as in torchdiffeq.
+/// with the error's RMS over the whole batch, as torchdiffeq does, and land on every grid point they are observed at;
+/// where the field is not finite the state becomes NaN, as it does on fixed grids. rk4 is the 3/8 rule, as in
+/// torchdiffeq. Throws Error when an adaptive method makes 100000 steps without arriving.
 torch::Tensor solve_ode(const VelocityField& field, const torch::Tensor& x, const OdeOptions& options,
                         const FlowObserver& observer = {});
 

@@ -15,8 +15,8 @@ struct SdeOptions {
   std::string diffusion = "sigma";  ///< g: sigma, linear, decreasing, increasing-decreasing or constant
   double diffusion_norm = 1.0;      ///< multiplies g
   int points = 250;                 ///< grid points of linspace(0, 1 - last_step_size, points)
-  std::string last_step = "mean";   ///< mean (drift f), euler (velocity v) or none
-  double last_step_size = 0.04;     ///< length of the last step, which draws no noise
+  std::string last_step = "mean";   ///< mean (drift f), euler (velocity v) or none (the grid ends at 1; not with heun)
+  double last_step_size = 0.04;     ///< length of the last step, which draws no noise: the score is infinite at t = 1
 
   /// Throws UsageError naming what is out of range or unknown.
   void check() const;
