@@ -80,7 +80,9 @@ void CouplingStage::prepare_latent(const BoostInput& input, const Size& target) 
   if (!latent.defined()) {
     const Margins fill{.right = (factor_ - input.pixels.size(3) % factor_) % factor_,
                        .bottom = (factor_ - input.pixels.size(2) % factor_) % factor_};
-    latent = parts_.autoencoder(parts_.placement().dtype).encode(pad_reflect(input.pixels, fill));
+    const torch::Tensor pixels = pad_reflect(input.pixels, fill);
+    latent = run_finite("the encoder", parts_.placement().dtype,
+                        [&](torch::ScalarType dtype) { return parts_.autoencoder(dtype).encode(pixels); });
   }
   latent = latent.to(torch::kCPU);
   const std::int64_t scale = coupling_.upsampling == Upsampling::identity ? 1 : coupling_.factor;
@@ -129,7 +131,9 @@ torch::Tensor CouplingStage::run(std::int64_t side, std::int64_t overlap, torch:
   Autoencoder& autoencoder = parts_.autoencoder(dtype);
   VelocityNetwork& network = parts_.velocity(coupling_, dtype);
   const std::int64_t multiple = unit_ / factor_;
-  const std::int64_t shared = (overlap / factor_ + multiple - 1) / multiple * multiple;
+  // Windows that were chosen to fit into memory may be small for the overlap that was asked for.
+  const auto whole = [&](std::int64_t sites) { return (sites + multiple - 1) / multiple * multiple; };
+  const std::int64_t shared = std::min(whole(overlap / factor_), whole(side / factor_ / 2));
   const auto windows =
       plan_windows(padded_.height / factor_, padded_.width / factor_, side / factor_, shared, multiple);
   WindowBlender blender(3, padded_.height, padded_.width, shared * factor_);

@@ -106,10 +106,15 @@ ChainPlan plan_generation(const Size& final_size, std::int64_t native, std::int6
 
 ChainPlan plan_generation_from(const Size& low, const Size& final_size, std::int64_t multiple,
                                const std::vector<std::int64_t>& available) {
+  check_size(low, "a base size");
   if (low.width % multiple != 0 || low.height % multiple != 0) {
     throw UsageError("the base size " + to_string(low) + " does not fit this model: its sides must be multiples of " +
                      std::to_string(multiple) + "; the next one is " +
                      to_string({round_up(low.width, multiple), round_up(low.height, multiple)}));
+  }
+  if (low.width > round_up(final_size.width, multiple) || low.height > round_up(final_size.height, multiple)) {
+    throw UsageError("the base size " + to_string(low) + " is larger than the picture of " + to_string(final_size) +
+                     " that it is to become");
   }
   const double ratio = std::max(static_cast<double>(final_size.width) / static_cast<double>(low.width),
                                 static_cast<double>(final_size.height) / static_cast<double>(low.height));

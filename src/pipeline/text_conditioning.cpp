@@ -53,18 +53,18 @@ TextStates TextConditioning::states(const std::vector<GeneratePlan>& plans) cons
   return {torch::cat(conditional), unconditional.empty() ? torch::Tensor() : torch::cat(unconditional)};
 }
 
-std::vector<std::string> TextConditioning::notices(const std::string& prompt) const {
+std::vector<std::string> TextConditioning::notices(const std::string& prompt, const std::string& name) const {
   std::vector<std::string> lines;
   const TokenizedPrompt tokens = tokenizer_->encode(prompt);
   if (prompt.find_first_not_of(" \t\r\n") == std::string::npos) {
-    lines.emplace_back("the prompt is empty: the picture is drawn without one");
+    lines.emplace_back("the " + name + " is empty: the picture is drawn without one");
   }
   if (!tokens.cut.empty()) {
-    lines.push_back("the prompt is longer than the " + std::to_string(tokenizer_->max_length()) +
+    lines.push_back("the " + name + " is longer than the " + std::to_string(tokenizer_->max_length()) +
                     " tokens this model reads; this was cut: '" + tokens.cut + "'");
   }
   if (!tokens.unknown_words.empty()) {
-    lines.push_back("this model does not know " + quoted_list(tokens.unknown_words) +
+    lines.push_back("this model does not know " + quoted_list(tokens.unknown_words) + " of the " + name +
                     "; `fmboost inspect` lists the words it knows");
   }
   return lines;

@@ -22,8 +22,9 @@ class TextConditioning {
   /// The states of a batch, stacked.
   TextStates states(const std::vector<GeneratePlan>& plans) const;
 
-  /// What a user should know of a prompt: empty, words that were cut, words that are not known. One line each.
-  std::vector<std::string> notices(const std::string& prompt) const;
+  /// What a user should know of a prompt: empty, words that were cut, words that are not known. One line each; `name`
+  /// is what they call it. Throws Error for what is no text.
+  std::vector<std::string> notices(const std::string& prompt, const std::string& name) const;
 
  private:
   torch::Tensor encode(const std::string& prompt);

@@ -11,7 +11,7 @@ std::vector<std::int64_t> window_starts(std::int64_t length, std::int64_t tile, 
   if (tile >= length) {
     return {0};
   }
-  const std::int64_t stride = std::max(tile - overlap, multiple);
+  const std::int64_t stride = std::max((tile - overlap) / multiple * multiple, multiple);
   const std::int64_t count = (length - tile + stride - 1) / stride + 1;
   std::vector<std::int64_t> starts;
   for (std::int64_t i = 0; i < count; ++i) {

@@ -39,7 +39,8 @@ struct ChainPlan {
 ChainPlan plan_generation(const Size& final_size, std::int64_t native, std::int64_t multiple,
                           const std::vector<std::int64_t>& available);
 
-/// The same from a low-resolution size that was asked for; it must be a multiple of `multiple` (UsageError).
+/// The same from a low-resolution size that was asked for; it must be a multiple of `multiple` and no larger than the
+/// final size, rounded up (UsageError).
 ChainPlan plan_generation_from(const Size& low, const Size& final_size, std::int64_t multiple,
                                const std::vector<std::int64_t>& available);
 

@@ -15,8 +15,9 @@ struct Window {
   std::int64_t width = 0;
 };
 
-/// Windows of at most tile x tile sites that cover height x width, neighbours sharing at least `overlap` sites. All
-/// edges are multiples of `multiple`, as are height, width and tile. One window when everything fits into one.
+/// Windows of at most tile x tile sites that cover height x width, neighbours sharing at least `overlap` sites (at most
+/// tile - multiple). All edges are multiples of `multiple`, as are height, width and tile. One window when everything
+/// fits into one.
 std::vector<Window> plan_windows(std::int64_t height, std::int64_t width, std::int64_t tile, std::int64_t overlap,
                                  std::int64_t multiple);
 
