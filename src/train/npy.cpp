@@ -210,6 +210,18 @@ torch::Tensor read_npy(std::span<const std::byte> bytes, const std::string& name
   return array;
 }
 
+torch::Tensor read_npy_float(std::span<const std::byte> bytes, const std::string& name) {
+  const NpyHeader header = parse_npy_header(bytes, name);
+  const std::byte* data = bytes.data() + header.data_offset;
+  const bool aligned = reinterpret_cast<std::uintptr_t>(data) % c10::elementSize(header.dtype) == 0;
+  if (header.fortran_order || !aligned || bytes.size() == header.data_offset) {
+    return read_npy(bytes, name).to(torch::kFloat32);
+  }
+  // The tensor over the bytes is only read.
+  return at::from_blob(const_cast<std::byte*>(data), header.shape, header.dtype)
+      .to(torch::kFloat32, /*non_blocking=*/false, /*copy=*/true);
+}
+
 std::vector<std::byte> write_npy(const torch::Tensor& tensor) {
   const auto dtype = tensor.scalar_type();
   if (dtype != torch::kFloat16 && dtype != torch::kFloat32) {

@@ -17,6 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kHashDigits = 64;
+constexpr std::size_t kShownDigits = 10;
 constexpr std::string_view kPictureSuffixes[] = {"jpg", "png", "jpeg", "webp"};
 
 std::vector<fs::path> archives_at(const fs::path& path) {
@@ -218,12 +219,14 @@ void ShardDataset::check_autoencoder() const {
 }
 
 void ShardDataset::refuse_autoencoder(const fs::path& shard, const std::string& found) const {
-  std::string maker = found.substr(0, 10);
+  std::string maker = found.substr(0, kShownDigits);
   if (info_ && info_->autoencoder_hash == found) {
     maker += ", of the bundle '" + info_->bundle_name + "'";
   }
-  const std::string message = "'" + shard.string() + "' holds latents of another autoencoder (" + maker +
-                              ") than this bundle's (" + options_.autoencoder_hash.substr(0, 10) + ")";
+  // Appended to, not added up: GCC 12 warns of the latter where it need not (PR 105651).
+  std::string message = "'";
+  message.append(shard.string()).append("' holds latents of another autoencoder (").append(maker);
+  message.append(") than this bundle's (").append(options_.autoencoder_hash, 0, kShownDigits).append(")");
   if (!options_.accept_other_autoencoder) {
     throw Error(message + "; encode the pictures again with this bundle");
   }
@@ -240,11 +243,11 @@ std::span<const std::byte> ShardDataset::bytes_of(const Sample& sample, const Ra
 
 torch::Tensor ShardDataset::load(const Sample& sample, const Range& range, const std::string& suffix) const {
   const std::string name = name_of(sample, suffix);
-  const torch::Tensor stored = read_npy(bytes_of(sample, range), name).to(torch::kFloat32);
-  if (!all_finite(stored)) {
+  torch::Tensor latent = read_npy_float(bytes_of(sample, range), name);
+  if (!all_finite(latent)) {
     throw Error("'" + name + "' holds numbers that are not finite (NaN or infinity)");
   }
-  return (stored - options_.shift) * options_.scale;
+  return latent.sub_(options_.shift).mul_(options_.scale);
 }
 
 LatentPair ShardDataset::get(std::size_t index, std::uint64_t /*seed*/) const {

@@ -169,6 +169,52 @@ TEST(WriteFile, TakesNamesWithoutAFolder) {
   EXPECT_EQ(read_text_file(folder / "bare.txt"), "text");
 }
 
+TEST(AtomicFile, TakesItsNameWithAllThatWasWritten) {
+  const TemporaryFolder folder;
+  AtomicFile file(folder / "a");
+  file.write(as_bytes("one "));
+  file.write(as_bytes("two"));
+  EXPECT_FALSE(fs::exists(folder / "a"));
+  file.commit();
+  EXPECT_EQ(read_text_file(folder / "a"), "one two");
+  EXPECT_EQ(entries_in(folder.path()), 1);
+}
+
+TEST(AtomicFile, LeavesNothingBehindWithoutCommit) {
+  const TemporaryFolder folder;
+  write_file_atomically(folder / "a", as_bytes("before"));
+  {
+    AtomicFile file(folder / "a");
+    file.write(as_bytes("half"));
+    EXPECT_EQ(entries_in(folder.path()), 2);
+  }
+  EXPECT_EQ(entries_in(folder.path()), 1);
+  EXPECT_EQ(read_text_file(folder / "a"), "before");
+}
+
+TEST(AtomicFile, RefusesAnExistingFileWhereItMayNotReplaceIt) {
+  const TemporaryFolder folder;
+  write_file_atomically(folder / "a", as_bytes("before"));
+  {
+    AtomicFile file(folder / "a");
+    EXPECT_THAT(thrown<Error>([&] { file.commit(/*replace=*/false); }), AllOf(HasSubstr("/a'"), HasSubstr("exists")));
+  }
+  EXPECT_EQ(entries_in(folder.path()), 1);
+  EXPECT_EQ(read_text_file(folder / "a"), "before");
+}
+
+TEST(RemoveTemporaries, RemovesThoseOfOneFile) {
+  const TemporaryFolder folder;
+  for (const char* name : {"a", ".a.tmp-12-0", ".a.tmp-99999-7", ".b.tmp-12-0", ".a.tmp", "a.tmp-1-1"}) {
+    std::ofstream(folder / name).flush();
+  }
+  remove_temporaries(folder / "a");
+  EXPECT_FALSE(fs::exists(folder / ".a.tmp-12-0"));
+  EXPECT_FALSE(fs::exists(folder / ".a.tmp-99999-7"));
+  EXPECT_EQ(entries_in(folder.path()), 4);
+  EXPECT_NO_THROW(remove_temporaries(folder / "missing" / "a"));
+}
+
 TEST(MappedFile, ShowsTheFileAndOutlivesItsName) {
   const TemporaryFolder folder;
   write_file_atomically(folder / "a", as_bytes("mapped"));

@@ -76,6 +76,25 @@ TEST(Npy, ReadsFortranOrder) {
   EXPECT_TRUE(read.is_contiguous());
 }
 
+TEST(Npy, ReadsAnyArrayAsFloat) {
+  const torch::Tensor array = torch::randn({2, 3}).to(torch::kFloat16);
+  const auto bytes = write_npy(array);
+  EXPECT_TRUE(torch::equal(read_npy_float(bytes, "a"), array.to(torch::kFloat32)));
+  std::vector<std::byte> shifted(bytes.size() + 1);
+  std::copy(bytes.begin(), bytes.end(), shifted.begin() + 1);
+  EXPECT_TRUE(torch::equal(read_npy_float(std::span(shifted).subspan(1), "a"), array.to(torch::kFloat32)));
+  EXPECT_EQ(read_npy_float(write_npy(torch::zeros({2, 0})), "a").numel(), 0);
+  const std::string fortran = "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }";
+  const torch::Tensor read = read_npy_float(as_bytes(file_of(fortran, floats({1, 4, 2, 5, 3, 6}))), "a");
+  EXPECT_TRUE(torch::equal(read, torch::arange(1, 7).to(torch::kFloat32).reshape({2, 3})));
+}
+
+TEST(Npy, DoesNotChangeTheBytesItReads) {
+  const auto bytes = write_npy(torch::ones({4}));
+  read_npy_float(bytes, "a").zero_();
+  EXPECT_TRUE(torch::equal(read_npy(bytes, "a"), torch::ones({4})));
+}
+
 TEST(Npy, RefusesOtherNumbers) {
   const auto header = [](const std::string& descr) {
     return "{'descr': " + descr + ", 'fortran_order': False, 'shape': (1,), }";

@@ -1,30 +1,19 @@
 #include "image_sources.h"
 
 #include <algorithm>
-#include <array>
-#include <cctype>
-#include <string_view>
 
 #include "fmboost/core/error.h"
+#include "fmboost/image/picture_files.h"
 
 namespace fmboost::tool {
 namespace {
 
 namespace fs = std::filesystem;
 
-bool is_picture_name(const fs::path& file) {
-  constexpr std::array<std::string_view, 13> kSuffixes{".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tga",
-                                                       ".psd", ".pnm", ".ppm",  ".pgm",  ".pic", ".jfif"};
-  std::string suffix = file.extension().string();
-  std::transform(suffix.begin(), suffix.end(), suffix.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return std::find(kSuffixes.begin(), kSuffixes.end(), suffix) != kSuffixes.end();
-}
-
 std::vector<fs::path> pictures_in(const fs::path& folder) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(folder)) {
-    if (!entry.is_directory() && is_picture_name(entry.path()) && entry.path().filename().string().front() != '.') {
+    if (!entry.is_directory() && has_picture_suffix(entry.path()) && entry.path().filename().string().front() != '.') {
       files.push_back(entry.path());
     }
   }

@@ -11,6 +11,7 @@
 #include "fmboost/core/safetensors.h"
 #include "fmboost/image/decode.h"
 #include "fmboost/nn/bundle.h"
+#include "inspect_shards.h"
 
 namespace fmboost::tool {
 namespace {
@@ -120,7 +121,9 @@ int run_inspect(const InspectFlags& flags) {
   apply(flags.run);
   const fs::path path = flags.path.empty() ? default_model_folder() : fs::path(flags.path);
   json description;
-  if (fs::is_directory(path) || !fs::exists(path)) {
+  if (looks_like_shards(path)) {
+    description = describe_shards(path, flags.verify);
+  } else if (fs::is_directory(path) || !fs::exists(path)) {
     const Bundle bundle(path);
     description = describe_bundle(bundle);
     if (flags.verify) {
@@ -146,8 +149,10 @@ int run_inspect(const InspectFlags& flags) {
 std::function<int()> add_inspect(CLI::App& app) {
   auto flags = std::make_shared<InspectFlags>();
   app.add_option("path", flags->path,
-                 "A bundle, a .safetensors file or a picture (default: $FMBOOST_MODEL, else the bundled model)");
-  app.add_flag("--verify", flags->verify, "Check every hash, program and tensor of a bundle, without running anything");
+                 "A bundle, a .safetensors file, a picture, or shards of latents (default: $FMBOOST_MODEL, else the bundled "
+                 "model)");
+  app.add_flag("--verify", flags->verify,
+               "Check every hash, program and tensor of a bundle, without running anything; read every latent of shards");
   app.add_flag("--json", flags->run.json, "One JSON line on stdout");
   add_verbosity_options(app, flags->run);
   return [flags] { return run_inspect(*flags); };

@@ -24,6 +24,9 @@ NpyHeader parse_npy_header(std::span<const std::byte> bytes, const std::string& 
 /// The array as a tensor of its own, dtype as stored, contiguous. Throws Error as above.
 torch::Tensor read_npy(std::span<const std::byte> bytes, const std::string& name);
 
+/// The same as float32. Where the numbers lie aligned in memory they are converted from there, without a copy first.
+torch::Tensor read_npy_float(std::span<const std::byte> bytes, const std::string& name);
+
 /// The bytes that numpy.save writes for a float16 or float32 tensor (version 1.0). Throws UsageError for other dtypes.
 std::vector<std::byte> write_npy(const torch::Tensor& tensor);
 

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <chrono>
+
+#include "fmboost/train/encode_pictures.h"
+
+namespace fmboost::tool {
+
+/// How far `encode` is, on stderr: a line drawn over itself on a terminal, now and then a line elsewhere, nothing when
+/// quiet.
+class EncodeProgressLine {
+ public:
+  explicit EncodeProgressLine(bool quiet);
+  ~EncodeProgressLine() { clear(); }
+  EncodeProgressLine(const EncodeProgressLine&) = delete;
+  EncodeProgressLine& operator=(const EncodeProgressLine&) = delete;
+
+  void show(const EncodeProgress& progress);
+  /// Takes the line off the terminal before something else is printed.
+  void clear();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  bool quiet_;
+  bool terminal_;
+  bool drawn_ = false;
+  Clock::time_point start_ = Clock::now();
+  Clock::time_point last_ = start_;
+};
+
+/// "123 of 4000 pictures, 1 of 8 shards, 4.1 pictures/s, 15:45 left"
+std::string to_text(const EncodeProgress& progress, double seconds);
+
+}  // namespace fmboost::tool
