@@ -1,0 +1,30 @@
+#include "flow_field.h"
+#include "kinds.h"
+
+#include <regex>
+
+#include "fmboost/core/error.h"
+
+namespace fmboost::parity {
+
+void replay_ode(Reference& reference, Report& report) {
+  // METHOD.POINTS or METHOD.POINTS.reverse
+  static const std::regex pattern(R"(([^.]+)\.(\d+)(\.reverse)?)");
+  const VelocityField field = flow_field(reference);
+  const torch::Tensor x = reference.input("input.x");
+  for (const auto& name : reference.unused()) {
+    std::smatch parts;
+    if (!std::regex_match(name, parts, pattern)) {
+      continue;
+    }
+    OdeOptions options;
+    options.method = parts[1].str();
+    options.steps = parse_count(parts[2].str(), "the points of '" + name + "'") - 1;
+    options.reverse = parts[3].matched;
+    const bool adaptive = options.method == "dopri5" || options.method == "bosh3";
+    report.compare(name, solve_ode(field, x, options), reference.expected(name),
+                   adaptive ? kAdaptiveTolerance : kFixedGridTolerance);
+  }
+}
+
+}  // namespace fmboost::parity
