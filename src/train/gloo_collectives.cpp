@@ -1,0 +1,51 @@
+// LibTorch ships Gloo's code but not its headers; the distribution's are of 2022. Of Gloo's own types this file touches
+// only pointers to devices, which the two agree on.
+#include "backend_collectives.h"
+
+#include "fmboost/core/error.h"
+
+#ifdef FMBOOST_HAVE_GLOO
+#define USE_C10D_GLOO
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#endif
+
+namespace fmboost {
+
+#ifdef FMBOOST_HAVE_GLOO
+namespace {
+
+bool is_loopback(const std::string& address) {
+  return address == "localhost" || address == "::1" || address.starts_with("127.");
+}
+
+// GLOO_SOCKET_IFNAME is PyTorch's own variable for it. On one machine the loopback needs no name service.
+std::shared_ptr<gloo::transport::Device> make_device(const WorkerOptions& options) {
+  using Group = c10d::ProcessGroupGloo;
+  if (const auto interface = environment_variable("GLOO_SOCKET_IFNAME"); interface && !interface->empty()) {
+    return Group::createDeviceForInterface(*interface);
+  }
+  return is_loopback(options.master_address) ? Group::createDeviceForHostname("127.0.0.1")
+                                             : Group::createDefaultDevice();
+}
+
+}  // namespace
+
+std::unique_ptr<Collectives> make_gloo_collectives(const Meeting& meeting, const WorkerOptions& options) {
+  using Group = c10d::ProcessGroupGloo;
+  auto group_options = Group::Options::create(options.collective_timeout);
+  group_options->devices.push_back(make_device(options));
+  return std::make_unique<BackendCollectives>(
+      c10::make_intrusive<Group>(c10::make_intrusive<c10d::PrefixStore>("gloo", meeting.store), options.rank,
+                                 options.size, std::move(group_options)));
+}
+
+#else
+
+std::unique_ptr<Collectives> make_gloo_collectives(const Meeting&, const WorkerOptions&) {
+  throw UsageError("this build cannot run several workers: it was made without Gloo's headers (libgloo-dev)");
+}
+
+#endif
+
+}  // namespace fmboost

@@ -1,0 +1,49 @@
+#include "backend_collectives.h"
+
+#include "fmboost/core/error.h"
+
+#ifdef FMBOOST_HAVE_NCCL
+#define USE_C10D_NCCL
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
+#endif
+
+namespace fmboost {
+
+#ifdef FMBOOST_HAVE_NCCL
+namespace {
+
+// c10d's classes hold structures of NCCL's that grow from release to release.
+void check_header_version() {
+  const std::uint64_t library = torch::cuda::nccl::version();
+  const auto major = static_cast<int>(library >> 32);
+  const auto minor = static_cast<int>(library >> 16 & 0xffff);
+  if (major != NCCL_MAJOR || minor != NCCL_MINOR) {
+    throw UsageError("this build cannot run several workers on GPUs: it was made with the header of NCCL " +
+                     std::to_string(NCCL_MAJOR) + "." + std::to_string(NCCL_MINOR) + ", and LibTorch holds NCCL " +
+                     std::to_string(major) + "." + std::to_string(minor) +
+                     ". Build it with -DFMBOOST_NCCL_INCLUDE_DIR of that version, or use --device cpu");
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Collectives> make_nccl_collectives(const Meeting& meeting, const WorkerOptions& options) {
+  using Group = c10d::ProcessGroupNCCL;
+  check_header_version();
+  auto group_options = Group::Options::create();
+  group_options->timeout = options.collective_timeout;
+  return std::make_unique<BackendCollectives>(
+      c10::make_intrusive<Group>(c10::make_intrusive<c10d::PrefixStore>("nccl", meeting.store), options.rank,
+                                 options.size, std::move(group_options)));
+}
+
+#else
+
+std::unique_ptr<Collectives> make_nccl_collectives(const Meeting&, const WorkerOptions&) {
+  throw UsageError("this build cannot run several workers on GPUs: its LibTorch has no NCCL; use --device cpu");
+}
+
+#endif
+
+}  // namespace fmboost

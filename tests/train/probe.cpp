@@ -1,0 +1,240 @@
+// A worker, or a training run's log, as a process of its own: fmboost_train_probe TASK [ARGUMENT].
+
+#include "collectives.h"
+#include "train/probe_network.h"
+#include "train/validation_case.h"
+#include "worker_watch.h"
+
+#include <ATen/Parallel.h>
+#include <csignal>
+#include <cstdlib>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <thread>
+
+#include "fmboost/core/error.h"
+#include "fmboost/train/gradient_reducer.h"
+#include "fmboost/train/run_log.h"
+#include "fmboost/train/validation.h"
+
+namespace fmboost::test {
+namespace {
+
+// The patience of real runs, in seconds, is too long for a test.
+WorkerOptions quick_options() {
+  WorkerOptions options = WorkerOptions::from_environment();
+  options.beat_interval = std::chrono::milliseconds(100);
+  options.lost_after = std::chrono::seconds(3);
+  options.join_timeout = std::chrono::seconds(environment_variable("PROBE_JOIN") ? 1 : 60);
+  return options;
+}
+
+bool is_last(const Workers& workers) {
+  return workers.rank() == workers.size() - 1;
+}
+
+void train_until_it_fails(Workers& workers) {
+  torch::Tensor weights = torch::ones({1000}, torch::requires_grad());
+  GradientReducer reducer({weights}, workers);
+  for (int i = 0; i < 1000000; ++i) {
+    reducer.expect_backward(true);
+    weights.square().sum().backward();
+    reducer.finish();
+  }
+}
+
+// Writes what rank 0 has into a file.
+void gradients(const std::string& file) {
+  Workers workers(quick_options());
+  const ProbeRun run = run_probe(workers, 64 << 10);
+  NamedTensors tensors;
+  for (const auto& [name, tensor] : run.gradients) {
+    tensors.emplace_back("once." + name, tensor);
+  }
+  for (const auto& [name, tensor] : run.accumulated) {
+    tensors.emplace_back("accumulated." + name, tensor);
+  }
+  if (workers.is_first()) {
+    write_safetensors(file, tensors,
+                      {{"buckets", std::to_string(run.buckets)}, {"overlapped", std::to_string(run.overlapped)}});
+  }
+}
+
+void collectives(const std::string& file) {
+  Workers workers(quick_options());
+  NamedTensors results;
+  const auto rank = static_cast<double>(workers.rank());
+  torch::Tensor sum = torch::tensor({rank + 1, 10 * (rank + 1)});
+  workers.all_reduce_sum(sum);
+  results.emplace_back("sum", sum);
+  torch::Tensor view = torch::full({4, 6}, rank).slice(1, 0, 6, 2);
+  workers.all_reduce_sum(view);
+  results.emplace_back("sum of a view", view.contiguous());
+  torch::Tensor sent = torch::arange(24.0).view({1, 2, 3, 4}).contiguous(at::MemoryFormat::ChannelsLast) + 100 * rank;
+  workers.broadcast({sent});
+  results.emplace_back("broadcast", sent.contiguous());
+  results.emplace_back("any", torch::tensor({workers.any(false), workers.any(is_last(workers))}).to(torch::kFloat32));
+  torch::Tensor used = torch::ones({3}, torch::requires_grad());
+  torch::Tensor unused = torch::ones({2}, torch::requires_grad());
+  GradientReducer reducer({used, unused}, workers);
+  reducer.expect_backward(true);
+  ((rank + 1) * used).sum().backward();
+  reducer.finish();
+  results.emplace_back("used", used.grad());
+  results.emplace_back("unused", unused.grad());
+  workers.require_same("the same thing", 5);
+  workers.barrier();
+  write_safetensors(file + std::to_string(workers.rank()), results);
+}
+
+void killed() {
+  Workers workers(quick_options());
+  workers.barrier();
+  if (is_last(workers)) {
+    std::raise(SIGKILL);
+  }
+  train_until_it_fails(workers);
+}
+
+void stopped() {
+  Workers workers(quick_options());
+  workers.barrier();
+  if (is_last(workers)) {
+    std::raise(SIGSTOP);
+  }
+  train_until_it_fails(workers);
+}
+
+// The first worker waits in a call that the watch does not see, as one that waits for a GPU.
+void killed_while_the_other_is_deaf() {
+  const WorkerOptions options = quick_options();
+  const Meeting meeting = meet(options);
+  const WorkerWatch watch(meeting, options, /*device_may_hang=*/true);
+  if (options.rank == 1) {
+    std::raise(SIGKILL);
+  }
+  std::this_thread::sleep_for(std::chrono::minutes(2));
+}
+
+// By hand, on a machine with a GPU: NCCL with one worker or more, which the tests cannot do without.
+void nccl() {
+  const WorkerOptions options = quick_options();
+  const torch::Device device(torch::kCUDA, static_cast<torch::DeviceIndex>(options.local_rank));
+  const Meeting meeting = meet(options);
+  const auto collectives = make_nccl_collectives(meeting, options);
+  const torch::Tensor sum = torch::full({1 << 20}, options.rank + 1.0, torch::TensorOptions().device(device));
+  collectives->start_sum(sum)();
+  collectives->start_broadcast(sum)();
+  std::cout << "sum " << sum.mean().item<double>() << ", needed " << options.size * (options.size + 1) / 2 << std::endl;
+}
+
+void failed() {
+  Workers workers(quick_options());
+  workers.barrier();
+  if (is_last(workers)) {
+    throw Error("this worker's own trouble");
+  }
+  train_until_it_fails(workers);
+}
+
+void first_killed() {
+  Workers workers(quick_options());
+  workers.barrier();
+  if (workers.is_first()) {
+    std::raise(SIGKILL);
+  }
+  train_until_it_fails(workers);
+}
+
+// A worker that is busy for longer than the silence that counts as death.
+void busy() {
+  Workers workers(quick_options());
+  workers.barrier();
+  if (is_last(workers)) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(3500));
+  }
+  workers.barrier();
+}
+
+void join() {
+  Workers workers(quick_options());
+  workers.barrier();
+  std::cout << "worker " << workers.rank() << " of " << workers.size() << " is done" << std::endl;
+}
+
+void disagree() {
+  Workers workers(quick_options());
+  workers.require_same("the number of training pairs", 100 + workers.rank());
+}
+
+void validate(const std::string& file) {
+  Workers workers(quick_options());
+  QuarterAutoencoder autoencoder;
+  Validator validator({}, FlowLossOptions(), std::make_shared<SmoothPairs>(7), torch::kCPU, workers);
+  const auto result = validator.run(bent_velocity, autoencoder).value();
+  if (workers.is_first()) {
+    const torch::Tensor numbers =
+        torch::tensor({static_cast<double>(result.pairs), static_cast<double>(result.originals), result.result.psnr_rgb,
+                       result.result.ssim_rgb, result.start.psnr_rgb});
+    write_safetensors(file, {{"numbers", numbers}, {"sheet", result.sheet}});
+  }
+}
+
+// A run that is cut off in the middle of step 40's record and goes on from step 20.
+void log(const std::string& folder) {
+  const auto record = [](RunLog& run_log, std::int64_t step, double loss) {
+    run_log.scalars(step, {{"train/loss", loss}, {"train/lr", 3e-5}});
+    if (step % 20 == 0) {
+      run_log.scalars(step, {{"validation/psnr", 20 + loss}});
+      run_log.picture(step, "validation/sheet", torch::full({3, 4, 6}, 0.5));
+    }
+  };
+  {
+    RunLog first(folder);
+    for (std::int64_t step = 10; step <= 40; step += 10) {
+      record(first, step, 1.0 / static_cast<double>(step));
+    }
+  }
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file() && entry.path().extension() != ".png") {
+      std::filesystem::resize_file(entry.path(), entry.file_size() - 3);
+    }
+  }
+  RunLog second(folder, {.resume_step = 20});
+  for (std::int64_t step = 30; step <= 60; step += 10) {
+    record(second, step, 2.0 / static_cast<double>(step));
+  }
+}
+
+int run(const std::string& task, const std::string& argument) {
+  const std::map<std::string, std::function<void()>> tasks{
+      {"gradients", [&] { gradients(argument); }},
+      {"collectives", [&] { collectives(argument); }},
+      {"killed", killed},
+      {"stopped", stopped},
+      {"killed-while-the-other-is-deaf", killed_while_the_other_is_deaf},
+      {"failed", failed},
+      {"first-killed", first_killed},
+      {"busy", busy},
+      {"join", join},
+      {"disagree", disagree},
+      {"nccl", nccl},
+      {"validate", [&] { validate(argument); }},
+      {"log", [&] { log(argument); }}};
+  try {
+    at::set_num_threads(1);
+    tasks.at(task)();
+    return 0;
+  } catch (const Error& error) {
+    std::cerr << "error: " << error.what() << std::endl;
+    return static_cast<int>(error.code());
+  }
+}
+
+}  // namespace
+}  // namespace fmboost::test
+
+int main(int count, char** arguments) {
+  return fmboost::test::run(count > 1 ? arguments[1] : "", count > 2 ? arguments[2] : "");
+}

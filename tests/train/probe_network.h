@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <torch/types.h>
+#include <vector>
+
+#include "fmboost/core/safetensors.h"
+#include "fmboost/nn/cfm_unet.h"
+#include "fmboost/train/workers.h"
+
+namespace fmboost::test {
+
+/// A small CFM UNet with weights from a formula, channels-last as in training.
+CfmUnet probe_network();
+
+/// What a worker computes on its share of a batch of 8: the mean loss' gradients.
+struct ProbeRun {
+  NamedTensors gradients;    ///< of one backward pass
+  NamedTensors accumulated;  ///< of two backward passes over half the share each
+  std::size_t buckets = 0;
+  std::size_t overlapped = 0;  ///< buckets that were under way before the backward pass had ended
+};
+
+/// Averaged over the workers, each of which takes every size-th sample.
+ProbeRun run_probe(Workers& workers, std::int64_t bucket_bytes);
+
+}  // namespace fmboost::test

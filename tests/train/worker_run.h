@@ -1,0 +1,40 @@
+#pragma once
+
+#include "support/processes.h"
+
+#include <map>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <vector>
+
+namespace fmboost::test {
+
+/// Workers of one run, each a process of fmboost_train_probe, meeting on the loopback.
+class WorkerRun {
+ public:
+  WorkerRun(int size, const std::string& task, const std::string& argument = "", std::vector<int> ranks = {}) {
+    if (ranks.empty()) {
+      ranks.resize(static_cast<std::size_t>(size));
+      std::iota(ranks.begin(), ranks.end(), 0);
+    }
+    std::vector<std::string> command{FMBOOST_TRAIN_PROBE, task};
+    if (!argument.empty()) {
+      command.push_back(argument);
+    }
+    std::map<std::string, std::string> environment{{"WORLD_SIZE", std::to_string(size)},
+                                                   {"MASTER_ADDR", "127.0.0.1"},
+                                                   {"MASTER_PORT", std::to_string(free_port())}};
+    for (const int rank : ranks) {
+      environment["RANK"] = std::to_string(rank);
+      workers_.push_back(std::make_unique<ChildProcess>(command, environment));
+    }
+  }
+
+  ChildProcess& operator[](std::size_t rank) { return *workers_[rank]; }
+
+ private:
+  std::vector<std::unique_ptr<ChildProcess>> workers_;
+};
+
+}  // namespace fmboost::test

@@ -1,0 +1,180 @@
+#include "fmboost/train/workers.h"
+
+#include "support/compare.h"
+#include "support/processes.h"
+#include "train/probe_network.h"
+#include "train/worker_run.h"
+
+#include <ATen/Parallel.h>
+#include <csignal>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <thread>
+#include <unistd.h>
+
+#include "fmboost/core/safetensors.h"
+
+namespace fmboost {
+namespace {
+
+using test::WorkerRun;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+// The workers' errors are for people: no trace, no place in LibTorch's sources.
+auto is_clean_error(const std::string& text) {
+  return AllOf(HasSubstr("error: " + text), Not(HasSubstr("frame #")), Not(HasSubstr(".cpp:")));
+}
+
+TEST(Workers, OfARunOfOneNeedNoOthers) {
+  Workers workers;
+  torch::Tensor tensor = torch::arange(3.0);
+  workers.broadcast({tensor});
+  workers.all_reduce_sum(tensor);
+  workers.start_all_reduce_sum(tensor)();
+  workers.barrier();
+  workers.check();
+  workers.require_same("anything", 1);
+  EXPECT_TRUE(torch::equal(tensor, torch::arange(3.0)));
+  EXPECT_TRUE(workers.is_first());
+  EXPECT_TRUE(workers.any(true));
+  EXPECT_FALSE(workers.any(false));
+}
+
+TEST(Workers, SumBroadcastAndAgree) {
+  const test::TemporaryFolder folder;
+  WorkerRun run(3, "collectives", folder / "rank");
+  for (std::size_t rank = 0; rank < 3; ++rank) {
+    ASSERT_EQ(run[rank].wait(), 0) << run[rank].output();
+    const SafetensorsFile file(folder / ("rank" + std::to_string(rank)));
+    const auto expect = [&](const std::string& name, const torch::Tensor& value) {
+      EXPECT_TRUE(torch::allclose(file.tensor(name), value)) << name << " on rank " << rank;
+    };
+    expect("sum", torch::tensor({6.0F, 60.0F}));
+    expect("sum of a view", torch::full({4, 3}, 3.0F));
+    expect("broadcast", torch::arange(24.0).view({1, 2, 3, 4}));
+    expect("any", torch::tensor({0.0F, 1.0F}));
+    expect("used", torch::full({3}, 2.0F));
+    expect("unused", torch::zeros({2}));
+  }
+}
+
+TEST(GradientReducer, GivesTwoHalvesTheGradientsOfTheWhole) {
+  const test::TemporaryFolder folder;
+  WorkerRun run(2, "gradients", folder / "gradients");
+  at::set_num_threads(1);  // two processes are at work already
+  Workers alone;
+  const test::ProbeRun whole = test::run_probe(alone, 1 << 20);
+  ASSERT_EQ(run[0].wait(), 0) << run[0].output();
+  ASSERT_EQ(run[1].wait(), 0) << run[1].output();
+  const SafetensorsFile halves(folder / "gradients");
+  ASSERT_GT(whole.gradients.size(), 100U);
+  for (const auto& [name, gradient] : whole.gradients) {
+    ASSERT_GT(gradient.abs().max().item<double>(), 0) << name << " would prove nothing";
+    EXPECT_TRUE(test::is_close(halves.tensor("once." + name), gradient, 1e-5)) << name;
+    EXPECT_TRUE(test::is_close(halves.tensor("accumulated." + name), gradient, 1e-5)) << name << ", accumulated";
+  }
+  EXPECT_GT(std::stoi(halves.metadata().at("buckets")), 4);
+  EXPECT_EQ(halves.metadata().at("overlapped"), halves.metadata().at("buckets"))
+      << "buckets waited for the end of the backward pass";
+}
+
+TEST(Workers, EndWithTheNameOfOneThatWasKilled) {
+  WorkerRun run(2, "killed");
+  EXPECT_EQ(run[1].wait(), 128 + SIGKILL);
+  EXPECT_EQ(run[0].wait(std::chrono::seconds(30)), 1);
+  EXPECT_THAT(run[0].output(),
+              AllOf(is_clean_error("worker 1 ("), HasSubstr("does not answer any more"), HasSubstr("last checkpoint")));
+}
+
+TEST(Workers, EndWhenTheFirstWasKilledWithWhatItServed) {
+  WorkerRun run(2, "first-killed");
+  EXPECT_EQ(run[0].wait(), 128 + SIGKILL);
+  EXPECT_EQ(run[1].wait(std::chrono::seconds(30)), 1);
+  EXPECT_THAT(run[1].output(), AllOf(is_clean_error("worker 0 ("), HasSubstr("does not answer any more")));
+}
+
+TEST(Workers, EndWhenOneFallsSilentWithItsConnectionsOpen) {
+  WorkerRun run(2, "stopped");
+  EXPECT_EQ(run[0].wait(std::chrono::seconds(30)), 1);
+  EXPECT_THAT(run[0].output(), AllOf(HasSubstr("worker 1 ("), HasSubstr("does not answer any more")));
+}
+
+TEST(Workers, EndAProcessThatNoErrorReaches) {
+  WorkerRun run(2, "killed-while-the-other-is-deaf");
+  EXPECT_EQ(run[0].wait(std::chrono::seconds(30)), 1);
+  EXPECT_THAT(run[0].output(), AllOf(HasSubstr("worker 1 ("), HasSubstr("does not answer any more")));
+}
+
+TEST(Workers, EndWhenOneStopsWithAnErrorOfItsOwn) {
+  WorkerRun run(2, "failed");
+  EXPECT_EQ(run[1].wait(), 1);
+  EXPECT_THAT(run[1].output(), is_clean_error("this worker's own trouble"));
+  EXPECT_EQ(run[0].wait(std::chrono::seconds(30)), 1);
+  EXPECT_THAT(run[0].output(), AllOf(is_clean_error("worker 1 ("), HasSubstr("stopped with an error")));
+}
+
+TEST(Workers, DoNotTakeABusyOneForDead) {
+  WorkerRun run(2, "busy");
+  EXPECT_EQ(run[0].wait(), 0) << run[0].output();
+  EXPECT_EQ(run[1].wait(), 0) << run[1].output();
+}
+
+TEST(Workers, RefuseToDisagree) {
+  WorkerRun run(2, "disagree");
+  for (std::size_t rank = 0; rank < 2; ++rank) {
+    EXPECT_EQ(run[rank].wait(), 2);
+    EXPECT_THAT(run[rank].output(), is_clean_error("the workers disagree on the number of training pairs: 100 to 101"));
+  }
+}
+
+TEST(Workers, RefuseTwoOfOneRank) {
+  WorkerRun run(3, "join", "", {0, 1, 1});
+  while (!run[1].ended() && !run[2].ended()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  test::ChildProcess& refused = run[1].ended() ? run[1] : run[2];
+  EXPECT_EQ(refused.wait(), 2);
+  EXPECT_THAT(refused.output(), is_clean_error("two workers claim rank 1"));
+}
+
+// One worker of two with a second's patience; `rank` says which.
+std::string join_alone(int rank, int port, int expected_code) {
+  test::ChildProcess worker({FMBOOST_TRAIN_PROBE, "join"}, {{"RANK", std::to_string(rank)},
+                                                            {"WORLD_SIZE", "2"},
+                                                            {"MASTER_ADDR", "127.0.0.1"},
+                                                            {"MASTER_PORT", std::to_string(port)},
+                                                            {"PROBE_JOIN", "1"}});
+  EXPECT_EQ(worker.wait(), expected_code);
+  return worker.output();
+}
+
+TEST(Workers, SayWhoDidNotJoin) {
+  EXPECT_THAT(join_alone(0, test::free_port(), 1),
+              AllOf(is_clean_error("of 2 workers (WORLD_SIZE) these did not join"), HasSubstr("rank 1")));
+}
+
+TEST(Workers, SayThatTheFirstCannotBeReached) {
+  EXPECT_THAT(join_alone(1, test::free_port(), 1),
+              AllOf(HasSubstr("error: worker 1 cannot reach the first one at 127.0.0.1:"), Not(HasSubstr("frame #"))));
+}
+
+TEST(Workers, SayThatThePortIsTaken) {
+  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  socklen_t size = sizeof(address);
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  ASSERT_EQ(::bind(socket, generic, size), 0);
+  ASSERT_EQ(::listen(socket, 1), 0);
+  ASSERT_EQ(::getsockname(socket, generic, &size), 0);
+  const int port = ntohs(address.sin_port);
+  EXPECT_THAT(join_alone(0, port, 1), AllOf(is_clean_error("port " + std::to_string(port)), HasSubstr("MASTER_PORT")));
+  ::close(socket);
+}
+
+}  // namespace
+}  // namespace fmboost
