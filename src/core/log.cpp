@@ -1,5 +1,6 @@
 #include "fmboost/core/log.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <memory>
 #include <spdlog/pattern_formatter.h>
@@ -31,6 +32,16 @@ class LevelPrefix final : public spdlog::custom_flag_formatter {
   std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<LevelPrefix>(); }
 };
 
+std::atomic<bool> configured{false};
+
+// spdlog's own logger, which would be the one before configure_logging(), writes to stdout.
+void write(spdlog::level::level_enum level, const std::string& line) {
+  if (!configured) {
+    configure_logging(Verbosity::normal);
+  }
+  spdlog::default_logger_raw()->log(level, line);
+}
+
 }  // namespace
 
 void configure_logging(Verbosity verbosity) {
@@ -44,19 +55,20 @@ void configure_logging(Verbosity verbosity) {
                     : verbosity == Verbosity::verbose ? spdlog::level::debug
                                                       : spdlog::level::info);
   spdlog::set_default_logger(std::move(logger));
+  configured = true;
 }
 
 void log_debug(const std::string& line) {
-  spdlog::default_logger_raw()->log(spdlog::level::debug, line);
+  write(spdlog::level::debug, line);
 }
 void log_info(const std::string& line) {
-  spdlog::default_logger_raw()->log(spdlog::level::info, line);
+  write(spdlog::level::info, line);
 }
 void log_warning(const std::string& line) {
-  spdlog::default_logger_raw()->log(spdlog::level::warn, line);
+  write(spdlog::level::warn, line);
 }
 void log_error(const std::string& line) {
-  spdlog::default_logger_raw()->log(spdlog::level::err, line);
+  write(spdlog::level::err, line);
 }
 
 }  // namespace fmboost

@@ -79,12 +79,13 @@ Image decode_image(std::span<const std::byte> bytes, const std::string& name, co
   image.format = raw.format;
   image.metadata = std::move(raw.metadata);
   // In this order 8-bit sRGB pictures come out as x / 127.5 - 1 exactly.
-  const torch::Tensor samples = raw.samples.to(torch::kFloat32);
+  torch::Tensor samples = raw.samples.to(torch::kFloat32);
+  raw.samples.reset();
   bool keep_profile = false;
   const bool plain = image.metadata.icc_profile.empty() && raw.model != ColorModel::cmyk;
   torch::Tensor rgb;
   if (plain) {
-    rgb = (samples / (raw.maximum / 2) - 1).expand({-1, -1, 3});
+    rgb = samples.div_(raw.maximum / 2).sub_(1).expand({-1, -1, 3});
   } else {
     const torch::Tensor shares = samples / raw.maximum;
     const torch::Tensor srgb = to_srgb(shares, raw.model, image.metadata.icc_profile, name, keep_profile);
@@ -92,6 +93,9 @@ Image decode_image(std::span<const std::byte> bytes, const std::string& name, co
   }
   if (!keep_profile) {
     image.metadata.icc_profile.clear();
+  }
+  if (!is_exif(image.metadata.exif)) {
+    image.metadata.exif.clear();
   }
   const int orientation = read_orientation(image.metadata.exif).value_or(1);
   reset_orientation(image.metadata.exif);

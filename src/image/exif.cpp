@@ -1,10 +1,10 @@
 #include "exif.h"
 
+#include "utf16.h"
+
 #include <algorithm>
 #include <cstdint>
 #include <string_view>
-
-#include "utf16.h"
 
 namespace fmboost {
 namespace {
@@ -56,7 +56,8 @@ class Tiff {
   /// The bytes of a field of one-byte items.
   std::string_view bytes(std::size_t field) const {
     const auto size = u32(field + 4);
-    const auto offset = size && *size <= 4 ? std::optional<std::uint32_t>(static_cast<std::uint32_t>(field + 8)) : u32(field + 8);
+    const auto offset =
+        size && *size <= 4 ? std::optional<std::uint32_t>(static_cast<std::uint32_t>(field + 8)) : u32(field + 8);
     if (!size || !offset || *offset > data_.size() || *size > data_.size() - *offset) {
       return {};
     }
@@ -115,6 +116,10 @@ class Writer {
 };
 
 }  // namespace
+
+bool is_exif(const std::vector<std::byte>& exif) {
+  return Tiff(exif).first_directory().has_value();
+}
 
 std::optional<int> read_orientation(const std::vector<std::byte>& exif) {
   const Tiff tiff(exif);

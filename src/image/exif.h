@@ -10,6 +10,9 @@ namespace fmboost {
 /// EXIF data are a TIFF structure: a byte order, then directories of tagged fields (JEITA CP-3451). Offsets in it are
 /// never trusted; a structure that does not hold together gives nothing.
 
+/// Whether the data start as such a structure does. What does not cannot be kept: PNG takes nothing else.
+bool is_exif(const std::vector<std::byte>& exif);
+
 /// Tag 0x0112, 1 to 8; nothing when there is none.
 std::optional<int> read_orientation(const std::vector<std::byte>& exif);
 /// Sets the tag to 1 where there is one.

@@ -1,8 +1,7 @@
 #include "utf16.h"
 
-#include <utf8proc.h>
-
 #include <cstdint>
+#include <utf8proc.h>
 
 namespace fmboost {
 namespace {

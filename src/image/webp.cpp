@@ -1,18 +1,20 @@
+#include "raw_picture.h"
+
+#include <memory>
 #include <webp/decode.h>
 #include <webp/demux.h>
 #include <webp/encode.h>
 #include <webp/mux.h>
 
-#include <memory>
-
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
-#include "raw_picture.h"
 
 namespace fmboost {
 namespace {
 
-WebPData as_webp(Bytes bytes) { return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}; }
+WebPData as_webp(Bytes bytes) {
+  return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
+}
 
 std::vector<std::byte> read_chunk(WebPDemuxer* demuxer, const char* fourcc) {
   WebPChunkIterator iterator;
@@ -39,7 +41,7 @@ bool decode_first_frame(const WebPData& data, std::uint8_t* out, std::size_t siz
   WebPAnimDecoderOptionsInit(&options);
   options.color_mode = MODE_RGBA;
   const std::unique_ptr<WebPAnimDecoder, decltype(&WebPAnimDecoderDelete)> decoder(WebPAnimDecoderNew(&data, &options),
-                                                                                 &WebPAnimDecoderDelete);
+                                                                                   &WebPAnimDecoderDelete);
   std::uint8_t* frame = nullptr;
   int time = 0;
   if (!decoder || WebPAnimDecoderGetNext(decoder.get(), &frame, &time) == 0) {

@@ -1,5 +1,6 @@
 #include "fmboost/core/log.h"
 
+#include <cstdlib>
 #include <gtest/gtest.h>
 
 namespace fmboost {
@@ -26,6 +27,18 @@ TEST(Log, ShowsErrorsAloneWhenQuiet) {
 TEST(Log, ShowsDebugLinesWhenVerbose) {
   EXPECT_EQ(lines_at(Verbosity::verbose), "looked\ndid {} %s\nwarning: skipped\nerror: failed\n");
   configure_logging(Verbosity::normal);
+}
+
+// In a process of its own, in which nothing was configured. stdout is for data.
+TEST(Log, GoesToStderrBeforeItIsConfigured) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  const auto log_early = [] {
+    log_debug("looked");
+    log_warning("skipped");
+    std::_Exit(0);
+  };
+  EXPECT_EXIT(log_early(), testing::ExitedWithCode(0), "^warning: skipped\n$");
+  testing::FLAGS_gtest_death_test_style = "fast";
 }
 
 }  // namespace

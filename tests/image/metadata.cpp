@@ -108,7 +108,8 @@ TEST(Exif, OfACameraIsKeptInEveryFormat) {
 
 TEST(Exif, ThatIsTooLargeForAJpegIsLeftOutWithAWarning) {
   Image source = picture_of(pattern());
-  source.metadata.exif.assign(65'528, std::byte{0});
+  source.metadata.exif = bytes_of("MM\0\x2a\0\0\0\x08"s);
+  source.metadata.exif.resize(65'528);
   configure_logging(Verbosity::normal);
   testing::internal::CaptureStderr();
   const Image image = round_trip(source, {.format = ImageFormat::jpeg});
@@ -117,6 +118,19 @@ TEST(Exif, ThatIsTooLargeForAJpegIsLeftOutWithAWarning) {
   EXPECT_THAT(image.metadata.exif, IsEmpty());
   source.metadata.exif.resize(65'527);
   EXPECT_EQ(round_trip(source, {.format = ImageFormat::jpeg}).metadata.exif, source.metadata.exif);
+}
+
+// JPEG and WebP hold any bytes under that name, PNG does not.
+TEST(Exif, ThatIsNoneIsLeftOut) {
+  for (const auto& text : {"x"s, "not a TIFF structure"s, "MM\0\x2b\0\0\0\x08"s, "II\x2a\0"s}) {
+    Image source = picture_of(pattern());
+    source.metadata.exif = bytes_of(text);
+    for (const auto format : {ImageFormat::jpeg, ImageFormat::webp}) {
+      const Image image = round_trip(source, {.format = format});
+      EXPECT_THAT(image.metadata.exif, IsEmpty()) << text;
+      EXPECT_NO_THROW(encode_image(image, {}));
+    }
+  }
 }
 
 TEST(Exif, WithJpegsPrefixIsReadFromWebps) {
