@@ -237,7 +237,7 @@ void write_safetensors(const std::filesystem::path& file, const NamedTensors& te
     if (!names.insert(name).second) {
       throw Error("'" + file.string() + "' cannot be written: the tensor name '" + name + "' is taken already");
     }
-    sorted.emplace_back(name, tensor.detach().to(torch::kCPU).contiguous());
+    sorted.emplace_back(name, tensor.detach());
   }
   std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
     return std::pair(-static_cast<int>(a.second.element_size()), a.first) <
@@ -258,20 +258,15 @@ void write_safetensors(const std::filesystem::path& file, const NamedTensors& te
   std::string text = header.dump(-1, ' ', false, json::error_handler_t::replace);
   text.append((8 - text.size() % 8) % 8, ' ');
   const std::uint64_t header_size = text.size();
-  std::vector<std::byte> bytes(sizeof header_size + text.size() + position);
-  std::byte* out = bytes.data();
-  const auto put = [&out](const void* data, std::size_t size) {
-    if (size > 0) {
-      std::memcpy(out, data, size);
-      out += size;
-    }
-  };
-  put(&header_size, sizeof header_size);
-  put(text.data(), text.size());
+  AtomicFile out(file);
+  out.write(std::as_bytes(std::span(&header_size, 1)));
+  out.write(as_bytes(text));
   for (const auto& [name, tensor] : sorted) {
-    put(tensor.data_ptr(), tensor.nbytes());
+    // One at a time: a copy of all of them would double the memory that a large model takes.
+    const torch::Tensor dense = tensor.to(torch::kCPU).contiguous();
+    out.write({static_cast<const std::byte*>(dense.data_ptr()), dense.nbytes()});
   }
-  write_file_atomically(file, bytes);
+  out.commit();
 }
 
 }  // namespace fmboost

@@ -10,21 +10,6 @@
 namespace fmboost {
 namespace {
 
-void check_counts(const FeatureStatistics& a, const FeatureStatistics& b, FewPictures few) {
-  if (a.width() != b.width()) {
-    throw Error("the two sets have " + std::to_string(a.width()) + " and " + std::to_string(b.width()) +
-                " features; they must come from the same program");
-  }
-  const std::int64_t least = few == FewPictures::allow ? 2 : a.width() + 1;
-  const std::int64_t found = std::min(a.count(), b.count());
-  if (found < least) {
-    throw Error("the Frechet distance of " + std::to_string(a.width()) + " features needs at least " +
-                std::to_string(least) + " pictures a set" +
-                (few == FewPictures::allow ? "" : " for covariances of full rank") + ", there are " +
-                std::to_string(a.count()) + " and " + std::to_string(b.count()));
-  }
-}
-
 // The symmetric root of a positive semidefinite matrix; rounding may have made its smallest eigenvalues negative.
 torch::Tensor symmetric_root(const torch::Tensor& matrix) {
   const auto [values, vectors] = at::linalg_eigh(matrix);
@@ -32,6 +17,17 @@ torch::Tensor symmetric_root(const torch::Tensor& matrix) {
 }
 
 }  // namespace
+
+void check_picture_counts(std::int64_t a, std::int64_t b, std::int64_t width, FewPictures few) {
+  const bool allowed = few == FewPictures::allow;
+  const std::int64_t least = allowed ? 2 : width + 1;
+  if (std::min(a, b) < least) {
+    throw Error("the Frechet distance of " + std::to_string(width) + " features needs at least " +
+                std::to_string(least) + " pictures a set" + (allowed ? "" : " for covariances of full rank") +
+                ", there are " + std::to_string(a) + " and " + std::to_string(b) +
+                (allowed ? "" : "; add pictures, or give --allow-few for a value that depends on their number"));
+  }
+}
 
 void FeatureStatistics::add(const torch::Tensor& features) {
   if (features.dim() != 2 || (mean_.defined() && features.size(1) != width())) {
@@ -65,7 +61,11 @@ torch::Tensor FeatureStatistics::covariance() const {
 }
 
 double frechet_distance(const FeatureStatistics& a, const FeatureStatistics& b, FewPictures few) {
-  check_counts(a, b, few);
+  if (a.width() != b.width()) {
+    throw Error("the two sets have " + std::to_string(a.width()) + " and " + std::to_string(b.width()) +
+                " features; they must come from the same program");
+  }
+  check_picture_counts(a.count(), b.count(), a.width(), few);
   const torch::Tensor covariance_a = a.covariance();
   const torch::Tensor covariance_b = b.covariance();
   const torch::Tensor root = symmetric_root(covariance_a);

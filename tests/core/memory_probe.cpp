@@ -1,7 +1,7 @@
 #include "fmboost/core/memory_probe.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "fmboost/core/error.h"
 

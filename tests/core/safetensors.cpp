@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <optional>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "fmboost/core/error.h"
 

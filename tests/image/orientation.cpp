@@ -2,7 +2,7 @@
 #include "pictures.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace fmboost {
 namespace {

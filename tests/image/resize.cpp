@@ -1,7 +1,7 @@
 #include "fmboost/image/resize.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace fmboost {
 namespace {

@@ -17,6 +17,9 @@ struct Command {
 
 std::function<int()> add_generate(CLI::App& app);
 std::function<int()> add_upscale(CLI::App& app);
+std::function<int()> add_train(CLI::App& app);
+std::function<int()> add_encode(CLI::App& app);
+std::function<int()> add_eval(CLI::App& app);
 std::function<int()> add_inspect(CLI::App& app);
 std::function<int()> add_devices(CLI::App& app);
 

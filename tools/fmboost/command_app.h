@@ -12,6 +12,9 @@ class CommandApp final : public CLI::App {
  public:
   CommandApp(const std::string& description, const std::string& name);
 
+  /// Makes options of whole numbers take decimal digits alone, and refuse what does not fit. Called once all are added.
+  void read_numbers_strictly();
+
   /// Fills the options that the command line left open from the file that --config names. Throws UsageError naming an
   /// unknown key and the one it may have meant, CLI::ParseError for other faults.
   void read_config();

@@ -19,7 +19,8 @@ void add_run_options(CLI::App& app, RunOptions& options) {
   app.add_option("--dtype", options.dtype,
                  "auto, float32, bfloat16 or float16; auto: bfloat16 on GPUs and on CPUs with instructions for it")
       ->capture_default_str();
-  app.add_option("-t,--threads", options.threads, "CPU threads (default: one a core)");
+  app.add_option("-t,--threads", options.threads, "CPU threads (default: one a core)")
+      ->check(CLI::Range(1, 4096));
   app.add_flag("--json", options.json, "One JSON line a picture on stdout instead of its path");
   add_verbosity_options(app, options);
 }

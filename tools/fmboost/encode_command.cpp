@@ -59,8 +59,8 @@ void add_options(CLI::App& app, EncodeFlags& flags) {
                  "is, training enlarges the latent")
       ->capture_default_str();
   app.add_option("--store", flags.store, "float16 or float32, of the latents in the shards")->capture_default_str();
-  auto* keep = app.add_flag("--keep-images", options.keep_images, "Keep the large squares as JPEG beside the latents");
-  app.add_option("--quality", options.jpeg_quality, "Of the JPEGs, 1 to 100")->needs(keep)->capture_default_str();
+  app.add_flag("--keep-images", options.keep_images, "Keep the large squares as JPEG beside the latents");
+  app.add_option("--quality", options.jpeg_quality, "Of the JPEGs, 1 to 100")->capture_default_str();
   app.add_option("--samples-per-shard", options.samples_per_shard, "About how many; a picture's squares stay together")
       ->capture_default_str();
   app.add_option("--batch-size", options.batch_size, "Squares that go through the autoencoder at once")

@@ -1,131 +1,23 @@
-#include <ATen/Parallel.h>
-
-#include <iostream>
-#include <limits>
-#include <memory>
-
 #include "command.h"
 #include "common_options.h"
-#include "fmboost/core/error.h"
-#include "fmboost/core/interrupt.h"
-#include "fmboost/core/log.h"
-#include "fmboost/core/random.h"
-#include "fmboost/core/safetensors.h"
-#include "fmboost/diffusion/sampler.h"
-#include "fmboost/image/encode.h"
+#include "generate_flags.h"
+#include "intermediates.h"
 #include "output_names.h"
 #include "prompts.h"
 #include "recipe.h"
 #include "results.h"
 
+#include <ATen/Parallel.h>
+#include <memory>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/interrupt.h"
+#include "fmboost/core/log.h"
+
 namespace fmboost::tool {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct GenerateFlags {
-  RunOptions run;
-  OutputOptions output;
-  FlowFlags flow;
-  GenerateRequest request;
-  std::string prompts_file;
-  std::string from;
-  std::string boost_model;
-  std::string size;
-  std::string base_size;
-  std::int64_t width = 0;
-  std::int64_t height = 0;
-  std::int64_t seed = 42;
-  std::int64_t count = 1;
-  std::int64_t batch_size = GenerateSettings{}.batch_size;
-  bool no_boost = false;
-  std::string shard = "0/1";
-  std::string intermediates_folder;
-};
-
-std::string joined_samplers() {
-  std::string text;
-  for (const auto& name : sampler_names()) {
-    text += (text.empty() ? "" : ", ") + name;
-  }
-  return text;
-}
-
-void add_options(CLI::App& app, GenerateFlags& flags) {
-  auto* prompt = app.add_option("-p,--prompt", flags.request.prompt, "What to draw; empty: whatever comes");
-  app.add_option("-n,--negative-prompt", flags.request.negative_prompt, "What to stay away from, where guidance is on");
-  app.add_option("--prompts", flags.prompts_file,
-                 "A file (or - for stdin) with a prompt a line, or JSON lines with settings of their own")
-      ->excludes(prompt);
-  app.add_option("--from", flags.from, "Make a picture again from the data in it; other options change what they name")
-      ->type_name("PICTURE");
-  app.add_option("-s,--seed", flags.seed, "Negative: a random one, which is reported")->capture_default_str();
-  app.add_option("-b,--count", flags.count, "Pictures of each prompt, with seeds that count up")
-      ->check(CLI::Range(1, 1000000))
-      ->capture_default_str();
-  app.add_option("-W,--width", flags.width, "Final width in pixels");
-  app.add_option("-H,--height", flags.height, "Final height in pixels");
-  app.add_option("--size", flags.size, "Final size: N or WxH (default: the smallest enlargement of the native size)");
-  app.add_option("--base-size", flags.base_size, "Size of the low-resolution picture, WxH (default: from --size)");
-  app.add_option("--steps", flags.request.steps, "Denoising steps (default: the bundle's)");
-  app.add_option("--guidance,--cfg-scale", flags.request.guidance, "Guidance scale; 1 and less: none (default: the bundle's)");
-  app.add_option("--sampler", flags.request.sampler, joined_samplers() + " (default: the bundle's)");
-  app.add_flag("--karras,!--no-karras", flags.request.karras, "Karras' noise levels, for euler and dpm++2m");
-  app.add_flag("--no-boost", flags.no_boost, "Stop at low resolution; --size is then its size");
-  app.add_option("--boost-model", flags.boost_model, "Another bundle whose autoencoder and couplings enlarge")
-      ->type_name("DIR");
-  add_flow_options(app, flags.flow);
-  app.add_option("--batch-size", flags.batch_size, "Pictures that are denoised together; 1 gives the same bytes always")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
-  app.add_option("--shard", flags.shard, "I/N: only the pictures whose index modulo N is I, for N machines")
-      ->capture_default_str();
-  app.add_option("--save-intermediates", flags.intermediates_folder, "Folder for every latent and the low-res picture")
-      ->type_name("DIR");
-  add_output_options(app, flags.output,
-                     "File (.png, .jpg, .webp), folder/, pattern with %d {index} {seed} {prompt}, or - for stdout "
-                     "(default: fmboost_<seed>.png)");
-  add_run_options(app, flags.run);
-}
-
-void use_recipe(const Recipe& recipe, GenerateFlags& flags) {
-  flags.request = recipe.request;
-  flags.seed = static_cast<std::int64_t>(recipe.request.seed);
-  flags.no_boost = !recipe.request.boost;
-  flags.flow.flow = recipe.request.flow;
-  flags.flow.tiles = recipe.tiles;
-  flags.flow.tile = recipe.tiles.automatic ? "auto" : recipe.tiles.size == 0 ? "off" : std::to_string(recipe.tiles.size);
-  flags.run.device = recipe.device;
-  flags.run.dtype = recipe.dtype;
-  flags.run.threads = recipe.threads;
-  flags.output.quality = recipe.quality;
-}
-
-void finish_request(GenerateFlags& flags) {
-  finish(flags.flow);
-  flags.request.flow = flags.flow.flow;
-  flags.request.boost = !flags.no_boost;
-  if (flags.seed < 0) {
-    flags.seed = static_cast<std::int64_t>(random_seed());
-    log_info("random seed " + std::to_string(flags.seed));
-  }
-  flags.request.seed = static_cast<std::uint64_t>(flags.seed);
-  if (!flags.size.empty() && (flags.width != 0 || flags.height != 0)) {
-    throw UsageError("give --size or -W and -H, not both");
-  }
-  if ((flags.width != 0) != (flags.height != 0)) {
-    throw UsageError("-W and -H belong together; for a square there is --size N");
-  }
-  if (!flags.size.empty()) {
-    flags.request.size = parse_size(flags.size);
-  } else if (flags.width != 0) {
-    flags.request.size = Size{flags.width, flags.height};
-    check_size(*flags.request.size, "a picture");
-  }
-  if (!flags.base_size.empty()) {
-    flags.request.base_size = parse_size(flags.base_size);
-  }
-}
 
 /// One run of the command, from parsed flags to written files.
 class GenerateCommand {
@@ -139,8 +31,10 @@ class GenerateCommand {
   void plan_names();
   void open_models();
   void check_models() const;
+  std::vector<std::size_t> check_outputs();
+  void draw();
   void write(std::size_t index, const GeneratedPicture& picture);
-  void write_intermediates(std::size_t index, const GeneratedPicture& picture) const;
+  void fail(std::size_t index, const std::exception& error);
   nlohmann::json fields(std::size_t index) const;
   Recipe recipe_of(const GeneratePlan& plan) const;
 
@@ -241,31 +135,11 @@ Recipe GenerateCommand::recipe_of(const GeneratePlan& plan) const {
 }
 
 nlohmann::json GenerateCommand::fields(std::size_t index) const {
-  return {{"prompt", requests_[index].prompt},
-          {"seed", requests_[index].seed},
-          {"model", parts_->manifest().name}};
+  return {{"prompt", requests_[index].prompt}, {"seed", requests_[index].seed}, {"model", parts_->manifest().name}};
 }
 
-void GenerateCommand::write_intermediates(std::size_t index, const GeneratedPicture& picture) const {
-  const fs::path output = outputs_[index] == kStdout ? fs::path("stdout") : outputs_[index];
-  const fs::path folder = flags_.intermediates_folder;
-  fs::create_directories(folder);
-  const std::string stem = output.stem().string();
-  for (const auto& [name, tensor] : picture.intermediates) {
-    if (name == "low") {
-      Image low;
-      low.pixels = tensor.squeeze(0);
-      write_file_atomically(folder / (stem + "_low.png"), encode_image(low, {}));
-      continue;
-    }
-    // The first coupling's need no number.
-    std::string plain = name;
-    if (const auto dash = name.find('-'); dash != std::string::npos) {
-      const int number = std::stoi(name.substr(dash + 1));
-      plain = name.substr(0, dash) + (number == 0 ? "" : "_" + std::to_string(number + 1));
-    }
-    write_safetensors(folder / (stem + "_" + plain + ".safetensors"), {{"latent", tensor}});
-  }
+void GenerateCommand::fail(std::size_t index, const std::exception& error) {
+  results_->failed("picture " + std::to_string(numbers_[index] + 1), error, fields(index));
 }
 
 void GenerateCommand::write(std::size_t index, const GeneratedPicture& picture) {
@@ -278,11 +152,12 @@ void GenerateCommand::write(std::size_t index, const GeneratedPicture& picture) 
   nlohmann::json line = fields(index);
   try {
     if (!flags_.intermediates_folder.empty()) {
-      write_intermediates(index, picture);
+      const fs::path output = outputs_[index] == kStdout ? fs::path("stdout") : outputs_[index];
+      write_intermediates(flags_.intermediates_folder, output.stem().string(), picture);
     }
     write_image(image, outputs_[index], flags_.output);
-  } catch (const Error& error) {
-    results_->failed("picture " + std::to_string(numbers_[index] + 1), error, line);
+  } catch (const std::exception& error) {
+    fail(index, error);
     return;
   }
   line["width"] = picture.plan.size.width;
@@ -291,24 +166,9 @@ void GenerateCommand::write(std::size_t index, const GeneratedPicture& picture) 
   results_->done(outputs_[index], line);
 }
 
-int GenerateCommand::run() {
-  apply(flags_.run);
-  if (!flags_.from.empty()) {
-    source_ = read_recipe(flags_.from);
-  }
-  finish_request(flags_);
-  collect_requests();
-  plan_names();
-  open_models();
-  GeneratePipeline pipeline(parts_, booster_,
-                            {.batch_size = flags_.batch_size,
-                             .tiles = flags_.flow.tiles,
-                             .keep_intermediates = !flags_.intermediates_folder.empty()});
-  bar_ = std::make_unique<ProgressBar>(requests_.size(), flags_.run.quiet);
-  results_ = std::make_unique<Results>(requests_.size(), flags_.run, *bar_);
-  // What can be refused is refused before any work.
-  std::vector<GenerateRequest> accepted;
-  std::vector<std::size_t> indices;
+// What can be refused is refused before any work; returns the places of the rest.
+std::vector<std::size_t> GenerateCommand::check_outputs() {
+  std::vector<std::size_t> accepted;
   for (std::size_t i = 0; i < requests_.size(); ++i) {
     if (is_skipped(outputs_[i], flags_.output)) {
       results_->skipped(outputs_[i]);
@@ -316,23 +176,50 @@ int GenerateCommand::run() {
     }
     try {
       check_output(outputs_[i], flags_.output);
-      accepted.push_back(requests_[i]);
-      indices.push_back(i);
+      accepted.push_back(i);
     } catch (const Error& error) {
-      results_->failed("picture " + std::to_string(numbers_[i] + 1), error, fields(i));
+      fail(i, error);
     }
+  }
+  return accepted;
+}
+
+void GenerateCommand::draw() {
+  GeneratePipeline pipeline(parts_, booster_,
+                            {.batch_size = flags_.batch_size,
+                             .tiles = flags_.flow.tiles,
+                             .keep_intermediates = !flags_.intermediates_folder.empty()});
+  const std::vector<std::size_t> accepted = check_outputs();
+  std::vector<GenerateRequest> requests;
+  for (const auto i : accepted) {
+    requests.push_back(requests_[i]);
   }
   GenerateCallbacks callbacks;
   callbacks.progress = bar_->callback();
-  callbacks.finished = [&](std::size_t i, GeneratedPicture picture) { write(indices[i], picture); };
-  callbacks.failed = [&](std::size_t i, const std::exception& error) {
-    results_->failed("picture " + std::to_string(numbers_[indices[i]] + 1), error, fields(indices[i]));
-  };
+  callbacks.finished = [&](std::size_t i, GeneratedPicture picture) { write(accepted[i], picture); };
+  callbacks.failed = [&](std::size_t i, const std::exception& error) { fail(accepted[i], error); };
   callbacks.notice = [&](std::size_t, const std::string& text) {
     bar_->clear();
     log_warning(text);
   };
-  pipeline.run(accepted, callbacks);
+  pipeline.run(requests, callbacks);
+}
+
+int GenerateCommand::run() {
+  apply(flags_.run);
+  if (!flags_.from.empty()) {
+    source_ = read_recipe(flags_.from);
+  }
+  finish(flags_);
+  collect_requests();
+  plan_names();
+  if (!flags_.intermediates_folder.empty()) {
+    make_folder(flags_.intermediates_folder);
+  }
+  open_models();
+  bar_ = std::make_unique<ProgressBar>(requests_.size(), flags_.run.quiet);
+  results_ = std::make_unique<Results>(requests_.size(), flags_.run, *bar_);
+  draw();
   return results_->exit_code();
 }
 
@@ -340,7 +227,7 @@ int GenerateCommand::run() {
 
 std::function<int()> add_generate(CLI::App& app) {
   auto flags = std::make_shared<GenerateFlags>();
-  add_options(app, *flags);
+  add_generate_options(app, *flags);
   return [flags, &app] {
     if (!flags->from.empty()) {
       // The recipe gives the defaults, and the command line is read once more over them.

@@ -1,17 +1,18 @@
 #include "command.h"
+#include "command_app.h"
 #include "nearest.h"
+#include "results.h"
 
-#include <ATen/Version.h>
-#include <cstdio>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <csignal>
 #include <exception>
 #include <iostream>
-#include <new>
+#include <memory>
 #include <torch/version.h>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/interrupt.h"
 #include "fmboost/core/log.h"
-#include "fmboost/pipeline/memory_plan.h"
 
 namespace fmboost::tool {
 namespace {
@@ -19,6 +20,9 @@ namespace {
 constexpr Command kCommands[] = {
     {"generate", "Draw pictures from prompts", add_generate},
     {"upscale", "Enlarge existing pictures", add_upscale},
+    {"train", "Train a coupling on your own pictures", add_train},
+    {"encode", "Turn pictures into latents to train on", add_encode},
+    {"eval", "Measure how good pictures are, or an enlargement", add_eval},
     {"inspect", "Show what a bundle, a weight file or one of our pictures is", add_inspect},
     {"devices", "Show what this machine offers, and what `auto` takes", add_devices},
 };
@@ -28,46 +32,49 @@ std::vector<std::string>& stored_arguments() {
   return arguments;
 }
 
-std::string version_text() {
-  std::string cuda = "none";
-#ifdef FMBOOST_CUDA_VERSION
-  cuda = FMBOOST_CUDA_VERSION;
-#endif
-  return std::string("fmboost ") + FMBOOST_VERSION + "\nLibTorch " + TORCH_VERSION + "\nCUDA " + cuda;
+// The CUDA that LibTorch was built with, "13.0"; LibTorch without CUDA throws when it is asked.
+std::string cuda_version() {
+  try {
+    const long version = at::detail::getCUDAHooks().versionCUDART();
+    return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+  } catch (const c10::Error&) {
+    return "none";
+  }
 }
 
-std::vector<std::string> option_names(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const auto* option : app.get_options()) {
-    for (const auto& name : option->get_lnames()) {
-      names.push_back("--" + name);
-    }
-  }
-  return names;
+std::string version_text() {
+  return std::string("fmboost ") + FMBOOST_VERSION + "\nLibTorch " + TORCH_VERSION + "\nCUDA " + cuda_version();
 }
 
 // CLI11 lists what it did not understand; a user wants to know what they may have meant.
 std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
   const auto parsed = app.get_subcommands();
-  const CLI::App& command = parsed.empty() ? app : *parsed.front();
-  const std::string help = parsed.empty() ? "fmboost --help" : "fmboost " + command.get_name() + " --help";
+  const auto* command = parsed.empty() ? nullptr : dynamic_cast<const CommandApp*>(parsed.front());
+  const std::string help = command == nullptr ? "fmboost --help" : "fmboost " + command->get_name() + " --help";
   std::vector<std::string> extras = app.remaining(true);
   if (dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr || extras.empty()) {
-    return std::string(error.what()) + "; see `" + help + "`";
+    const std::string text = error.what();
+    const auto repeated = text.find(": At Most 1 required");
+    return (repeated == std::string::npos ? text : text.substr(0, repeated) + " is given more than once") + "; see `" +
+           help + "`";
   }
   const std::string word = extras.front().substr(0, extras.front().find('='));
-  std::vector<std::string> candidates = option_names(command);
+  std::vector<std::string> candidates =
+      command == nullptr ? std::vector<std::string>{"--help", "--version"} : command->option_names();
   std::string kind = "option";
   if (word.empty() || word.front() != '-') {
-    kind = parsed.empty() ? "command" : "argument";
+    kind = command == nullptr ? "command" : "argument";
     candidates.clear();
     for (const auto& known : kCommands) {
       candidates.emplace_back(known.name);
     }
   }
-  const std::string guess = kind == "argument" ? "" : nearest(word, candidates);
-  return "unknown " + kind + " '" + word + "'" + (guess.empty() ? "" : "; did you mean '" + guess + "'?") + " See `" +
-         help + "`";
+  std::string hint = kind == "argument" ? "" : nearest(word, candidates);
+  hint = hint.empty() ? "." : "; did you mean '" + hint + "'?";
+  if (kind == "argument" && command->get_option_no_throw("--prompt") != nullptr) {
+    hint = "; a prompt goes after -p, in quotes.";
+  }
+  return "unknown " + kind + " '" + word + "'" + hint + " See `" + help + "`";
 }
 
 int parse_and_run(int argc, char** argv) {
@@ -77,10 +84,20 @@ int parse_and_run(int argc, char** argv) {
   app.require_subcommand(0, 1);
   std::function<int()> chosen;
   for (const auto& command : kCommands) {
-    CLI::App* sub = app.add_subcommand(command.name, command.description);
-    sub->set_config("--config", "", "Read options from a TOML or INI file");
+    auto sub = std::make_shared<CommandApp>(command.description, command.name);
+    app.add_subcommand(sub);
     auto run = command.add(*sub);
-    sub->parse_complete_callback([&chosen, run] { chosen = run; });
+    sub->read_numbers_strictly();
+    sub->parse_complete_callback([&chosen, sub = sub.get(), run] {
+      sub->read_config();
+      chosen = run;
+      if (sub->wants_config_printed()) {
+        chosen = [sub] {
+          sub->print_config();
+          return 0;
+        };
+      }
+    });
   }
   try {
     app.parse(argc, argv);
@@ -94,24 +111,24 @@ int parse_and_run(int argc, char** argv) {
     std::cout << app.help();
     return 0;
   }
-  return chosen();
+  const auto run = chosen;  // --from parses once more, which sets it anew
+  return run();
 }
 
 int report(const std::exception& error) {
-  int code = static_cast<int>(ExitCode::runtime);
-  std::string text = error.what();
-  if (const auto* known = dynamic_cast<const Error*>(&error)) {
-    code = static_cast<int>(known->code());
-  } else if (is_out_of_memory(error)) {
-    code = static_cast<int>(ExitCode::memory);
-    text = "memory ran out; ask for a smaller size, --tile or --batch-size";
-  } else if (const auto* torch_error = dynamic_cast<const c10::Error*>(&error)) {
-    text = torch_error->what_without_backtrace();
-    text = text.substr(0, text.find('\n'));
-  }
-  log_error(text);
+  log_error(message_of(error));
   log_debug(error.what());
-  return code;
+  return exit_code_of(error);
+}
+
+// What could not be written to stdout is missing there, however well the rest went.
+int checked_stdout(int code) {
+  std::cout.flush();
+  if (std::cout || code != 0) {
+    return code;
+  }
+  log_error("cannot write to stdout");
+  return static_cast<int>(ExitCode::runtime);
 }
 
 }  // namespace
@@ -124,8 +141,9 @@ int run(int argc, char** argv) {
   stored_arguments().assign(argv + 1, argv + argc);
   configure_logging(Verbosity::normal);
   install_interrupt_handlers();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is then an error like a full disk
   try {
-    return parse_and_run(argc, argv);
+    return checked_stdout(parse_and_run(argc, argv));
   } catch (const std::exception& error) {
     return report(error);
   }

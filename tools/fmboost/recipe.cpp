@@ -1,6 +1,8 @@
 #include "recipe.h"
 
 #include <algorithm>
+#include <exception>
+#include <utility>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/files.h"
@@ -20,6 +22,24 @@ void put(json& target, const char* key, const std::optional<T>& value) {
   }
 }
 
+struct WrongValue : std::exception {};
+
+// JSON's own conversions would cut fractions off and let numbers wrap around.
+template <typename Integer>
+Integer whole(const json& value) {
+  const bool fits = value.is_number_unsigned()  ? std::in_range<Integer>(value.get<std::uint64_t>())
+                    : value.is_number_integer() ? std::in_range<Integer>(value.get<std::int64_t>())
+                                                : false;
+  if (!fits) {
+    throw WrongValue();
+  }
+  return value.get<Integer>();
+}
+
+double number(const json& value) {
+  return value.is_number() ? value.get<double>() : throw WrongValue();
+}
+
 // Each reader takes one key's value into the request.
 struct Setting {
   const char* key;
@@ -29,21 +49,24 @@ struct Setting {
 constexpr Setting kSettings[] = {
     {"prompt", [](const json& v, GenerateRequest& r) { v.get_to(r.prompt); }},
     {"negative_prompt", [](const json& v, GenerateRequest& r) { v.get_to(r.negative_prompt); }},
-    {"seed", [](const json& v, GenerateRequest& r) { v.get_to(r.seed); }},
-    {"size", [](const json& v, GenerateRequest& r) { r.size = parse_size(v.is_number() ? v.dump() : v.get<std::string>()); }},
+    {"seed", [](const json& v, GenerateRequest& r) { r.seed = whole<std::uint64_t>(v); }},
+    {"size",
+     [](const json& v, GenerateRequest& r) { r.size = parse_size(v.is_number() ? v.dump() : v.get<std::string>()); }},
     {"base_size", [](const json& v, GenerateRequest& r) { r.base_size = parse_size(v.get<std::string>()); }},
-    {"steps", [](const json& v, GenerateRequest& r) { r.steps = v.get<int>(); }},
-    {"guidance", [](const json& v, GenerateRequest& r) { r.guidance = v.get<double>(); }},
+    {"steps", [](const json& v, GenerateRequest& r) { r.steps = whole<int>(v); }},
+    {"guidance", [](const json& v, GenerateRequest& r) { r.guidance = number(v); }},
     {"sampler", [](const json& v, GenerateRequest& r) { r.sampler = v.get<std::string>(); }},
     {"karras", [](const json& v, GenerateRequest& r) { r.karras = v.get<bool>(); }},
     {"boost", [](const json& v, GenerateRequest& r) { r.boost = v.get<bool>(); }},
-    {"flow_steps", [](const json& v, GenerateRequest& r) { r.flow.steps = v.get<int>(); }},
+    {"flow_steps", [](const json& v, GenerateRequest& r) { r.flow.steps = whole<int>(v); }},
     {"flow_solver", [](const json& v, GenerateRequest& r) { r.flow.solver = v.get<std::string>(); }},
-    {"flow_noise", [](const json& v, GenerateRequest& r) { r.flow.noising_step = v.get<int>(); }},
+    {"flow_noise", [](const json& v, GenerateRequest& r) { r.flow.noising_step = whole<int>(v); }},
     {"coupling", [](const json& v, GenerateRequest& r) { r.flow.upsampling = parse_upsampling(v.get<std::string>()); }},
 };
 
-json identity_json(const ModelIdentity& model) { return {{"name", model.name}, {"hash", model.hash}}; }
+json identity_json(const ModelIdentity& model) {
+  return {{"name", model.name}, {"hash", model.hash}};
+}
 
 ModelIdentity read_identity(const json& value) {
   return {value.at("name").get<std::string>(), value.at("hash").get<std::string>()};
@@ -99,8 +122,8 @@ json settings_json(const GenerateRequest& request) {
 
 void read_settings(const json& source, const std::string& origin, GenerateRequest& request) {
   for (const auto& [key, value] : source.items()) {
-    const auto* const found =
-        std::find_if(std::begin(kSettings), std::end(kSettings), [&, name = key](const Setting& s) { return name == s.key; });
+    const auto* const found = std::find_if(std::begin(kSettings), std::end(kSettings),
+                                           [&, name = key](const Setting& s) { return name == s.key; });
     if (found == std::end(kSettings)) {
       std::string known;
       for (const auto& setting : kSettings) {
@@ -110,10 +133,11 @@ void read_settings(const json& source, const std::string& origin, GenerateReques
     }
     try {
       found->read(value, request);
-    } catch (const json::exception&) {
-      throw UsageError(origin + ": '" + key + "' cannot be " + value.dump());
     } catch (const UsageError& error) {
       throw UsageError(origin + ": " + error.what());
+    } catch (const std::exception&) {
+      throw UsageError(origin + ": '" + key + "' cannot be " +
+                       value.dump(-1, ' ', false, json::error_handler_t::replace));
     }
   }
 }
@@ -139,8 +163,8 @@ Recipe parse_recipe(const std::string& text, const std::string& origin) {
     const json source = json::parse(text);
     const int schema = source.at("schema").get<int>();
     if (schema > kSchema) {
-      throw UsageError("'" + origin + "' was made by a newer fmboost (schema " + std::to_string(schema) + ", known is " +
-                       std::to_string(kSchema) + ")");
+      throw UsageError("'" + origin + "' was made by a newer fmboost (schema " + std::to_string(schema) +
+                       ", known is " + std::to_string(kSchema) + ")");
     }
     if (source.at("command") != "generate") {
       throw UsageError("'" + origin + "' was made by `fmboost " + source.at("command").get<std::string>() +
@@ -172,7 +196,8 @@ Recipe read_recipe(const std::filesystem::path& picture) {
       return parse_recipe(text, picture.string());
     }
   }
-  throw UsageError("'" + picture.string() + "' holds no fmboost data: it was made by another program, or they were stripped");
+  throw UsageError("'" + picture.string() +
+                   "' holds no fmboost data: it was made by another program, or they were stripped");
 }
 
 std::string parameters_text(const GeneratePlan& plan, const Recipe& recipe, const Manifest& booster) {

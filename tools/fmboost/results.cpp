@@ -1,18 +1,18 @@
 #include "results.h"
 
-#include <c10/util/Exception.h>
-#include <unistd.h>
+#include "output_names.h"
 
+#include <c10/util/Exception.h>
 #include <cerrno>
 #include <cstring>
 #include <iostream>
+#include <unistd.h>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/files.h"
 #include "fmboost/core/log.h"
 #include "fmboost/image/encode.h"
 #include "fmboost/pipeline/memory_plan.h"
-#include "output_names.h"
 
 namespace fmboost::tool {
 namespace {
@@ -49,6 +49,15 @@ std::string message_of(const std::exception& error) {
   return error.what();
 }
 
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error || ::access(folder.c_str(), W_OK) != 0) {
+    throw Error("cannot write into the folder '" + folder.string() +
+                "': " + (error ? error.message() : std::string(std::strerror(errno))));
+  }
+}
+
 void check_output(const fs::path& file, const OutputOptions& options) {
   if (file == kStdout) {
     return;
@@ -60,12 +69,7 @@ void check_output(const fs::path& file, const OutputOptions& options) {
   if (fs::is_directory(file, error)) {
     throw Error("'" + file.string() + "' is a folder");
   }
-  const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
-  fs::create_directories(folder, error);
-  if (error || ::access(folder.c_str(), W_OK) != 0) {
-    throw Error("cannot write into the folder '" + folder.string() + "': " +
-                (error ? error.message() : std::string(std::strerror(errno))));
-  }
+  make_folder(file.has_parent_path() ? file.parent_path() : fs::path("."));
 }
 
 bool is_skipped(const fs::path& file, const OutputOptions& options) {

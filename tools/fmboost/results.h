@@ -13,6 +13,9 @@
 
 namespace fmboost::tool {
 
+/// Makes the folder where it is not there yet. Throws Error when it cannot be written into.
+void make_folder(const std::filesystem::path& folder);
+
 /// Throws UsageError-like Error (exit 1) when the file exists and may not be overwritten, and creates its folder.
 void check_output(const std::filesystem::path& file, const OutputOptions& options);
 

@@ -1,18 +1,19 @@
+#include "command.h"
+#include "common_options.h"
+#include "image_sources.h"
+#include "output_names.h"
+#include "results.h"
+
 #include <iostream>
 #include <iterator>
 #include <memory>
 
-#include "command.h"
-#include "common_options.h"
 #include "fmboost/core/error.h"
 #include "fmboost/core/files.h"
 #include "fmboost/core/interrupt.h"
 #include "fmboost/core/log.h"
 #include "fmboost/image/decode.h"
 #include "fmboost/pipeline/upscale.h"
-#include "image_sources.h"
-#include "output_names.h"
-#include "results.h"
 
 namespace fmboost::tool {
 namespace {
@@ -31,9 +32,9 @@ struct UpscaleFlags {
 };
 
 void add_options(CLI::App& app, UpscaleFlags& flags) {
-  app.add_option("inputs", flags.inputs, "Pictures, folders of pictures, or - for stdin")->required();
-  auto* scale = app.add_option("--scale", flags.options.scale, "How many times larger each side becomes")
-                    ->capture_default_str();
+  app.add_option("inputs", flags.inputs, "Pictures, folders of pictures, or - for stdin");
+  auto* scale =
+      app.add_option("--scale", flags.options.scale, "How many times larger each side becomes")->capture_default_str();
   app.add_option("--size", flags.size, "N: the longer side in pixels; WxH: the exact size")->excludes(scale);
   app.add_option("--back-project", flags.options.back_projection,
                  "Rounds that bring the result back to what the source says (default: the bundle's)");
@@ -59,6 +60,10 @@ std::string factor_text(const UpscaleFlags& flags) {
     text.pop_back();
   }
   return text + "x";
+}
+
+std::string title(const ImageSource& source) {
+  return source.file == "-" ? "stdin" : source.file.string();
 }
 
 std::vector<std::byte> read_source(const ImageSource& source) {
@@ -93,7 +98,7 @@ std::vector<fs::path> plan_names(const UpscaleFlags& flags, const std::vector<Im
     std::string name = sources[i].name;
     // photo.jpg beside photo.png: the second one keeps its suffix in its name.
     for (std::size_t k = 0; k < i; ++k) {
-      if (names[k].name == name) {
+      if (names[k].name == name && sources[i].file.extension() != sources[k].file.extension()) {
         name = sources[i].file.filename().string();
       }
     }
@@ -107,10 +112,10 @@ std::vector<fs::path> plan_names(const UpscaleFlags& flags, const std::vector<Im
 }
 
 // Enlarges and writes one picture; what goes wrong is thrown.
-void upscale_one(const UpscaleFlags& flags, UpscalePipeline& pipeline, const ImageSource& source, const fs::path& output,
-                 ProgressBar& bar, Results& results, nlohmann::json line) {
+void upscale_one(const UpscaleFlags& flags, UpscalePipeline& pipeline, const ImageSource& source,
+                 const fs::path& output, ProgressBar& bar, Results& results, nlohmann::json line) {
   check_output(output, flags.output);
-  const Image image = decode_image(read_source(source), source.file.string());
+  const Image image = decode_image(read_source(source), title(source));
   std::map<std::string, double> seconds;
   Image result = pipeline.run(image, bar.callback(), &seconds);
   if (flags.strip) {
@@ -128,6 +133,9 @@ void upscale_one(const UpscaleFlags& flags, UpscalePipeline& pipeline, const Ima
 
 int run_upscale(UpscaleFlags flags) {
   apply(flags.run);
+  if (flags.inputs.empty()) {
+    throw UsageError("give at least one picture or folder to enlarge, or - for stdin");
+  }
   finish_options(flags);
   const auto sources = collect_sources(flags.inputs);
   const auto outputs = plan_names(flags, sources);
@@ -141,9 +149,8 @@ int run_upscale(UpscaleFlags flags) {
       results.skipped(outputs[i]);
       continue;
     }
-    const nlohmann::json line = {{"input", sources[i].file.string()},
-                                 {"seed", flags.options.seed},
-                                 {"model", parts->manifest().name}};
+    const nlohmann::json line = {
+        {"input", sources[i].file.string()}, {"seed", flags.options.seed}, {"model", parts->manifest().name}};
     try {
       upscale_one(flags, pipeline, sources[i], outputs[i], bar, results, line);
     } catch (const Interrupted&) {
@@ -151,7 +158,7 @@ int run_upscale(UpscaleFlags flags) {
     } catch (const ModelError&) {
       throw;
     } catch (const std::exception& error) {
-      results.failed("'" + sources[i].file.string() + "'", error, line);
+      results.failed("'" + title(sources[i]) + "'", error, line);
     }
   }
   return results.exit_code();

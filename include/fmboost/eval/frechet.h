@@ -29,11 +29,14 @@ class FeatureStatistics {
 /// Whether fewer vectors than a covariance of full rank needs may be compared.
 enum class FewPictures { refuse, allow };
 
+/// Throws Error when sets of `a` and `b` pictures with `width` features each are too small to be compared: below two
+/// pictures there is no covariance, and unless `few` allows it there must be more pictures than features. Otherwise the
+/// covariance has no full rank, and the distance depends on the number of pictures more than on the pictures.
+void check_picture_counts(std::int64_t a, std::int64_t b, std::int64_t width, FewPictures few);
+
 /// The Frechet distance of two Gaussians, |m_a - m_b|^2 + tr(A + B - 2 (A B)^(1/2)) (Heusel et al. 2017; squared, as
 /// FID is given). tr (A B)^(1/2) is computed as the trace of the root of the symmetric A^(1/2) B A^(1/2), in float64.
-/// Throws Error when the widths differ, when there are fewer than two vectors, and, unless `few` allows it, when there
-/// are not more vectors than features: the covariance has no full rank then, and the distance depends on the number of
-/// pictures more than on the pictures.
+/// Throws Error when the widths differ, and what check_picture_counts throws.
 double frechet_distance(const FeatureStatistics& a, const FeatureStatistics& b, FewPictures few = FewPictures::refuse);
 
 }  // namespace fmboost

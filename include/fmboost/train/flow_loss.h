@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <torch/types.h>
+
+#include "fmboost/flow/coupling.h"
+#include "fmboost/flow/path.h"
+#include "fmboost/train/pair_dataset.h"
+
+namespace fmboost {
+
+/// What the network is taught: the path, and where it starts. The published training is the defaults.
+struct FlowLossOptions {
+  PathKind path = PathKind::linear;
+  double sigma_min = 0.0;                   ///< noise on top of x_t, linear path only
+  Upsampling upsampling = Upsampling::psu;  ///< psu: the data's context has been enlarged already
+  int noising_step = 400;                   ///< of 1000, how noisy x0 is; 0 and less: x0 is the context
+  bool start_from_noise = false;            ///< x0 is noise alone
+  bool with_context = true;                 ///< the network sees the context
+
+  /// Throws UsageError naming what is out of range.
+  void check() const;
+};
+
+/// Everything that is random about the loss of a batch. Noises are standard normal, of the latent's shape, and
+/// undefined where the options do without.
+struct FlowDraw {
+  torch::Tensor t;           ///< (B), U(0, 1), float32
+  torch::Tensor start;       ///< of x0
+  torch::Tensor path;        ///< of sigma_min
+  torch::Tensor upsampling;  ///< of noise upsampling
+  std::uint64_t dropout_seed = 0;
+};
+
+/// Draws for the samples that have these numbers in the run. A sample's draw depends on the seed and its number alone:
+/// it is the same in whatever batch, process or continued run the sample stands. float32 on the CPU.
+FlowDraw draw_flow(const FlowLossOptions& options, at::IntArrayRef latent_shape, std::uint64_t seed,
+                   std::span<const std::int64_t> sample_numbers);
+
+/// What the network is given and what it should answer.
+struct FlowTask {
+  torch::Tensor x;         ///< x_t, (B, C, H, W)
+  torch::Tensor t;         ///< (B)
+  torch::Tensor context;   ///< (B, C, H, W), or undefined
+  torch::Tensor velocity;  ///< u_t, (B, C, H, W)
+};
+
+/// The batch and the draw lie on one device. Throws Error when context and latent do not fit the upsampling.
+FlowTask make_flow_task(const FlowLossOptions& options, const LatentBatch& batch, const FlowDraw& draw);
+
+/// Mean over everything of (v - u)^2, computed in float32; a scalar on the device.
+torch::Tensor flow_matching_loss(const torch::Tensor& predicted, const torch::Tensor& velocity);
+
+}  // namespace fmboost

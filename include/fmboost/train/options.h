@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "fmboost/nn/cfm_unet_options.h"
+#include "fmboost/train/ema.h"
+#include "fmboost/train/flow_loss.h"
+#include "fmboost/train/lr_schedule.h"
+#include "fmboost/train/optimizer.h"
+
+namespace fmboost {
+
+/// The published training's network: CfmUnetOptions' defaults with softmax attention.
+CfmUnetOptions published_cfm_network();
+
+/// What decides the weights of a training, given its data. The defaults are the published training
+/// (https://github.com/CompVis/fm-boosting).
+struct TrainOptions {
+  FlowLossOptions flow;
+  CfmUnetOptions network = published_cfm_network();
+  OptimizerOptions optimizer;
+  LrScheduleOptions schedule;
+  EmaOptions ema;
+  double clip_norm = 0.0;                       ///< largest norm of the gradient over all weights; 0: no limit
+  std::int64_t accumulate = 1;                  ///< batches whose gradients are averaged into one step
+  std::string precision = "bf16-mixed";         ///< bf16-mixed (autocast; weights stay float32) or float32
+  std::string memory_format = "channels-last";  ///< of weights and activations: channels-last or contiguous
+  std::int64_t batch_size = 8;                  ///< samples a process and batch
+  std::int64_t steps = 100000;                  ///< optimizer steps of the whole run
+  std::uint64_t seed = 42;
+
+  /// Throws UsageError or ModelError naming what is out of range.
+  void check() const;
+};
+
+/// Every field under its name, nested as the structs are.
+nlohmann::json to_json(const TrainOptions& options);
+
+}  // namespace fmboost

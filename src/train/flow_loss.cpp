@@ -1,0 +1,90 @@
+#include "fmboost/train/flow_loss.h"
+
+#include <string>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/random.h"
+
+namespace fmboost {
+namespace {
+
+bool needs_start_noise(const FlowLossOptions& options) {
+  return options.start_from_noise || options.noising_step > 0;
+}
+
+torch::Tensor upsampled_context(const FlowLossOptions& options, const LatentBatch& batch, const FlowDraw& draw) {
+  const torch::Tensor& latent = batch.latent;
+  const torch::Tensor& context = batch.context;
+  const bool same_size = latent.sizes() == context.sizes();
+  if (options.upsampling == Upsampling::psu || options.upsampling == Upsampling::identity) {
+    if (!same_size) {
+      throw Error(c10::str("with the coupling ", upsampling_name(options.upsampling),
+                           " context and latent must be of one size; '", batch.keys.empty() ? "?" : batch.keys.front(),
+                           "' has a context ", context.sizes(), " beside a latent ", latent.sizes(),
+                           "; for data with small contexts use lsu"));
+    }
+    return context;
+  }
+  if (same_size) {
+    throw Error("with the coupling " + upsampling_name(options.upsampling) +
+                " the context must be smaller than the latent; '" + (batch.keys.empty() ? "?" : batch.keys.front()) +
+                "' has them of one size: this data was made for psu");
+  }
+  return upsample_latent(context, options.upsampling, latent.size(2), latent.size(3), draw.upsampling);
+}
+
+}  // namespace
+
+void FlowLossOptions::check() const {
+  const Path checked(path, sigma_min);
+  if (noising_step > 999) {
+    throw UsageError("the noising step must be at most 999, not " + std::to_string(noising_step));
+  }
+}
+
+FlowDraw draw_flow(const FlowLossOptions& options, at::IntArrayRef latent_shape, std::uint64_t seed,
+                   std::span<const std::int64_t> sample_numbers) {
+  TORCH_CHECK(latent_shape.size() == 4 && latent_shape[0] == static_cast<std::int64_t>(sample_numbers.size()),
+              "draw_flow needs one number a sample");
+  const torch::NoGradGuard no_grad;
+  FlowDraw draw;
+  draw.t = torch::empty({latent_shape[0]});
+  const auto noise = [&](bool needed) { return needed ? torch::empty(latent_shape) : torch::Tensor(); };
+  draw.start = noise(needs_start_noise(options));
+  draw.path = noise(options.sigma_min > 0);
+  draw.upsampling = noise(options.upsampling == Upsampling::noise_upsampling);
+  const std::uint64_t stream = derive_seed(seed, "flow matching");
+  const auto sample_seed = [&](std::int64_t number, const char* purpose) {
+    return derive_seed(stream + static_cast<std::uint64_t>(number), purpose);
+  };
+  draw.dropout_seed = sample_seed(sample_numbers.front(), "dropout");
+  for (std::int64_t i = 0; i < latent_shape[0]; ++i) {
+    const auto number = sample_numbers[static_cast<std::size_t>(i)];
+    at::Generator generator = cpu_generator(sample_seed(number, "sample"));
+    draw.t[i].uniform_(0, 1, generator);
+    for (const auto& field : {draw.start, draw.path, draw.upsampling}) {
+      if (field.defined()) {
+        field[i].normal_(0, 1, generator);
+      }
+    }
+  }
+  return draw;
+}
+
+FlowTask make_flow_task(const FlowLossOptions& options, const LatentBatch& batch, const FlowDraw& draw) {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor context = upsampled_context(options, batch, draw);
+  const torch::Tensor x0 =
+      options.start_from_noise ? draw.start : noised_start(context, draw.start, options.noising_step);
+  const Path path(options.path, options.sigma_min);
+  return {.x = path.interpolate(draw.t, x0, batch.latent, draw.path),
+          .t = draw.t,
+          .context = options.with_context ? context : torch::Tensor(),
+          .velocity = path.velocity(draw.t, x0, batch.latent)};
+}
+
+torch::Tensor flow_matching_loss(const torch::Tensor& predicted, const torch::Tensor& velocity) {
+  return at::mse_loss(predicted.to(torch::kFloat32), velocity.to(torch::kFloat32));
+}
+
+}  // namespace fmboost

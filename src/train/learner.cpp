@@ -1,0 +1,156 @@
+#include "fmboost/train/learner.h"
+
+#include "autocast.h"
+
+#include <utility>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/random.h"
+#include "fmboost/nn/cfm_unet.h"
+#include "fmboost/nn/load_weights.h"
+
+namespace fmboost {
+namespace {
+
+at::MemoryFormat parse_memory_format(const std::string& name) {
+  return name == "contiguous" ? at::MemoryFormat::Contiguous : at::MemoryFormat::ChannelsLast;
+}
+
+std::shared_ptr<CfmUnetImpl> make_network(const TrainOptions& options, torch::Device device, at::MemoryFormat format) {
+  options.check();
+  torch::manual_seed(derive_seed(options.seed, "weights"));
+  auto network = std::make_shared<CfmUnetImpl>(options.network);
+  network->to(device);
+  for (auto& parameter : network->parameters()) {
+    if (parameter.dim() == 4) {
+      parameter.set_data(parameter.contiguous(format));
+    }
+  }
+  return network;
+}
+
+std::shared_ptr<CfmUnetImpl> make_average(const TrainOptions& options, torch::Device device, at::MemoryFormat format) {
+  auto network = make_network(options, device, format);
+  network->eval();
+  for (auto& parameter : network->parameters()) {
+    parameter.set_requires_grad(false);
+  }
+  return network;
+}
+
+void add_named(NamedTensors& state, const std::string& prefix, const CfmUnetImpl& network,
+               const std::vector<torch::Tensor>& tensors) {
+  std::size_t i = 0;
+  for (const auto& item : network.named_parameters()) {
+    state.emplace_back(prefix + item.key(), tensors[i++]);
+  }
+}
+
+// Through pinned memory, so that the host does not wait for the copy.
+torch::Tensor place(const torch::Tensor& tensor, torch::Device device) {
+  return device.is_cuda() && tensor.is_cpu() ? tensor.pin_memory().to(device, /*non_blocking=*/true)
+                                             : tensor.to(device);
+}
+
+FlowDraw place(const FlowDraw& draw, torch::Device device) {
+  const auto move = [&](const torch::Tensor& tensor) { return tensor.defined() ? place(tensor, device) : tensor; };
+  return {move(draw.t), move(draw.start), move(draw.path), move(draw.upsampling), draw.dropout_seed};
+}
+
+std::string name_of(const LatentBatch& batch) {
+  return batch.keys.empty() ? "a batch" : "the batch of '" + batch.keys.front() + "'";
+}
+
+}  // namespace
+
+Learner::Learner(const TrainOptions& options, torch::Device device)
+    : options_(options),
+      device_(device),
+      format_(parse_memory_format(options.memory_format)),
+      network_(make_network(options, device, format_)),
+      ema_network_(make_average(options, device, format_)),
+      optimizer_(network_->parameters(), options.optimizer),
+      ema_(network_->parameters(), ema_network_->parameters(), options.ema) {
+  network_->train();
+}
+
+void Learner::check(const LatentBatch& batch) const {
+  const torch::Tensor& latent = batch.latent;
+  const std::int64_t channels = options_.network.out_channels;
+  if (latent.dim() != 4 || latent.size(1) != channels || batch.context.dim() != 4 ||
+      batch.context.size(1) != channels) {
+    throw Error(c10::str(name_of(batch), " has latents ", latent.sizes(), " and contexts ", batch.context.sizes(),
+                         "; the network needs ", channels,
+                         " channels: the data was made with another autoencoder than the model's"));
+  }
+  const std::int64_t multiple = options_.network.size_multiple();
+  if (latent.size(2) % multiple != 0 || latent.size(3) % multiple != 0) {
+    throw Error(c10::str(name_of(batch), " has latents of ", latent.size(2), "x", latent.size(3),
+                         " sites; the network needs multiples of ", multiple, ": choose a crop that is one"));
+  }
+}
+
+torch::Tensor Learner::backward(const LatentBatch& batch, const FlowDraw& draw) {
+  check(batch);
+  LatentBatch placed = batch;
+  placed.latent = place(batch.latent, device_);
+  placed.context = place(batch.context, device_);
+  const FlowTask task = make_flow_task(options_.flow, placed, place(draw, device_));
+  if (options_.network.dropout > 0) {
+    torch::manual_seed(draw.dropout_seed);
+  }
+  const torch::Tensor predicted = forward(*network_, task.x, task.t, task.context);
+  torch::Tensor loss = flow_matching_loss(predicted, task.velocity);
+  (loss / static_cast<double>(options_.accumulate)).backward();
+  return loss.detach();
+}
+
+torch::Tensor Learner::forward(CfmUnetImpl& network, const torch::Tensor& x, const torch::Tensor& t,
+                               const torch::Tensor& context) const {
+  const Autocast mixed(options_.precision == "bf16-mixed", device_, torch::kBFloat16);
+  return network.forward(x.contiguous(format_), t, context.defined() ? context.contiguous(format_) : context);
+}
+
+torch::Tensor Learner::averaged_velocity(const torch::Tensor& x, double t, const torch::Tensor& context) const {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor time = torch::full({x.size(0)}, t, x.options().dtype(torch::kFloat32));
+  return forward(*ema_network_, x, time, context).to(torch::kFloat32);
+}
+
+torch::Tensor Learner::step(bool measure_norm) {
+  torch::Tensor norm;
+  if (options_.clip_norm > 0) {
+    norm = clip_global_norm(optimizer_.gradients(), options_.clip_norm);
+  } else if (measure_norm) {
+    norm = global_norm(optimizer_.gradients());
+  }
+  optimizer_.step(learning_rate());
+  optimizer_.clear_gradients();
+  ema_.update();
+  return norm;
+}
+
+double Learner::learning_rate() const {
+  return options_.optimizer.lr * options_.schedule.factor(steps_done(), options_.steps);
+}
+
+NamedTensors Learner::state() const {
+  NamedTensors state;
+  add_named(state, "model.", *network_, network_->parameters());
+  add_named(state, "ema.", *network_, ema_network_->parameters());
+  add_named(state, "exp_avg.", *network_, optimizer_.first_moments());
+  add_named(state, "exp_avg_sq.", *network_, optimizer_.second_moments());
+  return state;
+}
+
+void Learner::set_progress(std::int64_t steps, std::int64_t ema_updates) {
+  optimizer_.set_steps(steps);
+  ema_.set_updates(ema_updates);
+}
+
+void Learner::load_weights(const SafetensorsFile& file, const std::string& prefix) {
+  load_strictly(*network_, file, prefix);
+  load_strictly(*ema_network_, file, prefix);
+}
+
+}  // namespace fmboost

@@ -1,0 +1,81 @@
+#include "fmboost/train/options.h"
+
+#include <nlohmann/json.hpp>
+
+#include "fmboost/core/error.h"
+
+namespace fmboost {
+namespace {
+
+void require(bool condition, const std::string& message) {
+  if (!condition) {
+    throw UsageError(message);
+  }
+}
+
+}  // namespace
+
+CfmUnetOptions published_cfm_network() {
+  CfmUnetOptions options;
+  options.use_linear_attn = false;
+  return options;
+}
+
+void TrainOptions::check() const {
+  flow.check();
+  network.check();
+  optimizer.check();
+  schedule.check();
+  ema.check();
+  require(clip_norm >= 0,
+          "the gradient's largest norm must be at least 0 (no limit), not " + std::to_string(clip_norm));
+  require(accumulate >= 1 && accumulate <= 65536,
+          "gradients are accumulated over 1 to 65536 batches, not " + std::to_string(accumulate));
+  require(precision == "float32" || precision == "bf16-mixed",
+          "the precision must be float32 or bf16-mixed, not '" + precision + "'");
+  require(memory_format == "channels-last" || memory_format == "contiguous",
+          "the memory format must be channels-last or contiguous, not '" + memory_format + "'");
+  require(batch_size >= 1 && batch_size <= 65536, "a batch has 1 to 65536 samples, not " + std::to_string(batch_size));
+  require(steps >= 1, "a training has at least 1 step, not " + std::to_string(steps));
+  const std::int64_t with_context = flow.with_context ? 2 : 1;
+  require(network.in_channels == with_context * network.out_channels,
+          "the network must take " + std::to_string(with_context * network.out_channels) + " channels (x_t" +
+              (flow.with_context ? " and the context" : "") + ") and not " + std::to_string(network.in_channels));
+}
+
+nlohmann::json to_json(const TrainOptions& o) {
+  return {{"flow",
+           {{"path", path_name(o.flow.path)},
+            {"sigma_min", o.flow.sigma_min},
+            {"upsampling", upsampling_name(o.flow.upsampling)},
+            {"noising_step", o.flow.noising_step},
+            {"start_from_noise", o.flow.start_from_noise},
+            {"with_context", o.flow.with_context}}},
+          {"network", to_json(o.network)},
+          {"optimizer",
+           {{"method", o.optimizer.method},
+            {"lr", o.optimizer.lr},
+            {"beta1", o.optimizer.beta1},
+            {"beta2", o.optimizer.beta2},
+            {"eps", o.optimizer.eps},
+            {"weight_decay", o.optimizer.weight_decay},
+            {"kernels", o.optimizer.kernels}}},
+          {"schedule",
+           {{"shape", o.schedule.shape},
+            {"warmup_steps", o.schedule.warmup_steps},
+            {"final_factor", o.schedule.final_factor}}},
+          {"ema",
+           {{"beta", o.ema.beta},
+            {"update_after_step", o.ema.update_after_step},
+            {"update_every", o.ema.update_every},
+            {"power", o.ema.power}}},
+          {"clip_norm", o.clip_norm},
+          {"accumulate", o.accumulate},
+          {"precision", o.precision},
+          {"memory_format", o.memory_format},
+          {"batch_size", o.batch_size},
+          {"steps", o.steps},
+          {"seed", o.seed}};
+}
+
+}  // namespace fmboost

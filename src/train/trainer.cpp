@@ -1,0 +1,287 @@
+#include "fmboost/train/trainer.h"
+
+#include <algorithm>
+#include <array>
+#include <c10/core/CachingDeviceAllocator.h>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <utility>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/interrupt.h"
+#include "fmboost/core/log.h"
+#include "fmboost/core/memory_probe.h"
+#include "fmboost/core/placement.h"
+
+namespace fmboost {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+std::string printed(const char* format, double value) {
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), format, value);
+  return text.data();
+}
+
+std::string clock_text(double seconds) {
+  const auto whole = static_cast<long long>(seconds);
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "%lld:%02lld:%02lld", whole / 3600, whole / 60 % 60, whole % 60);
+  return text.data();
+}
+
+std::int64_t peak_memory(torch::Device device) {
+  if (!device.is_cuda()) {
+    return peak_resident_memory();
+  }
+  const auto stats = c10::getDeviceAllocator(device.type())->getDeviceStats(device.index());
+  return stats.allocated_bytes[static_cast<std::size_t>(c10::CachingAllocator::StatType::AGGREGATE)].peak;
+}
+
+std::string joined(const std::vector<std::string>& keys) {
+  constexpr std::size_t kNamed = 64;
+  std::string text;
+  for (std::size_t i = 0; i < std::min(keys.size(), kNamed); ++i) {
+    text += (i == 0 ? "" : ", ") + keys[i];
+  }
+  return text + (keys.size() > kNamed ? ", ..." : "");
+}
+
+}  // namespace
+
+void TrainerOptions::check() const {
+  if (log_every < 1 || validate_every < 0 || checkpoint_every < 0) {
+    throw UsageError("a run reports every 1 or more steps, and validates and saves every 0 (never) or more");
+  }
+}
+
+std::string to_text(const TrainReport& report) {
+  return "step " + std::to_string(report.step) + "/" + std::to_string(report.steps) + ", loss " +
+         printed("%.5g", report.loss) + ", gradient " + printed("%.3g", report.gradient_norm) + ", lr " +
+         printed("%.3g", report.learning_rate) + ", " + printed("%.3g", report.images_per_second) +
+         " images/s, data wait " + printed("%.1f", 100 * report.data_wait) + " %, memory " +
+         format_bytes(report.memory) + ", " + clock_text(report.seconds_left) + " left";
+}
+
+Trainer::Trainer(Learner& learner, PairLoader& loader, Workers& workers, CheckpointFolder* checkpoints,
+                 TrainerOptions options, TrainerObserver observer)
+    : learner_(learner),
+      loader_(loader),
+      workers_(workers),
+      checkpoints_(checkpoints),
+      options_(options),
+      observer_(std::move(observer)),
+      reducer_(learner.parameters(), workers) {
+  options_.check();
+}
+
+void Trainer::start(const std::optional<RunPosition>& resumed, std::int64_t dataset_size) {
+  dataset_size_ = dataset_size;
+  workers_.require_same("the number of training pairs", dataset_size);
+  const RunPosition mine = resumed.value_or(RunPosition{.dataset_size = dataset_size});
+  torch::Tensor position = torch::tensor({mine.step, mine.samples, mine.ema_updates, mine.dataset_size}, torch::kInt64);
+  position = position.to(learner_.device());
+  workers_.broadcast({position});
+  std::vector<torch::Tensor> tensors;
+  for (const auto& [name, tensor] : learner_.state()) {
+    tensors.push_back(tensor);
+  }
+  workers_.broadcast(tensors);
+  position = position.to(torch::kCPU);
+  learner_.set_progress(position[0].item<std::int64_t>(), position[2].item<std::int64_t>());
+  loader_.seek(position[1].item<std::int64_t>());
+  waited_before_ = loader_.seconds_waited();
+  saved_step_ = resumed ? resumed->step : -1;
+  if (workers_.is_first() && mine.dataset_size != dataset_size) {
+    log_warning("the run began with " + std::to_string(mine.dataset_size) + " pairs and goes on with " +
+                std::to_string(dataset_size) + "; their order is another one from here on");
+  }
+}
+
+void Trainer::run() {
+  bool stop = workers_.any(interrupt_requested());
+  while (!is_last() && !stop) {
+    const auto begin = Clock::now();
+    one_step();
+    stop = workers_.any(interrupt_requested());
+    const bool validation_due = options_.validate_every > 0 && due(options_.validate_every);
+    if (stop || due(options_.log_every) || validation_due || due(options_.checkpoint_every)) {
+      read_losses();
+    }
+    seconds_ += seconds_since(begin);
+    if (stop || due(options_.log_every)) {
+      report();
+    }
+    if (validation_due && !stop) {
+      validate();
+    }
+    if (due(options_.checkpoint_every) && !is_last() && !stop) {
+      save(/*must=*/false);
+    }
+  }
+  save(/*must=*/true);
+  workers_.barrier();  // none leaves while the first one still writes
+  if (stop && !is_last()) {
+    throw Interrupted();
+  }
+}
+
+// Every so many steps, and in the end.
+bool Trainer::due(std::int64_t every) const {
+  return is_last() || (every > 0 && learner_.steps_done() % every == 0);
+}
+
+void Trainer::one_step() {
+  PendingStep step{.step = learner_.steps_done() + 1, .learning_rate = learner_.learning_rate()};
+  step.loss = accumulate_gradients(step);
+  pending_.push_back(std::move(step));
+  const bool on_cpu = learner_.device().is_cpu();
+  if (on_cpu) {
+    read_losses();  // costs nothing there, and keeps the weights as they were before a loss that is not finite
+  }
+  const bool reported =
+      (learner_.steps_done() + 1) % options_.log_every == 0 || learner_.steps_done() + 1 >= learner_.options().steps;
+  const torch::Tensor norm = learner_.step(/*measure_norm=*/!on_cpu || reported);
+  if (!on_cpu) {
+    pending_.back().gradient_norm = norm;
+  } else if (norm.defined()) {
+    last_gradient_norm_ = norm.item<double>();
+  }
+}
+
+torch::Tensor Trainer::accumulate_gradients(PendingStep& step) {
+  const TrainOptions& options = learner_.options();
+  torch::Tensor loss;
+  for (std::int64_t i = 0; i < options.accumulate; ++i) {
+    const LatentBatch batch = loader_.next();
+    const FlowDraw draw = draw_flow(options.flow, batch.latent.sizes(), options.seed, batch.numbers);
+    reducer_.expect_backward(/*synchronise=*/i + 1 == options.accumulate);
+    const torch::Tensor one = learner_.backward(batch, draw) / static_cast<double>(options.accumulate);
+    loss = loss.defined() ? loss + one : one;
+    step.keys.insert(step.keys.end(), batch.keys.begin(), batch.keys.end());
+  }
+  reducer_.finish();
+  return loss;
+}
+
+void Trainer::read_losses() {
+  if (pending_.empty()) {
+    return;
+  }
+  std::vector<torch::Tensor> losses;
+  for (const auto& step : pending_) {
+    losses.push_back(step.loss);
+  }
+  const torch::Tensor own = torch::stack(losses);
+  const torch::Tensor all = own / static_cast<double>(workers_.size());
+  workers_.all_reduce_sum(all);
+  const torch::Tensor own_values = own.to(torch::kCPU, torch::kFloat64);
+  const torch::Tensor values = all.to(torch::kCPU, torch::kFloat64);
+  for (std::size_t i = 0; i < pending_.size(); ++i) {
+    const auto row = static_cast<std::int64_t>(i);
+    const auto loss = values[row].item<double>();
+    if (!std::isfinite(loss)) {
+      stop_diverged(pending_[i], own_values[row].item<double>());
+    }
+    loss_sum_ += loss;
+    ++steps_;
+  }
+  if (pending_.back().gradient_norm.defined()) {
+    last_gradient_norm_ = pending_.back().gradient_norm.item<double>();
+  }
+  last_learning_rate_ = pending_.back().learning_rate;
+  pending_.clear();
+}
+
+void Trainer::stop_diverged(const PendingStep& step, double own_loss) const {
+  const torch::Tensor norm = step.gradient_norm.defined() ? step.gradient_norm : global_norm(learner_.gradients());
+  std::string text = "the loss is not finite at step " + std::to_string(step.step) + ": learning rate " +
+                     printed("%.3g", step.learning_rate) + ", gradient norm " + printed("%.3g", norm.item<double>()) +
+                     " (" + printed("%.3g", last_gradient_norm_) + " when it was last reported), ";
+  text += std::isfinite(own_loss) ? "in a batch of another process" : "samples " + joined(step.keys);
+  if (checkpoints_ != nullptr) {
+    const auto steps = checkpoints_->steps();
+    text += ". " + (steps.empty() ? "There is no checkpoint yet"
+                                  : "The last good checkpoint is '" + checkpoints_->path_of(steps.back()).string() +
+                                        "': go on from there with --resume");
+  }
+  throw Error(text + "; a smaller --lr, --clip-norm 1 or --precision float32 may help");
+}
+
+void Trainer::report() {
+  if (steps_ == 0) {
+    return;
+  }
+  const TrainOptions& options = learner_.options();
+  const auto count = static_cast<double>(steps_);
+  const double waited = loader_.seconds_waited();
+  const TrainReport report{
+      .step = learner_.steps_done(),
+      .steps = options.steps,
+      .loss = loss_sum_ / count,
+      .gradient_norm = last_gradient_norm_,
+      .learning_rate = last_learning_rate_,
+      .images_per_second =
+          count * static_cast<double>(options.accumulate * options.batch_size * workers_.size()) / seconds_,
+      .data_wait = (waited - waited_before_) / seconds_,
+      .memory = peak_memory(learner_.device()),
+      .seconds_left = static_cast<double>(options.steps - learner_.steps_done()) * seconds_ / count};
+  steps_ = 0;
+  loss_sum_ = 0;
+  seconds_ = 0;
+  waited_before_ = waited;
+  if (workers_.is_first() && observer_.report) {
+    observer_.report(report);
+  }
+}
+
+void Trainer::validate() {
+  const std::int64_t step = learner_.steps_done();
+  const auto score = observer_.validate ? observer_.validate(step) : std::nullopt;
+  if (checkpoints_ == nullptr || !workers_.is_first() || !score) {
+    return;
+  }
+  const auto best = checkpoints_->best();
+  if (!best || *score > best->psnr) {
+    save(/*must=*/false);
+    if (saved_step_ == step) {
+      checkpoints_->mark_best({.step = step, .psnr = *score});
+    }
+  }
+}
+
+// A disk that is full now may not be when the next checkpoint is due, and the training itself is not lost yet.
+void Trainer::save(bool must) {
+  const std::int64_t step = learner_.steps_done();
+  if (checkpoints_ == nullptr || !workers_.is_first() || saved_step_ == step || step == 0) {
+    return;
+  }
+  try {
+    checkpoints_->save(learner_, position());
+  } catch (const Error& error) {
+    if (must) {
+      throw;
+    }
+    log_error(std::string(error.what()) + "; training goes on, and the next checkpoint is tried at its time");
+    return;
+  }
+  saved_step_ = step;
+  if (observer_.saved) {
+    observer_.saved(step);
+  }
+}
+
+RunPosition Trainer::position() const {
+  return {.step = learner_.steps_done(),
+          .samples = loader_.samples_drawn(),
+          .ema_updates = learner_.ema_updates(),
+          .dataset_size = dataset_size_};
+}
+
+}  // namespace fmboost

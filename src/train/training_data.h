@@ -1,0 +1,20 @@
+#pragma once
+
+#include <memory>
+
+#include "fmboost/nn/bundle.h"
+#include "fmboost/train/training_run.h"
+
+namespace fmboost {
+
+/// Training and validation pairs, opened.
+struct TrainingData {
+  std::shared_ptr<const PairDataset> training;
+  std::shared_ptr<const PairDataset> validation;  ///< null without one
+  std::int64_t factor = 2;                        ///< of the coupling that they teach
+};
+
+/// Opens shards or pictures and checks that they fit the bundle, the coupling and the factor asked for.
+TrainingData open_training_data(const TrainingRunOptions& options, const Bundle& bundle, const Placement& placement);
+
+}  // namespace fmboost

@@ -1,0 +1,283 @@
+#include "fmboost/train/training_run.h"
+
+#include "training_data.h"
+
+#include <torch/cuda.h>
+#include <utility>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/files.h"
+#include "fmboost/core/log.h"
+#include "fmboost/train/bundle_coupling.h"
+
+namespace fmboost {
+namespace {
+
+namespace fs = std::filesystem;
+
+Placement placement_of(const TrainingRunOptions& options, const WorkerOptions& worker) {
+  const auto gpus = static_cast<int>(torch::cuda::device_count());
+  const Placement placement = resolve_placement(worker_device_name(options.device, worker, gpus), options.dtype);
+  if (placement.device.is_cpu() && options.train.precision == "bf16-mixed" && !cpu_has_fast_bfloat16()) {
+    log_info("this CPU has no instructions for bfloat16; --precision float32 is faster here");
+  }
+  return placement;
+}
+
+const AutoencoderEntry& autoencoder_of(const Bundle& bundle) {
+  if (!bundle.manifest().autoencoder) {
+    throw ModelError("the bundle '" + bundle.folder().string() + "' has no autoencoder");
+  }
+  return *bundle.manifest().autoencoder;
+}
+
+TrainOptions fitted(TrainOptions options, const Bundle& bundle) {
+  options.network.out_channels = autoencoder_of(bundle).latent_channels;
+  options.network.in_channels = options.network.out_channels * (options.flow.with_context ? 2 : 1);
+  options.check();
+  return options;
+}
+
+/// One process' part of a training.
+class TrainingRun {
+ public:
+  TrainingRun(const TrainingRunOptions& options, const WorkerOptions& worker)
+      : options_(options),
+        placement_(placement_of(options, worker)),
+        workers_(worker, placement_.device),
+        bundle_(options.bundle),
+        train_options_(fitted(options.train, bundle_)) {}
+
+  TrainingRunResult run();
+
+ private:
+  void prepare_folder();
+  CouplingEntry coupling() const;
+  std::optional<RunPosition> prepare_learner();
+  std::unique_ptr<PairLoader> make_loader() const;
+  TrainerObserver make_observer();
+  std::optional<double> validate(std::int64_t step);
+  TrainingRunResult finish();
+  void describe() const;
+
+  const TrainingRunOptions& options_;
+  Placement placement_;
+  Workers workers_;
+  Bundle bundle_;
+  TrainOptions train_options_;
+  TrainingData data_;
+  std::unique_ptr<Learner> learner_;
+  std::unique_ptr<CheckpointFolder> checkpoints_;
+  std::unique_ptr<RunLog> log_;           // in the first process
+  std::unique_ptr<Autoencoder> decoder_;  // for validation
+  std::unique_ptr<Validator> validator_;
+};
+
+CouplingEntry TrainingRun::coupling() const {
+  CouplingEntry entry;
+  entry.factor = data_.factor;
+  entry.network = train_options_.network;
+  entry.path = train_options_.flow.path;
+  entry.upsampling = train_options_.flow.upsampling;
+  entry.noising_step = train_options_.flow.noising_step;
+  entry.start_from_noise = train_options_.flow.start_from_noise;
+  entry.solver = options_.into.solver;
+  entry.steps = options_.into.flow_steps;
+  entry.back_projection = options_.into.back_projection;
+  return entry;
+}
+
+void TrainingRun::prepare_folder() {
+  const fs::path folder = options_.output / "checkpoints";
+  checkpoints_ = std::make_unique<CheckpointFolder>(folder, options_.keep_checkpoints);
+  if (!workers_.is_first()) {
+    return;
+  }
+  checkpoints_->remove_leftovers();
+  const bool used = !checkpoints_->steps().empty() || fs::exists(options_.output / "metrics.jsonl");
+  if (used && !options_.resume && !options_.force) {
+    throw UsageError("'" + options_.output.string() +
+                     "' holds a run: --resume goes on with it, --force starts over, or give another -o");
+  }
+  if (used && !options_.resume) {
+    for (const char* name : {"checkpoints", "tensorboard", "pictures", "metrics.csv", "metrics.jsonl"}) {
+      fs::remove_all(options_.output / name);
+    }
+    fs::create_directories(folder);
+  }
+  if (!options_.settings.empty()) {
+    write_file_atomically(options_.output / "train.toml", as_bytes(options_.settings));
+  }
+}
+
+std::optional<RunPosition> TrainingRun::prepare_learner() {
+  learner_ = std::make_unique<Learner>(train_options_, placement_.device);
+  if (!workers_.is_first()) {
+    return std::nullopt;  // Trainer::start brings the first one's state
+  }
+  if (!options_.resume) {
+    if (!options_.init.empty()) {
+      learner_->load_weights(SafetensorsFile(options_.init));
+    }
+    return std::nullopt;
+  }
+  if (options_.resume_step < 0) {
+    return checkpoints_->load_newest(*learner_);
+  }
+  const RunPosition position = checkpoints_->load(options_.resume_step, *learner_);
+  const auto steps = checkpoints_->steps();
+  if (steps.back() > position.step && !options_.force) {
+    throw UsageError("there are checkpoints after step " + std::to_string(position.step) + ", up to " +
+                     std::to_string(steps.back()) + "; --force drops them");
+  }
+  checkpoints_->remove_after(position.step);
+  return position;
+}
+
+std::unique_ptr<PairLoader> TrainingRun::make_loader() const {
+  return std::make_unique<PairLoader>(data_.training, PairLoaderOptions{.batch_size = train_options_.batch_size,
+                                                                        .seed = train_options_.seed,
+                                                                        .crop_sizes = options_.data.crop_sizes,
+                                                                        .workers = options_.data.workers,
+                                                                        .prefetch = options_.data.prefetch,
+                                                                        .rank = workers_.rank(),
+                                                                        .world_size = workers_.size(),
+                                                                        .pin_memory = placement_.device.is_cuda()});
+}
+
+TrainerObserver TrainingRun::make_observer() {
+  TrainerObserver observer;
+  observer.report = [this](const TrainReport& report) {
+    log_info(to_text(report));
+    log_->scalars(report.step, {{"loss", report.loss},
+                                {"gradient_norm", report.gradient_norm},
+                                {"lr", report.learning_rate},
+                                {"images_per_second", report.images_per_second},
+                                {"data_wait", report.data_wait},
+                                {"memory_bytes", static_cast<double>(report.memory)}});
+  };
+  observer.saved = [this](std::int64_t step) {
+    log_debug("checkpoint '" + checkpoints_->path_of(step).string() + "'");
+  };
+  if (data_.validation) {
+    decoder_ = bundle_.load_autoencoder(placement_);
+    validator_ = std::make_unique<Validator>(options_.validation, train_options_.flow, data_.validation,
+                                             placement_.device, workers_);
+    observer.validate = [this](std::int64_t step) { return validate(step); };
+  }
+  return observer;
+}
+
+std::optional<double> TrainingRun::validate(std::int64_t step) {
+  const auto velocity = [this](const torch::Tensor& x, double t, const torch::Tensor& context) {
+    return learner_->averaged_velocity(x, t, context);
+  };
+  const auto result = validator_->run(velocity, *decoder_);
+  if (!result) {
+    return std::nullopt;
+  }
+  if (workers_.is_first()) {
+    log_info("validation at step " + std::to_string(step) + ": " + to_text(*result));
+    log_->scalars(step, result->metrics());
+    if (result->sheet.defined()) {
+      log_->picture(step, "validation", result->sheet);
+    }
+  }
+  return result->result.psnr_rgb;
+}
+
+void TrainingRun::describe() const {
+  std::int64_t weights = 0;
+  for (const auto& parameter : learner_->parameters()) {
+    weights += parameter.numel();
+  }
+  const std::int64_t together = train_options_.batch_size * train_options_.accumulate * workers_.size();
+  log_info("training a " + std::to_string(data_.factor) + "x coupling of " + std::to_string(weights) + " weights on " +
+           std::to_string(data_.training->size()) + " pairs, " + std::to_string(together) + " a step in " +
+           std::to_string(workers_.size()) + (workers_.size() == 1 ? " process, " : " processes, ") +
+           train_options_.precision + " on " + placement_.device.str());
+  if (!data_.validation) {
+    log_info("no --val-data was given, so nothing is validated");
+  }
+}
+
+TrainingRunResult TrainingRun::run() {
+  data_ = open_training_data(options_, bundle_, placement_);
+  if (!options_.into.bundle.empty()) {
+    check_coupling_fits(options_.into.bundle, coupling(), options_.force);
+  }
+  prepare_folder();
+  const auto resumed = prepare_learner();
+  if (workers_.is_first()) {
+    RunLogOptions log_options{.tensorboard = options_.tensorboard};
+    if (resumed) {
+      log_options.resume_step = resumed->step;
+    }
+    log_ = std::make_unique<RunLog>(options_.output, log_options);
+    describe();
+  }
+  const auto loader = make_loader();
+  Trainer trainer(*learner_, *loader, workers_, checkpoints_.get(), options_.trainer, make_observer());
+  trainer.start(resumed, static_cast<std::int64_t>(data_.training->size()));
+  if (resumed) {
+    log_info("going on after step " + std::to_string(resumed->step));
+  }
+  try {
+    trainer.run();
+  } catch (const Interrupted&) {
+    log_info("stopped after step " + std::to_string(learner_->steps_done()) + "; --resume goes on from there");
+    throw;
+  }
+  return finish();
+}
+
+TrainingRunResult TrainingRun::finish() {
+  TrainingRunResult result;
+  result.weights = options_.output / ("cfm-" + std::to_string(data_.factor) + "x.safetensors");
+  result.steps = learner_->steps_done();
+  if (!workers_.is_first()) {
+    return result;
+  }
+  write_cfm_weights(result.weights, learner_->ema_network(), train_options_.flow);
+  if (!options_.into.bundle.empty()) {
+    result.bundle_weights =
+        options_.into.bundle / add_coupling(options_.into.bundle, result.weights, coupling(), options_.force);
+  }
+  result.best = checkpoints_->best();
+  return result;
+}
+
+}  // namespace
+
+void TrainingRunOptions::check() const {
+  trainer.check();
+  if (data.training.empty()) {
+    throw UsageError("--data is missing: a folder of shards, or of pictures");
+  }
+  if (output.empty()) {
+    throw UsageError("-o is missing: the folder of the run");
+  }
+  if (resume && !init.empty()) {
+    throw UsageError("--resume takes the weights of the run itself; leave out --init");
+  }
+  if (factor != 0 && (factor < 2 || factor > 16)) {
+    throw UsageError("the factor must be from 2 to 16, not " + std::to_string(factor));
+  }
+  if (keep_checkpoints < 1) {
+    throw UsageError("at least 1 checkpoint must be kept, not " + std::to_string(keep_checkpoints));
+  }
+  OdeOptions{.method = into.solver, .steps = into.flow_steps}.check();
+  if (into.back_projection < 0 || into.back_projection > 16) {
+    throw UsageError("back-projection takes 0 to 16 rounds, not " + std::to_string(into.back_projection));
+  }
+  if (!data.validation.empty()) {
+    validation.check();
+  }
+}
+
+TrainingRunResult run_training(const TrainingRunOptions& options) {
+  options.check();
+  return TrainingRun(options, WorkerOptions::from_environment()).run();
+}
+
+}  // namespace fmboost

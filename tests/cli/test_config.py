@@ -1,0 +1,84 @@
+"""--config and --print-config."""
+
+import tomllib
+
+import pytest
+from runner import PLACE
+
+OPTIONS = ("-p", "a \"red\" sun's \\ x = 1, # 2\n太陽", "--size", "64x32", "--steps", "2", "--guidance", "1.5", "--no-boost", "--seed", "7")
+
+
+def write(fmboost, text, name="options.toml"):
+    (fmboost.folder / name).write_text(text)
+    return name
+
+
+def test_a_file_gives_options(fmboost):
+    config = write(fmboost, 'prompt = "a red sun"\nsize = "64x32"\nsteps = 1\nno-boost = true\nseed = 5\n')
+    record = fmboost("generate", "--config", config, "--json", *PLACE).records[0]
+    assert (record["prompt"], record["seed"], record["width"], record["height"]) == ("a red sun", 5, 64, 32)
+
+
+def test_texts_are_read_as_toml_has_them(fmboost):
+    for value, prompt in {r'"a \"b\" # c" # d': 'a "b" # c', r"'a \ b' # c": r"a \ b", '"a, b"': "a, b"}.items():
+        config = write(fmboost, f"prompt = {value}\nsize = 32\nsteps = 1\n")
+        assert fmboost("generate", "--config", config, "--force", "--json", *PLACE).records[0]["prompt"] == prompt
+
+
+def test_ini_files_are_read_too(fmboost):
+    config = write(fmboost, "; comment\nprompt=sun\nsize=32\nsteps=1\n", "options.ini")
+    record = fmboost("generate", "--config", config, "--json", *PLACE).records[0]
+    assert (record["prompt"], record["width"]) == ("sun", 32)
+
+
+def test_the_command_line_goes_before_the_file(fmboost):
+    config = write(fmboost, 'size = "32"\nsteps = 1\nseed = 5\n')
+    record = fmboost("generate", "--config", config, "--seed", 6, "--json", *PLACE).records[0]
+    assert (record["seed"], record["width"]) == (6, 32)
+
+
+def test_the_other_command_reads_one_as_well(fmboost):
+    config = write(fmboost, "scale = 3\nflow-stepz = 1\n")
+    assert "'flow-stepz'" in fmboost("upscale", "x.png", "--config", config, code=2).err
+
+
+def test_printed_options_are_read_back_as_the_same(fmboost):
+    printed = fmboost("generate", *OPTIONS, "--print-config").out
+    config = write(fmboost, printed)
+    assert fmboost("generate", "--config", config, "--print-config").out == printed
+    assert tomllib.loads(printed) | {
+        "prompt": OPTIONS[1], "size": "64x32", "steps": 2, "guidance": 1.5, "no-boost": True, "seed": 7, "force": False
+    } == tomllib.loads(printed)  # fmt: skip
+
+
+def test_printed_options_make_the_same_picture(fmboost):
+    config = write(fmboost, fmboost("generate", *OPTIONS, "--print-config").out)
+    fmboost("generate", *OPTIONS, "-o", "a.png", *PLACE)
+    fmboost("generate", "--config", config, "-o", "b.png", *PLACE)
+    assert (fmboost.folder / "a.png").read_bytes() == (fmboost.folder / "b.png").read_bytes()
+
+
+def test_printing_makes_nothing(fmboost):
+    assert fmboost("generate", "--print-config").err == ""
+    assert fmboost.names() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("steps = 1\nguidanse = 2\n", ("'guidanse'", "did you mean 'guidance'")),
+        ("xyzzyplugh = 1\n", ("'xyzzyplugh'",)),
+        ("steps = zwei\n", ("steps", "zwei")),
+        ("count = 0\n", ("count", "0")),
+        ('prompt = "a"\nprompts = "b"\n', ("prompt",)),
+    ],
+)
+def test_a_wrong_setting_is_named(fmboost, text, named):
+    done = fmboost("generate", "--config", write(fmboost, text), code=2)
+    assert all(word in done.err for word in named), done.err
+    assert done.out == "" and fmboost.names() == ["options.toml"]
+
+
+@pytest.mark.parametrize("path", ["missing.toml", "."])
+def test_a_file_that_cannot_be_read_is_named(fmboost, path):
+    assert f"{path}" in fmboost("generate", "--config", path, code=2).err

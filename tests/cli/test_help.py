@@ -1,0 +1,84 @@
+"""Help, version, and what is said about a command line that is wrong."""
+
+import re
+
+import pytest
+
+COMMANDS = ("generate", "upscale", "inspect", "devices")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
+def test_help_lists_the_commands_on_stdout(fmboost, arguments):
+    done = fmboost(*arguments)
+    listed = re.findall(r"^  ([a-z]+)  ", done.out, re.MULTILINE)
+    assert set(COMMANDS) <= set(listed)
+    assert done.err == ""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_its_options_on_stdout(fmboost, command):
+    done = fmboost(command, "--help")
+    assert f"fmboost {command}" in done.out and "--json" in done.out
+    assert done.err == ""
+
+
+def test_help_shows_defaults(fmboost):
+    text = " ".join(fmboost("generate", "--help").out.split())
+    for shown in ("--seed INT=42", "--tile-overlap INT=64", "--device TEXT=auto", "lcm, ddim, euler, euler-a, dpm++2m"):
+        assert shown in text
+
+
+def test_the_version_names_what_it_was_built_with(fmboost):
+    assert re.fullmatch(r"fmboost \d+\.\d+\.\d+\nLibTorch \d+\.\d+\.\d+\S*\nCUDA (none|\d+\.\d+)\n", fmboost("--version").out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong", "right"),
+    [
+        (("genrate",), "command 'genrate'", "generate"),
+        (("Upscale", "x.png"), "command 'Upscale'", "upscale"),
+        (("--versoin",), "option '--versoin'", "--version"),
+        (("generate", "--promt", "x"), "option '--promt'", "--prompt"),
+        (("generate", "--flow-setps=3"), "option '--flow-setps'", "--flow-steps"),
+        (("upscale", "x.png", "--scael", "2"), "option '--scael'", "--scale"),
+        (("inspect", "--verfy"), "option '--verfy'", "--verify"),
+        (("devices", "--jason"), "option '--jason'", "--json"),
+    ],
+)
+def test_the_nearest_name_is_offered_for_an_unknown_one(fmboost, arguments, wrong, right):
+    done = fmboost(*arguments, code=2)
+    assert f"unknown {wrong}; did you mean '{right}'?" in done.err
+    assert done.out == "" and len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [("xyzzyplugh",), ("generate", "--xyzzyplugh"), ("inspect", "a", "b")])
+def test_nothing_is_offered_for_what_is_like_nothing(fmboost, arguments):
+    done = fmboost(*arguments, code=2)
+    assert f"'{arguments[-1]}'" in done.err and "did you mean" not in done.err and "--help" in done.err
+
+
+@pytest.mark.parametrize("arguments", [("-p", "a", "-p", "b"), ("--steps", "1", "--steps", "2")])
+def test_an_option_is_given_once(fmboost, arguments):
+    done = fmboost("generate", *arguments, code=2)
+    assert "once" in done.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("generate", "--prompt", "a", "--prompts", "b.txt"),
+        ("generate", "--force", "--skip-existing"),
+        ("generate", "-q", "-v"),
+        ("upscale", "x.png", "--scale", "2", "--size", "100"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(fmboost, arguments):
+    assert "exclude" in fmboost(*arguments, code=2).err
+
+
+def test_a_missing_value_is_named(fmboost):
+    assert "--steps" in fmboost("generate", "--steps", code=2).err
+
+
+def test_something_to_enlarge_must_be_named(fmboost):
+    assert "picture" in fmboost("upscale", code=2).err

@@ -1,0 +1,91 @@
+#include "fmboost/diffusion/noise_schedule.h"
+
+#include "support/thrown.h"
+
+#include <algorithm>
+#include <cmath>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <limits>
+
+#include "fmboost/core/error.h"
+
+namespace fmboost {
+namespace {
+
+using test::thrown;
+using testing::HasSubstr;
+
+// The product of 1 - beta up to t, in float64.
+double product(const NoiseScheduleOptions& options, int t) {
+  double result = 1;
+  const bool scaled = options.beta_schedule == "scaled_linear";
+  const double start = scaled ? std::sqrt(options.beta_start) : options.beta_start;
+  const double end = scaled ? std::sqrt(options.beta_end) : options.beta_end;
+  for (int i = 0; i <= t; ++i) {
+    const double root = start + (end - start) * i / (options.train_steps - 1);
+    result *= 1 - (scaled ? root * root : root);
+  }
+  return result;
+}
+
+TEST(NoiseSchedule, MultipliesWhatEveryStepLeaves) {
+  for (const char* name : {"scaled_linear", "linear"}) {
+    const NoiseScheduleOptions options{.beta_schedule = name};
+    const NoiseSchedule schedule(options);
+    EXPECT_EQ(schedule.train_steps(), 1000);
+    ASSERT_EQ(schedule.alphas_bar().size(), 1000U);
+    for (const int t : {0, 1, 250, 500, 999}) {
+      EXPECT_NEAR(schedule.alpha_bar(t), product(options, t), 2e-5 * product(options, t)) << name << " " << t;
+    }
+  }
+}
+
+TEST(NoiseSchedule, GoesFromCleanToNoisy) {
+  const NoiseSchedule schedule({});
+  const auto& bars = schedule.alphas_bar();
+  EXPECT_TRUE(std::is_sorted(bars.rbegin(), bars.rend()));
+  const auto sigmas = schedule.sigmas();
+  EXPECT_TRUE(std::is_sorted(sigmas.begin(), sigmas.end()));
+  for (std::size_t t = 0; t < bars.size(); t += 111) {
+    EXPECT_NEAR(sigmas[t] * sigmas[t], 1 / bars[t] - 1, 1e-9 * (1 + sigmas[t] * sigmas[t]));
+  }
+  EXPECT_NEAR(sigmas.front(), 0.0292, 1e-4);  // Stable Diffusion's, as k-diffusion lists them
+  EXPECT_NEAR(sigmas.back(), 14.6146, 1e-3);
+}
+
+TEST(NoiseSchedule, EndsAtTheFirstLevelUnlessToldOtherwise) {
+  const NoiseSchedule usual({});
+  EXPECT_EQ(usual.final_alpha_bar(), usual.alpha_bar(0));
+  EXPECT_EQ(NoiseSchedule({.set_alpha_to_one = true}).final_alpha_bar(), 1.0);
+}
+
+TEST(NoiseSchedule, KnowsTwoPredictions) {
+  EXPECT_EQ(parse_prediction("epsilon"), Prediction::epsilon);
+  EXPECT_EQ(parse_prediction("v_prediction"), Prediction::v);
+  EXPECT_THAT(thrown<UsageError>([] { parse_prediction("sample"); }), HasSubstr("'sample': use epsilon or v_"));
+}
+
+TEST(NoiseSchedule, NamesTheFieldThatIsOutOfRange) {
+  const auto refusal = [](const NoiseScheduleOptions& options) {
+    return thrown<UsageError>([&] { NoiseSchedule schedule(options); });
+  };
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_THAT(refusal({.beta_start = 0}), HasSubstr("beta_start"));
+  EXPECT_THAT(refusal({.beta_start = kNan}), HasSubstr("beta_start"));
+  EXPECT_THAT(refusal({.beta_start = 0.02}), HasSubstr("beta_start <= beta_end"));
+  EXPECT_THAT(refusal({.beta_end = 1.0}), HasSubstr("beta_end < 1"));
+  EXPECT_THAT(refusal({.beta_schedule = "cosine"}), HasSubstr("beta_schedule 'cosine'"));
+  EXPECT_THAT(refusal({.train_steps = 1}), HasSubstr("train_steps"));
+  EXPECT_THAT(refusal({.timestep_spacing = "even"}), HasSubstr("timestep_spacing 'even'"));
+  EXPECT_THAT(refusal({.steps_offset = -1}), HasSubstr("steps_offset"));
+  EXPECT_THAT(refusal({.original_steps = 1001}), HasSubstr("original_steps"));
+  EXPECT_THAT(refusal({.timestep_scaling = 0}), HasSubstr("timestep_scaling"));
+}
+
+TEST(NoiseSchedule, RefusesOneThatLeavesNoSignal) {
+  EXPECT_THAT(thrown<UsageError>([] { NoiseSchedule({.beta_start = 0.5, .beta_end = 0.9}); }), HasSubstr("no signal"));
+}
+
+}  // namespace
+}  // namespace fmboost

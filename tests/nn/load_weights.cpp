@@ -1,0 +1,94 @@
+#include "fmboost/nn/load_weights.h"
+
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/nn.h>
+
+#include "fmboost/core/error.h"
+
+namespace fmboost {
+namespace {
+
+using test::thrown;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+class LoadStrictly : public testing::Test {
+ protected:
+  SafetensorsFile file_of(const NamedTensors& tensors) const {
+    write_safetensors(folder_ / "w.safetensors", tensors);
+    return SafetensorsFile(folder_ / "w.safetensors");
+  }
+  std::string refusal(torch::nn::Module& module, const NamedTensors& tensors) const {
+    const SafetensorsFile file = file_of(tensors);
+    return thrown<ModelError>([&] { load_strictly(module, file); });
+  }
+
+ private:
+  test::TemporaryFolder folder_;
+};
+
+TEST_F(LoadStrictly, CopiesParametersAndBuffersInTheModulesDtype) {
+  torch::nn::BatchNorm1d norm(2);
+  const auto half = [](double value) { return torch::full({2}, value, torch::kFloat16); };
+  load_strictly(*norm, file_of({{"weight", half(1.5)},
+                                {"bias", half(2.5)},
+                                {"running_mean", half(3.5)},
+                                {"running_var", half(4.5)},
+                                {"num_batches_tracked", torch::tensor(7, torch::kInt64)}}));
+  EXPECT_EQ(norm->weight.scalar_type(), torch::kFloat32);
+  EXPECT_EQ(norm->weight[1].item<float>(), 1.5F);
+  EXPECT_EQ(norm->bias[0].item<float>(), 2.5F);
+  EXPECT_EQ(norm->running_mean[0].item<float>(), 3.5F);
+  EXPECT_EQ(norm->running_var[1].item<float>(), 4.5F);
+  EXPECT_EQ(norm->num_batches_tracked.item<std::int64_t>(), 7);
+  EXPECT_TRUE(norm->weight.requires_grad());
+}
+
+TEST_F(LoadStrictly, TakesThePartOfTheFileUnderAPrefix) {
+  torch::nn::Linear layer(2, 1);
+  const SafetensorsFile file = file_of({{"ema.weight", torch::ones({1, 2})},
+                                        {"ema.bias", torch::zeros({1})},
+                                        {"online.weight", torch::zeros({1, 2})},
+                                        {"online.bias", torch::zeros({1})}});
+  load_strictly(*layer, file, "ema.");
+  EXPECT_EQ(layer->weight.sum().item<float>(), 2.0F);
+  EXPECT_THAT(thrown<ModelError>([&] { load_strictly(*layer, file); }),
+              AllOf(HasSubstr("missing (2)"), HasSubstr("not known to the network (4)")));
+}
+
+TEST_F(LoadStrictly, ListsEverythingThatIsWrongAtOnce) {
+  torch::nn::Sequential network(torch::nn::Linear(2, 3), torch::nn::Linear(3, 1));
+  const std::string message = refusal(*network, {{"0.weight", torch::ones({3, 2})},
+                                                 {"0.bias", torch::ones({4})},
+                                                 {"1.weight", torch::ones({3, 1})},
+                                                 {"2.weight", torch::ones({1})}});
+  EXPECT_THAT(message, AllOf(HasSubstr("w.safetensors"), HasSubstr("missing (1):\n    1.bias"),
+                             HasSubstr("not known to the network (1):\n    2.weight"),
+                             HasSubstr("of another shape (2)"), HasSubstr("0.bias: expected [3], found [4]"),
+                             HasSubstr("1.weight: expected [1, 3], found [3, 1]"), Not(HasSubstr("0.weight"))));
+}
+
+TEST_F(LoadStrictly, NamesTwentyOfEachAtMost) {
+  torch::nn::Sequential network;
+  for (int i = 0; i < 15; ++i) {
+    network->push_back(torch::nn::Linear(1, 1));
+  }
+  const std::string message = refusal(*network, {{"other", torch::ones({1})}});
+  EXPECT_THAT(message, AllOf(HasSubstr("missing (30)"), HasSubstr("\n    ..."), HasSubstr("other")));
+  EXPECT_EQ(std::count(message.begin(), message.end(), '\n'), 1 + 20 + 1 + 1 + 1);
+}
+
+TEST_F(LoadStrictly, ChangesNothingWhenItRefuses) {
+  torch::nn::Linear layer(2, 1);
+  const torch::Tensor before = layer->weight.detach().clone();
+  refusal(*layer, {{"weight", torch::full({1, 2}, 9.0)}});
+  EXPECT_TRUE(torch::equal(layer->weight, before));
+}
+
+}  // namespace
+}  // namespace fmboost

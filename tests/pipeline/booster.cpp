@@ -1,0 +1,230 @@
+#include "support/compare.h"
+#include "support/scripted_program.h"
+#include "support/thrown.h"
+#include "support/tiny_bundle.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <set>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/random.h"
+#include "fmboost/pipeline/boost.h"
+
+namespace fmboost {
+namespace {
+
+using test::is_close;
+using test::thrown;
+using test::TinyBundle;
+using testing::AllOf;
+using testing::HasSubstr;
+using Factors = std::vector<std::int64_t>;
+
+torch::Tensor picture(std::int64_t height, std::int64_t width) {
+  auto generator = cpu_generator(1);
+  return enlarge_bilinear(gaussian_noise({1, 3, 3, 4}, generator), height, width).clamp(-1, 1);
+}
+
+// What the tiny bundle makes without velocity and noise: the mean of every 4 x 4 of the enlarged pixels.
+torch::Tensor blocks(const torch::Tensor& enlarged) {
+  return at::avg_pool2d(enlarged, {4, 4}).repeat_interleave(4, 2).repeat_interleave(4, 3);
+}
+
+constexpr TileOptions kWhole{.automatic = false};
+
+class BoosterRun : public testing::Test {
+ protected:
+  torch::Tensor run(const torch::Tensor& pixels, const Factors& factors, std::optional<Size> target = {},
+                    std::uint64_t seed = 42, torch::ScalarType dtype = torch::kFloat32) {
+    ModelParts parts(files_.open(), {torch::kCPU, dtype});
+    return Booster(parts, flow_, tiles_).run({pixels, {}}, factors, target, seed, progress_, observer_);
+  }
+  void without_motion() {
+    files_.stop_velocity();
+    flow_.noising_step = 0;
+  }
+
+  TinyBundle files_;
+  FlowOptions flow_;
+  TileOptions tiles_ = kWhole;
+  ProgressCallback progress_;
+  IntermediateObserver observer_;
+};
+
+TEST_F(BoosterRun, EnlargesEncodesAndDecodes) {
+  without_motion();
+  const torch::Tensor pixels = picture(12, 20);
+  EXPECT_TRUE(is_close(run(pixels, {2}), blocks(enlarge_bilinear(pixels, 24, 40)), 1e-5));
+  EXPECT_TRUE(is_close(run(pixels, {4}), blocks(enlarge_bilinear(pixels, 48, 80)), 1e-5));
+}
+
+TEST_F(BoosterRun, RunsOneCouplingAfterTheOther) {
+  without_motion();
+  const torch::Tensor pixels = picture(12, 20);
+  const torch::Tensor once = run(pixels, {2});
+  EXPECT_TRUE(is_close(run(pixels, {2, 2}), run(once, {2}), 1e-6));
+  EXPECT_EQ(run(pixels, {4, 2}).sizes(), at::IntArrayRef({1, 3, 96, 160}));
+}
+
+TEST_F(BoosterRun, MakesExactlyTheTarget) {
+  for (const Size& target : {Size{1, 1}, Size{3, 2}, Size{31, 17}, Size{40, 24}, Size{37, 21}, Size{2, 61}}) {
+    const torch::Tensor pixels = picture((target.height + 1) / 2, (target.width + 1) / 2);
+    const torch::Tensor result = run(pixels, {2}, target);
+    EXPECT_EQ(result.sizes(), at::IntArrayRef({1, 3, target.height, target.width})) << to_string(target);
+    EXPECT_TRUE(result.isfinite().all().item<bool>());
+  }
+}
+
+TEST_F(BoosterRun, KeepsFlatPicturesFlatUpToTheEdge) {
+  without_motion();
+  for (const auto upsampling : {Upsampling::psu, Upsampling::lsu, Upsampling::lsu_nearest}) {
+    flow_.upsampling = upsampling;
+    const torch::Tensor result = run(torch::full({1, 3, 9, 14}, 0.5), {2}, Size{27, 17});
+    EXPECT_TRUE(is_close(result, torch::full({1, 3, 17, 27}, 0.5), 1e-5)) << upsampling_name(upsampling);
+  }
+}
+
+TEST_F(BoosterRun, RepeatsItselfForASeedAndVariesWithIt) {
+  const torch::Tensor pixels = picture(12, 20);
+  const torch::Tensor first = run(pixels, {2}, {}, 1);
+  EXPECT_TRUE(torch::equal(run(pixels, {2}, {}, 1), first));
+  EXPECT_GT(test::compare(run(pixels, {2}, {}, 2), first).error, 0.05);
+  flow_.noising_step = 0;  // no noise, no seed
+  EXPECT_TRUE(torch::equal(run(pixels, {2}, {}, 1), run(pixels, {2}, {}, 2)));
+}
+
+TEST_F(BoosterRun, DrawsOtherNoiseForEveryCoupling) {
+  files_.stop_velocity();
+  flow_.noising_step = 999;
+  const torch::Tensor flat = torch::zeros({1, 3, 12, 20});
+  std::map<std::string, torch::Tensor> seen;
+  observer_ = [&](const std::string& name, const torch::Tensor& x) { seen[name] = x.flatten(); };
+  run(flat, {2, 2});
+  const std::int64_t shared = std::min(seen["high_latent-0"].numel(), seen["high_latent-1"].numel());
+  EXPECT_FALSE(torch::allclose(seen["high_latent-0"].slice(0, 0, shared), seen["high_latent-1"].slice(0, 0, shared)));
+  EXPECT_NEAR(seen["high_latent-0"].std().item<double>(), 1, 0.15);
+}
+
+TEST_F(BoosterRun, HasOneFieldOfNoiseWhateverTheTiles) {
+  files_.stop_velocity();
+  const torch::Tensor pixels = picture(48, 60);
+  const torch::Tensor whole = run(pixels, {2});
+  tiles_ = {.automatic = false, .size = 64, .overlap = 16};
+  EXPECT_TRUE(is_close(run(pixels, {2}), whole, 1e-5));
+}
+
+TEST_F(BoosterRun, ReportsLatentsOfWholePicturesAndProgress) {
+  std::set<std::string> names;
+  observer_ = [&](const std::string& name, const torch::Tensor& x) {
+    names.insert(name);
+    EXPECT_EQ(x.size(1), 4);
+  };
+  std::map<std::string, std::pair<std::int64_t, std::int64_t>> progress;
+  progress_ = [&](const std::string& stage, std::int64_t done, std::int64_t total) {
+    EXPECT_GE(done, progress[stage].first);
+    EXPECT_LE(done, total);
+    progress[stage] = {done, total};
+  };
+  flow_.steps = 3;
+  run(picture(12, 20), {2, 2});
+  EXPECT_EQ(names, (std::set<std::string>{"context-0", "high_latent-0", "context-1", "high_latent-1"}));
+  EXPECT_EQ(progress.size(), 2U);
+  EXPECT_EQ(progress["flow 1"], (std::pair<std::int64_t, std::int64_t>{3, 3}));
+  EXPECT_EQ(progress["flow 2"], (std::pair<std::int64_t, std::int64_t>{3, 3}));
+}
+
+TEST_F(BoosterRun, TakesTheUsersFlowAndElseTheBundles) {
+  const torch::Tensor pixels = picture(12, 20);
+  const torch::Tensor usual = run(pixels, {2});
+  flow_ = {.steps = 2, .solver = "euler", .noising_step = 400, .upsampling = Upsampling::psu};  // as in the bundle
+  EXPECT_TRUE(torch::equal(run(pixels, {2}), usual));
+  for (const FlowOptions& other : {FlowOptions{.steps = 3}, FlowOptions{.solver = "midpoint"},
+                                   FlowOptions{.noising_step = 100}, FlowOptions{.upsampling = Upsampling::lsu}}) {
+    flow_ = other;
+    EXPECT_FALSE(torch::equal(run(pixels, {2}), usual));
+  }
+}
+
+TEST_F(BoosterRun, StartsFromNoiseWhereTheCouplingDoes) {
+  files_.manifest["couplings"][0]["start_from_noise"] = true;
+  files_.stop_velocity();
+  observer_ = [&](const std::string& name, const torch::Tensor& x) {
+    if (name == "high_latent-0") {
+      EXPECT_NEAR(x.mean().item<double>(), 0, 0.2);
+      EXPECT_NEAR(x.std().item<double>(), 1, 0.15);
+    }
+  };
+  run(torch::full({1, 3, 12, 20}, 1.0), {2});
+}
+
+TEST_F(BoosterRun, StartsFromTheLatentWhereThereIsOne) {
+  without_motion();
+  flow_.upsampling = Upsampling::lsu_nearest;
+  ModelParts parts(files_.open(), {});
+  auto generator = cpu_generator(4);
+  const torch::Tensor latent = gaussian_noise({1, 4, 3, 5}, generator);
+  const torch::Tensor pixels = parts.autoencoder(torch::kFloat32).decode(latent);
+  Booster booster(parts, flow_, tiles_);
+  const torch::Tensor result = booster.run({pixels, latent}, {2}, std::nullopt, 1);
+  EXPECT_TRUE(is_close(result, pixels.repeat_interleave(2, 2).repeat_interleave(2, 3), 1e-5));
+}
+
+TEST_F(BoosterRun, SaysThatALatentUpsamplingIsTooSmall) {
+  flow_.upsampling = Upsampling::identity;
+  EXPECT_THAT(thrown<UsageError>([&] { run(picture(12, 20), {2}); }),
+              AllOf(HasSubstr("'identity' makes 20x12"), HasSubstr("the 40x24 asked for; use psu")));
+}
+
+TEST_F(BoosterRun, NeedsACouplingOfTheFactor) {
+  EXPECT_THAT(thrown<ModelError>([&] { run(picture(12, 20), {3}); }), HasSubstr("'tiny' has no coupling for 3x"));
+}
+
+TEST_F(BoosterRun, WorksInSmallerWindowsWhenMemoryRunsOut) {
+  without_motion();
+  const torch::Tensor pixels = picture(250, 260);
+  const torch::Tensor whole = run(pixels, {2});
+  // "Memory runs out" in windows of more than 300 pixels a side.
+  files_.set_program("decoder.pt", {R"(
+def forward(self, latent):
+    assert latent.size(2) <= 75, 'out of memory'
+    colors = latent[:, 0:3] * self.one
+    return torch.repeat_interleave(torch.repeat_interleave(colors, 4, 2), 4, 3)
+)"});
+  EXPECT_THAT(thrown<MemoryError>([&] { run(pixels, {2}); }), HasSubstr("smaller --tile"));
+  tiles_ = {};
+  EXPECT_TRUE(is_close(run(pixels, {2}), whole, 1e-5));
+}
+
+TEST_F(BoosterRun, RunsBrokenCouplingsAgainInFloat32) {
+  without_motion();
+  const torch::Tensor pixels = picture(12, 20);
+  const torch::Tensor exact = run(pixels, {2});
+  // In bfloat16 the bump is lost, and 0 / 0 is no number.
+  files_.set_program("decoder.pt", {R"(
+def forward(self, latent):
+    bump = self.one + 0.001953125 - self.one
+    colors = latent[:, 0:3] * (bump / bump)
+    return torch.repeat_interleave(torch.repeat_interleave(colors, 4, 2), 4, 3)
+)"});
+  EXPECT_TRUE(is_close(run(pixels, {2}, {}, 42, torch::kBFloat16), exact, 1e-5));
+  files_.set_program("encoder.pt",
+                     {"def forward(self, x):\n    return torch.avg_pool2d(torch.cat([x, x[:, 0:1]], 1), [4, 4]) / 0"});
+  EXPECT_THAT(thrown<Error>([&] { run(pixels, {2}); }), HasSubstr("coupling 1 gave NaN or infinite values"));
+}
+
+TEST(ResolveCoupling, ListsFactorsAndPutsWishesIn) {
+  const Manifest manifest = parse_manifest(test::tiny_manifest().dump(), "bundle.json");
+  EXPECT_EQ(coupling_factors(manifest), Factors({2, 4}));
+  const CouplingEntry coupling =
+      resolve_coupling(manifest, 4, {.steps = 9, .solver = "rk4", .noising_step = 7, .upsampling = Upsampling::lsu});
+  EXPECT_EQ(coupling.factor, 4);
+  EXPECT_EQ(coupling.steps, 9);
+  EXPECT_EQ(coupling.solver, "rk4");
+  EXPECT_EQ(coupling.noising_step, 7);
+  EXPECT_EQ(coupling.upsampling, Upsampling::lsu);
+  EXPECT_EQ(resolve_coupling(manifest, 2, {}).steps, 2);
+}
+
+}  // namespace
+}  // namespace fmboost

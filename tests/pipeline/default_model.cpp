@@ -1,0 +1,85 @@
+#include "support/compare.h"
+
+#include <gtest/gtest.h>
+
+#include "fmboost/flow/coupling.h"
+#include "fmboost/image/resize.h"
+#include "fmboost/pipeline/generate.h"
+#include "fmboost/pipeline/upscale.h"
+
+namespace fmboost {
+namespace {
+
+using test::compare;
+
+std::shared_ptr<ModelParts> default_parts(torch::ScalarType dtype = torch::kFloat32) {
+  return std::make_shared<ModelParts>(Bundle(FMBOOST_DEFAULT_MODEL), Placement{torch::kCPU, dtype});
+}
+
+// Shapes with edges, of the kind that the model was trained on.
+Image scene(std::int64_t height, std::int64_t width) {
+  torch::Tensor pixels = torch::empty({3, height, width});
+  for (std::int64_t channel = 0; channel < 3; ++channel) {
+    pixels[channel] =
+        torch::linspace(0.6 - 0.2 * channel, -0.4 + 0.3 * channel, height).unsqueeze(1).expand({height, width});
+  }
+  pixels.slice(1, height / 2).slice(2, width / 4, width / 2).mul_(-0.8);
+  return {.pixels = pixels, .alpha = {}, .metadata = {}, .format = ""};
+}
+
+TEST(DefaultModelGenerates, TheSameInABatchAndAlone) {
+  std::vector<GenerateRequest> requests(
+      2, {.prompt = "red flowers, blue sky", .size = Size{64, 64}, .steps = 2, .boost = false});
+  requests[1].prompt = "snow";
+  requests[1].seed = 7;
+  std::vector<torch::Tensor> together(2);
+  std::vector<torch::Tensor> alone(2);
+  for (auto* pictures : {&together, &alone}) {
+    GeneratePipeline pipeline(default_parts(), nullptr, {.batch_size = pictures == &together ? 2 : 1});
+    pipeline.run(requests, {.progress = {},
+                            .finished = [&](std::size_t i, const GeneratedPicture& p) { (*pictures)[i] = p.pixels; },
+                            .failed = [](std::size_t, const std::exception& e) { ADD_FAILURE() << e.what(); },
+                            .notice = {}});
+  }
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_TRUE(test::is_close(together[i], alone[i], 1e-3));
+  }
+  EXPECT_GT(compare(alone[0], alone[1]).error, 0.1);
+}
+
+TEST(DefaultModelUpscales, FaithfullyAndSharperThanBicubic) {
+  const Image source = scene(64, 64);
+  const torch::Tensor result = UpscalePipeline(default_parts(), {}).run(source).pixels.unsqueeze(0);
+  ASSERT_EQ(result.sizes(), at::IntArrayRef({1, 3, 128, 128}));
+  const torch::Tensor bicubic = resize_bicubic(source.pixels.unsqueeze(0), 128, 128);
+  const double unfaithful = (resize_bicubic(result, 64, 64) - source.pixels).abs().mean().item<double>();
+  EXPECT_LT(unfaithful, 0.01);
+  const double change = (result - bicubic).abs().mean().item<double>();
+  EXPECT_GT(change, 1e-4);
+  EXPECT_LT(change, 0.05);
+}
+
+TEST(DefaultModelUpscales, AlikeInTilesAndAtOnce) {
+  const Image source = scene(96, 128);
+  const auto run = [&](const TileOptions& tiles) {
+    return UpscalePipeline(default_parts(), {.tiles = tiles}).run(source).pixels;
+  };
+  const torch::Tensor whole = run({.automatic = false});
+  const torch::Tensor tiled = run({.automatic = false, .size = 128, .overlap = 64});
+  const double difference = (tiled - whole).abs().mean().item<double>();
+  EXPECT_GT(difference, 0);
+  EXPECT_LT(difference, 0.01);
+  EXPECT_LT((tiled - whole).abs().max().item<double>(), 0.25);
+}
+
+TEST(DefaultModelUpscales, AlikeInBfloat16) {
+  const Image source = scene(48, 48);
+  const torch::Tensor exact = UpscalePipeline(default_parts(), {}).run(source).pixels;
+  const torch::Tensor coarse = UpscalePipeline(default_parts(torch::kBFloat16), {}).run(source).pixels;
+  const double difference = (coarse - exact).abs().mean().item<double>();
+  EXPECT_GT(difference, 0);
+  EXPECT_LT(difference, 0.02);
+}
+
+}  // namespace
+}  // namespace fmboost

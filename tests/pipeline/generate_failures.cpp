@@ -1,0 +1,134 @@
+#include "generating.h"
+#include "support/compare.h"
+#include "support/thrown.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fmboost/core/error.h"
+
+namespace fmboost {
+namespace {
+
+using test::Outcome;
+using test::parts_of;
+using test::TinyBundle;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Key;
+using testing::UnorderedElementsAre;
+
+const GenerateRequest kRequest{.prompt = "red sky", .seed = 5, .size = Size{64, 48}};
+
+class GenerateFailures : public testing::Test {
+ protected:
+  Outcome run(std::int64_t batch_size = 1) const {
+    return test::generate({parts_of(files_), nullptr, {.batch_size = batch_size}}, requests_);
+  }
+
+  TinyBundle files_;
+  std::vector<GenerateRequest> requests_ = std::vector<GenerateRequest>(4, kRequest);
+};
+
+TEST_F(GenerateFailures, GoOnPastARequestThatMakesNoSense) {
+  requests_[1].steps = 0;
+  requests_[2].prompt = std::string("red \xff");
+  requests_[3].size = Size{0, 0};
+  const Outcome outcome = run(4);
+  EXPECT_THAT(outcome.pictures, UnorderedElementsAre(Key(0)));
+  EXPECT_THAT(outcome.errors, UnorderedElementsAre(Key(1), Key(2), Key(3)));
+  EXPECT_THAT(outcome.errors.at(1), HasSubstr("number of steps"));
+  EXPECT_THAT(outcome.errors.at(2), HasSubstr("UTF-8"));
+}
+
+TEST_F(GenerateFailures, FindANegativePromptThatIsNoTextBeforeItsBatchIsDrawn) {
+  requests_[2].negative_prompt = std::string("a\0b", 3);
+  const Outcome outcome = run(4);
+  EXPECT_THAT(outcome.pictures, UnorderedElementsAre(Key(0), Key(1), Key(3)));
+  EXPECT_THAT(outcome.errors, UnorderedElementsAre(Key(2)));
+}
+
+// Texts with "round" (id 4, alone in having states of 0.5) make the denoiser infinite.
+constexpr const char* kBreaksOnRound = R"(
+def forward(self, x, t, text):
+    broken = (text == 0.5).any(2).any(1).to(x.dtype).reshape(-1, 1, 1, 1)
+    return x * self.one / (1 - broken)
+)";
+
+TEST_F(GenerateFailures, TouchOnlyTheirOwnPictureOfABatch) {
+  files_.set_program("denoiser.pt", {kBreaksOnRound});
+  requests_[1].prompt = "round";
+  for (const std::int64_t batch_size : {1, 2, 4}) {
+    const Outcome outcome = run(batch_size);
+    EXPECT_THAT(outcome.pictures, UnorderedElementsAre(Key(0), Key(2), Key(3))) << batch_size;
+    EXPECT_THAT(outcome.errors, UnorderedElementsAre(Key(1))) << batch_size;
+    EXPECT_THAT(outcome.errors.at(1), HasSubstr("the denoiser gave NaN or infinite values"));
+  }
+}
+
+TEST_F(GenerateFailures, OfWhatIsDoneWithAPictureTouchOnlyThatPicture) {
+  GeneratePipeline pipeline(parts_of(files_), nullptr, {.batch_size = 4});
+  std::vector<std::size_t> finished;
+  std::map<std::size_t, std::string> failed;
+  pipeline.run(requests_,
+               {.progress = {},
+                .finished =
+                    [&](std::size_t index, const GeneratedPicture&) {
+                      finished.push_back(index);
+                      if (index == 1) {
+                        throw Error("the disk is full");
+                      }
+                    },
+                .failed = [&](std::size_t index, const std::exception& error) { failed[index] = error.what(); },
+                .notice = {}});
+  EXPECT_THAT(finished, testing::ElementsAre(0, 1, 2, 3));
+  EXPECT_THAT(failed, UnorderedElementsAre(testing::Pair(1, "the disk is full")));
+}
+
+TEST_F(GenerateFailures, OfMemoryShrinkTheBatch) {
+  const Outcome sound = run();
+  files_.set_program("denoiser.pt", {R"(
+def forward(self, x, t, text):
+    assert x.size(0) <= 2, 'CUDA out of memory'
+    words = text.mean([1, 2]).reshape(-1, 1, 1, 1)
+    return (x * self.one / 4 + words + (t / 8000).reshape(-1, 1, 1, 1)).to(x.dtype)
+)"});
+  const Outcome outcome = run(4);  // guided: twice as many in the denoiser
+  EXPECT_TRUE(outcome.errors.empty());
+  ASSERT_EQ(outcome.pictures.size(), 4U);
+  for (const auto& [index, picture] : outcome.pictures) {
+    EXPECT_TRUE(test::is_close(picture.pixels, sound.pictures.at(index).pixels, 1e-5));
+  }
+}
+
+TEST_F(GenerateFailures, OfMemoryWithASinglePictureAreItsOwn) {
+  files_.set_program("denoiser.pt", {R"(
+def forward(self, x, t, text):
+    assert x.size(3) <= 8, 'CUDA out of memory'
+    return x * self.one
+)"});
+  requests_[2].size = Size{100, 48};
+  const Outcome outcome = run();
+  EXPECT_THAT(outcome.pictures, UnorderedElementsAre(Key(0), Key(1), Key(3)));
+  EXPECT_THAT(outcome.errors.at(2), AllOf(HasSubstr("memory ran out"), HasSubstr("denoiser.pt")));
+}
+
+TEST_F(GenerateFailures, OfTheModelEndTheRun) {
+  files_.set_program("denoiser.pt", {"def forward(self, x, t, text):\n    return x if x.size(0) == 1 else x.view(-1)"});
+  EXPECT_THROW(run(4), Error);
+  std::filesystem::remove(files_.folder() / "decoder.pt");
+  EXPECT_THAT(test::thrown<ModelError>([&] { run(); }), HasSubstr("decoder.pt', which is missing"));
+}
+
+TEST_F(GenerateFailures, OfThePlanLeaveNothingToDraw) {
+  for (auto& request : requests_) {
+    request.sampler = "none";
+  }
+  const Outcome outcome = run(4);
+  EXPECT_TRUE(outcome.pictures.empty());
+  EXPECT_EQ(outcome.errors.size(), 4U);
+  EXPECT_TRUE(outcome.progress.empty());
+}
+
+}  // namespace
+}  // namespace fmboost

@@ -1,0 +1,155 @@
+#include "support/thrown.h"
+#include "support/tiny_bundle.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fmboost/core/error.h"
+#include "fmboost/pipeline/generate.h"
+
+namespace fmboost {
+namespace {
+
+using test::thrown;
+using test::TinyBundle;
+using testing::AllOf;
+using testing::HasSubstr;
+using Factors = std::vector<std::int64_t>;
+
+class PlanOfGenerate : public testing::Test {
+ protected:
+  GeneratePipeline pipeline() const { return {std::make_shared<ModelParts>(files_.open(), Placement{}), nullptr, {}}; }
+  GeneratePlan plan(const GenerateRequest& request) const { return pipeline().plan(request); }
+  std::string refusal(const GenerateRequest& request) const {
+    return thrown<UsageError>([&] { plan(request); });
+  }
+  TinyBundle files_;  // native size 32, sides in multiples of 8, couplings of 2x and 4x
+};
+
+TEST_F(PlanOfGenerate, TakesTheBundlesDefaults) {
+  const GeneratePlan made = plan({.prompt = "red", .size = Size{64, 64}});
+  EXPECT_EQ(made.sampler, "ddim");
+  EXPECT_EQ(made.steps, 2);
+  EXPECT_EQ(made.guidance, 3.0);
+  EXPECT_FALSE(made.karras);
+  EXPECT_TRUE(made.guided);
+  EXPECT_EQ(made.size, (Size{64, 64}));
+  EXPECT_EQ(made.chain.low, (Size{32, 32}));
+  EXPECT_EQ(made.chain.factors, Factors({2}));
+  EXPECT_EQ(made.request.prompt, "red");
+}
+
+TEST_F(PlanOfGenerate, TakesWhatIsAskedFor) {
+  const GeneratePlan made =
+      plan({.size = Size{250, 130}, .steps = 7, .guidance = 1.0, .sampler = "euler", .karras = true});
+  EXPECT_EQ(made.sampler, "euler");
+  EXPECT_EQ(made.steps, 7);
+  EXPECT_TRUE(made.karras);
+  EXPECT_FALSE(made.guided);
+  EXPECT_EQ(made.chain.factors, Factors({4, 2}));
+  EXPECT_EQ(made.chain.low, (Size{32, 24}));  // 250 / 8 and 130 / 8, rounded up to eights
+}
+
+TEST_F(PlanOfGenerate, HasADefaultSizeWithCouplingsAndTheNativeOneWithout) {
+  EXPECT_EQ(plan({}).size, (Size{kDefaultSide, kDefaultSide}));
+  EXPECT_EQ(plan({.boost = false}).size, (Size{32, 32}));
+  EXPECT_EQ(plan({.base_size = Size{48, 40}, .boost = false}).size, (Size{48, 40}));
+  files_.manifest.erase("couplings");
+  files_.write();
+  const GeneratePlan made = plan({});
+  EXPECT_EQ(made.size, (Size{32, 32}));
+  EXPECT_TRUE(made.chain.factors.empty());
+}
+
+TEST_F(PlanOfGenerate, StopsAtLowResolutionWhenTold) {
+  const GeneratePlan made = plan({.size = Size{100, 30}, .boost = false});
+  EXPECT_EQ(made.chain.low, (Size{104, 32}));
+  EXPECT_TRUE(made.chain.factors.empty());
+  EXPECT_THAT(refusal({.size = Size{64, 64}, .base_size = Size{32, 32}, .boost = false}),
+              HasSubstr("do not go together where nothing is enlarged"));
+}
+
+TEST_F(PlanOfGenerate, StartsFromTheBaseSizeWhenGiven) {
+  const GeneratePlan made = plan({.size = Size{128, 64}, .base_size = Size{64, 32}});
+  EXPECT_EQ(made.chain.low, (Size{64, 32}));
+  EXPECT_EQ(made.chain.factors, Factors({2}));
+  EXPECT_THAT(refusal({.size = Size{128, 128}, .base_size = Size{33, 32}}), HasSubstr("multiples of 8"));
+  EXPECT_THAT(refusal({.size = Size{128, 128}, .base_size = Size{256, 256}}), HasSubstr("is larger than"));
+}
+
+TEST_F(PlanOfGenerate, GuidesAboveOneAndNeverWithAnEmbedding) {
+  EXPECT_FALSE(plan({.guidance = 0.0}).guided);
+  EXPECT_FALSE(plan({.guidance = 1.0}).guided);
+  EXPECT_TRUE(plan({.guidance = 1.5}).guided);
+  files_.manifest["denoiser"]["guidance_embedding"] = 8;
+  files_.write();
+  EXPECT_FALSE(plan({.guidance = 7.5}).guided);
+  EXPECT_EQ(plan({.guidance = 7.5}).guidance, 7.5);
+}
+
+TEST_F(PlanOfGenerate, LeavesTheBundlesKarrasToTheBundlesSampler) {
+  files_.manifest["denoiser"].update({{"default_sampler", "euler"}, {"default_karras", true}});
+  files_.write();
+  EXPECT_TRUE(plan({}).karras);
+  EXPECT_FALSE(plan({.sampler = "dpm++2m"}).karras);
+  EXPECT_FALSE(plan({.karras = false}).karras);
+}
+
+TEST_F(PlanOfGenerate, RefusesWhatDoesNotGoTogether) {
+  EXPECT_THAT(refusal({.sampler = "plms"}), HasSubstr("unknown sampler 'plms'"));
+  EXPECT_THAT(refusal({.steps = 0}), HasSubstr("from 1 to 1000, not 0"));
+  EXPECT_THAT(refusal({.steps = 51, .sampler = "lcm"}), HasSubstr("at most the 50 steps"));
+  EXPECT_THAT(refusal({.sampler = "ddim", .karras = true}), HasSubstr("not for ddim"));
+  EXPECT_THAT(refusal({.guidance = -1.0}), HasSubstr("guidance must be from 0 to 1000"));
+  EXPECT_THAT(refusal({.guidance = std::nan("")}), HasSubstr("guidance must be from 0 to 1000"));
+  EXPECT_THAT(refusal({.size = Size{0, 10}}), HasSubstr("a picture of 0x10 is out of range"));
+  EXPECT_THAT(refusal({.size = Size{8193, 10}}), HasSubstr("out of range"));
+  EXPECT_THAT(refusal({.flow = {.solver = "rk5"}}), HasSubstr("unknown flow solver"));
+}
+
+TEST_F(PlanOfGenerate, SaysThatTheBundleCannotEnlarge) {
+  files_.manifest.erase("couplings");
+  files_.write();
+  EXPECT_THAT(refusal({.size = Size{64, 64}}), AllOf(HasSubstr("no coupling"), HasSubstr("--boost-model")));
+}
+
+TEST_F(PlanOfGenerate, TakesCouplingsOfTheBundleThatEnlarges) {
+  TinyBundle other;
+  other.manifest["couplings"].erase(0);  // 4x alone
+  other.write();
+  const GeneratePipeline both(std::make_shared<ModelParts>(files_.open(), Placement{}),
+                              std::make_shared<ModelParts>(other.open(), Placement{}), {});
+  const GeneratePlan made = both.plan({.size = Size{64, 64}});
+  EXPECT_EQ(made.chain.factors, Factors({4}));
+  EXPECT_EQ(made.chain.low, (Size{16, 16}));
+}
+
+TEST_F(PlanOfGenerate, NeedsADenoiserAndASoundBatchSize) {
+  const auto make = [&](std::int64_t batch_size) {
+    GeneratePipeline(std::make_shared<ModelParts>(files_.open(), Placement{}), nullptr, {.batch_size = batch_size});
+  };
+  EXPECT_THAT(thrown<UsageError>([&] { make(0); }), HasSubstr("from 1 to 1024, not 0"));
+  EXPECT_THAT(thrown<UsageError>([&] { make(1025); }), HasSubstr("from 1 to 1024, not 1025"));
+  for (const char* part : {"tokenizer", "text_encoder", "denoiser"}) {
+    files_.manifest.erase(part);
+  }
+  files_.write();
+  EXPECT_THAT(thrown<ModelError>([&] { make(1); }), AllOf(HasSubstr("no denoiser"), HasSubstr("fmboost upscale")));
+}
+
+TEST(GenerateRequest, EqualsOneThatAsksForTheSame) {
+  const GenerateRequest request{.prompt = "red", .steps = 3, .flow = {.steps = 2}};
+  EXPECT_EQ(request, GenerateRequest(request));
+  GenerateRequest other = request;
+  other.flow.steps = 3;
+  EXPECT_FALSE(request == other);
+  other = request;
+  other.seed = 43;
+  EXPECT_FALSE(request == other);
+  other = request;
+  other.karras = false;
+  EXPECT_FALSE(request == other);
+}
+
+}  // namespace
+}  // namespace fmboost

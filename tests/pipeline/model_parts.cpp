@@ -1,0 +1,98 @@
+#include "fmboost/pipeline/model_parts.h"
+
+#include "support/thrown.h"
+#include "support/tiny_bundle.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <limits>
+
+#include "fmboost/core/error.h"
+
+namespace fmboost {
+namespace {
+
+using test::thrown;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+TEST(RunFinite, RunsOnceWhenAllIsWell) {
+  std::vector<torch::ScalarType> runs;
+  const torch::Tensor result = run_finite("the stage", torch::kBFloat16, [&](torch::ScalarType dtype) {
+    runs.push_back(dtype);
+    return torch::ones({2});
+  });
+  EXPECT_THAT(runs, ElementsAre(torch::kBFloat16));
+  EXPECT_EQ(result.sum().item<float>(), 2);
+}
+
+TEST(RunFinite, RunsAgainInFloat32) {
+  for (const double broken : {kNan, kInfinity, -kInfinity}) {
+    std::vector<torch::ScalarType> runs;
+    const torch::Tensor result = run_finite("the stage", torch::kBFloat16, [&](torch::ScalarType dtype) {
+      runs.push_back(dtype);
+      return torch::tensor({1.0, dtype == torch::kFloat32 ? 5.0 : broken});
+    });
+    EXPECT_THAT(runs, ElementsAre(torch::kBFloat16, torch::kFloat32));
+    EXPECT_EQ(result[1].item<double>(), 5.0);
+  }
+}
+
+TEST(RunFinite, NeverReturnsABrokenResult) {
+  for (const auto dtype : {torch::kFloat32, torch::kFloat16}) {
+    int runs = 0;
+    const std::string message = thrown<Error>([&] {
+      run_finite("the decoder", dtype, [&](torch::ScalarType) {
+        ++runs;
+        return torch::full({1}, kNan);
+      });
+    });
+    EXPECT_THAT(message, AllOf(HasSubstr("the decoder gave NaN or infinite values"), HasSubstr("in float32")));
+    EXPECT_EQ(runs, dtype == torch::kFloat32 ? 1 : 2);
+  }
+}
+
+TEST(ModelParts, LoadsAPartOnceADtype) {
+  const test::TinyBundle files;
+  ModelParts parts(files.open(), {});
+  Autoencoder& first = parts.autoencoder(torch::kFloat32);
+  EXPECT_EQ(&parts.autoencoder(torch::kFloat32), &first);
+  const torch::Tensor pixels = torch::full({1, 3, 8, 8}, 1.0 / 3);
+  const torch::Tensor exact = first.encode(pixels);
+  const torch::Tensor coarse = parts.autoencoder(torch::kBFloat16).encode(pixels);
+  EXPECT_FALSE(torch::equal(exact, coarse));
+  EXPECT_TRUE(torch::equal(parts.autoencoder(torch::kFloat32).encode(pixels), exact));
+}
+
+TEST(ModelParts, LoadsOnlyWhatIsAskedFor) {
+  const test::TinyBundle files;
+  std::filesystem::remove(files.folder() / "denoiser.pt");
+  ModelParts parts(files.open(), {});
+  EXPECT_NO_THROW(parts.autoencoder(torch::kFloat32));
+  EXPECT_NO_THROW(parts.text_encoder(torch::kFloat32));
+  EXPECT_THAT(thrown<ModelError>([&] { parts.denoiser(torch::kFloat32); }), HasSubstr("which is missing"));
+}
+
+TEST(ModelParts, LoadsAPartAgainAfterItsRelease) {
+  const test::TinyBundle files;
+  ModelParts parts(files.open(), {});
+  parts.denoiser(torch::kFloat32);
+  std::filesystem::remove(files.folder() / "denoiser.pt");
+  EXPECT_NO_THROW(parts.denoiser(torch::kFloat32));
+  parts.release_denoiser();
+  EXPECT_THROW(parts.denoiser(torch::kFloat32), ModelError);
+}
+
+TEST(ModelParts, KeepsOneNetworkForCouplingsThatShareAFile) {
+  const test::TinyBundle files;
+  ModelParts parts(files.open(), {});
+  const auto& couplings = parts.manifest().couplings;
+  EXPECT_EQ(&parts.velocity(couplings[0], torch::kFloat32), &parts.velocity(couplings[1], torch::kFloat32));
+}
+
+}  // namespace
+}  // namespace fmboost

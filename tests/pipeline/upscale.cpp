@@ -1,0 +1,128 @@
+#include "fmboost/pipeline/upscale.h"
+
+#include "support/compare.h"
+#include "support/thrown.h"
+#include "support/tiny_bundle.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fmboost/core/error.h"
+#include "fmboost/image/resize.h"
+
+namespace fmboost {
+namespace {
+
+using test::is_close;
+using test::thrown;
+using test::TinyBundle;
+using testing::HasSubstr;
+
+Image picture(std::int64_t height, std::int64_t width) {
+  const torch::Tensor rows = torch::linspace(-1, 1, height).reshape({1, height, 1});
+  const torch::Tensor columns = torch::linspace(-0.5, 0.5, width).reshape({1, 1, width});
+  return {.pixels = (torch::cat({rows + columns, rows - columns, rows * columns})).contiguous(),
+          .alpha = {},
+          .metadata = {},
+          .format = "png"};
+}
+
+class Upscale : public testing::Test {
+ protected:
+  Image run(const Image& source, const UpscaleOptions& options, std::map<std::string, double>* seconds = nullptr,
+            const IntermediateObserver& observer = {}) const {
+    auto parts = std::make_shared<ModelParts>(files_.open(), Placement{});
+    return UpscalePipeline(parts, options).run(source, {}, seconds, observer);
+  }
+  TinyBundle files_;
+};
+
+TEST_F(Upscale, MakesExactlyTheSizeAskedFor) {
+  EXPECT_EQ(run(picture(9, 14), {}).pixels.sizes(), at::IntArrayRef({3, 18, 28}));
+  EXPECT_EQ(run(picture(9, 14), {.scale = 3.3}).pixels.sizes(), at::IntArrayRef({3, 30, 46}));
+  EXPECT_EQ(run(picture(9, 14), {.size = Size{29, 19}}).pixels.sizes(), at::IntArrayRef({3, 19, 29}));
+  EXPECT_EQ(run(picture(9, 14), {.long_side = 50}).pixels.sizes(), at::IntArrayRef({3, 32, 50}));
+  EXPECT_EQ(run(picture(1, 1), {}).pixels.sizes(), at::IntArrayRef({3, 2, 2}));
+  EXPECT_EQ(run(picture(2, 90), {}).pixels.sizes(), at::IntArrayRef({3, 4, 180}));
+}
+
+TEST_F(Upscale, ChainsCouplings) {
+  std::vector<std::string> names;
+  const auto observer = [&](const std::string& name, const torch::Tensor&) { names.push_back(name); };
+  run(picture(5, 6), {.scale = 8}, nullptr, observer);
+  EXPECT_THAT(names, testing::ElementsAre("context-0", "high_latent-0", "context-1", "high_latent-1"));
+}
+
+TEST_F(Upscale, KeepsMetadataAndFormat) {
+  Image source = picture(8, 8);
+  source.metadata.icc_profile = {std::byte{1}, std::byte{2}};
+  source.metadata.exif = {std::byte{3}};
+  source.metadata.text = {{"Title", "A picture"}};
+  const Image result = run(source, {});
+  EXPECT_EQ(result.metadata.icc_profile, source.metadata.icc_profile);
+  EXPECT_EQ(result.metadata.exif, source.metadata.exif);
+  EXPECT_EQ(result.metadata.text, source.metadata.text);
+  EXPECT_EQ(result.format, "png");
+  EXPECT_FALSE(result.alpha.defined());
+  EXPECT_EQ(source.pixels.size(1), 8);
+}
+
+TEST_F(Upscale, EnlargesAlphaBicubically) {
+  Image source = picture(8, 10);
+  source.alpha = torch::zeros({1, 8, 10});
+  source.alpha.slice(2, 5).fill_(1);
+  const Image result = run(source, {});
+  EXPECT_EQ(result.alpha.sizes(), at::IntArrayRef({1, 16, 20}));
+  EXPECT_GE(result.alpha.min().item<float>(), 0);
+  EXPECT_LE(result.alpha.max().item<float>(), 1);
+  EXPECT_TRUE(is_close(result.alpha, resize_bicubic(source.alpha.unsqueeze(0), 16, 20).squeeze(0).clamp(0, 1), 1e-6));
+}
+
+TEST_F(Upscale, ProjectsBackAsOftenAsTheBundleSaysUnlessTold) {
+  const Image source = picture(16, 20);
+  const auto unfaithfulness = [&](std::optional<int> rounds) {
+    const torch::Tensor result = run(source, {.back_projection = rounds}).pixels.unsqueeze(0);
+    return (resize_bicubic(result, 16, 20) - source.pixels).abs().mean().item<double>();
+  };
+  const double none = unfaithfulness(0);
+  const double once = unfaithfulness(1);
+  EXPECT_EQ(unfaithfulness({}), once);  // the bundle's
+  EXPECT_LT(once, none / 3);
+  EXPECT_LT(unfaithfulness(2), once / 2);
+}
+
+TEST_F(Upscale, TakesTheRoundsOfTheLastCoupling) {
+  files_.manifest["couplings"][1]["back_projection"] = 0;
+  files_.write();
+  const Image source = picture(8, 8);
+  EXPECT_TRUE(torch::equal(run(source, {.scale = 4}).pixels, run(source, {.scale = 4, .back_projection = 0}).pixels));
+  EXPECT_FALSE(torch::equal(run(source, {.scale = 8}).pixels, run(source, {.scale = 8, .back_projection = 0}).pixels));
+}
+
+TEST_F(Upscale, FixesColours) {
+  const Image source = picture(16, 20);
+  const torch::Tensor fixed = run(source, {.back_projection = 0, .color_fix = ColorFix::adain}).pixels;
+  for (std::int64_t channel = 0; channel < 3; ++channel) {
+    EXPECT_NEAR(fixed[channel].mean().item<double>(), source.pixels[channel].mean().item<double>(), 1e-4);
+  }
+}
+
+TEST_F(Upscale, MeasuresItsStages) {
+  std::map<std::string, double> seconds;
+  run(picture(8, 8), {}, &seconds);
+  EXPECT_EQ(seconds.size(), 2U);
+  EXPECT_GT(seconds["boost"], 0);
+  EXPECT_GE(seconds["back_projection"], 0);
+}
+
+TEST_F(Upscale, ChecksItsOptionsAndTheBundle) {
+  EXPECT_THROW(run(picture(8, 8), {.scale = 1.0}), UsageError);
+  EXPECT_THROW(run(picture(8, 8), {.size = Size{8, 8}}), UsageError);
+  files_.manifest["couplings"] = nlohmann::json::array();
+  files_.write();
+  EXPECT_THAT(thrown<ModelError>([&] { run(picture(8, 8), {}); }),
+              testing::AllOf(HasSubstr(files_.folder().string()), HasSubstr("has no coupling"), HasSubstr("--cfm")));
+}
+
+}  // namespace
+}  // namespace fmboost

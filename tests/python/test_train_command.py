@@ -1,0 +1,308 @@
+"""What `fmboost train` promises, with the real binary on a problem that takes seconds."""
+
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import time
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file
+from toy_training import NETWORK, draw_shapes, psnr, write_identity_bundle, write_shapes
+
+SHORT = (*NETWORK, "--low", 16, "--high", 32, "--batch-size", 2, "--steps", 6, "--warmup", 0, "--lr", 1e-3,
+         "--ema-update-after-step", 2, "--precision", "float32", "--checkpoint-every", 3, "--log-every", 2,
+         "--noising-step", 0)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory):
+    """Folders of a bundle and of drawn pictures, 24 to train on and 4 to validate on."""
+    base = tmp_path_factory.mktemp("toy")
+    write_identity_bundle(base / "bundle")
+    write_shapes(base / "shapes", 24, side=48)
+    write_shapes(base / "held-out", 4, first_seed=1000, side=48)
+    return base
+
+
+@pytest.fixture
+def command(binary, toy):
+    """The command line and environment of a short training into a folder."""
+
+    def make(output, *arguments, data=None):
+        line = [binary, "train", "--data", data or toy / "shapes", "-m", toy / "bundle", "-o", output, "--device", "cpu",
+                "--dtype", "float32", "--threads", "1", *SHORT]  # fmt: skip
+        seen = {str(x) for x in arguments if str(x).startswith("--")}
+        kept, skip = [], False
+        for word in map(str, line):  # an option that a test gives again takes the place of the one above
+            if word.startswith("-"):
+                skip = word in seen
+            if not skip:
+                kept.append(word)
+        return [*kept, *map(str, arguments)]
+
+    return make
+
+
+@pytest.fixture
+def train(command, tmp_path):
+    def run(output, *arguments, check=True, environment=None, data=None, **options):
+        env = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")} | (environment or {})
+        done = subprocess.run(command(output, *arguments, data=data), capture_output=True, text=True, env=env, **options)
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    return run
+
+
+def metrics(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def checkpoint_bytes(folder, step):
+    return {path.name: path.read_bytes() for path in sorted((folder / "checkpoints" / f"step-{step:08}").iterdir())}
+
+
+def test_a_short_training_leaves_weights_logs_checkpoints_and_pictures(train, toy, tmp_path):
+    done = train(tmp_path / "run", "--val-data", toy / "held-out", "--validate-every", 3, "--val-steps", 2, "--json")
+    result = json.loads(done.stdout)
+    assert result["output"] == str(tmp_path / "run" / "cfm-2x.safetensors") and result["steps"] == 6
+    assert result["best_step"] in (3, 6) and result["best_psnr"] > 10
+    with safe_open(result["output"], framework="pt") as file:
+        config = json.loads(file.metadata()["config"])
+        assert file.metadata()["noising_step"] == "0"
+    assert (config["in_channels"], config["out_channels"], config["channel_mult"]) == (6, 3, [1, 2])
+    assert not config["use_linear_attn"]
+    ema = load_file(tmp_path / "run" / "checkpoints" / "step-00000006" / "ema.safetensors")
+    final = load_file(result["output"])
+    assert ema.keys() == final.keys() and all(torch.equal(ema[name], final[name]) for name in ema)
+    rows = metrics(tmp_path / "run")
+    assert [row["step"] for row in rows] == [2, 3, 4, 6]
+    assert all(row["loss"] > 0 and row["gradient_norm"] > 0 and row["lr"] == 1e-3 for row in rows if row["step"] != 3)
+    assert {"validation/psnr", "validation/start_psnr"} <= rows[1].keys()
+    assert "step 6/6, loss" in done.stderr and "left" in done.stderr
+    assert len(list((tmp_path / "run" / "pictures").glob("*.png"))) == 2
+    assert list((tmp_path / "run" / "tensorboard").glob("events.out.tfevents.*"))
+    assert "lr=" in (tmp_path / "run" / "train.toml").read_text().replace(" ", "")
+
+
+def test_a_run_stopped_by_a_signal_and_resumed_gives_the_same_bytes(train, command, tmp_path):
+    long = ("--steps", 40, "--checkpoint-every", 0, "--log-every", 1)
+    train(tmp_path / "whole", *long)
+    process = subprocess.Popen(command(tmp_path / "parts", *long), stderr=subprocess.PIPE, text=True)
+    for line in process.stderr:
+        if line.startswith("step 2/"):
+            break
+    process.send_signal(signal.SIGTERM)
+    rest = process.stderr.read()
+    assert process.wait() == 130, rest
+    assert "--resume" in rest
+    stopped = [path.name for path in (tmp_path / "parts" / "checkpoints").iterdir()]
+    assert len(stopped) == 1 and "step-00000002" <= stopped[0] < "step-00000040"
+    train(tmp_path / "parts", *long, "--resume")
+    assert checkpoint_bytes(tmp_path / "parts", 40) == checkpoint_bytes(tmp_path / "whole", 40)
+    assert (tmp_path / "parts" / "cfm-2x.safetensors").read_bytes() == (
+        tmp_path / "whole" / "cfm-2x.safetensors"
+    ).read_bytes()
+    steps = [row["step"] for row in metrics(tmp_path / "parts")]
+    assert steps == list(range(1, 41))
+
+
+def test_a_run_killed_again_and_again_ends_as_one_that_was_not(train, command, tmp_path):
+    """Checkpoints are all that such a run does after a step, so most kills hit one being written or dropped."""
+    often = ("--steps", 16, "--checkpoint-every", 1, "--keep-checkpoints", 2, "--log-every", 1)
+    train(tmp_path / "whole", *often)
+    random = np.random.default_rng(1)
+    kills = 0
+    for attempt in range(40):
+        resume = ("--resume",) if list((tmp_path / "parts").glob("checkpoints/step-*")) else ("--force",)
+        process = subprocess.Popen(command(tmp_path / "parts", *often, *resume), stderr=subprocess.PIPE, text=True)
+        for line in process.stderr:
+            if line.startswith("step "):
+                break
+        try:
+            process.wait(timeout=random.uniform(0.0, 0.12))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            kills += 1
+        rest = process.stderr.read()
+        if process.wait() == 0:
+            break
+        assert process.returncode == -signal.SIGKILL, rest
+    assert kills >= 2
+    train(tmp_path / "parts", *often, "--resume")
+    assert checkpoint_bytes(tmp_path / "parts", 16) == checkpoint_bytes(tmp_path / "whole", 16)
+    assert not list((tmp_path / "parts" / "checkpoints").glob(".*"))
+
+
+def test_a_full_disk_leaves_the_last_good_checkpoint(train, tmp_path):
+    train(tmp_path / "run", "--steps", 3)
+    good = checkpoint_bytes(tmp_path / "run", 3)
+
+    def small_files_only():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    done = train(tmp_path / "run", "--steps", 9, "--checkpoint-every", 2, "--resume", check=False,
+                 preexec_fn=small_files_only)  # fmt: skip
+    assert done.returncode == 1
+    assert "step 4 was not written" in done.stderr and "training goes on" in done.stderr
+    assert "step 9 was not written" in done.stderr.splitlines()[-1]
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-00000003"]
+    assert checkpoint_bytes(tmp_path / "run", 3) == good
+    train(tmp_path / "run", "--steps", 9, "--resume")
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_with_a_diagnosis(train, tmp_path):
+    done = train(tmp_path / "run", "--lr", "1e25", "--checkpoint-every", 1, check=False)
+    assert done.returncode == 1
+    text = done.stderr.splitlines()[-1]
+    assert "not finite at step" in text and "learning rate 1e+25" in text and "gradient norm" in text
+    assert "0" in text and ".png" in text and "checkpoints/step-" in text
+    checkpoints = sorted((tmp_path / "run" / "checkpoints").iterdir())
+    assert all(torch.isfinite(x).all() for x in load_file(checkpoints[-1] / "model.safetensors").values())
+
+
+def test_a_typo_in_the_configuration_names_the_nearest_option(train, tmp_path):
+    (tmp_path / "train.toml").write_text("batch-size = 2\nlr-shedule = 'cosine'\n")
+    done = train(tmp_path / "run", "--config", tmp_path / "train.toml", check=False)
+    assert done.returncode == 2
+    assert "lr-shedule" in done.stderr and "train.toml" in done.stderr and "did you mean 'lr-schedule'" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_configuration_file_stands_for_options(train, tmp_path):
+    (tmp_path / "train.toml").write_text("steps = 2\nchannel-mult = [1, 1]\nlr-schedule = 'cosine'\n")
+    line = ["--config", tmp_path / "train.toml", "--steps", 4]  # the command line wins
+    done = train(tmp_path / "run", *line, "--json")
+    assert json.loads(done.stdout)["steps"] == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--data", "nowhere"), 2, ["nowhere", "does not exist"]),
+        (("--data", "empty"), 2, ["empty"]),
+        (("--precision", "float16"), 2, ["precision", "float16"]),
+        (("--coupling", "psi"), 2, ["psi", "psu"]),
+        (("--path", "gvp", "--sigma-min", 0.1), 2, ["sigma_min"]),
+        (("--crop-size", 33), 1, ["33"]),
+        (("--model-channels", 40), 4, ["model_channels", "32"]),
+        (("--init", "nowhere.safetensors"), 4, ["nowhere.safetensors"]),
+        (("--val-data", "empty"), 2, ["empty"]),
+        (("--resume",), 1, ["no sound checkpoint"]),
+        (("--into", "nowhere"), 4, ["nowhere"]),
+    ],
+)
+def test_what_is_wrong_is_said_before_the_first_step(train, toy, tmp_path, arguments, code, words):
+    (tmp_path / "empty").mkdir()
+    done = train(tmp_path / "run", *arguments, check=False, cwd=tmp_path)
+    assert done.returncode == code, done.stderr
+    assert all(word in done.stderr for word in words), done.stderr
+    assert "step " not in done.stderr.splitlines()[-1] or "--crop-size" in arguments
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(train, tmp_path):
+    train(tmp_path / "run")
+    before = checkpoint_bytes(tmp_path / "run", 6)
+    done = train(tmp_path / "run", check=False)
+    assert done.returncode == 2 and "--resume" in done.stderr and "--force" in done.stderr
+    assert checkpoint_bytes(tmp_path / "run", 6) == before
+    train(tmp_path / "run", "--force")
+    assert checkpoint_bytes(tmp_path / "run", 6) == before
+
+
+def test_going_back_to_an_older_checkpoint_takes_force(train, tmp_path):
+    train(tmp_path / "run")
+    done = train(tmp_path / "run", "--resume", "--resume-step", 3, check=False)
+    assert done.returncode == 2 and "--force" in done.stderr
+    train(tmp_path / "run", "--resume", "--resume-step", 3, "--force", "--lr", 2e-3)
+    assert [row["step"] for row in metrics(tmp_path / "run")] == [2, 4, 6]
+    assert metrics(tmp_path / "run")[-1]["lr"] == 2e-3
+
+
+def test_init_starts_from_weights_and_takes_their_network(train, tmp_path):
+    train(tmp_path / "first", "--channel-mult", 1, 1)
+    weights = tmp_path / "first" / "cfm-2x.safetensors"
+    network = [word for word in map(str, NETWORK) if word.startswith("--")]
+    line = ["--init", weights, "--lr", 1e-9, "--steps", 1]
+    done = train(tmp_path / "second", *line, check=False)
+    assert done.returncode == 4 and "do not fit the network" in done.stderr
+    assert network
+    done = subprocess.run(strip_network(done.args, network), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    first, second = load_file(weights), load_file(tmp_path / "second" / "cfm-2x.safetensors")
+    assert max((first[name] - second[name]).abs().max().item() for name in first) < 1e-7
+
+
+def strip_network(line, network):
+    kept, skip = [], False
+    for word in map(str, line):
+        if word.startswith("-"):
+            skip = word in network
+        if not skip:
+            kept.append(word)
+    return [*kept, "--force"]
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def test_two_processes_with_half_the_batch_train_what_one_does(train, command, tmp_path):
+    one = ("--batch-size", 4, "--steps", 4, "--clip-norm", 1)
+    train(tmp_path / "one", *one)
+    place = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    workers = [
+        subprocess.Popen(command(tmp_path / "two", *one, "--batch-size", 2), stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, text=True, env=os.environ | place | {"RANK": r, "LOCAL_RANK": r})
+        for r in "01"
+    ]  # fmt: skip
+    said = [worker.communicate(timeout=300) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], said
+    assert said[0][0] == f"{tmp_path / 'two' / 'cfm-2x.safetensors'}\n" and said[1][0] == ""
+    expected, found = (load_file(tmp_path / name / "checkpoints/step-00000004/exp_avg.safetensors") for name in ("one", "two"))
+    for name, x in expected.items():
+        assert (found[name] - x).abs().max() <= 1e-5 * x.abs().max(), name
+    a, b = metrics(tmp_path / "one"), metrics(tmp_path / "two")
+    assert [row["loss"] for row in a] == pytest.approx([row["loss"] for row in b], rel=1e-5)
+
+
+# --- the toy problem
+
+
+def test_training_beats_bicubic_on_shapes(train, fmboost, toy, tmp_path):
+    """From a folder of pictures to `upscale` with one's own weights. Docs: docs/training.md."""
+    write_identity_bundle(tmp_path / "bundle")
+    write_shapes(tmp_path / "shapes", 200)
+    write_shapes(tmp_path / "held-out", 16, first_seed=1000)
+    started = time.monotonic()
+    train(tmp_path / "run", "--val-data", tmp_path / "held-out", "--val-steps", 4, "--val-solver", "euler",
+          "--validate-every", 400, "--low", 16, "--high", 32, "--batch-size", 8, "--steps", 400, "--lr", 2e-3,
+          "--lr-schedule", "cosine", "--warmup", 20, "--ema-update-after-step", 100, "--ema-beta", 0.99,
+          "--checkpoint-every", 0, "--log-every", 50, "--into", tmp_path / "bundle", "--back-project", 0,
+          data=tmp_path / "shapes")  # fmt: skip
+    last = metrics(tmp_path / "run")[-1]
+    print(time.monotonic() - started, last)
+    assert last["validation/psnr"] > last["validation/start_psnr"] + 2.0
+
+    ours, bicubic = [], []
+    for i in range(8):
+        original = draw_shapes(1000 + i, 64)
+        low = original.resize((32, 32), Image.Resampling.BOX)
+        low.save(tmp_path / "low.png")
+        fmboost("upscale", tmp_path / "low.png", "-m", tmp_path / "bundle", "-o", tmp_path / "big.png", "--force")
+        ours.append(psnr(Image.open(tmp_path / "big.png").convert("RGB"), original))
+        bicubic.append(psnr(low.resize((64, 64), Image.Resampling.BICUBIC), original))
+    print(np.mean(ours), np.mean(bicubic))
+    assert np.mean(ours) > np.mean(bicubic) + 1.0
+    assert ROOT.exists()

@@ -1,0 +1,64 @@
+"""A training that a test can afford: drawn shapes, and an autoencoder that leaves pixels as they are."""
+
+import hashlib
+import json
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+
+class Identity(torch.nn.Module):
+    def forward(self, x):
+        return x * 1.0
+
+
+def write_identity_bundle(folder):
+    """Latents are pixels: factor 1, 3 channels. A coupling of it enlarges pictures in pixel space."""
+    folder.mkdir(parents=True)
+    torch.jit.trace(Identity().eval(), torch.zeros(1, 3, 8, 8)).save(str(folder / "identity.pt"))
+    digest = hashlib.sha256((folder / "identity.pt").read_bytes()).hexdigest()
+    program = {"backend": "torchscript", "file": "identity.pt", "sha256": digest}
+    description = {
+        "format": "fmboost-bundle",
+        "version": 1,
+        "name": "identity",
+        "autoencoder": {"encoder": program, "decoder": program, "factor": 1, "latent_channels": 3, "scale": 1.0},
+    }
+    (folder / "bundle.json").write_text(json.dumps(description, indent=1))
+    return folder
+
+
+def draw_shapes(seed, side):
+    """Ellipses, polygons and lines over a gradient, drawn four times larger: sharp edges without stairs."""
+    random, large = np.random.default_rng(seed), 4 * side
+    colour = lambda: tuple(int(v) for v in random.integers(0, 256, 3))  # noqa: E731
+    point = lambda: tuple(int(v) for v in random.integers(0, large, 2))  # noqa: E731
+    ramp = np.linspace(np.array(colour()), np.array(colour()), large)[:, None, :]
+    picture = Image.fromarray(np.broadcast_to(ramp, (large, large, 3)).astype(np.uint8))
+    draw = ImageDraw.Draw(picture)
+    for kind in random.integers(0, 3, 8):
+        (x, y), size = point(), int(random.integers(large // 12, large // 3))
+        if kind == 0:
+            draw.ellipse([x, y, x + size, y + size // 2], fill=colour())
+        elif kind == 1:
+            draw.polygon([point() for _ in range(3)], fill=colour())
+        else:
+            draw.line([point(), point()], fill=colour(), width=size // 8 + 4)
+    return picture.resize((side, side), Image.Resampling.BOX)
+
+
+def write_shapes(folder, count, first_seed=0, side=64):
+    folder.mkdir(parents=True)
+    for i in range(count):
+        draw_shapes(first_seed + i, side).save(folder / f"{i:04}.png")
+    return folder
+
+
+def psnr(a, b):
+    """Of 8-bit pictures, over all channels."""
+    error = (np.asarray(a, np.float64) - np.asarray(b, np.float64)) ** 2
+    return 10 * np.log10(255**2 / error.mean())
+
+
+NETWORK = ("--model-channels", 32, "--channel-mult", 1, 2, "--num-res-blocks", 1, "--attention-resolutions", 64)

@@ -1,0 +1,106 @@
+#include "fmboost/train/bundle_coupling.h"
+
+#include "support/temporary_folder.h"
+#include "toy_pairs.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/files.h"
+#include "fmboost/core/sha256.h"
+#include "fmboost/nn/bundle.h"
+#include "fmboost/nn/cfm_unet.h"
+#include "fmboost/train/checkpoint.h"
+
+namespace fmboost::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+/// A copy of the default model, whose latents have 16 channels and which has couplings of factors 2 and 4, and a small
+/// coupling's file for it.
+class BundleCouplingTest : public testing::Test {
+ protected:
+  BundleCouplingTest() {
+    fs::copy(FMBOOST_DEFAULT_MODEL, bundle_, fs::copy_options::recursive);
+    coupling_.network = small_training().network;
+    coupling_.network.in_channels = 32;
+    coupling_.network.out_channels = 16;
+    coupling_.factor = 8;
+    coupling_.noising_step = 250;
+    write_weights(weights_);
+  }
+
+  void write_weights(const fs::path& file) const {
+    write_cfm_weights(file, CfmUnetImpl(coupling_.network), {.noising_step = coupling_.noising_step});
+  }
+
+  TemporaryFolder temporary_;
+  fs::path bundle_ = temporary_ / "bundle";
+  fs::path weights_ = temporary_ / "weights.safetensors";
+  CouplingEntry coupling_;
+};
+
+std::string message(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST_F(BundleCouplingTest, AddsAnEntryThatTheBundleThenLoads) {
+  const Bundle before(bundle_);
+  EXPECT_EQ(add_coupling(bundle_, weights_, coupling_, false), "cfm-8x.safetensors");
+  const Bundle after(bundle_);
+  ASSERT_EQ(after.manifest().couplings.size(), before.manifest().couplings.size() + 1);
+  const CouplingEntry& added = after.manifest().couplings.back();
+  EXPECT_EQ(added.factor, 8);
+  EXPECT_EQ(added.noising_step, 250);
+  EXPECT_EQ(added.weights.sha256, sha256_file(weights_));
+  EXPECT_NO_THROW(after.verify());
+  EXPECT_EQ(after.manifest().name, before.manifest().name);
+}
+
+TEST_F(BundleCouplingTest, KeepsTheOrderOfTheOtherKeys) {
+  add_coupling(bundle_, weights_, coupling_, false);
+  const std::string text = read_text_file(bundle_ / "bundle.json");
+  EXPECT_LT(text.find("\"format\""), text.find("\"version\""));
+  EXPECT_LT(text.find("\"version\""), text.find("\"name\""));
+  EXPECT_LT(text.find("\"tokenizer\""), text.find("\"autoencoder\""));
+}
+
+TEST_F(BundleCouplingTest, ReplacesAFactorOnlyWhenAsked) {
+  coupling_.factor = 2;
+  EXPECT_THAT(message([&] { add_coupling(bundle_, weights_, coupling_, false); }), HasSubstr("--force"));
+  add_coupling(bundle_, weights_, coupling_, true);
+  const Bundle after(bundle_);
+  EXPECT_EQ(after.manifest().couplings.size(), 2);
+  EXPECT_EQ(after.manifest().couplings.back().factor, 2);
+  EXPECT_TRUE(fs::exists(bundle_ / "cfm.safetensors"));  // the 4x entry still names it
+  EXPECT_NO_THROW(after.verify());
+}
+
+TEST_F(BundleCouplingTest, RemovesTheFileThatItReplaced) {
+  add_coupling(bundle_, weights_, coupling_, false);
+  write_weights(temporary_ / "better.safetensors");
+  const fs::path second = add_coupling(bundle_, temporary_ / "better.safetensors", coupling_, true);
+  EXPECT_EQ(second, "cfm-8x-" + sha256_file(temporary_ / "better.safetensors").substr(0, 8) + ".safetensors");
+  EXPECT_FALSE(fs::exists(bundle_ / "cfm-8x.safetensors"));
+  EXPECT_NO_THROW(Bundle(bundle_).verify());
+}
+
+TEST_F(BundleCouplingTest, RefusesOtherLatents) {
+  coupling_.network = small_training().network;
+  EXPECT_THAT(message([&] { check_coupling_fits(bundle_, coupling_, false); }), HasSubstr("other latents"));
+}
+
+TEST_F(BundleCouplingTest, RefusesAFolderThatIsNoBundle) {
+  EXPECT_THROW(check_coupling_fits(temporary_ / "nothing", coupling_, false), ModelError);
+}
+
+}  // namespace
+}  // namespace fmboost::test

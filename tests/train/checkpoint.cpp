@@ -1,0 +1,220 @@
+#include "fmboost/train/checkpoint.h"
+
+#include "support/temporary_folder.h"
+#include "toy_pairs.h"
+
+#include <csignal>
+#include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/files.h"
+
+namespace fmboost::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+void train(Learner& learner, int steps) {
+  for (int i = 0; i < steps; ++i) {
+    const LatentBatch batch = batch_of(NoisePairs(4), {0, 1});
+    learner.backward(batch, draw_flow(learner.options().flow, batch.latent.sizes(), 1, batch.numbers));
+    learner.step(false);
+  }
+}
+
+RunPosition position_of(const Learner& learner) {
+  return {.step = learner.steps_done(),
+          .samples = 2 * learner.steps_done(),
+          .ema_updates = learner.ema_updates(),
+          .dataset_size = 4};
+}
+
+void save_steps(CheckpointFolder& folder, Learner& learner, std::vector<std::int64_t> steps) {
+  for (const auto step : steps) {
+    learner.set_progress(step, step);
+    folder.save(learner, position_of(learner));
+  }
+}
+
+std::string message(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+void expect_equal_state(const Learner& one, const Learner& other) {
+  const NamedTensors a = one.state();
+  const NamedTensors b = other.state();
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    EXPECT_TRUE(torch::equal(a[i].second, b[i].second)) << a[i].first;
+  }
+}
+
+class CheckpointTest : public testing::Test {
+ protected:
+  TemporaryFolder temporary_;
+  fs::path folder_ = temporary_ / "checkpoints";
+  Learner learner_{small_training(), torch::kCPU};
+};
+
+TEST_F(CheckpointTest, BringsBackEveryTensorAndCounter) {
+  train(learner_, 3);
+  CheckpointFolder folder(folder_, 3);
+  folder.save(learner_, position_of(learner_));
+  TrainOptions options = small_training();
+  options.seed = 7;
+  Learner other(options, torch::kCPU);
+  const RunPosition position = folder.load_newest(other);
+  EXPECT_EQ(position.step, 3);
+  EXPECT_EQ(position.samples, 6);
+  EXPECT_EQ(position.dataset_size, 4);
+  EXPECT_EQ(other.steps_done(), 3);
+  EXPECT_EQ(other.ema_updates(), 3);
+  expect_equal_state(learner_, other);
+}
+
+TEST_F(CheckpointTest, KeepsTheNewestAndTheBest) {
+  CheckpointFolder folder(folder_, 2);
+  save_steps(folder, learner_, {1, 2});
+  folder.mark_best({.step = 1, .psnr = 20.5});
+  save_steps(folder, learner_, {3, 4, 5});
+  EXPECT_THAT(folder.steps(), ElementsAre(1, 4, 5));
+  folder.mark_best({.step = 5, .psnr = 21});
+  EXPECT_THAT(folder.steps(), ElementsAre(4, 5));
+  EXPECT_EQ(folder.best()->step, 5);
+  EXPECT_DOUBLE_EQ(folder.best()->psnr, 21);
+}
+
+TEST_F(CheckpointTest, IsNotMistakenForWhatAKilledWriterLeft) {
+  CheckpointFolder folder(folder_, 2);
+  save_steps(folder, learner_, {1});
+  const fs::path half = folder_ / ".step-00000002.tmp-123";
+  fs::copy(folder.path_of(1), half);
+  fs::remove(half / "checkpoint.json");
+  EXPECT_THAT(folder.steps(), ElementsAre(1));
+  folder.remove_leftovers();
+  EXPECT_FALSE(fs::exists(half));
+  EXPECT_THAT(folder.steps(), ElementsAre(1));
+}
+
+TEST_F(CheckpointTest, ComesBackWhenAWriterWasKilledWhileReplacingIt) {
+  CheckpointFolder folder(folder_, 2);
+  save_steps(folder, learner_, {1});
+  fs::rename(folder.path_of(1), folder_ / ".old-step-00000001");
+  folder.remove_leftovers();
+  EXPECT_THAT(folder.steps(), ElementsAre(1));
+}
+
+TEST_F(CheckpointTest, ReplacesOneOfTheSameStep) {
+  CheckpointFolder folder(folder_, 2);
+  save_steps(folder, learner_, {1, 1});
+  EXPECT_THAT(folder.steps(), ElementsAre(1));
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1);
+}
+
+TEST_F(CheckpointTest, AnOlderOneStandsInForADamagedOne) {
+  CheckpointFolder folder(folder_, 3);
+  save_steps(folder, learner_, {1, 2, 3});
+  fs::resize_file(folder.path_of(3) / "exp_avg.safetensors", 5000);
+  std::ofstream(folder.path_of(2) / "checkpoint.json") << "{}";
+  Learner other(small_training(), torch::kCPU);
+  EXPECT_EQ(folder.load_newest(other).step, 1);
+  EXPECT_THAT(message([&] { folder.load(3, other); }), HasSubstr("exp_avg.safetensors"));
+}
+
+TEST_F(CheckpointTest, SaysWhenThereIsNoneToGoOnFrom) {
+  CheckpointFolder folder(folder_, 3);
+  EXPECT_THAT(message([&] { folder.load_newest(learner_); }), HasSubstr("no sound checkpoint"));
+  save_steps(folder, learner_, {4, 8});
+  EXPECT_THAT(message([&] { folder.load(5, learner_); }), HasSubstr("there are: 4, 8"));
+}
+
+TEST_F(CheckpointTest, RefusesToGoOnWithAnotherNetworkOrFlow) {
+  CheckpointFolder folder(folder_, 3);
+  save_steps(folder, learner_, {1});
+  TrainOptions options = small_training();
+  options.network.num_heads = 1;
+  Learner other_network(options, torch::kCPU);
+  EXPECT_THAT(message([&] { folder.load(1, other_network); }), HasSubstr("network.num_heads was 2 and is 1"));
+  options = small_training();
+  options.flow.noising_step = 100;
+  Learner other_flow(options, torch::kCPU);
+  EXPECT_THAT(message([&] { folder.load(1, other_flow); }), HasSubstr("flow.noising_step was 400 and is 100"));
+}
+
+TEST_F(CheckpointTest, GoesOnWithAnotherLearningRate) {
+  CheckpointFolder folder(folder_, 3);
+  save_steps(folder, learner_, {1});
+  TrainOptions options = small_training();
+  options.optimizer.lr = 1e-4;
+  Learner other(options, torch::kCPU);
+  EXPECT_EQ(folder.load(1, other).step, 1);
+}
+
+/// Files of this process can grow no larger while it lives: what a full disk does to a writer.
+class SmallDisk {
+ public:
+  explicit SmallDisk(rlim_t bytes) {
+    old_handler_ = std::signal(SIGXFSZ, SIG_IGN);
+    ::getrlimit(RLIMIT_FSIZE, &old_);
+    rlimit limit = old_;
+    limit.rlim_cur = bytes;
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~SmallDisk() {
+    ::setrlimit(RLIMIT_FSIZE, &old_);
+    std::signal(SIGXFSZ, old_handler_);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+
+ private:
+  rlimit old_{};
+  void (*old_handler_)(int);
+};
+
+TEST_F(CheckpointTest, AFullDiskLeavesTheOldOnes) {
+  CheckpointFolder folder(folder_, 1);
+  save_steps(folder, learner_, {1});
+  {
+    const SmallDisk disk(100000);
+    learner_.set_progress(2, 2);
+    EXPECT_THAT(message([&] { folder.save(learner_, position_of(learner_)); }),
+                testing::AllOf(HasSubstr("step 2 was not written"), HasSubstr(".safetensors")));
+  }
+  EXPECT_THAT(folder.steps(), ElementsAre(1));
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1);
+  Learner other(small_training(), torch::kCPU);
+  EXPECT_EQ(folder.load_newest(other).step, 1);
+}
+
+TEST_F(CheckpointTest, DropsThoseThatARunGoesBackBefore) {
+  CheckpointFolder folder(folder_, 5);
+  save_steps(folder, learner_, {1, 2, 3});
+  folder.mark_best({.step = 3, .psnr = 20});
+  folder.remove_after(2);
+  EXPECT_THAT(folder.steps(), ElementsAre(1, 2));
+  EXPECT_FALSE(folder.best().has_value());
+}
+
+TEST_F(CheckpointTest, ItsWeightsAreACouplingsFile) {
+  CheckpointFolder folder(folder_, 1);
+  save_steps(folder, learner_, {1});
+  const SafetensorsFile file(folder.path_of(1) / "ema.safetensors");
+  EXPECT_THAT(file.metadata().at("config"), HasSubstr("\"model_channels\":32"));
+  EXPECT_EQ(file.metadata().at("noising_step"), "400");
+  EXPECT_TRUE(file.contains("out.2.weight"));
+  Learner other(small_training(), torch::kCPU);
+  EXPECT_NO_THROW(other.load_weights(file));
+}
+
+}  // namespace
+}  // namespace fmboost::test

@@ -1,0 +1,121 @@
+#include "fmboost/train/flow_loss.h"
+
+#include "support/compare.h"
+#include "toy_pairs.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <numbers>
+
+#include "fmboost/core/error.h"
+
+namespace fmboost::test {
+namespace {
+
+using testing::HasSubstr;
+
+FlowDraw draw(const FlowLossOptions& options, std::vector<std::int64_t> numbers, std::uint64_t seed = 3) {
+  return draw_flow(options, {static_cast<std::int64_t>(numbers.size()), 4, 8, 8}, seed, numbers);
+}
+
+TEST(DrawFlow, DependsOnTheSeedAndTheSamplesNumberAlone) {
+  const FlowLossOptions options{.sigma_min = 0.1};
+  const FlowDraw together = draw(options, {5, 6, 7});
+  const FlowDraw alone = draw(options, {6});
+  EXPECT_TRUE(torch::equal(together.t[1], alone.t[0]));
+  EXPECT_TRUE(torch::equal(together.start[1], alone.start[0]));
+  EXPECT_TRUE(torch::equal(together.path[1], alone.path[0]));
+  EXPECT_FALSE(torch::equal(together.start[0], together.start[1]));
+  EXPECT_FALSE(torch::equal(together.start[0], together.path[0]));
+  EXPECT_FALSE(torch::equal(draw(options, {6}, 4).start, alone.start));
+}
+
+TEST(DrawFlow, TimesAreUniformAndNoiseIsNormal) {
+  std::vector<std::int64_t> numbers(4000);
+  std::iota(numbers.begin(), numbers.end(), 0);
+  const FlowDraw many = draw_flow({}, {4000, 1, 2, 2}, 1, numbers);
+  EXPECT_GE(many.t.min().item<double>(), 0.0);
+  EXPECT_LT(many.t.max().item<double>(), 1.0);
+  EXPECT_NEAR(many.t.mean().item<double>(), 0.5, 0.015);
+  EXPECT_NEAR(many.t.var().item<double>(), 1.0 / 12, 0.004);
+  EXPECT_NEAR(many.start.mean().item<double>(), 0.0, 0.03);
+  EXPECT_NEAR(many.start.std().item<double>(), 1.0, 0.02);
+}
+
+TEST(DrawFlow, DrawsWhatTheOptionsNeed) {
+  const FlowDraw clean = draw({.noising_step = 0}, {0});
+  EXPECT_FALSE(clean.start.defined() || clean.path.defined() || clean.upsampling.defined());
+  EXPECT_TRUE(draw({.noising_step = 0, .start_from_noise = true}, {0}).start.defined());
+  EXPECT_TRUE(draw({.upsampling = Upsampling::noise_upsampling}, {0}).upsampling.defined());
+}
+
+TEST(MakeFlowTask, InterpolatesFromTheNoisedContextAlongTheLinearPath) {
+  const LatentBatch batch = batch_of(NoisePairs(2), {0, 1});
+  const FlowLossOptions options{.sigma_min = 0.01};
+  const FlowDraw noise = draw(options, {0, 1});
+  const FlowTask task = make_flow_task(options, batch, noise);
+  const double a = noising_alpha_bar()[400].item<double>();
+  const torch::Tensor x0 = std::sqrt(a) * batch.context + std::sqrt(1 - a) * noise.start;
+  const torch::Tensor t = noise.t.reshape({2, 1, 1, 1});
+  EXPECT_TRUE(is_close(task.x, t * batch.latent + (1 - t) * x0 + 0.01 * noise.path, 1e-6));
+  EXPECT_TRUE(is_close(task.velocity, batch.latent - x0, 1e-6));
+  EXPECT_TRUE(torch::equal(task.context, batch.context));
+}
+
+TEST(MakeFlowTask, FollowsTheGvpPathFromPureNoise) {
+  const LatentBatch batch = batch_of(NoisePairs(2), {0, 1});
+  const FlowLossOptions options{.path = PathKind::gvp, .start_from_noise = true, .with_context = false};
+  const FlowDraw noise = draw(options, {0, 1});
+  const FlowTask task = make_flow_task(options, batch, noise);
+  const torch::Tensor angle = noise.t.reshape({2, 1, 1, 1}) * (std::numbers::pi / 2);
+  EXPECT_TRUE(is_close(task.x, angle.sin() * batch.latent + angle.cos() * noise.start, 1e-6));
+  EXPECT_TRUE(
+      is_close(task.velocity, std::numbers::pi / 2 * (angle.cos() * batch.latent - angle.sin() * noise.start), 1e-6));
+  EXPECT_FALSE(task.context.defined());
+}
+
+TEST(MakeFlowTask, EnlargesSmallContexts) {
+  LatentBatch batch = batch_of(NoisePairs(1), {0});
+  batch.context = torch::avg_pool2d(batch.context, 2);
+  for (const auto kind : {Upsampling::lsu, Upsampling::lsu_nearest, Upsampling::noise_upsampling}) {
+    const FlowLossOptions options{.upsampling = kind, .noising_step = 0};
+    const FlowDraw noise = draw(options, {0});
+    const FlowTask task = make_flow_task(options, batch, noise);
+    const torch::Tensor enlarged = upsample_latent(batch.context, kind, 8, 8, noise.upsampling);
+    EXPECT_TRUE(torch::equal(task.context, enlarged));
+    EXPECT_TRUE(is_close(task.velocity, batch.latent - enlarged, 1e-6));
+  }
+}
+
+std::string message(const FlowLossOptions& options, const LatentBatch& batch) {
+  try {
+    make_flow_task(options, batch, draw(options, {0}));
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(MakeFlowTask, NamesASampleWhoseContextHasAnotherSizeThanTheCouplingNeeds) {
+  LatentBatch batch = batch_of(NoisePairs(1), {0});
+  EXPECT_THAT(message({.upsampling = Upsampling::lsu}, batch), HasSubstr("'pair-0'"));
+  batch.context = torch::avg_pool2d(batch.context, 2);
+  EXPECT_THAT(message({}, batch), HasSubstr("'pair-0'"));
+}
+
+TEST(FlowMatchingLoss, IsTheMeanSquare) {
+  const torch::Tensor velocity = torch::zeros({1, 1, 2, 2});
+  const torch::Tensor predicted = torch::tensor({1.0, 2.0, 3.0, 4.0}).reshape({1, 1, 2, 2}).to(torch::kBFloat16);
+  const torch::Tensor loss = flow_matching_loss(predicted, velocity);
+  EXPECT_EQ(loss.scalar_type(), torch::kFloat32);
+  EXPECT_DOUBLE_EQ(loss.item<double>(), 7.5);
+}
+
+TEST(FlowLossOptions, RefuseWhatIsOutOfRange) {
+  EXPECT_THROW(FlowLossOptions{.noising_step = 1000}.check(), UsageError);
+  EXPECT_THROW(FlowLossOptions{.sigma_min = -0.1}.check(), UsageError);
+  EXPECT_THROW((FlowLossOptions{.path = PathKind::gvp, .sigma_min = 0.1}.check()), UsageError);
+}
+
+}  // namespace
+}  // namespace fmboost::test

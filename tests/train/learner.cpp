@@ -1,0 +1,184 @@
+#include "fmboost/train/learner.h"
+
+#include "support/compare.h"
+#include "toy_pairs.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fmboost/core/error.h"
+#include "fmboost/nn/cfm_unet.h"
+
+namespace fmboost::test {
+namespace {
+
+using testing::HasSubstr;
+
+// The zeroed last layers would hide errors in the gradients of all others; and in front of norms whose groups have one
+// channel, biases have no gradient but rounding errors.
+Learner stirred_learner(TrainOptions options) {
+  options.network.model_channels = 64;
+  Learner learner(options, torch::kCPU);
+  const torch::NoGradGuard no_grad;
+  std::uint64_t seed = 0;
+  for (auto parameter : learner.parameters()) {
+    at::Generator generator = cpu_generator(++seed);
+    parameter.add_(gaussian_noise(parameter.sizes(), generator), 0.02);
+  }
+  return learner;
+}
+
+FlowDraw draw_for(const Learner& learner, const LatentBatch& batch) {
+  return draw_flow(learner.options().flow, batch.latent.sizes(), learner.options().seed, batch.numbers);
+}
+
+double run_batch(Learner& learner, const std::vector<std::int64_t>& numbers) {
+  const LatentBatch batch = batch_of(NoisePairs(16), numbers);
+  return learner.backward(batch, draw_for(learner, batch)).item<double>();
+}
+
+void expect_same_gradients(const Learner& one, const Learner& other, double tolerance) {
+  const auto a = one.gradients();
+  const auto b = other.gradients();
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    EXPECT_TRUE(is_close(a[i], b[i], tolerance)) << i;
+  }
+}
+
+TEST(Learner, StartsFromTheSeedAlone) {
+  TrainOptions options = small_training();
+  const Learner one(options, torch::kCPU);
+  const Learner same(options, torch::kCPU);
+  options.seed = 43;
+  const Learner other(options, torch::kCPU);
+  const auto first = [](const Learner& learner) { return learner.parameters().front(); };
+  EXPECT_TRUE(torch::equal(first(one), first(same)));
+  EXPECT_FALSE(torch::equal(first(one), first(other)));
+}
+
+TEST(Learner, AccumulatedBatchesGiveTheGradientsOfOneLargeOne) {
+  TrainOptions options = small_training();
+  Learner whole = stirred_learner(options);
+  options.accumulate = 2;
+  Learner parts = stirred_learner(options);
+  const double loss = run_batch(whole, {3, 4, 5, 6});
+  const double mean = (run_batch(parts, {3, 4}) + run_batch(parts, {5, 6})) / 2;
+  EXPECT_NEAR(mean, loss, 1e-6 * loss);
+  expect_same_gradients(parts, whole, 1e-5);
+}
+
+TEST(Learner, ChannelsLastComputesWhatContiguousDoes) {
+  TrainOptions options = small_training();
+  Learner last = stirred_learner(options);
+  options.memory_format = "contiguous";
+  Learner first = stirred_learner(options);
+  EXPECT_TRUE(last.parameters()[4].is_contiguous(at::MemoryFormat::ChannelsLast));
+  const double loss = run_batch(first, {0, 1});
+  EXPECT_NEAR(run_batch(last, {0, 1}), loss, 1e-6 * loss);
+  expect_same_gradients(last, first, 2e-5);
+}
+
+TEST(Learner, MixedPrecisionIsNearAndKeepsFloat32Weights) {
+  TrainOptions options = small_training();
+  Learner exact = stirred_learner(options);
+  options.precision = "bf16-mixed";
+  Learner mixed = stirred_learner(options);
+  const double loss = run_batch(exact, {0, 1});
+  const double near = run_batch(mixed, {0, 1});
+  EXPECT_NE(near, loss);
+  EXPECT_NEAR(near, loss, 0.02 * loss);
+  for (const auto& gradient : mixed.gradients()) {
+    EXPECT_EQ(gradient.scalar_type(), torch::kFloat32);
+  }
+}
+
+TEST(Learner, StepsMoveWeightsAndAverageAndDropGradients) {
+  Learner learner(small_training(), torch::kCPU);
+  const torch::Tensor before = learner.parameters().back().detach().clone();
+  for (int i = 0; i < 3; ++i) {
+    run_batch(learner, {0, 1});
+    EXPECT_GT(learner.step(/*measure_norm=*/true).item<double>(), 0.0);
+  }
+  EXPECT_EQ(learner.steps_done(), 3);
+  EXPECT_EQ(learner.ema_updates(), 3);
+  const torch::Tensor after = learner.parameters().back().detach();
+  const torch::Tensor average = learner.ema_network().parameters().back();
+  EXPECT_FALSE(torch::equal(after, before));
+  EXPECT_FALSE(torch::equal(average, before));
+  EXPECT_FALSE(torch::equal(average, after));
+  EXPECT_FALSE(learner.parameters().back().grad().defined());
+}
+
+// After the first step Adam's first moments are a tenth of the gradients that it was given.
+double norm_given_to_adam(const Learner& learner) {
+  std::vector<torch::Tensor> moments;
+  for (const auto& [name, tensor] : learner.state()) {
+    if (name.rfind("exp_avg.", 0) == 0) {
+      moments.push_back(tensor * 10);
+    }
+  }
+  return global_norm(moments).item<double>();
+}
+
+TEST(Learner, ClipsTheGradients) {
+  TrainOptions options = small_training();
+  Learner free = stirred_learner(options);
+  options.clip_norm = 1e-3;
+  Learner clipped = stirred_learner(options);
+  run_batch(free, {0});
+  run_batch(clipped, {0});
+  EXPECT_FALSE(free.step(/*measure_norm=*/false).defined());
+  const double norm = clipped.step(/*measure_norm=*/false).item<double>();
+  EXPECT_GT(norm, 1e-2);
+  EXPECT_NEAR(norm_given_to_adam(free), norm, 1e-5 * norm);
+  EXPECT_NEAR(norm_given_to_adam(clipped), 1e-3, 1e-6);
+}
+
+TEST(Learner, FollowsItsSchedule) {
+  TrainOptions options = small_training();
+  options.schedule.warmup_steps = 4;
+  Learner learner(options, torch::kCPU);
+  std::vector<double> rates;
+  for (int i = 0; i < 6; ++i) {
+    rates.push_back(learner.learning_rate());
+    learner.step(false);
+  }
+  EXPECT_THAT(rates, testing::Pointwise(testing::DoubleEq(), {0.0, 2.5e-4, 5e-4, 7.5e-4, 1e-3, 1e-3}));
+}
+
+std::string message(LatentBatch batch) {
+  try {
+    Learner(small_training(), torch::kCPU).check(batch);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Learner, NamesTheSampleOfABatchThatDoesNotFit) {
+  LatentBatch batch = batch_of(NoisePairs(1), {0});
+  EXPECT_EQ(message(batch), "");
+  batch.latent = torch::zeros({1, 4, 9, 8});
+  EXPECT_THAT(message(batch), testing::AllOf(HasSubstr("'pair-0'"), HasSubstr("9x8"), HasSubstr("multiples of 2")));
+  batch.latent = torch::zeros({1, 16, 8, 8});
+  EXPECT_THAT(message(batch), testing::AllOf(HasSubstr("'pair-0'"), HasSubstr("another autoencoder")));
+}
+
+TEST(TrainOptions, RefuseWhatIsOutOfRange) {
+  const auto refused = [](auto change) {
+    TrainOptions options = small_training();
+    change(options);
+    EXPECT_THROW(options.check(), UsageError);
+  };
+  refused([](TrainOptions& o) { o.clip_norm = -1; });
+  refused([](TrainOptions& o) { o.accumulate = 0; });
+  refused([](TrainOptions& o) { o.precision = "float16"; });
+  refused([](TrainOptions& o) { o.memory_format = "nhwc"; });
+  refused([](TrainOptions& o) { o.batch_size = 0; });
+  refused([](TrainOptions& o) { o.steps = 0; });
+  refused([](TrainOptions& o) { o.network.in_channels = 4; });
+}
+
+}  // namespace
+}  // namespace fmboost::test

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "fmboost/pipeline/generate.h"
+
+namespace fmboost::tool {
+
+/// Writes every latent of a picture as <stem>_<name>.safetensors and its low-resolution picture as <stem>_low.png,
+/// where names of a coupling after the first end in its number. Throws Error.
+void write_intermediates(const std::filesystem::path& folder, const std::string& stem, const GeneratedPicture& picture);
+
+}  // namespace fmboost::tool

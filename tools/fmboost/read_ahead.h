@@ -1,0 +1,38 @@
+#pragma once
+
+#include <ATen/Parallel.h>
+#include <algorithm>
+#include <deque>
+#include <functional>
+#include <future>
+
+namespace fmboost::tool {
+
+/// Loads items in the background, a few ahead of the one that is asked for: decoding a picture often takes longer than
+/// what is done with it.
+template <typename Item>
+class ReadAhead {
+ public:
+  /// `load` is called once for every number below `count`, from other threads.
+  ReadAhead(std::size_t count, std::function<Item(std::size_t)> load) : count_(count), load_(std::move(load)) {}
+
+  /// The next item, in order, or what loading it threw.
+  Item next() {
+    // More would not be faster, and large pictures would fill the memory.
+    const auto depth = static_cast<std::size_t>(std::clamp(at::get_num_threads(), 1, 8));
+    while (started_ < count_ && loading_.size() < depth) {
+      loading_.push_back(std::async(std::launch::async, load_, started_++));
+    }
+    std::future<Item> first = std::move(loading_.front());
+    loading_.pop_front();
+    return first.get();
+  }
+
+ private:
+  std::size_t count_;
+  std::function<Item(std::size_t)> load_;
+  std::size_t started_ = 0;
+  std::deque<std::future<Item>> loading_;
+};
+
+}  // namespace fmboost::tool

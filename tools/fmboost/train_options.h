@@ -1,0 +1,31 @@
+#pragma once
+
+#include "common_options.h"
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "fmboost/train/training_run.h"
+
+namespace fmboost::tool {
+
+/// What `train` takes, with the texts that are parsed later.
+struct TrainFlags {
+  RunOptions run;
+  TrainingRunOptions options;
+  std::string crop = crop_place_name(PictureCropOptions{}.place);
+  std::string reduce = reduction_name(PictureCropOptions{}.reduction);
+  std::string path = path_name(FlowLossOptions{}.path);
+  std::string coupling = upsampling_name(FlowLossOptions{}.upsampling);
+  bool no_context = false;
+  bool no_tensorboard = false;
+  std::int64_t cache_mebibytes = LatentCacheOptions{}.memory_limit >> 20;
+};
+
+void add_train_options(CLI::App& app, TrainFlags& flags);
+
+/// Reads the texts into flags.options. Of weights to start from, the network's configuration is taken where no option
+/// of `app` gives one. Throws UsageError.
+void finish(const CLI::App& app, TrainFlags& flags);
+
+}  // namespace fmboost::tool
