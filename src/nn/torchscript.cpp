@@ -24,12 +24,22 @@ std::string first_line(const c10::Error& error) {
   return text.substr(0, text.find('\n'));
 }
 
+// The first line that says something.
+std::string first_text_line(const std::string& text) {
+  const auto start = text.find_first_not_of('\n');
+  return start == std::string::npos ? std::string() : text.substr(start, text.find('\n', start) - start);
+}
+
 // The last line of an error of the interpreter, which comes after the program's stack.
 std::string last_line(const std::exception& error) {
   const std::string text = error.what();
   const auto last = text.find_last_not_of('\n');
-  const auto start = last == std::string::npos ? last : text.rfind('\n', last);
-  return text.substr(start == std::string::npos ? 0 : start + 1);
+  if (last == std::string::npos) {
+    return {};
+  }
+  const auto newline = text.rfind('\n', last);
+  const auto start = newline == std::string::npos ? 0 : newline + 1;
+  return text.substr(start, last + 1 - start);
 }
 
 // What is run while an archive is loaded, before any operator could be looked at: methods __setstate__ of its classes,
@@ -64,6 +74,8 @@ torch::jit::Module load_archive(const std::filesystem::path& file) {
     return torch::jit::load(std::make_shared<caffe2::serialize::FileAdapter>(file.string()), torch::kCPU);
   } catch (const c10::Error& error) {
     fail(file, "cannot be loaded as TorchScript: " + first_line(error));
+  } catch (const std::exception& error) {  // of the parser of its code
+    fail(file, "cannot be loaded as TorchScript: " + first_text_line(error.what()));
   }
 }
 

@@ -1,5 +1,6 @@
 #include "torchscript_parts.h"
 
+#include "fmboost/core/error.h"
 #include "fmboost/core/memory_probe.h"
 #include "fmboost/nn/torchscript.h"
 
@@ -46,7 +47,12 @@ class TorchScriptDenoiser final : public Denoiser {
     if (guidance.defined()) {
       inputs.push_back(guidance);
     }
-    return program_.run(inputs, {kTimestepInput});
+    torch::Tensor prediction = program_.run(inputs, {kTimestepInput});
+    if (prediction.sizes() != x.sizes()) {
+      throw ModelError(c10::str("the denoiser returned ", prediction.sizes(), " for latents of ", x.sizes(),
+                                "; its program does not take this batch or size"));
+    }
+    return prediction;
   }
 
  private:

@@ -2,15 +2,14 @@
 
 #include "fmboost/core/error.h"
 
-#ifdef FMBOOST_HAVE_NCCL
-#define USE_C10D_NCCL
+#if defined(FMBOOST_HAVE_NCCL_HEADERS) && defined(USE_C10D_NCCL)
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 #endif
 
 namespace fmboost {
 
-#ifdef FMBOOST_HAVE_NCCL
+#if defined(FMBOOST_HAVE_NCCL_HEADERS) && defined(USE_C10D_NCCL)
 namespace {
 
 // c10d's classes hold structures of NCCL's that grow from release to release.

@@ -47,7 +47,7 @@ def test_printed_options_are_read_back_as_the_same(fmboost):
     config = write(fmboost, printed)
     assert fmboost("generate", "--config", config, "--print-config").out == printed
     assert tomllib.loads(printed) | {
-        "prompt": OPTIONS[1], "size": "64x32", "steps": 2, "guidance": 1.5, "no-boost": True, "seed": 7, "force": False
+        "prompt": OPTIONS[1], "size": "64x32", "steps": 2, "guidance": 1.5, "no-boost": True, "seed": 7
     } == tomllib.loads(printed)  # fmt: skip
 
 

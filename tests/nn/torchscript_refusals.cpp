@@ -77,7 +77,6 @@ INSTANTIATE_TEST_SUITE_P(
                     Harm{"FromFile", "    x = x + torch.from_file('/etc/passwd', False, 4)", "aten::from_file"},
                     Harm{"Print", "    print(x)", "prim::Print"},
                     Harm{"Format", "    print('{}'.format(x))", "aten::format"},
-                    Harm{"Warn", "    warnings.warn('hello')", "aten::warn"},
                     Harm{"Random", "    x = x + torch.rand([1])", "aten::rand"},
                     Harm{"Seed", "    torch.manual_seed(3)", "aten::manual_seed"},
                     Harm{"InABranch", "    if x.numel() > 4:\n        torch.save(x, 'f')", "aten::save"},
@@ -96,7 +95,7 @@ TEST_F(TorchScriptCheck, LooksIntoModulesWithinModules) {
   torch::jit::Module inner = test::scripted_module({"def forward(self, x):\n    print(x)\n    return x"});
   torch::jit::Module outer("Outer");
   outer.register_module("inner", inner);
-  outer.define("def forward(self, x):\n    return self.inner.forward(x)");
+  outer.define("def forward(self, x):\n    return self.inner.forward(x)\n");
   outer.save(file_.string());
   EXPECT_THAT(refusal(), HasSubstr("prim::Print"));
 }

@@ -67,8 +67,7 @@ std::string config_value(const CLI::Option& option) {
     return {};
   }
   if (option.get_expected_max() == 0) {
-    // A flag that can be negated has a third state: what the model says.
-    return given ? (option.as<bool>() ? "true" : "false") : option.get_fnames().empty() ? "false" : "";
+    return !given ? "" : option.as<bool>() ? "true" : "false";
   }
   const std::string type = option.get_type_name();
   const bool quoted = !type.starts_with("INT") && !type.starts_with("UINT") && !type.starts_with("FLOAT");
