@@ -107,7 +107,7 @@ NUMBERS = {
         *(("--flow-steps", value) for value in ("0", "1001", "x")),
         *(("--flow-noise", value) for value in ("1000", "x")),
         *(("--flow-solver", "newton"), ("--coupling", "loose"), ("--color-fix", "paint"), ("--sampler", "plms"))[:2],
-        *(("--tile", value) for value in ("0", "63", "8193", "-64", "x")),
+        *(("--tile", value) for value in ("0", "63", "8193", "-64", "x", "")),
         *(("--tile-overlap", value) for value in ("-1", "99999999999999999999", "x")),
         *(("--quality", value) for value in ("0", "101")),
         *(("--threads", value) for value in ("0", "-1", "4097", "x")),

@@ -80,5 +80,11 @@ def test_a_missing_value_is_named(fmboost):
     assert "--steps" in fmboost("generate", "--steps", code=2).err
 
 
+def test_an_empty_value_is_not_the_next_argument(fmboost):
+    assert "sampler ''" in fmboost.generate("--sampler=", "--karras", code=2).err
+    (record,) = fmboost.generate("--prompt=", "--json").records
+    assert record["prompt"] == ""
+
+
 def test_something_to_enlarge_must_be_named(fmboost):
     assert "picture" in fmboost("upscale", code=2).err

@@ -81,7 +81,7 @@ def test_large_seeds_are_kept_to_the_last_digit(fmboost, seed):
 
 @pytest.mark.parametrize("seed", [2**63, -(2**63) - 1, "1.5", "1e3", "x", ""])
 def test_what_is_no_seed_is_refused(fmboost, seed):
-    assert "--seed" in fmboost.generate("-p", "sun", f"--seed={seed}", code=2).err
+    assert "--seed" in fmboost.generate("-p", "sun", "--seed", seed, code=2).err
 
 
 def test_shards_are_the_whole_in_parts(fmboost):

@@ -77,7 +77,20 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
   return "unknown " + kind + " '" + word + "'" + hint + " See `" + help + "`";
 }
 
-int parse_and_run(int argc, char** argv) {
+// CLI11 would take the argument after "--prompt=" for the prompt.
+std::vector<std::string> with_empty_values(const std::vector<std::string>& arguments) {
+  std::vector<std::string> result;
+  for (const auto& argument : arguments) {
+    const bool empty = argument.starts_with("--") && argument.ends_with('=');
+    result.push_back(empty ? argument.substr(0, argument.size() - 1) : argument);
+    if (empty) {
+      result.emplace_back();
+    }
+  }
+  return result;
+}
+
+int parse_and_run() {
   CLI::App app("fmboost draws and enlarges pictures with latent diffusion boosted by coupling flow matching.",
                "fmboost");
   app.set_version_flag("--version", version_text());
@@ -100,7 +113,7 @@ int parse_and_run(int argc, char** argv) {
     });
   }
   try {
-    app.parse(argc, argv);
+    app.parse(std::vector<std::string>(arguments().rbegin(), arguments().rend()));  // CLI11 takes them reversed
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) {
       return app.exit(error);  // --help and --version, on stdout
@@ -138,12 +151,12 @@ const std::vector<std::string>& arguments() {
 }
 
 int run(int argc, char** argv) {
-  stored_arguments().assign(argv + 1, argv + argc);
+  stored_arguments() = with_empty_values({argv + 1, argv + argc});
   configure_logging(Verbosity::normal);
   install_interrupt_handlers();
   std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is then an error like a full disk
   try {
-    return checked_stdout(parse_and_run(argc, argv));
+    return checked_stdout(parse_and_run());
   } catch (const std::exception& error) {
     return report(error);
   }
