@@ -15,9 +15,9 @@ namespace fmboost {
 /// where LibTorch has them (c10d). A run of one process needs neither, and every call below is then free.
 ///
 /// All workers make the same calls in the same order. A worker that is killed, or stops with an error, ends the others:
-/// their next or present call throws an Error that names it, and a process that does not come back from its call (NCCL's
-/// kernels wait forever) is ended with that message. Signs of life travel on a thread of their own, so a worker that is
-/// merely busy is not taken for dead.
+/// their next or present call throws an Error that names it, and a process that does not come back from its call
+/// (NCCL's kernels wait forever) is ended with that message. Signs of life travel on a thread of their own, so a worker
+/// that is merely busy is not taken for dead.
 class Workers {
  public:
   /// Waits until all workers have joined. `device` is where this worker computes.
