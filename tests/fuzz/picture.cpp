@@ -1,7 +1,7 @@
 // Picture files: a picture or an Error; what was read can be written, and reads as the same again.
 #include "require.h"
 
-#include <torch/types.h>
+#include <ATen/Parallel.h>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"

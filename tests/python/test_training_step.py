@@ -12,7 +12,7 @@ from conftest import ROOT
 from fmboost_export.cfm_formula import SMALL, formula_cfm
 from safetensors.torch import load_file, save_file
 
-DEFAULTS = {"lr": 3e-5, "warmup_steps": 0, "noising_step": 400, "precision": "float32", "steps": 1, "accumulate": 1}
+DEFAULTS = {"lr": 1e-4, "warmup_steps": 0, "noising_step": 400, "precision": "float32", "steps": 1, "accumulate": 1}
 
 
 @pytest.fixture
@@ -151,8 +151,11 @@ def test_weights_and_average_of_twenty_steps_equal_pytorch(case_program, tmp_pat
         expected = train_in_pytorch(case, config, options)
     torch.testing.assert_close(found["loss"], expected["loss"], rtol=1e-4, atol=0)
     torch.testing.assert_close(found["norm"], expected["norm"], rtol=1e-3, atol=0)
-    assert largest_error(found, expected, "weight") < 1e-4
-    assert largest_error(found, expected, "ema") < 1e-4
+    # Of the largest of all: where a gradient is nearly zero, Adam makes whole steps of its rounding errors.
+    largest = max(x.detach().abs().max() for x in expected["weight"].values())
+    for kind in ("weight", "ema"):
+        for key, x in expected[kind].items():
+            assert (found[f"{kind}.{key}"] - x.detach()).abs().max() < 1e-4 * largest, f"{kind} {key}"
     moved = max((x - case[f"weight.{key}"]).abs().max() for key, x in expected["weight"].items())
     apart = max((x - expected["ema"][key]).abs().max() for key, x in expected["weight"].items())
     assert moved > 1e-3 and apart > 1e-4, "weights that hardly move show no error"
