@@ -58,8 +58,7 @@ torch::Tensor zeros_like_start() {
 struct Method {
   const char* name;
   bool karras;
-  /// Bounds of the order that its errors show; 0: whole timesteps make its steps too uneven for one to show.
-  double lowest, highest;
+  int order;
 };
 
 class FlowSampler : public testing::TestWithParam<Method> {
@@ -102,22 +101,21 @@ class FlowSampler : public testing::TestWithParam<Method> {
   static torch::Tensor deviations() { return torch::tensor({-2.0, 0.5, 2.0}, torch::kFloat64).reshape({3, 1, 1, 1}); }
 };
 
-// Up to the last step, which is of first order for all of them.
+// Two thirds of the way: the noise levels' last steps do not shrink as their number grows. These numbers of steps
+// divide 999, so that rounding leaves the timesteps even.
 TEST_P(FlowSampler, ConvergesToTheProbabilityFlowInItsOrder) {
   std::vector<double> lengths;
   std::vector<double> errors;
-  for (const int steps : {20, 40, 80, 160}) {
+  for (const int steps : {9, 27, 111, 333}) {
+    const int index = steps * 2 / 3;
     const auto samples = sample(steps, Prediction::epsilon);
     lengths.push_back(1.0 / steps);
-    errors.push_back(error(samples[samples.size() - 2], level_of(*make(steps, Prediction::epsilon), steps - 1)));
-  }
-  if (GetParam().highest == 0) {
-    EXPECT_LT(errors.back(), 0.005);
-    return;
+    errors.push_back(
+        error(samples[static_cast<std::size_t>(index) - 1], level_of(*make(steps, Prediction::epsilon), index)));
   }
   const double order = test::error_slope(lengths, errors);
-  EXPECT_GT(order, GetParam().lowest);
-  EXPECT_LT(order, GetParam().highest);
+  EXPECT_GT(order, GetParam().order - 0.2);
+  EXPECT_LT(order, GetParam().order + 0.2);
 }
 
 TEST_P(FlowSampler, EndsNearTheFlowsPictures) {
@@ -132,9 +130,8 @@ TEST_P(FlowSampler, DoesTheSameWhateverTheModelPredicts) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Diffusion, FlowSampler,
-                         testing::Values(Method{"ddim", false, 0.8, 1.2}, Method{"euler", false, 0.8, 1.2},
-                                         Method{"euler", true, 0.8, 1.2}, Method{"dpm++2m", false, 0, 0},
-                                         Method{"dpm++2m", true, 1.6, 2.4}),
+                         testing::Values(Method{"ddim", false, 1}, Method{"euler", false, 1}, Method{"euler", true, 1},
+                                         Method{"dpm++2m", false, 2}, Method{"dpm++2m", true, 2}),
                          [](const auto& test) {
                            const std::string name = test.param.name;
                            return (name == "dpm++2m" ? "dpmpp_2m" : name) + (test.param.karras ? "_karras" : "");

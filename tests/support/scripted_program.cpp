@@ -5,6 +5,7 @@ namespace fmboost::test {
 torch::jit::Module scripted_module(const std::vector<std::string>& methods) {
   torch::jit::Module module("Program");
   module.register_parameter("one", torch::ones({1}), /*is_buffer=*/false);
+  module.register_attribute("training", c10::BoolType::get(), true);
   for (const auto& method : methods) {
     module.define(method + "\n");
   }
