@@ -103,4 +103,5 @@ def main():
         print(row(network, batch, size, precision, rounds), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
