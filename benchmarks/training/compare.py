@@ -85,11 +85,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--memory-format", default="channels-last", choices=["channels-last", "contiguous"])
+    parser.add_argument("--memory-format", choices=["channels-last", "contiguous"], help="default: contiguous on the CPU")
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--warmup", type=int, default=2)
     parser.add_argument("--case", action="append", nargs=4, metavar=("NETWORK", "BATCH", "SIZE", "PRECISION"))
     arguments = parser.parse_args()
+    arguments.memory_format = arguments.memory_format or ("contiguous" if arguments.device == "cpu" else "channels-last")
     cases = arguments.case or [
         ("small", 8, 32, "float32"),
         ("small", 8, 32, "bf16-mixed"),

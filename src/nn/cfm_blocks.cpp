@@ -47,7 +47,9 @@ torch::Tensor CfmResBlockImpl::forward(const torch::Tensor& x, const torch::Tens
     h = out_norm_(h + e);
   }
   h = out_conv_(dropout_(torch::silu(h)));
-  return (skip_.is_empty() ? x : skip_(x)) + h;
+  // In this order, since a sum is laid out as its first part: h comes from a convolution and is channels-last where the
+  // weights are, x need not be behind an attention.
+  return h + (skip_.is_empty() ? x : skip_(x));
 }
 
 CfmAttentionImpl::CfmAttentionImpl(std::int64_t channels, std::int64_t heads, std::int64_t dim_head, bool linear)

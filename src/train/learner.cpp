@@ -12,8 +12,9 @@
 namespace fmboost {
 namespace {
 
-at::MemoryFormat parse_memory_format(const std::string& name) {
-  return name == "contiguous" ? at::MemoryFormat::Contiguous : at::MemoryFormat::ChannelsLast;
+at::MemoryFormat choose_memory_format(const std::string& name, torch::Device device) {
+  const bool channels_last = name == "channels-last" || (name == "auto" && device.is_cuda());
+  return channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous;
 }
 
 std::shared_ptr<CfmUnetImpl> make_network(const TrainOptions& options, torch::Device device, at::MemoryFormat format) {
@@ -66,7 +67,7 @@ std::string name_of(const LatentBatch& batch) {
 Learner::Learner(const TrainOptions& options, torch::Device device)
     : options_(options),
       device_(device),
-      format_(parse_memory_format(options.memory_format)),
+      format_(choose_memory_format(options.memory_format, device)),
       network_(make_network(options, device, format_)),
       ema_network_(make_average(options, device, format_)),
       optimizer_(network_->parameters(), options.optimizer),

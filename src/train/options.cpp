@@ -33,8 +33,8 @@ void TrainOptions::check() const {
           "gradients are accumulated over 1 to 65536 batches, not " + std::to_string(accumulate));
   require(precision == "float32" || precision == "bf16-mixed",
           "the precision must be float32 or bf16-mixed, not '" + precision + "'");
-  require(memory_format == "channels-last" || memory_format == "contiguous",
-          "the memory format must be channels-last or contiguous, not '" + memory_format + "'");
+  require(memory_format == "auto" || memory_format == "channels-last" || memory_format == "contiguous",
+          "the memory format must be auto, channels-last or contiguous, not '" + memory_format + "'");
   require(batch_size >= 1 && batch_size <= 65536, "a batch has 1 to 65536 samples, not " + std::to_string(batch_size));
   require(steps >= 1, "a training has at least 1 step, not " + std::to_string(steps));
   const std::int64_t with_context = flow.with_context ? 2 : 1;

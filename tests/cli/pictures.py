@@ -41,7 +41,9 @@ def reduced(path, to):
 def swapped_profile():
     """An ICC profile in which red and blue trade places, so that ignoring it shows."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    entries = {bytes(profile[at : at + 4]): at for at in range(132, 132 + 12 * struct.unpack_from(">I", profile, 128)[0], 12)}
+    entries = {
+        bytes(profile[at : at + 4]): at for at in range(132, 132 + 12 * struct.unpack_from(">I", profile, 128)[0], 12)
+    }
     red, blue = (slice(entries[tag] + 4, entries[tag] + 12) for tag in (b"rXYZ", b"bXYZ"))
     profile[red], profile[blue] = profile[blue], profile[red]
     return bytes(profile)

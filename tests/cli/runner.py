@@ -34,7 +34,6 @@ class Finished:
         """The lines of --json."""
         return [json.loads(line) for line in self.lines]
 
-
     @property
     def stages(self):
         """What was done, as the progress lines tell it; empty where nothing was begun."""

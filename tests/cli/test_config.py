@@ -5,7 +5,19 @@ import tomllib
 import pytest
 from runner import PLACE
 
-OPTIONS = ("-p", "a \"red\" sun's \\ x = 1, # 2\n太陽", "--size", "64x32", "--steps", "2", "--guidance", "1.5", "--no-boost", "--seed", "7")
+OPTIONS = (
+    "-p",
+    'a "red" sun\'s \\ x = 1, # 2\n太陽',
+    "--size",
+    "64x32",
+    "--steps",
+    "2",
+    "--guidance",
+    "1.5",
+    "--no-boost",
+    "--seed",
+    "7",
+)
 
 
 def write(fmboost, text, name="options.toml"):
@@ -76,7 +88,8 @@ def test_printing_makes_nothing(fmboost):
 def test_a_wrong_setting_is_named(fmboost, text, named):
     done = fmboost("generate", "--config", write(fmboost, text), code=2)
     assert all(word in done.err for word in named), done.err
-    assert done.out == "" and fmboost.names() == ["options.toml"]
+    assert done.out == ""
+    assert fmboost.names() == ["options.toml"]
 
 
 @pytest.mark.parametrize("path", ["missing.toml", "."])

@@ -27,7 +27,8 @@ def test_an_interrupt_ends_the_work_between_steps(fmboost, number):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err.decode().splitlines()[-1] == "error: interrupted"
-    assert first == "fmboost_42.png" and complete_pictures(fmboost) == 1 + len(out.splitlines())
+    assert first == "fmboost_42.png"
+    assert complete_pictures(fmboost) == 1 + len(out.splitlines())
 
 
 def test_an_interrupt_in_the_flow_leaves_no_picture(fmboost):
@@ -36,7 +37,8 @@ def test_an_interrupt_in_the_flow_leaves_no_picture(fmboost):
     process.stderr.readline()  # the model is open
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
-    assert process.returncode == 130 and fmboost.names() == ["a.png"]
+    assert process.returncode == 130
+    assert fmboost.names() == ["a.png"]
 
 
 def limited(which, amount):
@@ -46,7 +48,9 @@ def limited(which, amount):
 def test_a_full_disk_leaves_neither_picture_nor_temporary(fmboost):
     """A limit on the size of files stands for a disk that is full."""
     done = fmboost.generate("-p", "sun", "--count", 2, code=3, preexec_fn=limited(resource.RLIMIT_FSIZE, 2000))
-    assert "fmboost_42.png" in done.err and "fmboost_43.png" in done.err and done.out == ""
+    assert "fmboost_42.png" in done.err
+    assert "fmboost_43.png" in done.err
+    assert done.out == ""
     assert fmboost.names() == []
 
 
@@ -56,7 +60,8 @@ def test_a_full_disk_keeps_what_was_there(fmboost):
     fmboost.generate("-p", "sun", "-o", "a.png", "--force", code=1, preexec_fn=limit)
     ramp(64, 64).save(fmboost.folder / "b.png")
     fmboost.upscale("b.png", "-o", "a.png", "--force", code=1, preexec_fn=limit)
-    assert (fmboost.folder / "a.png").read_bytes() == b"precious" and fmboost.names() == ["a.png", "b.png"]
+    assert (fmboost.folder / "a.png").read_bytes() == b"precious"
+    assert fmboost.names() == ["a.png", "b.png"]
 
 
 @pytest.mark.parametrize("command", ["generate", "upscale"])
@@ -70,7 +75,8 @@ def test_a_folder_that_cannot_be_written_into_is_named_before_any_work(fmboost, 
         folders.append("closed")
     for folder in folders:
         done = getattr(fmboost, command)(*arguments, "-o", f"{folder}/deep/a.png", code=1)
-        assert folder in done.err and done.stages == []
+        assert folder in done.err
+        assert done.stages == []
 
 
 @pytest.mark.parametrize("tile", ["auto", "off", "4096"])
@@ -80,55 +86,62 @@ def test_what_does_not_fit_is_refused_with_the_figures_before_any_work(fmboost, 
     arguments = {"generate": ("-p", "sun"), "upscale": ("a.png",)}[command]
     done = getattr(fmboost, command)(*arguments, "--size", 8192, "--tile", tile, code=5,
                                      preexec_fn=limited(resource.RLIMIT_DATA, 3 * 2**30))  # fmt: skip
-    assert "8192x8192" in done.err and done.err.count("GiB") == 2 and "smaller" in done.err
-    assert done.stages == [] and fmboost.names() == ["a.png"]
+    assert "8192x8192" in done.err
+    assert done.err.count("GiB") == 2
+    assert "smaller" in done.err
+    assert done.stages == []
+    assert fmboost.names() == ["a.png"]
 
 
 def test_one_that_does_not_fit_fails_alone(fmboost):
     lines = b'{"prompt": "sun", "size": 8192}\nmoon\n'
     limit = limited(resource.RLIMIT_DATA, 3 * 2**30)
     done = fmboost.generate("--prompts", "-", code=3, stdin=lines, preexec_fn=limit)
-    assert "8192x8192" in done.err and done.lines == ["fmboost_1_42.png"]
+    assert "8192x8192" in done.err
+    assert done.lines == ["fmboost_1_42.png"]
 
 
-NUMBERS = {
+OUT_OF_RANGE = {
     "generate": [
-        *(("--steps", value) for value in ("0", "-1", "1001", "99999999999999999999", "1.5", "two", "")),
-        *(("--guidance", value) for value in ("-1", "1001", "inf", "nan", "much")),
-        *(("--count", value) for value in ("0", "-1", "1000001", "99999999999999999999")),
+        ("--sampler", "plms"),
+        *(("--steps", value) for value in ("0", "1001", "99999999999999999999", "1.5", "010x", "")),
+        *(("--guidance", value) for value in ("-1", "1001", "nan", "much")),
+        *(("--count", value) for value in ("0", "1000001")),
         *(("--batch-size", value) for value in ("0", "1025")),
-        *(("--shard", value) for value in ("1", "2/2", "-1/2", "0/0", "a/b", "1/2/3", "0/99999999999999999999")),
+        *(("--shard", value) for value in ("1", "2/2", "0/0", "a/b", "0/99999999999999999999")),
     ],
     "upscale": [
-        *(("--back-project", value) for value in ("-1", "17", "x")),
-        *(("--seed", value) for value in ("-1", "18446744073709551616", "x")),
+        ("--color-fix", "paint"),
+        *(("--back-project", value) for value in ("-1", "17")),
+        *(("--seed", value) for value in ("-1", "18446744073709551616")),
     ],
     "both": [
-        *(("--flow-steps", value) for value in ("0", "1001", "x")),
-        *(("--flow-noise", value) for value in ("1000", "x")),
-        *(("--flow-solver", "newton"), ("--coupling", "loose"), ("--color-fix", "paint"), ("--sampler", "plms"))[:2],
-        *(("--tile", value) for value in ("0", "63", "8193", "-64", "x", "")),
-        *(("--tile-overlap", value) for value in ("-1", "99999999999999999999", "x")),
+        *(("--flow-steps", value) for value in ("0", "1001")),
+        ("--flow-noise", "1000"),
+        ("--flow-solver", "newton"),
+        ("--coupling", "loose"),
+        *(("--tile", value) for value in ("63", "8193", "x", "")),
+        *(("--tile-overlap", value) for value in ("-1", "99999999999999999999")),
         *(("--quality", value) for value in ("0", "101")),
-        *(("--threads", value) for value in ("0", "-1", "4097", "x")),
-        *(("--device", value) for value in ("gpu", "cuda:", "cuda:-1", "")),
-        *(("--dtype", value) for value in ("int8", "")),
+        *(("--threads", value) for value in ("0", "4097")),
+        *(("--device", value) for value in ("gpu", "cuda:-1")),
+        ("--dtype", "int8"),
     ],
 }
 
 
 @pytest.mark.parametrize(
     ("command", "option", "value"),
-    [(command, *pair) for command in ("generate", "upscale") for pair in NUMBERS[command]]
-    + [(("generate", "upscale")[i % 2], *pair) for i, pair in enumerate(NUMBERS["both"])]
-    + [("generate", "--sampler", "plms"), ("upscale", "--color-fix", "paint")],
+    [(command, *pair) for command in ("generate", "upscale") for pair in OUT_OF_RANGE[command]]
+    + [(("generate", "upscale")[i % 2], *pair) for i, pair in enumerate(OUT_OF_RANGE["both"])],
 )
 def test_a_value_out_of_range_is_named_before_any_work(fmboost, command, option, value):
     ramp().save(fmboost.folder / "a.png")
     what = {"generate": ("-p", "sun"), "upscale": ("a.png",)}[command]
     done = fmboost(command, *what, option, value, "-o", "b.png", code=2)
     assert option.removeprefix("--").split("-")[-1] in done.err.replace("noising", "noise")
-    assert done.stages == [] and fmboost.names() == ["a.png"]
+    assert done.stages == []
+    assert fmboost.names() == ["a.png"]
 
 
 def test_samplers_and_karras_that_do_not_go_together_are_refused(fmboost):

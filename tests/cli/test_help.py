@@ -18,7 +18,8 @@ def test_help_lists_the_commands_on_stdout(fmboost, arguments):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_its_options_on_stdout(fmboost, command):
     done = fmboost(command, "--help")
-    assert f"fmboost {command}" in done.out and "--json" in done.out
+    assert f"fmboost {command}" in done.out
+    assert "--json" in done.out
     assert done.err == ""
 
 
@@ -29,7 +30,9 @@ def test_help_shows_defaults(fmboost):
 
 
 def test_the_version_names_what_it_was_built_with(fmboost):
-    assert re.fullmatch(r"fmboost \d+\.\d+\.\d+\nLibTorch \d+\.\d+\.\d+\S*\nCUDA (none|\d+\.\d+)\n", fmboost("--version").out)
+    assert re.fullmatch(
+        r"fmboost \d+\.\d+\.\d+\nLibTorch \d+\.\d+\.\d+\S*\nCUDA (none|\d+\.\d+)\n", fmboost("--version").out
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,13 +51,16 @@ def test_the_version_names_what_it_was_built_with(fmboost):
 def test_the_nearest_name_is_offered_for_an_unknown_one(fmboost, arguments, wrong, right):
     done = fmboost(*arguments, code=2)
     assert f"unknown {wrong}; did you mean '{right}'?" in done.err
-    assert done.out == "" and len(done.err.splitlines()) == 1
+    assert done.out == ""
+    assert len(done.err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("arguments", [("xyzzyplugh",), ("generate", "--xyzzyplugh"), ("inspect", "a", "b")])
 def test_nothing_is_offered_for_what_is_like_nothing(fmboost, arguments):
     done = fmboost(*arguments, code=2)
-    assert f"'{arguments[-1]}'" in done.err and "did you mean" not in done.err and "--help" in done.err
+    assert f"'{arguments[-1]}'" in done.err
+    assert "did you mean" not in done.err
+    assert "--help" in done.err
 
 
 @pytest.mark.parametrize("arguments", [("-p", "a", "-p", "b"), ("--steps", "1", "--steps", "2")])

@@ -38,7 +38,8 @@ def enlarged(shared):
 def test_one_bad_picture_of_a_folder_is_named_and_the_rest_is_done(enlarged):
     failed = [record for record in enlarged.records if record["error"]]
     assert [record["input"] for record in failed] == [f"kinds/{TOO_LARGE}"]
-    assert "60000x60000" in failed[0]["error"] and TOO_LARGE in enlarged.err
+    assert "60000x60000" in failed[0]["error"]
+    assert TOO_LARGE in enlarged.err
     done = [record["input"] for record in enlarged.records if not record["error"]]
     assert sorted(done) == sorted(f"kinds/{name}" for name in READABLE)
 
@@ -99,16 +100,20 @@ def test_a_truncated_picture_is_an_error_and_leaves_nothing(fmboost, kind):
     done = fmboost.upscale(".", "-o", "out/", code=3)
     for i in range(3):
         assert f"{i}.{kind}" in done.err
-    assert done.out == "" and not list((fmboost.folder / "out").glob("*"))
+    assert done.out == ""
+    assert not list((fmboost.folder / "out").glob("*"))
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(b"", "empty"), (b"no picture", "bad.png"), (b"\x89PNG\r\n\x1a\n", "bad.png"), (b"\0" * 100, "bad.png")]
+    ("content", "said"),
+    [(b"", "empty"), (b"no picture", "bad.png"), (b"\x89PNG\r\n\x1a\n", "bad.png"), (b"\0" * 100, "bad.png")],
 )
 def test_what_is_no_picture_is_named(fmboost, content, said):
     (fmboost.folder / "bad.png").write_bytes(content)
     done = fmboost.upscale("bad.png", code=1)
-    assert "bad.png" in done.err and said in done.err and fmboost.names() == ["bad.png"]
+    assert "bad.png" in done.err
+    assert said in done.err
+    assert fmboost.names() == ["bad.png"]
 
 
 def test_flipped_bits_are_found(fmboost):
@@ -125,13 +130,16 @@ def test_a_header_that_lies_about_its_size_costs_no_memory(fmboost):
     content = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
     (fmboost.folder / "a.png").write_bytes(content)
     done = fmboost.upscale("a.png", code=1)
-    assert "60000x60000" in done.err and "too large" in done.err
+    assert "60000x60000" in done.err
+    assert "too large" in done.err
 
 
 def test_missing_files_are_named_and_the_rest_is_done(fmboost):
     ramp(20, 10).save(fmboost.folder / "a.png")
     done = fmboost.upscale("no.png", "a.png", "nor.png", "-o", "out/", code=3)
-    assert "'no.png'" in done.err and "'nor.png'" in done.err and done.lines == ["out/a.png"]
+    assert "'no.png'" in done.err
+    assert "'nor.png'" in done.err
+    assert done.lines == ["out/a.png"]
     assert "'no.png'" in fmboost.upscale("no.png", code=1).err
 
 

@@ -10,7 +10,8 @@ CHANNELS, FACTOR = 16, 8  # of the default bundle's autoencoder
 
 def latent(fmboost, name):
     (content,) = load_file(fmboost.folder / "i" / f"{name}.safetensors").values()
-    assert np.isfinite(content).all() and 0.1 < content.std() < 10
+    assert np.isfinite(content).all()
+    assert 0.1 < content.std() < 10
     return content
 
 
@@ -22,20 +23,26 @@ def test_without_boost_there_is_one_latent_and_the_picture(fmboost):
 
 
 def test_each_coupling_adds_where_it_started_and_where_it_ended(fmboost):
-    fmboost.generate("-p", "sun", "--base-size", "64x32", "--size", "300x150", "--save-intermediates", "i", "-o", "a.png")
+    fmboost.generate(
+        "-p", "sun", "--base-size", "64x32", "--size", "300x150", "--save-intermediates", "i", "-o", "a.png"
+    )
     names = ["context", "context_2", "high_latent", "high_latent_2", "low_latent"]
     assert fmboost.names("i") == sorted(["a_low.png", *(f"a_{name}.safetensors" for name in names)])
     assert size(fmboost.folder / "i" / "a_low.png") == (64, 32)
     for number, enlarged in {"": 4, "_2": 8}.items():
         context, high = latent(fmboost, f"a_context{number}"), latent(fmboost, f"a_high_latent{number}")
         assert context.shape == high.shape
-        assert high.shape[2] >= 32 * enlarged // FACTOR and high.shape[3] >= 64 * enlarged // FACTOR
+        assert high.shape[2] >= 32 * enlarged // FACTOR
+        assert high.shape[3] >= 64 * enlarged // FACTOR
         assert abs(context - high).max() > 0.01
 
 
 def test_pictures_of_a_run_do_not_overwrite_each_other(fmboost):
     fmboost.generate("-p", "sun", "--no-boost", "--count", 2, "--save-intermediates", "new/i")
-    assert [name for name in fmboost.names("new/i") if name.endswith("png")] == ["fmboost_42_low.png", "fmboost_43_low.png"]
+    assert [name for name in fmboost.names("new/i") if name.endswith("png")] == [
+        "fmboost_42_low.png",
+        "fmboost_43_low.png",
+    ]
 
 
 def test_the_picture_may_go_to_stdout(fmboost):
@@ -53,5 +60,7 @@ def test_they_do_not_change_the_picture(fmboost):
 def test_a_folder_that_cannot_be_made_is_refused_before_any_work(fmboost, folder):
     (fmboost.folder / "file").write_text("")
     done = fmboost.generate("-p", "sun", "--save-intermediates", folder, code=1)
-    assert folder in done.err and done.stages == [] and "filesystem error" not in done.err
+    assert folder in done.err
+    assert done.stages == []
+    assert "filesystem error" not in done.err
     assert fmboost.names() == ["file"]

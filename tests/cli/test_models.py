@@ -1,5 +1,6 @@
 """Bundles: the default one, damaged ones, and those that lack a part."""
 
+import hashlib
 import json
 import shutil
 
@@ -55,7 +56,8 @@ def test_a_flipped_bit_is_found_in_every_file(fmboost, bundles, name):
     content[len(content) // 2] ^= 1
     (folder / name).write_bytes(content)
     for done in (draw(fmboost, folder, code=4), fmboost("inspect", folder, "--verify", code=4)):
-        assert name in done.err and done.out == ""
+        assert name in done.err
+        assert done.out == ""
     assert fmboost.names() == []
 
 
@@ -66,7 +68,8 @@ def test_a_missing_empty_or_truncated_file_is_named(fmboost, bundles, content):
     if content is not None:
         (folder / "cfm.safetensors").write_bytes(content)
     for done in (draw(fmboost, folder, code=4), fmboost("inspect", folder, "--verify", code=4)):
-        assert "cfm.safetensors" in done.err and done.out == ""
+        assert "cfm.safetensors" in done.err
+        assert done.out == ""
 
 
 @pytest.mark.parametrize(
@@ -86,7 +89,8 @@ def test_a_description_that_is_none_is_named(fmboost, tmp_path, content, said):
     folder.mkdir()
     (folder / "bundle.json").write_text(content)
     done = draw(fmboost, folder, code=4)
-    assert "bundle.json" in done.err and said in done.err
+    assert "bundle.json" in done.err
+    assert said in done.err
 
 
 def test_a_diffusers_folder_is_recognised(fmboost, tmp_path):
@@ -116,7 +120,8 @@ def test_a_coupling_for_other_latents_is_refused(fmboost, bundles):
     network = couplings[0]["network"] | {"in_channels": 8, "out_channels": 4}
     bundles.describe(folder, couplings=[couplings[0] | {"network": network}])
     done = draw(fmboost, folder, code=4)
-    assert "16" in done.err and "4" in done.err
+    assert "16" in done.err
+    assert "4" in done.err
 
 
 def test_a_tensor_of_another_shape_is_named(fmboost, bundles):
@@ -126,18 +131,18 @@ def test_a_tensor_of_another_shape_is_named(fmboost, bundles):
 
     ramp().save(fmboost.folder / "a.png")
     done = fmboost.upscale("a.png", "-m", bundles.with_weights(change), code=4)
-    assert "out.2.bias" in done.err and "out.2.weight" in done.err
+    assert "out.2.bias" in done.err
+    assert "out.2.weight" in done.err
 
 
 def test_a_file_that_is_no_program_is_named(fmboost, bundles):
-    import hashlib
-
     folder = bundles.copy()
     (folder / "denoiser.pt").write_bytes(b"no program")
     part = json.loads((folder / "bundle.json").read_text())["denoiser"]
     bundles.describe(folder, denoiser=part | {"sha256": hashlib.sha256(b"no program").hexdigest()})
     done = draw(fmboost, folder, code=4)
-    assert "denoiser.pt" in done.err and len(done.err.splitlines()) <= 2
+    assert "denoiser.pt" in done.err
+    assert len(done.err.splitlines()) <= 2
 
 
 def test_an_upscaler_enlarges_and_does_not_draw(fmboost, bundles):
@@ -156,7 +161,8 @@ def test_a_model_without_couplings_draws_and_does_not_enlarge(fmboost, bundles):
     fmboost("generate", "-p", "sun", "-m", folder, "--steps", 1, "-o", "native.png", *PLACE)
     assert pixels(fmboost.folder / "native.png").shape == (128, 128, 3)
     done = draw(fmboost, folder, code=2)
-    assert "--no-boost" in done.err and "--boost-model" in done.err
+    assert "--no-boost" in done.err
+    assert "--boost-model" in done.err
 
 
 def test_another_bundle_enlarges_what_one_draws(fmboost, bundles):
@@ -182,7 +188,8 @@ def test_a_broken_result_is_an_error_and_never_a_picture(fmboost, bundles):
     ramp(20, 10).save(fmboost.folder / "a.png")
     done = fmboost.upscale("a.png", "-m", bundles.with_weights(spoiled(np.nan)), code=1)
     assert "NaN" in done.err or "infinit" in done.err
-    assert "coupling" in done.err and fmboost.names() == ["a.png"]
+    assert "coupling" in done.err
+    assert fmboost.names() == ["a.png"]
 
 
 def test_what_overflows_in_a_small_type_is_done_again_in_float32(fmboost, bundles):

@@ -38,36 +38,38 @@ def test_output_may_be_a_folder_or_a_pattern(fmboost, output, names):
     expect_names(fmboost, (*THREE, "-o", output), names)
 
 
-@pytest.mark.parametrize(
-    ("prompt", "name"),
-    [
-        ("../../etc/passwd", "etc_passwd.png"),
-        ("a/b\\c:d*e?f", "a_b_c_d_e_f.png"),
-        ("", "picture.png"),
-        ("{seed} %d", "seed_d.png"),
-        ("Größe 太陽", "Größe_太陽.png"),
-        ("x" * 200, "x" * 80 + ".png"),
-        ("太" * 100, "太" * 26 + ".png"),
-    ],
-)
-def test_a_prompt_in_a_name_leads_nowhere_else(fmboost, prompt, name):
-    assert fmboost.generate("-p", prompt, "-o", "{prompt}.png").lines == [name]
-    assert fmboost.names() == [name]
+def test_a_prompt_in_a_name_leads_nowhere_else(fmboost):
+    names = {
+        "../../etc/passwd": "etc_passwd.png",
+        "a/b\\c:d*e?f": "a_b_c_d_e_f.png",
+        "?": "picture.png",
+        "{seed} %d": "seed_d.png",
+        "Größe 太陽": "Größe_太陽.png",
+        "x" * 200: "x" * 80 + ".png",
+        "太" * 100: "太" * 26 + ".png",
+    }
+    done = fmboost.generate("--prompts", "-", "--size", 8, "-o", "{prompt}.png", stdin="\n".join(names).encode())
+    assert done.lines == list(names.values())
+    assert fmboost.names() == sorted(names.values())
 
 
 def test_formats_go_by_the_suffix(fmboost):
-    for name, kind in {"a.png": "PNG", "a.jpg": "JPEG", "a.jpeg": "JPEG", "a.webp": "WEBP", "b.PNG": "PNG"}.items():
+    for name, kind in {"a.jpeg": "JPEG", "a.webp": "WEBP", "b.PNG": "PNG"}.items():
         fmboost.generate("-p", "sun", "-o", name)
         assert Image.open(fmboost.folder / name).format == kind
 
 
-@pytest.mark.parametrize("command", ["generate", "upscale"])
-@pytest.mark.parametrize("output", ["a.gif", "a", "a.png.txt", "out/a.bmp", "{seed}", "a_%d.tiff"])
+@pytest.mark.parametrize(
+    ("command", "output"),
+    [("generate", name) for name in ("a.gif", "a", "{seed}")]
+    + [("upscale", name) for name in ("a.png.txt", "o/a_%d.tiff")],
+)
 def test_an_unknown_suffix_is_refused_before_any_work(fmboost, command, output):
     ramp().save(fmboost.folder / "in.png")
     arguments = ("-p", "sun") if command == "generate" else ("in.png",)
     done = getattr(fmboost, command)(*arguments, "-o", output, code=2)
-    assert ".png, .jpg or .webp" in done.err and done.stages == []
+    assert ".png, .jpg or .webp" in done.err
+    assert done.stages == []
     assert fmboost.names() == ["in.png"]
 
 
@@ -77,17 +79,17 @@ def test_an_unknown_suffix_is_refused_before_any_work(fmboost, command, output):
 )
 def test_two_pictures_of_one_name_are_refused_before_any_work(fmboost, output, said):
     done = fmboost.generate(*THREE, "-o", output, code=2)
-    assert said in done.err and "{index}" in done.err or "folder" in done.err
-    assert done.stages == [] and fmboost.names() == []
+    assert said in done.err
+    assert "{index}" in done.err
+    assert done.stages == []
+    assert fmboost.names() == []
 
 
 def test_enlarged_pictures_are_named_by_source_and_factor(fmboost):
     ramp(20, 10).save(fmboost.folder / "a.b.jpg")
     for arguments, name in {
         (): "a.b_2x.png",
-        ("--scale", 4): "a.b_4x.png",
         ("--scale", 1.5): "a.b_1.5x.png",
-        ("--size", 50): "a.b_50.png",
         ("--size", "40x20"): "a.b_40x20.png",
         ("-o", "out/"): "out/a.b.png",
         ("-o", "{name}-{index}.webp"): "a.b-0.webp",
@@ -107,7 +109,8 @@ def test_enlarged_pictures_of_one_name_from_two_folders_are_refused(fmboost):
         (fmboost.folder / folder).mkdir()
         ramp(20, 10).save(fmboost.folder / folder / "a.png")
     done = fmboost.upscale("x", "y", "-o", "out/", code=2)
-    assert "out/a.png" in done.err and fmboost.names() == ["x", "y"]
+    assert "out/a.png" in done.err
+    assert fmboost.names() == ["x", "y"]
 
 
 @pytest.mark.parametrize("command", ["generate", "upscale"])
@@ -128,18 +131,24 @@ class TestAnExistingFile:
 
     def test_is_kept_and_named_while_the_rest_is_made(self, fmboost, run):
         done = run(code=3)
-        assert "1.png" in done.err and "--force" in done.err and "--skip-existing" in done.err
-        assert (fmboost.folder / "1.png").read_bytes() == b"precious" and self.others(fmboost)
+        assert "1.png" in done.err
+        assert "--force" in done.err
+        assert "--skip-existing" in done.err
+        assert (fmboost.folder / "1.png").read_bytes() == b"precious"
+        assert self.others(fmboost)
         assert len(done.lines) == 2
 
     def test_is_left_out_when_asked(self, fmboost, run):
         done = run("--skip-existing")
-        assert (fmboost.folder / "1.png").read_bytes() == b"precious" and self.others(fmboost)
-        assert len(done.lines) == 2 and "1.png" in done.err
+        assert (fmboost.folder / "1.png").read_bytes() == b"precious"
+        assert self.others(fmboost)
+        assert len(done.lines) == 2
+        assert "1.png" in done.err
 
     def test_is_replaced_when_asked(self, fmboost, run):
         assert len(run("--force").lines) == 3
-        assert Image.open(fmboost.folder / "1.png").format == "PNG" and self.others(fmboost)
+        assert Image.open(fmboost.folder / "1.png").format == "PNG"
+        assert self.others(fmboost)
 
 
 def test_a_single_existing_file_costs_no_work(fmboost):

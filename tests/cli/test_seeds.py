@@ -68,7 +68,8 @@ def test_a_random_seed_is_reported_and_can_be_used_again(fmboost):
         seed = done.records[0]["seed"]
         assert re.search(rf"^random seed {seed}$", done.err, re.MULTILINE)
         found.append(seed)
-    assert found[0] != found[1] and min(found) >= 0
+    assert found[0] != found[1]
+    assert min(found) >= 0
     fmboost.generate("-p", "sun", "--seed", found[0], "-o", "again.png")
     assert len(set(content(fmboost, ["again.png", f"fmboost_{found[0]}.png"]))) == 1
 
@@ -76,7 +77,8 @@ def test_a_random_seed_is_reported_and_can_be_used_again(fmboost):
 @pytest.mark.parametrize("seed", [0, 2**32, 2**63 - 1])
 def test_large_seeds_are_kept_to_the_last_digit(fmboost, seed):
     (record,) = fmboost.generate("-p", "sun", "--seed", seed, "--json").records
-    assert record["seed"] == seed and record["output"] == f"fmboost_{seed}.png"
+    assert record["seed"] == seed
+    assert record["output"] == f"fmboost_{seed}.png"
 
 
 @pytest.mark.parametrize("seed", [2**63, -(2**63) - 1, "1.5", "1e3", "x", ""])
@@ -93,7 +95,9 @@ def test_shards_are_the_whole_in_parts(fmboost):
         lines = fmboost.generate(*arguments, "--shard", f"{i}/4", "-o", "parts/", stdin=prompts).lines
         assert len(lines) == (2 if i < 2 else 1)
         parts += lines
-    assert sorted(name.removeprefix("parts/") for name in parts) == sorted(name.removeprefix("whole/") for name in whole)
+    assert sorted(name.removeprefix("parts/") for name in parts) == sorted(
+        name.removeprefix("whole/") for name in whole
+    )
     assert content(fmboost, sorted(parts)) == content(fmboost, sorted(whole))
 
 

@@ -50,7 +50,8 @@ def test_json_tells_of_failures_too(fmboost):
     (fmboost.folder / "b.png").write_bytes(b"")
     done = fmboost.upscale("b.png", "a.png", "--json", code=3)
     bad, good = done.records
-    assert (bad["input"], bad["output"]) == ("b.png", None) and "empty" in bad["error"]
+    assert (bad["input"], bad["output"]) == ("b.png", None)
+    assert "empty" in bad["error"]
     assert (good["input"], good["error"]) == ("a.png", None)
     assert bad["error"] in done.err
 
@@ -58,7 +59,9 @@ def test_json_tells_of_failures_too(fmboost):
 def test_quiet_says_nothing_but_errors(fmboost):
     assert fmboost.generate("-q", "-p", "").err == ""
     done = fmboost.generate("-q", "-p", "", code=1)
-    assert done.out == "" and len(done.err.splitlines()) == 1 and "fmboost_42.png" in done.err
+    assert done.out == ""
+    assert len(done.err.splitlines()) == 1
+    assert "fmboost_42.png" in done.err
 
 
 def test_verbose_says_where_it_runs(fmboost):
@@ -118,14 +121,18 @@ def test_a_terminal_shows_a_bar_that_is_taken_away(fmboost):
 
 def test_a_dumb_terminal_gets_plain_lines(fmboost):
     text = on_terminal(fmboost, "-p", "sun", TERM="dumb")
-    assert "\x1b" not in text and "picture 1 of 1: denoise, 3 steps" in text
+    assert "\x1b" not in text
+    assert "picture 1 of 1: denoise, 3 steps" in text
 
 
 def test_a_quiet_terminal_gets_the_path(fmboost):
     assert on_terminal(fmboost, "-p", "sun", "-q") == "fmboost_42.png\r\n"
 
 
-@pytest.mark.parametrize(("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True)])
+@pytest.mark.parametrize(
+    ("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True)]
+)
 def test_colours_are_for_those_who_want_them(fmboost, environment, coloured):
     text = on_terminal(fmboost, "-p", "", **environment)
-    assert "warning" in text and ("\x1b[33m" in text) == coloured
+    assert "warning" in text
+    assert ("\x1b[33m" in text) == coloured

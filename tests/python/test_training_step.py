@@ -117,7 +117,7 @@ STEPS = {
     "no noise, linear attention": ({"noising_step": 0}, {"use_linear_attn": True}),
     "sigma_min, accumulated": ({"sigma_min": 0.05, "accumulate": 3}, {}),
     "pooled, no scale and shift": ({}, {"pool_factor": 2, "use_scale_shift_norm": False, "conv_resample": False}),
-    "contiguous": ({"memory_format": "contiguous"}, {"channel_mult": [1, 2, 2], "num_res_blocks": 2}),
+    "channels-last": ({"memory_format": "channels-last"}, {"channel_mult": [1, 2, 2], "num_res_blocks": 2}),
 }
 
 

@@ -70,6 +70,7 @@ TEST(Learner, AccumulatedBatchesGiveTheGradientsOfOneLargeOne) {
 
 TEST(Learner, ChannelsLastComputesWhatContiguousDoes) {
   TrainOptions options = small_training();
+  options.memory_format = "channels-last";
   Learner last = stirred_learner(options);
   options.memory_format = "contiguous";
   Learner first = stirred_learner(options);

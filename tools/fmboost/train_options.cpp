@@ -111,7 +111,8 @@ void add_optimizer_options(CLI::App& app, TrainOptions& train) {
   option(app, kOptimizer, "--clip-norm", train.clip_norm, "Largest norm of the gradient; 0: no limit");
   option(app, kOptimizer, "--accumulate", train.accumulate, "Batches whose gradients make one step");
   option(app, kOptimizer, "--precision", train.precision, "bf16-mixed or float32; weights are float32 in both");
-  option(app, kOptimizer, "--memory-format", train.memory_format, "channels-last or contiguous");
+  option(app, kOptimizer, "--memory-format", train.memory_format,
+         "auto, channels-last or contiguous; auto: channels-last on GPUs");
   option(app, kOptimizer, "--batch-size", train.batch_size, "Pairs a batch, in each process");
   option(app, kOptimizer, "--steps", train.steps, "Steps of the whole run");
   option(app, kOptimizer, "-s,--seed", train.seed, "Of weights, order, crops and noise");

@@ -23,12 +23,14 @@ struct TrainOptions {
   OptimizerOptions optimizer;
   LrScheduleOptions schedule;
   EmaOptions ema;
-  double clip_norm = 0.0;                       ///< largest norm of the gradient over all weights; 0: no limit
-  std::int64_t accumulate = 1;                  ///< batches whose gradients are averaged into one step
-  std::string precision = "bf16-mixed";         ///< bf16-mixed (autocast; weights stay float32) or float32
-  std::string memory_format = "channels-last";  ///< of weights and activations: channels-last or contiguous
-  std::int64_t batch_size = 8;                  ///< samples a process and batch
-  std::int64_t steps = 100000;                  ///< optimizer steps of the whole run
+  double clip_norm = 0.0;                ///< largest norm of the gradient over all weights; 0: no limit
+  std::int64_t accumulate = 1;           ///< batches whose gradients are averaged into one step
+  std::string precision = "bf16-mixed";  ///< bf16-mixed (autocast; weights stay float32) or float32
+  /// Of weights and activations: channels-last, contiguous, or auto: what is faster, channels-last on GPUs (tensor
+  /// cores) and contiguous on CPUs (docs/training.md has the numbers).
+  std::string memory_format = "auto";
+  std::int64_t batch_size = 8;  ///< samples a process and batch
+  std::int64_t steps = 100000;  ///< optimizer steps of the whole run
   std::uint64_t seed = 42;
 
   /// Throws UsageError or ModelError naming what is out of range.
