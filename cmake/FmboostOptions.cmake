@@ -1,5 +1,6 @@
 # What a user may choose, all under the FMBOOST_ prefix.
 option(FMBOOST_BUILD_TESTS "Build the tests" ON)
+option(FMBOOST_BUILD_DRAWING "Build fmboost-draw, which draws training pictures (needs Cairo)" ON)
 option(FMBOOST_BUILD_FUZZERS "Build the libFuzzer targets (clang only)" OFF)
 option(FMBOOST_WERROR "Treat warnings as errors" OFF)
 set(FMBOOST_SANITIZE "" CACHE STRING "Sanitizers to build with, for example address,undefined")
