@@ -122,6 +122,10 @@ void Canvas::fill_keep(const Paint& paint) {
   check("fill a path");
 }
 
+void Canvas::discard_path() {
+  cairo_new_path(context());
+}
+
 void Canvas::stroke(const Paint& paint, double line_width) {
   cairo_set_source(context(), paint.pattern());
   cairo_set_line_width(context(), line_width);

@@ -80,6 +80,8 @@ class Canvas {
   void fill(const Paint& paint);
   /// Fills, and keeps the path for a stroke after it.
   void fill_keep(const Paint& paint);
+  /// Forgets the path that fill_keep kept.
+  void discard_path();
   /// Round ends and joints.
   void stroke(const Paint& paint, double line_width);
   /// Lays the paint over the path through a mask: `mask` is the alpha (0 .. 1) of the pixels from (x, y) on.

@@ -1,0 +1,135 @@
+#include "filler.h"
+
+#include "pattern.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numbers>
+
+namespace fmboost::drawing {
+namespace {
+
+constexpr int kMask = kPatternSide - 1;
+
+std::size_t ramp_index(float value) {
+  return static_cast<std::size_t>(static_cast<int>(value * 255 + 0.5F));
+}
+
+// Pixel for pixel, mirrored and transposed at random.
+void copy_pattern(Canvas& tile, Random& random, const Plane& pattern, const Ramp& ramp) {
+  const int x0 = random.below(kPatternSide);
+  const int y0 = random.below(kPatternSide);
+  const int dx = random.chance(0.5) ? -1 : 1;
+  const int dy = random.chance(0.5) ? -1 : 1;
+  const bool transposed = random.chance(0.3);
+  for (int y = 0; y < tile.height(); ++y) {
+    std::uint32_t* out = tile.row(y);
+    const int v = (y0 + dy * y) & kMask;
+    for (int x = 0; x < tile.width(); ++x) {
+      const int u = (x0 + dx * x) & kMask;
+      out[x] = ramp[ramp_index(transposed ? pattern.at(v, u) : pattern.at(u, v))];
+    }
+  }
+}
+
+float bilinear(const Plane& pattern, float u, float v) {
+  const int iu = static_cast<int>(u);
+  const int iv = static_cast<int>(v);
+  const float fu = u - static_cast<float>(iu);
+  const float fv = v - static_cast<float>(iv);
+  const float* top = pattern.row(iv & kMask);
+  const float* bottom = pattern.row((iv + 1) & kMask);
+  const int left = iu & kMask;
+  const int right = (iu + 1) & kMask;
+  const float a = top[left] + (top[right] - top[left]) * fu;
+  const float b = bottom[left] + (bottom[right] - bottom[left]) * fu;
+  return a + (b - a) * fv;
+}
+
+void turn_pattern(Canvas& tile, Random& random, const Plane& pattern, const Ramp& ramp) {
+  const double scale = 1 / random.log_uniform(0.75, 2.2);
+  const double angle = random.uniform(0, 2 * std::numbers::pi);
+  const auto c = static_cast<float>(scale * std::cos(angle));
+  const auto s = static_cast<float>(scale * std::sin(angle));
+  const float u0 = 8 * kPatternSide + static_cast<float>(random.below(kPatternSide));  // stays above zero
+  const float v0 = 8 * kPatternSide + static_cast<float>(random.below(kPatternSide));
+  for (int y = 0; y < tile.height(); ++y) {
+    std::uint32_t* out = tile.row(y);
+    const float u = u0 - s * static_cast<float>(y);
+    const float v = v0 + c * static_cast<float>(y);
+    for (int x = 0; x < tile.width(); ++x) {
+      const auto fx = static_cast<float>(x);
+      out[x] = ramp[ramp_index(bilinear(pattern, u + c * fx, v + s * fx))];
+    }
+  }
+}
+
+}  // namespace
+
+Filler::Filler(Random& random, int patterns) : palette_(random) {
+  for (int i = 0; i < patterns; ++i) {
+    patterns_.push_back(random_pattern(random));
+  }
+}
+
+Paint Filler::gradient(Random& random, Point centre, double radius) const {
+  const Color first = palette_.color(random);
+  const Color last =
+      random.chance(0.6) ? clamped(first * static_cast<float>(random.uniform(0.4, 1.6))) : palette_.color(random);
+  const std::array stops = {Stop{0, first}, Stop{random.uniform(0.3, 0.7), mix(first, last, 0.5F)}, Stop{1, last}};
+  const double angle = random.uniform(0, 2 * std::numbers::pi);
+  const double dx = radius * std::cos(angle);
+  const double dy = radius * std::sin(angle);
+  if (random.chance(0.35)) {
+    return Paint::radial({centre.x + dx * 0.4, centre.y + dy * 0.4}, radius * random.uniform(0.8, 1.6), stops);
+  }
+  return Paint::linear({centre.x - dx, centre.y - dy}, {centre.x + dx, centre.y + dy}, stops);
+}
+
+Paint Filler::textured(Random& random, const Box& box) const {
+  Canvas tile(std::max(1, box.width), std::max(1, box.height));
+  const Plane& pattern = random.choice(patterns_);
+  const Ramp ramp = palette_.ramp(random);
+  if (random.chance(0.5)) {
+    copy_pattern(tile, random, pattern, ramp);
+  } else {
+    turn_pattern(tile, random, pattern, ramp);
+  }
+  return Paint::texture(tile, {static_cast<double>(box.x), static_cast<double>(box.y)});
+}
+
+Paint Filler::any(Random& random, const Canvas& canvas, Point centre, double radius) const {
+  const double kind = random.uniform();
+  if (kind < 0.3) {
+    return flat(random);
+  }
+  return kind < 0.5 ? gradient(random, centre, radius) : textured(random, box_around(canvas, centre, radius));
+}
+
+Paint Filler::shading(Random& random, Point centre, double radius) {
+  const double angle = random.uniform(0, 2 * std::numbers::pi);
+  const double dx = radius * std::cos(angle);
+  const double dy = radius * std::sin(angle);
+  const double depth = random.uniform(0.2, 0.8);
+  const Color black{};
+  const Color white{1, 1, 1};
+  if (random.chance(0.5)) {
+    const std::array stops = {Stop{0, white, depth * random.uniform(0, 0.7)}, Stop{0.4, black, 0},
+                              Stop{1, black, depth}};
+    return Paint::radial({centre.x + dx * 0.4, centre.y + dy * 0.4}, radius * 1.4, stops);
+  }
+  const std::array stops = {Stop{0, white, depth * random.uniform(0, 0.4)}, Stop{0.3, black, 0}, Stop{1, black, depth}};
+  return Paint::linear({centre.x - dx, centre.y - dy}, {centre.x + dx, centre.y + dy}, stops);
+}
+
+Box box_around(const Canvas& canvas, Point centre, double radius) {
+  const auto within = [](double v, int limit) {
+    return static_cast<int>(std::clamp(v, 0.0, static_cast<double>(limit)));
+  };
+  const int x = within(centre.x - radius - 2, canvas.width());
+  const int y = within(centre.y - radius - 2, canvas.height());
+  return {x, y, within(centre.x + radius + 3, canvas.width()) - x, within(centre.y + radius + 3, canvas.height()) - y};
+}
+
+}  // namespace fmboost::drawing

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "fmboost/drawing/canvas.h"
+#include "fmboost/drawing/random.h"
+
+namespace fmboost::drawing {
+
+/// Light and lens: uneven light, gamma, the blur of a lens and the sharpening of a camera, each in some pictures only.
+void finish(Canvas& canvas, Random& random);
+
+}  // namespace fmboost::drawing

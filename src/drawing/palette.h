@@ -1,0 +1,29 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "fmboost/drawing/color.h"
+#include "fmboost/drawing/random.h"
+
+namespace fmboost::drawing {
+
+/// Packed colours (Canvas::row) for the values 0 .. 1 of a pattern.
+using Ramp = std::array<std::uint32_t, 256>;
+
+/// The colours of one picture. A scene is lit by one light and holds few materials: most colours are near a few of
+/// them.
+class Palette {
+ public:
+  explicit Palette(Random& random);
+
+  Color color(Random& random) const;
+  /// From one colour to another, over a third at times; more often than not the second is the first, lighter or darker.
+  Ramp ramp(Random& random) const;
+
+ private:
+  std::vector<Color> materials_;
+};
+
+}  // namespace fmboost::drawing
