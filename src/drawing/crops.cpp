@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <utility>
 
 #include "fmboost/drawing/leaves.h"
@@ -7,10 +8,32 @@
 namespace fmboost::drawing {
 namespace {
 
-Picture cut(const Picture& picture, int x, int y, int size) {
+struct Place {
+  int x = 0;
+  int y = 0;
+};
+
+Place random_place(const Picture& picture, Random& random, int size) {
+  const int x = random.integer(0, picture.width - size);
+  return {x, random.integer(0, picture.height - size)};
+}
+
+// The sum of |green - the next pixel's green| along every fourth row.
+std::int64_t detail(const Picture& picture, Place place, int size) {
+  std::int64_t sum = 0;
+  for (int y = 0; y < size; y += 4) {
+    const std::uint8_t* green = picture.pixel(place.x, place.y + y) + 1;
+    for (int x = 0; x + 1 < size; ++x, green += 3) {
+      sum += std::abs(green[0] - green[3]);
+    }
+  }
+  return sum;
+}
+
+Picture cut(const Picture& picture, Place place, int size) {
   Picture result(size, size);
   for (int row = 0; row < size; ++row) {
-    std::copy_n(picture.pixel(x, y + row), 3 * size, result.pixel(0, row));
+    std::copy_n(picture.pixel(place.x, place.y + row), 3 * size, result.pixel(0, row));
   }
   return result;
 }
@@ -24,16 +47,19 @@ Picture shuffled(const Picture& picture, Random& random) {
   std::array<int, 3> order = {0, 1, 2};
   std::swap(order[0], order[static_cast<std::size_t>(random.below(3))]);
   std::swap(order[1], order[static_cast<std::size_t>(random.integer(1, 2))]);
+  const std::ptrdiff_t step = (transposed ? 3 * size : 3) * (mirrored ? -1 : 1);
   Picture result(size, size);
+  std::uint8_t* out = result.rgb.data();
   for (int y = 0; y < size; ++y) {
+    const int v = flipped ? size - 1 - y : y;
+    const int u = mirrored ? size - 1 : 0;
+    const std::uint8_t* in = transposed ? picture.pixel(v, u) : picture.pixel(u, v);
     for (int x = 0; x < size; ++x) {
-      const int u = mirrored ? size - 1 - x : x;
-      const int v = flipped ? size - 1 - y : y;
-      const std::uint8_t* in = transposed ? picture.pixel(v, u) : picture.pixel(u, v);
-      std::uint8_t* out = result.pixel(x, y);
-      for (int c = 0; c < 3; ++c) {
-        out[c] = in[order[static_cast<std::size_t>(c)]];
-      }
+      out[0] = in[order[0]];
+      out[1] = in[order[1]];
+      out[2] = in[order[2]];
+      out += 3;
+      in += step;
     }
   }
   return result;
@@ -46,9 +72,12 @@ std::vector<Picture> random_crops(const Picture& picture, Random& random, int si
   std::vector<Picture> crops;
   for (int i = 0; i < count; ++i) {
     const int factor = random.chance(0.5) && 2 * size <= shorter ? 2 : 1;
-    const int x = random.integer(0, picture.width - factor * size);
-    const int y = random.integer(0, picture.height - factor * size);
-    const Picture part = cut(picture, x, y, factor * size);
+    Place place = random_place(picture, random, factor * size);
+    const Place other = random_place(picture, random, factor * size);
+    if (random.chance(0.7) && detail(picture, other, factor * size) > detail(picture, place, factor * size)) {
+      place = other;
+    }
+    const Picture part = cut(picture, place, factor * size);
     crops.push_back(shuffled(factor == 1 ? part : reduced(part, factor), random));
   }
   return crops;

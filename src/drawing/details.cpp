@@ -7,6 +7,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "fmboost/drawing/noise_field.h"
+
 namespace fmboost::drawing {
 namespace {
 
@@ -29,6 +31,29 @@ void draw_tuft(Canvas& canvas, Random& random, const Palette& palette, Point roo
     const Point from{root.x + 0.35 * size * random.normal(), root.y + 0.35 * size * random.normal()};
     add_strand(canvas, random, from, angle + spread * random.normal(), size * random.uniform(0.5, 1.3), bend, width);
     canvas.fill(mix(darker(base, random.uniform(0.5, 1)), tip, static_cast<float>(random.uniform())));
+  }
+}
+
+void draw_fur(Canvas& canvas, Random& random, const Palette& palette, Point centre, double radius) {
+  const NoiseField& field = noise_field(Noise::smooth);
+  const double zoom = radius * random.uniform(0.003, 0.012);
+  const double x0 = random.uniform(0, NoiseField::kSide);
+  const double angle = random.uniform(0, kTurn);
+  const double turn = random.uniform(0.5, 5);
+  const double length = std::max(6.0, radius * random.log_uniform(0.08, 0.4));
+  const double width = random.log_uniform(0.7, 2.5);
+  const Color coat[] = {palette.color(random), palette.color(random)};
+  const double count = std::min(1200.0, 9 * radius * radius / (length * width));
+  for (int i = 0; i < count; ++i) {  // from the top down, as feathers lie
+    const double y = radius * (2 * i / count - 1) + 0.1 * radius * random.normal();
+    const double half = std::sqrt(std::max(0.0, radius * radius - y * y));
+    const double x = half * random.uniform(-1, 1);
+    const float flow = field.at(x0 + x / zoom, y / zoom) - 0.5F;
+    const float patch = field.at(2 * x / zoom, x0 + 2 * y / zoom);
+    const Color hair = mix(coat[0], coat[1], std::clamp(3 * patch - 1, 0.0F, 1.0F));
+    add_strand(canvas, random, {centre.x + x, centre.y + y}, angle + turn * flow, length * random.uniform(0.6, 1.3),
+               0.4 * random.normal(), width);
+    canvas.fill(darker(hair, random.uniform(0.6, 1.35)));
   }
 }
 

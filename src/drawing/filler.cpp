@@ -65,9 +65,20 @@ void turn_pattern(Canvas& tile, Random& random, const Plane& pattern, const Ramp
   }
 }
 
+Paint covered(Random& random, const Box& box, const Plane& pattern, const Ramp& ramp) {
+  Canvas tile(std::max(1, box.width), std::max(1, box.height));
+  if (random.chance(0.5)) {
+    copy_pattern(tile, random, pattern, ramp);
+  } else {
+    turn_pattern(tile, random, pattern, ramp);
+  }
+  return Paint::texture(tile, {static_cast<double>(box.x), static_cast<double>(box.y)});
+}
+
 }  // namespace
 
-Filler::Filler(Random& random, int patterns) : palette_(random) {
+Filler::Filler(Random& random, int patterns)
+    : palette_(random), roughness_(random.chance(0.75) ? noise_pattern(random) : hair_pattern(random)) {
   for (int i = 0; i < patterns; ++i) {
     patterns_.push_back(random_pattern(random));
   }
@@ -88,23 +99,24 @@ Paint Filler::gradient(Random& random, Point centre, double radius) const {
 }
 
 Paint Filler::textured(Random& random, const Box& box) const {
-  Canvas tile(std::max(1, box.width), std::max(1, box.height));
-  const Plane& pattern = random.choice(patterns_);
-  const Ramp ramp = palette_.ramp(random);
-  if (random.chance(0.5)) {
-    copy_pattern(tile, random, pattern, ramp);
-  } else {
-    turn_pattern(tile, random, pattern, ramp);
-  }
-  return Paint::texture(tile, {static_cast<double>(box.x), static_cast<double>(box.y)});
+  return covered(random, box, random.choice(patterns_), palette_.ramp(random));
+}
+
+Paint Filler::plain(Random& random, const Box& box) const {
+  const Plane& pattern = random.chance(0.75) ? roughness_ : random.choice(patterns_);
+  return covered(random, box, pattern, palette_.faint_ramp(random));
 }
 
 Paint Filler::any(Random& random, const Canvas& canvas, Point centre, double radius) const {
   const double kind = random.uniform();
-  if (kind < 0.3) {
+  if (kind < 0.15) {
     return flat(random);
   }
-  return kind < 0.5 ? gradient(random, centre, radius) : textured(random, box_around(canvas, centre, radius));
+  if (kind < 0.3) {
+    return gradient(random, centre, radius);
+  }
+  const Box box = box_around(canvas, centre, radius);
+  return kind < 0.6 ? plain(random, box) : textured(random, box);
 }
 
 Paint Filler::shading(Random& random, Point centre, double radius) {

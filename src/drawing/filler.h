@@ -28,7 +28,9 @@ class Filler {
   Paint gradient(Random& random, Point centre, double radius) const;
   /// One of the patterns in new colours, turned and scaled half of the time, made for the pixels of `box`.
   Paint textured(Random& random, const Box& box) const;
-  /// Any of the three.
+  /// The same of little contrast and mostly without order: what walls, cloth and skin look like.
+  Paint plain(Random& random, const Box& box) const;
+  /// Any of them.
   Paint any(Random& random, const Canvas& canvas, Point centre, double radius) const;
   /// Light from one side, or as on a ball: to be laid over what is already filled.
   static Paint shading(Random& random, Point centre, double radius);
@@ -36,6 +38,7 @@ class Filler {
  private:
   Palette palette_;
   std::vector<Plane> patterns_;
+  Plane roughness_;
 };
 
 /// The part of the canvas that a shape can cover; empty where it lies outside.

@@ -117,7 +117,7 @@ Plane NoiseField::sample(Random& random, int width, int height, double zoom) con
 const NoiseField& noise_field(Noise kind) {
   static const std::array<NoiseField, kNoiseKinds> pool = {
       NoiseField(1, 0.5, 1, 1), NoiseField(2, 1.0, 1, 1), NoiseField(3, 1.4, 1, 1), NoiseField(4, 1.8, 1, 1),
-      NoiseField(5, 2.2, 1, 1), NoiseField(6, 2.6, 1, 1), NoiseField(7, 1.2, 8, 1), NoiseField(8, 1.2, 1, 8)};
+      NoiseField(5, 2.2, 1, 1), NoiseField(6, 2.6, 1, 1), NoiseField(7, 1.0, 8, 1), NoiseField(8, 1.0, 1, 8)};
   return pool[static_cast<std::size_t>(kind)];
 }
 

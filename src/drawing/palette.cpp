@@ -47,8 +47,9 @@ Color Palette::color(Random& random) const {
 Ramp Palette::ramp(Random& random) const {
   const Color first = color(random);
   Color last = color(random);
-  if (random.chance(0.6)) {
-    const auto light = static_cast<float>(random.uniform(-0.55, 0.55));
+  if (random.chance(0.8)) {
+    const double depth = random.log_uniform(0.06, 0.5);
+    const auto light = static_cast<float>(random.chance(0.5) ? depth : -depth);
     last = clamped(first + Color{light, light, light} +
                    Color{static_cast<float>(random.uniform(-0.1, 0.1)), static_cast<float>(random.uniform(-0.1, 0.1)),
                          static_cast<float>(random.uniform(-0.1, 0.1))});
@@ -63,6 +64,17 @@ Ramp Palette::ramp(Random& random) const {
                     : t < knee ? mix(first, middle, static_cast<float>(t / knee))
                                : mix(middle, last, static_cast<float>((t - knee) / (1 - knee)));
     ramp[i] = pack(c);
+  }
+  return ramp;
+}
+
+Ramp Palette::faint_ramp(Random& random) const {
+  const Color middle = color(random);
+  const double depth = random.log_uniform(0.06, 0.5);
+  Ramp ramp;
+  for (std::size_t i = 0; i < ramp.size(); ++i) {
+    const double light = 1 + depth * (static_cast<double>(i) / 255 - 0.5);
+    ramp[i] = pack(clamped(middle * static_cast<float>(light)));
   }
   return ramp;
 }

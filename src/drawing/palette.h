@@ -21,6 +21,8 @@ class Palette {
   Color color(Random& random) const;
   /// From one colour to another, over a third at times; more often than not the second is the first, lighter or darker.
   Ramp ramp(Random& random) const;
+  /// Around one colour, hardly lighter and darker: what looks plain from afar seldom is.
+  Ramp faint_ramp(Random& random) const;
 
  private:
   std::vector<Color> materials_;

@@ -41,7 +41,7 @@ Plane foliage_pattern(Random& random) {
   const double slim = random.uniform(0.2, 0.7);
   const double upright = random.uniform(0, std::numbers::pi);
   const double spread = random.uniform(0.2, 1.6);
-  const int count = static_cast<int>(std::min(1200.0, 0.7 * n * n / (size * size)));
+  const int count = static_cast<int>(std::min(900.0, 0.7 * n * n / (size * size)));
   for (int i = 0; i < count; ++i) {
     const Point centre{random.uniform(0, n), random.uniform(0, n)};
     const double length = size * random.uniform(0.6, 1.4);

@@ -19,7 +19,9 @@ void map(Plane& plane, Function function) {
 }
 
 Noise isotropic(Random& random) {
-  return static_cast<Noise>(random.integer(static_cast<int>(Noise::rough), static_cast<int>(Noise::clouds)));
+  static constexpr Noise kinds[] = {Noise::grain,  Noise::rough,  Noise::rough, Noise::medium,
+                                    Noise::medium, Noise::medium, Noise::soft,  Noise::clouds};
+  return random.choice(kinds);
 }
 
 // Bright where the ground rises towards the light.
@@ -77,7 +79,10 @@ Plane hair_pattern(Random& random) {
   for (int y = 0; y < n; ++y) {
     for (int x = 0; x < n; ++x) {
       const double push = bend * flow.texel(x + x0, y + y0);
-      const float v = strands.at((x + turn * y + push) / zoom, (y - turn * x + push) / zoom);
+      const double u = x + turn * y + push;
+      const double w = y - turn * x + push;
+      const float v =
+          0.5F + 0.6F * (strands.at(u / zoom, w / zoom) - 0.5F) + 0.6F * (strands.at(u + 99, w + 99) - 0.5F);
       plane.row(y)[x] = std::clamp(ridged ? contrast * std::abs(2 * v - 1) : (v - 0.5F) * contrast + 0.5F, 0.0F, 1.0F);
     }
   }

@@ -46,10 +46,10 @@ void draw_ground(Canvas& canvas, Random& random, const Filler& filler) {
   const Point centre{0.5 * canvas.width(), 0.5 * canvas.height()};
   if (kind < 0.25) {
     draw_sky(canvas, random, filler);
-  } else if (kind < 0.45) {
+  } else if (kind < 0.3) {
     canvas.paint(filler.gradient(random, centre, canvas.width() * 0.7));
   } else {
-    canvas.paint(filler.textured(random, whole(canvas)));
+    canvas.paint(kind < 0.6 ? filler.plain(random, whole(canvas)) : filler.textured(random, whole(canvas)));
     if (random.chance(0.5)) {
       canvas.paint(Filler::shading(random, centre, canvas.width() * 0.7));
     }
@@ -76,10 +76,22 @@ void draw_soft_shape(Canvas& canvas, Random& random, const Filler& filler, Point
                    static_cast<int>(centre.y - 0.5 * side));
 }
 
+// Without an outline of its own: what stands close to a surface darkens it.
+void draw_shadow(Canvas& canvas, Random& random, Point centre, double radius) {
+  const double reach = radius * random.uniform(1.1, 1.5);
+  const Point at{centre.x + radius * random.uniform(-0.3, 0.3), centre.y + radius * random.uniform(0, 0.4)};
+  const std::array stops = {Stop{0.5, {}, random.uniform(0.2, 0.7)}, Stop{1, {}, 0}};
+  canvas.circle(at, reach);
+  canvas.fill(Paint::radial(at, reach, stops));
+}
+
 void draw_shape(Canvas& canvas, Random& random, const Filler& filler, Point centre, double radius) {
   if (random.chance(0.1) && radius > 5 && radius < 90) {
     draw_soft_shape(canvas, random, filler, centre, radius);
     return;
+  }
+  if (radius > 12 && random.chance(0.3)) {
+    draw_shadow(canvas, random, centre, radius);
   }
   add_shape(canvas, random, centre, radius);
   canvas.fill_keep(filler.any(random, canvas, centre, radius));
@@ -98,7 +110,7 @@ void draw_detail(Canvas& canvas, Random& random, const Filler& filler) {
   const double size = random.log_uniform(0.05, 0.35) * canvas.width();
   const Point at = anywhere(canvas, random);
   const double height = size * random.uniform(0.4, 1.4);
-  switch (random.below(7)) {
+  switch (random.below(8)) {
     case 0:
     case 1:
       draw_tuft(canvas, random, filler.palette(), at, size);
@@ -114,6 +126,9 @@ void draw_detail(Canvas& canvas, Random& random, const Filler& filler) {
       break;
     case 5:
       draw_foliage(canvas, random, filler.palette(), at, size * 0.6);
+      break;
+    case 6:
+      draw_fur(canvas, random, filler.palette(), at, size * 0.6);
       break;
     default:
       draw_outlined(canvas, random, filler, at, size * 0.6);
@@ -232,6 +247,9 @@ void draw_closeup(Canvas& canvas, Random& random, const Filler& filler) {
     canvas.fill(Filler::shading(random, centre, radius));
   }
   canvas.paint(Filler::shading(random, anywhere(canvas, random), side));
+  if (random.chance(0.35)) {
+    draw_fur(canvas, random, filler.palette(), anywhere(canvas, random), side * random.uniform(0.25, 0.7));
+  }
   const int tufts = random.chance(0.4) ? random.integer(5, 25) : 0;
   for (int i = 0; i < tufts; ++i) {
     draw_tuft(canvas, random, filler.palette(), anywhere(canvas, random), side * random.uniform(0.06, 0.25));

@@ -26,6 +26,8 @@ void draw_shapes(Canvas& canvas, Random& random, const Filler& filler, const Lea
 
 // Details, `size` pixels or so large.
 void draw_tuft(Canvas& canvas, Random& random, const Palette& palette, Point root, double size);
+/// Fur or feathers that follow a flow, over a patch with a ragged edge.
+void draw_fur(Canvas& canvas, Random& random, const Palette& palette, Point centre, double radius);
 void draw_facade(Canvas& canvas, Random& random, const Palette& palette, Point corner, double width, double height);
 void draw_sign(Canvas& canvas, Random& random, const Palette& palette, Point corner, double width, double height);
 void draw_wires(Canvas& canvas, Random& random, const Palette& palette);

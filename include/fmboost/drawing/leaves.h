@@ -15,7 +15,8 @@ namespace fmboost::drawing {
 Picture draw_leaves(std::uint64_t seed, int side);
 
 /// `count` crops of size x size pixels from a drawn picture, each flipped, transposed and with its channels permuted at
-/// random; half of them are twice as large and reduced, where the picture is large enough. size <= both sides.
+/// random; half of them are twice as large and reduced, where the picture is large enough. Seven of ten lie where there
+/// is more detail than at a second place, for little is learned from empty ones. size <= both sides.
 std::vector<Picture> random_crops(const Picture& picture, Random& random, int size, int count);
 
 /// The crops of draw_leaves(seed, canvas), the same for the same arguments; a larger count goes on where a smaller

@@ -16,7 +16,7 @@ enum class Noise {
   soft,     ///< f^-1.8
   clouds,   ///< f^-2.2
   smooth,   ///< f^-2.6: wide hills, hardly any detail
-  rows,     ///< f^-1.2, eight times as long in x: hair, brushed metal, ripples
+  rows,     ///< f^-1.0, eight times as long in x: hair, brushed metal, ripples
   columns,  ///< the same in y: grass, rain, bark
 };
 inline constexpr int kNoiseKinds = 8;
