@@ -1,5 +1,7 @@
 #include "kinds.h"
 
+#include "fmboost/drawing/caption.h"
+#include "fmboost/drawing/landscape.h"
 #include "fmboost/drawing/leaves.h"
 
 namespace fmboost::draw_tool {
@@ -12,7 +14,13 @@ Drawing draw_leaves(std::uint64_t seed, const Request& request) {
   return {{drawing::draw_leaves(seed, request.size)}, {}, {}};
 }
 
+Drawing draw_landscapes(std::uint64_t seed, const Request& request) {
+  const drawing::Scene scene = drawing::random_scene(seed);
+  return {{drawing::draw_landscape(scene, request.size)}, drawing::caption(scene), drawing::to_json(scene)};
+}
+
 constexpr Kind kKinds[] = {
+    {"landscapes", "Landscapes with captions that name all they show", 16, true, false, draw_landscapes},
     {"leaves", "Shapes and textures with the statistics of photographs", 16, false, true, draw_leaves},
 };
 

@@ -8,6 +8,7 @@
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
+#include "fmboost/drawing/caption.h"
 
 namespace fmboost::draw_tool {
 namespace {
@@ -38,6 +39,7 @@ int parse_and_run(int argc, char** argv) {
   CLI::App app("fmboost-draw draws pictures to train on: no photographs, no fonts, a number for each.", "fmboost-draw");
   app.set_version_flag("--version", std::string("fmboost-draw ") + FMBOOST_VERSION);
   app.require_subcommand(0, 1);
+  const CLI::App* words = app.add_subcommand("words", "Prints every word that captions hold, one a line, sorted");
   std::deque<Command> commands;  // options stay where they are
   for (const auto& kind : kinds()) {
     commands.push_back({kind, app.add_subcommand(kind.name, kind.description), {}});
@@ -50,6 +52,12 @@ int parse_and_run(int argc, char** argv) {
       return app.exit(error);  // --help and --version, on stdout
     }
     throw UsageError(usage_message(app, error));
+  }
+  if (words->parsed()) {
+    for (const auto& word : drawing::caption_words()) {
+      std::cout << word << '\n';
+    }
+    return 0;
   }
   for (auto& command : commands) {
     if (command.app->parsed()) {

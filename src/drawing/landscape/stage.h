@@ -1,0 +1,111 @@
+#pragma once
+
+#include "noise.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+#include "fmboost/drawing/canvas.h"
+#include "fmboost/drawing/landscape.h"
+#include "fmboost/drawing/random.h"
+#include "fmboost/drawing/scene.h"
+
+// What the painters of a landscape share. Coordinates: the picture is 1 wide and 1 high, y from the top.
+namespace fmboost::drawing {
+
+struct Shade {
+  Color color;
+  float alpha = 1;
+};
+
+struct Stage {
+  const Scene& scene;
+  const Layout& layout;
+  Canvas& canvas;  ///< its context is scaled, so that paths are in the picture's unit
+  int size = 0;
+  float pixel = 0;   ///< width of a pixel
+  Color light = {};  ///< on things that stand in the open
+  SkyColors sky = {};
+  Color haze = {};      ///< what distance turns everything into
+  float sun_x = -0.6F;  ///< towards the light, length 1
+  float sun_y = -0.8F;
+
+  std::uint32_t seed(std::uint32_t part) const {
+    return mix_bits(static_cast<std::uint32_t>(scene.seed) * 0x9e3779b1U + part) ^
+           static_cast<std::uint32_t>(scene.seed >> 32);
+  }
+  /// A thing's colour by this light, `distance` 0 .. 1 away in the haze.
+  Color lit(Color paint, float shade = 1, float distance = 0) const {
+    return clamped(mix(paint * light * shade, haze, distance));
+  }
+  Color lit(ColorName paint, float shade = 1, float distance = 0) const {
+    return lit(color_of(paint), shade, distance);
+  }
+  bool dark() const { return scene.time == TimeOfDay::evening || scene.time == TimeOfDay::night; }
+  bool snowy() const { return scene.ground == ColorName::white; }
+  /// Haze at a height of the ground, by weather.
+  float distance(float y) const {
+    const float near = std::clamp((y - layout.horizon) / (1 - layout.horizon), 0.0F, 1.0F);
+    return (1 - near) * (1 - near) * 0.22F;
+  }
+};
+
+/// How much of a pixel a shape covers whose edge is `inside` (in the picture's unit) away.
+inline float coverage(const Stage& stage, float inside) {
+  return std::clamp(inside * static_cast<float>(stage.size) + 0.5F, 0.0F, 1.0F);
+}
+
+/// Lays paint(x, y), a Shade, over each pixel of the box.
+template <typename Paint>
+void shade(Stage& stage, const Box& box, Paint paint) {
+  const auto n = static_cast<float>(stage.size);
+  const int left = std::clamp(static_cast<int>(std::floor(box.left * n)), 0, stage.size);
+  const int right = std::clamp(static_cast<int>(std::ceil(box.right * n)), 0, stage.size);
+  const int top = std::clamp(static_cast<int>(std::floor(box.top * n)), 0, stage.size);
+  const int bottom = std::clamp(static_cast<int>(std::ceil(box.bottom * n)), 0, stage.size);
+  for (int j = top; j < bottom; ++j) {
+    std::uint32_t* row = stage.canvas.row(j);
+    const float y = (static_cast<float>(j) + 0.5F) * stage.pixel;
+    for (int i = left; i < right; ++i) {
+      const Shade result = paint((static_cast<float>(i) + 0.5F) * stage.pixel, y);
+      if (result.alpha >= 1) {
+        row[i] = pack(result.color);
+      } else if (result.alpha > 0) {
+        row[i] = pack(mix(unpack(row[i]), result.color, result.alpha));
+      }
+    }
+  }
+}
+
+// The painters, far to near.
+void draw_sky(Stage& stage);
+void draw_stars(Stage& stage);
+void draw_orb(Stage& stage, const Item& item);
+void draw_clouds(Stage& stage);
+void draw_birds(Stage& stage, const Item& item);
+void draw_mountains(Stage& stage);
+void draw_skyline(Stage& stage, const Item& item);
+void draw_hills(Stage& stage);
+void draw_ground(Stage& stage);
+void draw_lake(Stage& stage);
+void draw_flowers(Stage& stage);
+void draw_tree(Stage& stage, const Item& item);
+void draw_pine(Stage& stage, const Item& item);
+void draw_bare_tree(Stage& stage, const Item& item);
+void draw_house(Stage& stage, const Item& item);
+void draw_windmill(Stage& stage, const Item& item);
+void draw_lighthouse(Stage& stage, const Item& item);
+void draw_bridge(Stage& stage, const Item& item);
+void draw_boat(Stage& stage, const Item& item);
+void draw_animal(Stage& stage, const Item& item);
+void draw_weather(Stage& stage);
+
+/// The soft shadow under something that stands.
+void draw_shadow(Stage& stage, float x, float y, float half_width);
+
+/// A rounded mass of leaves (or wool): a lit ball with an uneven edge. `grain` is how many leaves fit across.
+void draw_tuft(Stage& stage, Point centre, float radius, Color paint, std::uint32_t seed, float grain = 2.2F,
+               float ruffle = 0.32F);
+
+}  // namespace fmboost::drawing
