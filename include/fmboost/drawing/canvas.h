@@ -87,7 +87,8 @@ class Canvas {
   /// Lays the paint over the path through a mask: `mask` is the alpha (0 .. 1) of the pixels from (x, y) on.
   void fill_mask(const Paint& paint, const Plane& mask, int x, int y);
 
-  /// The pixels of row y, 0xffRRGGBB each. They may be written until something is drawn again.
+  /// The pixels of row y, 0xRRGGBB each under a byte without meaning. They may be written until something is drawn
+  /// again.
   std::uint32_t* row(int y);
   Picture picture();
   /// Takes all pixels from three planes of the canvas's size, rounded and kept within 0 .. 1.
@@ -102,7 +103,7 @@ class Canvas {
   std::shared_ptr<_cairo> context_;
 };
 
-/// Packs a colour as Canvas::row has it.
+/// A colour as Canvas::row has it.
 std::uint32_t pack(Color color);
 Color unpack(std::uint32_t pixel);
 
