@@ -110,7 +110,7 @@ void draw_detail(Canvas& canvas, Random& random, const Filler& filler) {
   const double size = random.log_uniform(0.05, 0.35) * canvas.width();
   const Point at = anywhere(canvas, random);
   const double height = size * random.uniform(0.4, 1.4);
-  switch (random.below(8)) {
+  switch (random.below(12)) {
     case 0:
     case 1:
       draw_tuft(canvas, random, filler.palette(), at, size);
@@ -127,11 +127,47 @@ void draw_detail(Canvas& canvas, Random& random, const Filler& filler) {
     case 5:
       draw_foliage(canvas, random, filler.palette(), at, size * 0.6);
       break;
+    case 7:
+      draw_branches(canvas, random, filler.palette(), at, size);
+      break;
+    case 8:
+    case 9:
+      draw_flower(canvas, random, filler.palette(), at, size * 0.5);
+      break;
+    case 10:
+      draw_chart(canvas, random, filler.palette(), at, size * 1.2, height);
+      break;
     case 6:
       draw_fur(canvas, random, filler.palette(), at, size * 0.6);
       break;
     default:
       draw_outlined(canvas, random, filler, at, size * 0.6);
+  }
+}
+
+// Signs, outlined and hatched shapes, bubbles, frames.
+void draw_comic(Canvas& canvas, Random& random, const Filler& filler) {
+  const double side = canvas.width();
+  for (int i = random.integer(0, 5); i > 0; --i) {
+    const Point corner = anywhere(canvas, random);
+    draw_sign(canvas, random, filler.palette(), {corner.x - 0.2 * side, corner.y - 0.1 * side},
+              side * random.uniform(0.15, 0.8), side * random.uniform(0.05, 0.5));
+  }
+  const int shapes = random.integer(4, 60);
+  for (int i = 0; i < shapes; ++i) {  // the larger ones first
+    const double radius = side * random.log_uniform(0.01, 0.05 + 0.25 * (shapes - i) / shapes);
+    draw_outlined(canvas, random, filler, anywhere(canvas, random), radius);
+    if (random.chance(0.15)) {
+      draw_hatching(canvas, random, anywhere(canvas, random), side * random.log_uniform(0.02, 0.12));
+    }
+  }
+  for (int i = random.integer(0, 4); i > 0; --i) {
+    draw_bubble(canvas, random, anywhere(canvas, random), side * random.uniform(0.08, 0.25));
+  }
+  if (random.chance(0.4)) {
+    canvas.rectangle({side * random.uniform(-0.2, 0.4), side * random.uniform(-0.2, 0.4)},
+                     side * random.uniform(0.3, 1.2), side * random.uniform(0.3, 1.2));
+    canvas.stroke(Color{0.03F, 0.03F, 0.03F}, random.uniform(1, 6));
   }
 }
 
@@ -203,6 +239,10 @@ void draw_outdoors(Canvas& canvas, Random& random, const Filler& filler) {
   const std::array haze = {Stop{0, {1, 1, 1}, random.uniform(0, 0.5)}, Stop{0.5, {}, 0},
                            Stop{1, {}, random.uniform(0, 0.5)}};
   canvas.fill(Paint::linear({0, horizon}, {0, side}, haze));
+  for (int i = random.chance(0.5) ? random.integer(1, 3) : 0; i > 0; --i) {
+    const Point root{random.uniform(0, side), random.uniform(horizon, side)};
+    draw_branches(canvas, random, palette, root, side * random.uniform(0.2, 0.8));
+  }
   for (int i = random.integer(0, 12); i > 0; --i) {
     draw_tuft(canvas, random, palette, {random.uniform(0, side), random.uniform(horizon, side)},
               side * random.uniform(0.03, 0.15));
@@ -213,19 +253,13 @@ void draw_outdoors(Canvas& canvas, Random& random, const Filler& filler) {
 
 void draw_print(Canvas& canvas, Random& random, const Filler& filler) {
   const double side = canvas.width();
+  const Palette& palette = filler.palette();
   const bool paper = random.chance(0.5);
   canvas.paint(paper ? Paint(Color{0.97F, 0.97F, 0.95F}) : filler.gradient(random, {side / 2, side / 2}, side * 0.7));
-  const Palette& palette = filler.palette();
-  for (int i = random.integer(1, 6); i > 0; --i) {
-    const Point corner = anywhere(canvas, random);
-    draw_sign(canvas, random, palette, {corner.x - 0.2 * side, corner.y - 0.1 * side}, side * random.uniform(0.15, 0.8),
-              side * random.uniform(0.05, 0.5));
-  }
-  for (int i = random.integer(4, 60); i > 0; --i) {
-    draw_outlined(canvas, random, filler, anywhere(canvas, random), side * random.log_uniform(0.01, 0.22));
-    if (random.chance(0.15)) {
-      draw_hatching(canvas, random, anywhere(canvas, random), side * random.log_uniform(0.02, 0.12));
-    }
+  if (random.chance(0.35)) {
+    draw_slide(canvas, random, palette, {0, 0}, side, side * random.uniform(0.6, 1));
+  } else {
+    draw_comic(canvas, random, filler);
   }
   for (int i = random.integer(0, 4); i > 0; --i) {
     draw_wires(canvas, random, palette);

@@ -30,6 +30,15 @@ void draw_tuft(Canvas& canvas, Random& random, const Palette& palette, Point roo
 void draw_fur(Canvas& canvas, Random& random, const Palette& palette, Point centre, double radius);
 void draw_facade(Canvas& canvas, Random& random, const Palette& palette, Point corner, double width, double height);
 void draw_sign(Canvas& canvas, Random& random, const Palette& palette, Point corner, double width, double height);
+/// A bare tree or shrub.
+void draw_branches(Canvas& canvas, Random& random, const Palette& palette, Point root, double size);
+void draw_flower(Canvas& canvas, Random& random, const Palette& palette, Point centre, double radius);
+/// Bars or curves over axes.
+void draw_chart(Canvas& canvas, Random& random, const Palette& palette, Point corner, double width, double height);
+/// Of a comic, with lettering.
+void draw_bubble(Canvas& canvas, Random& random, Point centre, double radius);
+/// A title, lines of text, a chart at times.
+void draw_slide(Canvas& canvas, Random& random, const Palette& palette, Point corner, double width, double height);
 void draw_wires(Canvas& canvas, Random& random, const Palette& palette);
 void draw_foliage(Canvas& canvas, Random& random, const Palette& palette, Point centre, double radius);
 void draw_outlined(Canvas& canvas, Random& random, const Filler& filler, Point centre, double radius);
