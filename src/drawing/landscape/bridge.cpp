@@ -11,7 +11,7 @@ constexpr int kArches = 3;
 // The top of the deck: a little higher in the middle.
 double deck_at(const Item& item, double x) {
   const double across = (x - item.x()) / (0.5 * item.width());
-  return item.box.top + 0.018 + 0.022 * across * across;
+  return item.box.top + 0.012 + 0.052 * across * across;
 }
 
 void add_outline(Stage& stage, const Item& item) {
@@ -49,7 +49,9 @@ void draw_bridge(Stage& stage, const Item& item) {
   cairo_t* context = stage.canvas.context();
   // The wall without its arches is the path; stones show within it.
   const std::array<Stop, 2> dim{{{0, stage.lit(stone, 0.5F), 0.55}, {1, stage.lit(stone, 0.5F), 0}}};
-  stage.canvas.rectangle({item.box.left, item.base}, item.width(), 0.06);
+  const Lake& lake = stage.layout.lake;
+  const double half = lake.half_width_at(item.base + 0.05F) - 0.02;
+  stage.canvas.rectangle({lake.center - half, item.base}, 2 * half, 0.06);
   stage.canvas.fill(Paint::linear({0, item.base}, {0, item.base + 0.06}, dim));
   cairo_save(context);
   add_outline(stage, item);

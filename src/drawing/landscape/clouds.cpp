@@ -69,8 +69,8 @@ void draw_clouds(Stage& stage) {
     };
     float here = density(0, 0, 7) - look.threshold;
     if (orb != nullptr) {  // the clouds open before it
-      const float d = std::hypot(x - orb->x(), y - orb_y) / orb->width();
-      here -= 1.6F * (1 - smooth_step(0.3F, 1.25F, d));
+      const float d = std::hypot(x - orb->x(), y - orb_y) / orb->width() + 0.35F * here;
+      here -= 1.3F * (1 - smooth_step(0.35F, 1.5F, d));
     }
     if (here <= 0) {
       return Shade{{}, 0};

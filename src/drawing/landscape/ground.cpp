@@ -21,7 +21,7 @@ Color ground_tone(const Stage& stage, const Spot& at, std::uint32_t seed) {
           fractal_noise(at.u * 1.3F, at.v * 2.2F, seed + 1, at.footprint * 2.2F, {.count = 4, .gain = 0.45F});
       const float grain = fractal_noise(at.u * 60, at.v * 60, seed + 2, at.footprint * 60, {.count = 3, .gain = 0.8F});
       const float shadow = std::clamp(0.5F - 0.75F * drift, 0.0F, 1.0F);
-      return mix(Color{1.02F, 1.02F, 1.02F}, Color{.80F, .87F, .97F}, shadow) * (1 + 0.05F * grain);
+      return mix(Color{1.0F, 1.0F, 1.0F}, Color{.77F, .85F, .96F}, shadow) * (1 + 0.05F * grain);
     }
     case ColorName::brown: {
       const float bend = fractal_noise(at.u * 1.7F, at.v * 1.7F, seed + 1, at.footprint * 1.7F, {.count = 3});
@@ -55,6 +55,11 @@ std::vector<float> tops_of(const Stage& stage, const Ridge& ridge) {
   return tops;
 }
 
+Color lit_ground(const Stage& stage, Color paint, float tone, float distance) {
+  const Color light = stage.snowy() ? stage.light_on_snow() : stage.light;
+  return clamped(mix(paint * light * tone, stage.haze, stage.snowy() ? 0.6F * distance : distance));
+}
+
 void draw_hill(Stage& stage, const Ridge& ridge, float distance, float shade_of_hill, std::uint32_t seed) {
   const std::vector<float> tops = tops_of(stage, ridge);
   const float highest = *std::min_element(tops.begin(), tops.end());
@@ -77,7 +82,7 @@ void draw_hill(Stage& stage, const Ridge& ridge, float distance, float shade_of_
     const Spot at{(x - 0.5F) / depth * 0.6F, 0.6F / depth, stage.pixel * 0.6F / depth * std::max(1.0F, 0.5F / depth)};
     const float side = std::clamp(-slope * stage.sun_x * 0.5F, -0.22F, 0.22F);
     const float light = shade_of_hill + side + 0.12F * (1 - smooth_step(0, 0.05F, below));
-    return Shade{stage.lit(paint * ground_tone(stage, at, seed), light, distance), alpha};
+    return Shade{lit_ground(stage, paint * ground_tone(stage, at, seed), light, distance), alpha};
   });
 }
 
@@ -110,7 +115,7 @@ void draw_ground(Stage& stage) {
     const Spot at{(x - 0.5F) / depth, 1 / depth, stage.pixel / depth * std::max(1.0F, 0.4F / depth)};
     const float near = (y - horizon) / (1 - horizon);
     const Color tone = ground_tone(stage, at, seed) * (1.06F - 0.16F * near * near);
-    return Shade{stage.lit(paint * tone, 1, stage.distance(y)), alpha};
+    return Shade{lit_ground(stage, paint * tone, 1, stage.distance(y)), alpha};
   });
 }
 

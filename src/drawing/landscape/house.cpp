@@ -20,10 +20,10 @@ class House {
 
   void draw() {
     draw_shadow(stage_, item_.x(), item_.base, 0.56F * item_.width());
-    draw_chimney();
     draw_walls();
     draw_openings();
     draw_roof();
+    draw_chimney();
   }
 
  private:
@@ -39,9 +39,9 @@ class House {
   }
 
   void draw_chimney() {
-    shape({at(0.68, 0.7), at(0.68, 1), at(0.76, 1), at(0.76, 0.7)});
+    shape({at(0.64, 0.84), at(0.64, 1), at(0.72, 1), at(0.72, 0.84)});
     stage_.canvas.fill(stage_.lit(Color{.50F, .36F, .31F}, side_light_));
-    shape({at(0.67, 0.97), at(0.67, 1), at(0.77, 1), at(0.77, 0.97)});
+    shape({at(0.63, 0.97), at(0.63, 1), at(0.73, 1), at(0.73, 0.97)});
     stage_.canvas.fill(stage_.lit(Color{.38F, .28F, .25F}));
   }
 
@@ -105,7 +105,7 @@ class House {
     stage_.canvas.polyline(std::array<Point, 3>{at(0.03, 0.41), at(0.24, 0.93), at(0.43, 0.41)});
     stage_.canvas.stroke(edge, 0.05 * item_.height());
     if (stage_.snowy()) {
-      shape({at(0.235, 0.97), at(0.80, 0.97), at(0.85, 0.83), at(0.62, 0.80), at(0.44, 0.84), at(0.28, 0.82)});
+      shape({at(0.235, 0.965), at(0.80, 0.965), at(0.83, 0.88), at(0.62, 0.87), at(0.44, 0.9), at(0.27, 0.88)});
       stage_.canvas.fill(stage_.lit(ColorName::white));
     }
   }

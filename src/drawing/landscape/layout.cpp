@@ -19,11 +19,14 @@ Ridge make_ridge(Random& random, float level, float amplitude, float frequency, 
   return {level, amplitude, frequency, gain, static_cast<std::uint32_t>(random.next())};
 }
 
-float top_of(const std::vector<Ridge>& ridges, float left, float right) {
-  float top = 1;
-  for (const auto& ridge : ridges) {
-    for (int i = 0; i <= 24; ++i) {
-      top = std::min(top, ridge.at(left + (right - left) * static_cast<float>(i) / 24));
+// The highest point of the mountains and hills there, or of the horizon.
+float top_of(const Layout& layout, float left, float right) {
+  float top = layout.horizon - 0.04F;
+  for (const auto* ridges : {&layout.mountains, &layout.hills}) {
+    for (const auto& ridge : *ridges) {
+      for (int i = 0; i <= 24; ++i) {
+        top = std::min(top, ridge.at(left + (right - left) * static_cast<float>(i) / 24));
+      }
     }
   }
   return top;
@@ -104,7 +107,7 @@ class Placer {
     const bool high = scene_.time == TimeOfDay::day || scene_.time == TimeOfDay::night;
     place(ItemKind::orb, [&](float) {
       const float x = uniform(0.12, 0.88);
-      const float free = std::min(top_of(layout_.mountains, x - r, x + r), layout_.horizon - 0.04F) - 1.2F * r;
+      const float free = top_of(layout_, x - r, x + r) - 1.2F * r;
       const float y = std::min(high ? uniform(0.09, 0.28) : uniform(0.2, 0.42), free);
       return Item{ItemKind::orb, {x - r, y - r, x + r, y + r}, -1, 0};
     });
@@ -135,7 +138,7 @@ class Placer {
       const float width = uniform(0.24, 0.34);
       const float height = uniform(0.12, 0.17);
       const float x = uniform(width / 2 + 0.02, 0.98 - width / 2);
-      const float free = std::min(top_of(layout_.mountains, x - width / 2, x + width / 2), layout_.horizon - 0.05F);
+      const float free = top_of(layout_, x - width / 2, x + width / 2);
       const float bottom = std::max(height + 0.03F, std::min(free - 0.01F, uniform(0.2, 0.4)));
       return Item{ItemKind::birds, {x - width / 2, bottom - height, x + width / 2, bottom}, 0.02F, 0};
     });
@@ -190,7 +193,7 @@ class Placer {
       const float base = on_land(0.12, 0.965, 0.09F);
       const float height = (0.095F + 0.075F * nearness(base)) * std::max(shrink, 0.85F);
       const float width = height * (scene_.animals == Animal::sheep ? 1.3F : 1.35F);
-      return standing(land_x_, base, width, height);
+      return standing(inside(land_x_, width), base, width, height);
     });
   }
 
@@ -205,14 +208,14 @@ class Placer {
       }
       const float near = base - layout_.horizon;
       const float height =
-          std::min((forest ? 0.15F + 0.4F * near : 0.22F + 0.42F * near) * uniform(0.85, 1.15) * shrink, base - 0.03F);
+          std::min((forest ? 0.15F + 0.4F * near : 0.22F + 0.42F * near) * uniform(0.88, 1.15) * std::max(shrink, 0.8F),
+                   base - 0.03F);
       const float width = height * (pine ? 0.5F : 0.72F);
-      if (forest) {
-        land_x_ = std::clamp(land_x_, width / 2 + kMargin, 1 - kMargin - width / 2);
-      }
-      return standing(land_x_, base, width, height);
+      return standing(inside(land_x_, width), base, width, height);
     });
   }
+
+  static float inside(float x, float width) { return std::clamp(x, width / 2 + kMargin, 1 - kMargin - width / 2); }
 
   // Chooses land_x_ as well. `low` counts from the horizon, `high` from the top.
   float on_land(double low, double high, float margin) {
@@ -286,7 +289,7 @@ Layout layout_of(const Scene& scene) {
   if (scene.hills) {
     for (const float near : {0.0F, 1.0F}) {
       const float frequency = draw(random, 1.6, 2.8);
-      layout.hills.push_back(make_ridge(random, hz - 0.045F + 0.05F * near, 0.1F, frequency, 0.3F));
+      layout.hills.push_back(make_ridge(random, hz - 0.05F + 0.055F * near, 0.15F, frequency, 0.3F));
     }
   }
   layout.ground = make_ridge(random, hz + 0.045F - (scene.hills ? 0.0F : 0.03F), 0.015F, 3, 0.4F);

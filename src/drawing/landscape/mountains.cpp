@@ -14,7 +14,7 @@ std::vector<float> tops_of(const Stage& stage, const Ridge& ridge) {
   return tops;
 }
 
-void draw_range(Stage& stage, const Ridge& ridge, float distance, std::uint32_t seed) {
+void draw_range(Stage& stage, const Ridge& ridge, float distance, float snow_line, std::uint32_t seed) {
   const std::vector<float> tops = tops_of(stage, ridge);
   const float highest = *std::min_element(tops.begin(), tops.end());
   const Color rock = color_of(*stage.scene.mountains);
@@ -39,9 +39,12 @@ void draw_range(Stage& stage, const Ridge& ridge, float distance, std::uint32_t 
     const float foot = smooth_step(0.02F, 0.3F, below) * 0.22F;  // air gathers at the foot
     Color color = stage.lit(rock, light, std::min(1.0F, distance + foot));
     if (caps) {
-      const float line = stage.layout.horizon - 0.2F + 0.05F * here + 0.03F * gradient_noise(x * 9, y * 9, seed + 7);
+      const float line = snow_line + 0.05F * here + 0.03F * gradient_noise(x * 9, y * 9, seed + 7);
       const float snow = smooth_step(-0.012F, 0.012F, line - y - 0.05F * std::max(0.0F, -slope));
-      color = mix(color, stage.lit(Color{.97F, .98F, 1.0F}, 0.88F + 0.55F * slope, distance * 0.6F), snow);
+      color = mix(color,
+                  mix(clamped(Color{.97F, .98F, 1.0F} * stage.light_on_snow() * (0.9F + 0.55F * slope)), stage.haze,
+                      0.6F * distance),
+                  snow);
     }
     return Shade{color, alpha};
   });
@@ -50,10 +53,18 @@ void draw_range(Stage& stage, const Ridge& ridge, float distance, std::uint32_t 
 }  // namespace
 
 void draw_mountains(Stage& stage) {
+  // Low mountains have snow as well, where they are said to.
+  float highest = 1;
+  for (const auto& ridge : stage.layout.mountains) {
+    for (int i = 0; i <= 64; ++i) {
+      highest = std::min(highest, ridge.at(static_cast<float>(i) / 64));
+    }
+  }
+  const float snow_line = std::max(stage.layout.horizon - 0.2F, highest + 0.08F);
   std::uint32_t part = 31;
   float distance = 0.4F;
   for (const auto& ridge : stage.layout.mountains) {
-    draw_range(stage, ridge, distance, stage.seed(part));
+    draw_range(stage, ridge, distance, snow_line, stage.seed(part));
     part += 1;
     distance -= 0.22F;
   }

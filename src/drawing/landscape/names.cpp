@@ -36,7 +36,7 @@ constexpr std::array<Sky, 15> kSkies{{{TimeOfDay::day, blue, {{.17F, .42F, .83F}
                                       {TimeOfDay::day, grey, {{.46F, .49F, .53F}, {.76F, .78F, .80F}}},
                                       {TimeOfDay::morning, blue, {{.40F, .62F, .90F}, {.93F, .91F, .82F}}},
                                       {TimeOfDay::morning, pink, {{.60F, .58F, .82F}, {.99F, .74F, .74F}}},
-                                      {TimeOfDay::morning, golden, {{.66F, .68F, .72F}, {1.0F, .84F, .52F}}},
+                                      {TimeOfDay::morning, golden, {{.76F, .66F, .50F}, {1.0F, .82F, .42F}}},
                                       {TimeOfDay::morning, grey, {{.52F, .54F, .58F}, {.82F, .81F, .80F}}},
                                       {TimeOfDay::sunset, orange, {{.52F, .34F, .40F}, {1.0F, .62F, .20F}}},
                                       {TimeOfDay::sunset, red, {{.38F, .13F, .24F}, {.94F, .28F, .16F}}},
@@ -76,7 +76,7 @@ SkyColors sky_colors(TimeOfDay time, ColorName sky) {
 
 Color light_of(TimeOfDay time, Weather weather) {
   static constexpr std::array<Color, 5> kLight{
-      {{1.0F, 1.0F, 1.0F}, {1.0F, .95F, .87F}, {.90F, .70F, .58F}, {.56F, .50F, .60F}, {.30F, .34F, .48F}}};
+      {{1.0F, 1.0F, 1.0F}, {1.0F, .95F, .87F}, {.95F, .77F, .65F}, {.68F, .61F, .69F}, {.42F, .46F, .60F}}};
   const Color light = kLight.at(static_cast<std::size_t>(time));
   return weather == Weather::rain || weather == Weather::fog ? light * 0.85F : light;
 }

@@ -55,7 +55,7 @@ void draw_stars(Stage& stage) {
   for (int i = 0; i < 190; ++i) {
     const Point at{random.uniform(), random.uniform() * horizon};
     const double size = random.uniform();
-    const double radius = 0.0009 + 0.0021 * size * size * size;
+    const double radius = 0.0012 + 0.0022 * size * size * size;
     const double bright = random.uniform(0.45, 1);
     const double warm = random.uniform(-0.08, 0.08);
     const Color color{static_cast<float>(0.95 + warm), 0.95F, static_cast<float>(0.98 - warm)};

@@ -14,7 +14,7 @@ void draw_windows(Stage& stage, const Tower& tower, double base, Color glass, Ra
   const double step_y = 0.0115;
   for (double y = base - tower.height + 0.6 * step_y; y < base - step_y; y += step_y) {
     for (double x = tower.left + 0.25 * step_x; x < tower.left + tower.width - 0.5 * step_x; x += step_x) {
-      if (random.chance(stage.dark() ? 0.5 : 0.85)) {
+      if (random.chance(stage.dark() ? 0.4 : 0.85)) {
         stage.canvas.rectangle({x, y}, 0.52 * step_x, 0.55 * step_y);
       }
     }

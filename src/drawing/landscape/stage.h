@@ -35,6 +35,11 @@ struct Stage {
     return mix_bits(static_cast<std::uint32_t>(scene.seed) * 0x9e3779b1U + part) ^
            static_cast<std::uint32_t>(scene.seed >> 32);
   }
+  /// The light on snow, which looks white by every light.
+  Color light_on_snow() const {
+    const float grey = luma(light) + 0.05F;
+    return mix(light, {grey, grey, grey * 1.03F}, 0.6F);
+  }
   /// A thing's colour by this light, `distance` 0 .. 1 away in the haze.
   Color lit(Color paint, float shade = 1, float distance = 0) const {
     return clamped(mix(paint * light * shade, haze, distance));

@@ -98,9 +98,9 @@ void draw_pine(Stage& stage, const Item& item) {
     const float part = phase - std::floor(phase);
     const float tuft = fractal_noise(x * scale, (y - 0.7F * std::abs(dx)) * scale * 0.55F, seed, stage.pixel * scale,
                                      {.count = 4, .gain = 0.7F});
-    const float width = half * (0.03F + 0.92F * t) * (0.6F + 0.42F * part) * (t < 1 ? 1.0F : 0.0F);
+    const float width = half * (0.03F + 0.92F * t) * (0.6F + 0.42F * part);
     const float alpha = coverage(stage, (width - std::abs(dx) + 0.022F * h * tuft * std::min(1.0F, 4 * t)) * 0.8F) *
-                        coverage(stage, (1.01F - t + 0.03F * tuft) * crown);
+                        coverage(stage, (0.97F - t + 0.3F * std::abs(dx) / h + 0.03F * tuft) * crown);
     if (alpha <= 0) {
       return Shade{{}, 0};
     }

@@ -38,7 +38,7 @@ void draw_lake(Stage& stage) {
         fractal_noise((x - 0.5F) / depth * 2.2F, 5.5F / depth, seed, footprint * 2.6F, {.count = 5, .gain = 0.6F});
     const Color mirrored =
         above(x + 0.012F * waves * (0.3F + 2 * away), lake.top - away * 1.25F + 0.02F * waves * (0.2F + away));
-    const float clear = 0.6F - 0.28F * std::min(1.0F, away / height);
+    const float clear = 0.44F - 0.2F * std::min(1.0F, away / height);
     Color color = mix(water * (1 + 0.2F * waves), mirrored, clear);
     color = color + stage.haze * (0.16F * std::max(0.0F, waves - 0.18F));
     // The shore darkens the water, and a thin bright line lies where it ends.

@@ -21,12 +21,12 @@ void draw_rain(Stage& stage) {
   Random random(stage.scene.seed, "rain");
   const double slant = random.uniform(-0.25, 0.25);
   const Color drop = stage.dark() ? Color{.55F, .58F, .66F} : Color{.86F, .89F, .94F};
-  for (int i = 0; i < 330; ++i) {
+  for (int i = 0; i < 420; ++i) {
     const double length = random.uniform(0.025, 0.06);
     const Point from{random.uniform(-0.02, 1.02), random.uniform(-0.03, 1)};
     stage.canvas.polyline(std::array<Point, 2>{from, {from.x + slant * length, from.y + length}});
-    if (i % 110 == 109) {  // in three strokes: the nearer, the thicker
-      stage.canvas.stroke(Paint(drop, 0.42), 0.0015 + 0.0006 * (i / 110));
+    if (i % 140 == 139) {  // in three strokes: the nearer, the thicker
+      stage.canvas.stroke(Paint(drop, 0.5), 0.0018 + 0.0006 * (i / 140));
     }
   }
 }
@@ -38,7 +38,7 @@ void draw_fog(Stage& stage) {
   shade(stage, {0, 0, 1, 1}, [&](float x, float y) {
     const float bank = fractal_noise(x * 2, y * 6, seed, stage.pixel * 6, {.count = 4});
     const float away = std::abs(y - horizon - 0.01F) * (y > horizon ? 2.0F : 2.6F);
-    const float alpha = std::clamp((0.74F - away) * (1 + 0.45F * bank), 0.1F, 0.8F);
+    const float alpha = std::clamp((0.66F - away) * (1 + 0.45F * bank), 0.1F, 0.72F);
     return Shade{fog, alpha};
   });
 }
