@@ -52,7 +52,7 @@ void bend_tones(Planes& planes, Random& random) {
 
 // A lens blurs, and a camera sharpens more or less of it away again.
 void focus(Planes& planes, Random& random) {
-  const double sigma = random.chance(0.75) ? random.uniform(0.35, 0.9) : std::min(2.5, 0.6 + random.exponential());
+  const double sigma = random.chance(0.9) ? random.uniform(0.35, 0.9) : random.uniform(0.9, 2);
   const auto sharpening = static_cast<float>(random.chance(0.3) ? random.uniform(0.3, 1.5) : 0);
   for (auto& plane : planes) {
     const Plane sharp = sharpening > 0 ? plane : Plane();
@@ -68,7 +68,7 @@ void focus(Planes& planes, Random& random) {
 void finish(Canvas& canvas, Random& random) {
   const bool lit = random.chance(0.4);
   const bool bent = random.chance(0.3);
-  const bool focused = random.chance(0.7);
+  const bool focused = random.chance(0.8);
   if (!lit && !bent && !focused) {
     return;
   }
