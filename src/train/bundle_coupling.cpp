@@ -37,7 +37,14 @@ bool has_factor(const Manifest& manifest, std::int64_t factor) {
                      [&](const CouplingEntry& entry) { return entry.factor == factor; });
 }
 
-std::string free_name(const fs::path& bundle, const CouplingEntry& coupling, const std::string& hash) {
+// Where the bundle has these weights already, for another factor, their file; else a name that is free.
+std::string name_in(const fs::path& bundle, const Manifest& manifest, const CouplingEntry& coupling,
+                    const std::string& hash) {
+  for (const CouplingEntry& entry : manifest.couplings) {
+    if (entry.weights.sha256 == hash) {
+      return entry.weights.file;
+    }
+  }
   const std::string stem = "cfm-" + std::to_string(coupling.factor) + "x";
   const std::string plain = stem + ".safetensors";
   return fs::exists(bundle / plain) && sha256_file(bundle / plain) != hash
@@ -107,7 +114,7 @@ fs::path add_coupling(const fs::path& bundle, const fs::path& weights, const Cou
   const std::string text = read_text_file(file);
   CouplingEntry entry = coupling;
   entry.weights.sha256 = sha256_file(weights);
-  entry.weights.file = free_name(bundle, coupling, entry.weights.sha256);
+  entry.weights.file = name_in(bundle, parse_manifest(text, file.string()), coupling, entry.weights.sha256);
   copy_into(weights, bundle / entry.weights.file);
   const std::string changed = with_entry(text, entry);
   const Manifest after = parse_manifest(changed, file.string());

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fmboost/core/error.h"
+#include "fmboost/train/joined_dataset.h"
 #include "fmboost/train/pair_encoder.h"
 #include "fmboost/train/shard_dataset.h"
 
@@ -25,6 +26,20 @@ class Opener {
   Opener(const TrainingRunOptions& options, const Bundle& bundle, const Placement& placement)
       : options_(options), bundle_(bundle), placement_(placement) {}
 
+  std::shared_ptr<const PairDataset> open(const std::vector<fs::path>& paths) {
+    std::vector<std::shared_ptr<const PairDataset>> parts;
+    for (const auto& path : paths) {
+      parts.push_back(open(path));
+    }
+    return parts.size() == 1 ? parts.front() : std::make_shared<JoinedDataset>(std::move(parts));
+  }
+
+  // Those that the data tells, else the one asked for, else 2.
+  std::set<std::int64_t> factors() const {
+    return !factors_.empty() ? factors_ : std::set<std::int64_t>{options_.factor > 0 ? options_.factor : 2};
+  }
+
+ private:
   std::shared_ptr<const PairDataset> open(const fs::path& path) {
     if (!fs::exists(path)) {
       throw UsageError("the data '" + path.string() + "' does not exist");
@@ -32,9 +47,6 @@ class Opener {
     return holds_shards(path) ? open_shards(path) : open_pictures(path);
   }
 
-  std::int64_t factor() const { return factor_ > 0 ? factor_ : 2; }
-
- private:
   std::shared_ptr<const PairDataset> open_shards(const fs::path& path) {
     auto shard_options = ShardDatasetOptions::for_autoencoder(*bundle_.manifest().autoencoder);
     shard_options.accept_other_autoencoder = options_.data.accept_other_autoencoder;
@@ -48,9 +60,9 @@ class Opener {
           "; --coupling " + upsampling_name(upsampling) + " does not");
     }
     if (!enlarged) {
-      set_factor(shards->context_factor(), path);
+      add_factor(shards->context_factor(), path);
     } else if (shards->info() && shards->info()->low > 0) {
-      set_factor(shards->info()->high / shards->info()->low, path);
+      add_factor(shards->info()->high / shards->info()->low, path);
     }
     return shards;
   }
@@ -60,24 +72,28 @@ class Opener {
       encoder_ = std::make_shared<const PairEncoder>(bundle_, placement_, options_.train.flow.upsampling);
     }
     const auto& crop = options_.data.images.crop;
-    set_factor(crop.high / crop.low, path);
+    add_factor(crop.high / crop.low, path);
     return std::make_shared<ImageDataset>(path, encoder_, options_.data.images);
   }
 
-  void set_factor(std::int64_t found, const fs::path& path) {
-    const std::int64_t wanted = options_.factor > 0 ? options_.factor : factor_;
+  // Contexts of pixel-space upsampling have the latent's size whatever the factor is, so that one batch can hold
+  // several.
+  void add_factor(std::int64_t found, const fs::path& path) {
+    const Upsampling upsampling = options_.train.flow.upsampling;
+    const bool mixes = upsampling == Upsampling::psu || upsampling == Upsampling::identity;
+    const std::int64_t wanted = options_.factor > 0 || mixes || factors_.empty() ? options_.factor : *factors_.begin();
     if (wanted > 0 && wanted != found) {
       throw UsageError("the data '" + path.string() + "' teaches to enlarge by " + std::to_string(found) + ", not by " +
                        std::to_string(wanted));
     }
-    factor_ = found;
+    factors_.insert(found);
   }
 
   const TrainingRunOptions& options_;
   const Bundle& bundle_;
   Placement placement_;
   std::shared_ptr<const PairEncoder> encoder_;
-  std::int64_t factor_ = options_.factor;
+  std::set<std::int64_t> factors_;
 };
 
 }  // namespace
@@ -86,10 +102,13 @@ TrainingData open_training_data(const TrainingRunOptions& options, const Bundle&
   Opener opener(options, bundle, placement);
   TrainingData data;
   data.training = opener.open(options.data.training);
+  data.factors = opener.factors();
   if (!options.data.validation.empty()) {
     data.validation = opener.open(options.data.validation);
+    if (opener.factors() != data.factors) {
+      throw UsageError("the validation data enlarges by a factor that the training data does not teach");
+    }
   }
-  data.factor = opener.factor();
   return data;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 
 #include "fmboost/nn/bundle.h"
 #include "fmboost/train/training_run.h"
@@ -11,7 +12,7 @@ namespace fmboost {
 struct TrainingData {
   std::shared_ptr<const PairDataset> training;
   std::shared_ptr<const PairDataset> validation;  ///< null without one
-  std::int64_t factor = 2;                        ///< of the coupling that they teach
+  std::set<std::int64_t> factors;                 ///< by which the coupling learns to enlarge; never empty
 };
 
 /// Opens shards or pictures and checks that they fit the bundle, the coupling and the factor asked for.

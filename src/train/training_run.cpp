@@ -52,7 +52,8 @@ class TrainingRun {
 
  private:
   void prepare_folder();
-  CouplingEntry coupling() const;
+  CouplingEntry coupling(std::int64_t factor) const;
+  std::string factor_names(const std::string& between) const;
   std::optional<RunPosition> prepare_learner();
   std::unique_ptr<PairLoader> make_loader() const;
   TrainerObserver make_observer();
@@ -73,9 +74,9 @@ class TrainingRun {
   std::unique_ptr<Validator> validator_;
 };
 
-CouplingEntry TrainingRun::coupling() const {
+CouplingEntry TrainingRun::coupling(std::int64_t factor) const {
   CouplingEntry entry;
-  entry.factor = data_.factor;
+  entry.factor = factor;
   entry.network = train_options_.network;
   entry.path = train_options_.flow.path;
   entry.upsampling = train_options_.flow.upsampling;
@@ -85,6 +86,15 @@ CouplingEntry TrainingRun::coupling() const {
   entry.steps = options_.into.flow_steps;
   entry.back_projection = options_.into.back_projection;
   return entry;
+}
+
+// "2x", or "2x-4x" of one network that serves both.
+std::string TrainingRun::factor_names(const std::string& between) const {
+  std::string names;
+  for (const std::int64_t factor : data_.factors) {
+    names += (names.empty() ? "" : between) + std::to_string(factor) + "x";
+  }
+  return names;
 }
 
 void TrainingRun::prepare_folder() {
@@ -192,7 +202,7 @@ void TrainingRun::describe() const {
     weights += parameter.numel();
   }
   const std::int64_t together = train_options_.batch_size * train_options_.accumulate * workers_.size();
-  log_info("training a " + std::to_string(data_.factor) + "x coupling of " + std::to_string(weights) + " weights on " +
+  log_info("training a " + factor_names(" and ") + " coupling of " + std::to_string(weights) + " weights on " +
            std::to_string(data_.training->size()) + " pairs, " + std::to_string(together) + " a step in " +
            std::to_string(workers_.size()) + (workers_.size() == 1 ? " process, " : " processes, ") +
            train_options_.precision + " on " + placement_.device.str());
@@ -204,7 +214,9 @@ void TrainingRun::describe() const {
 TrainingRunResult TrainingRun::run() {
   data_ = open_training_data(options_, bundle_, placement_);
   if (!options_.into.bundle.empty()) {
-    check_coupling_fits(options_.into.bundle, coupling(), options_.force);
+    for (const std::int64_t factor : data_.factors) {
+      check_coupling_fits(options_.into.bundle, coupling(factor), options_.force);
+    }
   }
   prepare_folder();
   const auto resumed = prepare_learner();
@@ -225,7 +237,9 @@ TrainingRunResult TrainingRun::run() {
   try {
     trainer.run();
   } catch (const Interrupted&) {
-    log_info("stopped after step " + std::to_string(learner_->steps_done()) + "; --resume goes on from there");
+    if (workers_.is_first()) {
+      log_info("stopped after step " + std::to_string(learner_->steps_done()) + "; --resume goes on from there");
+    }
     throw;
   }
   return finish();
@@ -233,15 +247,17 @@ TrainingRunResult TrainingRun::run() {
 
 TrainingRunResult TrainingRun::finish() {
   TrainingRunResult result;
-  result.weights = options_.output / ("cfm-" + std::to_string(data_.factor) + "x.safetensors");
+  result.weights = options_.output / ("cfm-" + factor_names("-") + ".safetensors");
   result.steps = learner_->steps_done();
   if (!workers_.is_first()) {
     return result;
   }
   write_cfm_weights(result.weights, learner_->ema_network(), train_options_.flow);
   if (!options_.into.bundle.empty()) {
-    result.bundle_weights =
-        options_.into.bundle / add_coupling(options_.into.bundle, result.weights, coupling(), options_.force);
+    for (const std::int64_t factor : data_.factors) {
+      result.bundle_weights =
+          options_.into.bundle / add_coupling(options_.into.bundle, result.weights, coupling(factor), options_.force);
+    }
   }
   result.best = checkpoints_->best();
   return result;

@@ -10,10 +10,9 @@ import subprocess
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
-from toy_training import NETWORK, draw_shapes, psnr, write_identity_bundle, write_shapes
+from toy_training import NETWORK, RECIPE, enlarged_psnr, write_identity_bundle, write_shapes
 
 SHORT = (*NETWORK, "--low", 16, "--high", 32, "--batch-size", 2, "--steps", 6, "--warmup", 0, "--lr", 1e-3,
          "--ema-update-after-step", 2, "--precision", "float32", "--checkpoint-every", 3, "--log-every", 2,
@@ -240,6 +239,24 @@ def test_init_starts_from_weights_and_takes_their_network(train, tmp_path):
     assert max((first[name] - second[name]).abs().max().item() for name in first) < 1e-7
 
 
+def test_one_network_learns_two_factors(train, fmboost, toy, tmp_path):
+    """Contexts of 2x and 4x have the latents' size, so one batch holds both, and one file serves both entries."""
+    for low in (16, 8):
+        fmboost("encode", toy / "shapes", "-m", toy / "bundle", "-o", tmp_path / f"{low}", "--low", low, "--high", 32)
+    bundle = write_identity_bundle(tmp_path / "bundle")
+    both = ("--data", tmp_path / "16", tmp_path / "8", "--into", bundle)
+    done = train(tmp_path / "run", *both, "--steps", 2)
+    assert "a 2x and 4x coupling" in done.stderr and "on 48 pairs" in done.stderr
+    assert done.stdout.strip() == str(tmp_path / "run" / "cfm-2x-4x.safetensors")
+    entries = json.loads((bundle / "bundle.json").read_text())["couplings"]
+    assert [entry["factor"] for entry in entries] == [2, 4]
+    assert entries[0]["file"] == entries[1]["file"]
+    refused = train(tmp_path / "other", *both, "--factor", 4, check=False)
+    assert refused.returncode == 2 and "by 2, not by 4" in refused.stderr
+    refused = train(tmp_path / "other", "--data", tmp_path / "16", "--val-data", tmp_path / "8", check=False)
+    assert refused.returncode == 2 and "validation" in refused.stderr
+
+
 def strip_network(line, network):
     kept, skip = [], False
     for word in map(str, line):
@@ -286,20 +303,13 @@ def test_training_beats_bicubic_on_shapes(train, fmboost, toy, tmp_path):
     write_identity_bundle(tmp_path / "bundle")
     write_shapes(tmp_path / "shapes", 200)
     write_shapes(tmp_path / "held-out", 16, first_seed=1000)
-    train(tmp_path / "run", "--val-data", tmp_path / "held-out", "--val-steps", 4, "--val-solver", "euler",
-          "--validate-every", 400, "--low", 16, "--high", 32, "--batch-size", 8, "--steps", 400, "--lr", 2e-3,
-          "--lr-schedule", "cosine", "--warmup", 20, "--ema-update-after-step", 100, "--ema-beta", 0.99,
-          "--checkpoint-every", 0, "--log-every", 50, "--into", tmp_path / "bundle", "--back-project", 0,
-          data=tmp_path / "shapes")  # fmt: skip
+    train(tmp_path / "run", "--val-data", tmp_path / "held-out", *RECIPE, "--validate-every", 400, "--steps", 400,
+          "--checkpoint-every", 0, "--log-every", 50, "--into", tmp_path / "bundle", data=tmp_path / "shapes")  # fmt: skip
     last = metrics(tmp_path / "run")[-1]
     assert last["validation/psnr"] > last["validation/start_psnr"] + 1.2
 
-    ours, bicubic = [], []
-    for i in range(8):
-        original = draw_shapes(1000 + i, 64)
-        low = original.resize((32, 32), Image.Resampling.BOX)
-        low.save(tmp_path / "low.png")
-        fmboost("upscale", tmp_path / "low.png", "-m", tmp_path / "bundle", "-o", tmp_path / "big.png", "--force")
-        ours.append(psnr(Image.open(tmp_path / "big.png").convert("RGB"), original))
-        bicubic.append(psnr(low.resize((64, 64), Image.Resampling.BICUBIC), original))
-    assert np.mean(ours) > np.mean(bicubic) + 0.5
+    def enlarge(small, big):
+        fmboost("upscale", small, "-m", tmp_path / "bundle", "-o", big, "--force")
+
+    ours, bicubic = enlarged_psnr(enlarge, tmp_path)
+    assert ours > bicubic + 0.5

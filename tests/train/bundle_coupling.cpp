@@ -93,6 +93,14 @@ TEST_F(BundleCouplingTest, RemovesTheFileThatItReplaced) {
   EXPECT_NO_THROW(Bundle(bundle_).verify());
 }
 
+TEST_F(BundleCouplingTest, OneFileServesTwoFactors) {
+  const fs::path first = add_coupling(bundle_, weights_, coupling_, false);
+  coupling_.factor = 16;
+  EXPECT_EQ(add_coupling(bundle_, weights_, coupling_, false), first);
+  EXPECT_EQ(Bundle(bundle_).manifest().couplings.size(), 4);
+  EXPECT_NO_THROW(Bundle(bundle_).verify());
+}
+
 TEST_F(BundleCouplingTest, RefusesOtherLatents) {
   coupling_.network = small_training().network;
   EXPECT_THAT(message([&] { check_coupling_fits(bundle_, coupling_, false); }), HasSubstr("other latents"));

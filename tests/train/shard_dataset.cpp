@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "fmboost/core/error.h"
+#include "fmboost/train/joined_dataset.h"
 #include "fmboost/train/npy.h"
 
 namespace fmboost {
@@ -323,6 +324,24 @@ TEST(ShardDataset, GivesTheSameToManyThreads) {
     thread.join();
   }
   EXPECT_EQ(right, 64);
+}
+
+TEST(JoinedDataset, GivesThePairsOfOneAfterThoseOfTheOther) {
+  const TemporaryFolder folder;
+  write_shard(folder / "a.tar", 2);
+  write_shard(folder / "b.tar", 3);
+  const JoinedDataset joined(
+      {std::make_shared<ShardDataset>(folder / "a.tar"), std::make_shared<ShardDataset>(folder / "b.tar")});
+  ASSERT_EQ(joined.size(), 5U);
+  std::vector<std::string> keys;
+  for (std::size_t i = 0; i < joined.size(); ++i) {
+    keys.push_back(joined.get(i, 0).key);
+  }
+  EXPECT_THAT(keys, testing::ElementsAre(testing::EndsWith("a_0"), testing::EndsWith("a_1"), testing::EndsWith("b_0"),
+                                         testing::EndsWith("b_1"), testing::EndsWith("b_2")));
+  EXPECT_TRUE(torch::equal(joined.get(4, 0).latent, latent(2)));
+  EXPECT_THAT(thrown<Error>([&] { joined.get(5, 0); }), AllOf(HasSubstr("5"), HasSubstr("among 5")));
+  EXPECT_EQ(JoinedDataset({}).size(), 0U);
 }
 
 }  // namespace

@@ -26,7 +26,9 @@ CLI::Option* option(CLI::App& app, const char* group, const std::string& name, V
 void add_data_options(CLI::App& app, TrainFlags& flags) {
   TrainingDataOptions& data = flags.options.data;
   PictureCropOptions& crop = data.images.crop;
-  app.add_option("--data", data.training, "Folder of shards that `encode` made, or of pictures to encode on the fly")
+  app.add_option("--data", data.training,
+                 "Folder of shards that `encode` made, or of pictures to encode on the fly; several are mixed, also of "
+                 "several factors")
       ->type_name("DIR")
       ->group(kData);
   app.add_option("--val-data", data.validation, "The same, of pairs that are measured and not trained on")

@@ -16,13 +16,14 @@ namespace fmboost {
 
 /// Where pairs come from, and how they are dealt out.
 struct TrainingDataOptions {
-  std::filesystem::path training;         ///< shards, or a folder of pictures that are encoded on the fly
-  std::filesystem::path validation;       ///< the same; empty: no validation
-  bool accept_other_autoencoder = false;  ///< of shards that were made with another bundle
-  ImageDatasetOptions images;             ///< how pictures are cut and cached
-  std::vector<std::int64_t> crop_sizes;   ///< latent sites; none: whole samples; several: one drawn for each batch
-  int workers = 2;                        ///< threads that load
-  int prefetch = 4;                       ///< batches held ready
+  /// Shards, or folders of pictures that are encoded on the fly. Folders of several factors teach one network them all.
+  std::vector<std::filesystem::path> training;
+  std::vector<std::filesystem::path> validation;  ///< the same; empty: no validation
+  bool accept_other_autoencoder = false;          ///< of shards that were made with another bundle
+  ImageDatasetOptions images;                     ///< how pictures are cut and cached
+  std::vector<std::int64_t> crop_sizes;  ///< latent sites; none: whole samples; several: one drawn for each batch
+  int workers = 2;                       ///< threads that load
+  int prefetch = 4;                      ///< batches held ready
 };
 
 /// A bundle that takes the trained coupling, and what its entry says besides.
@@ -58,7 +59,7 @@ struct TrainingRunOptions {
 };
 
 struct TrainingRunResult {
-  std::filesystem::path weights;         ///< the averaged weights, cfm-<factor>x.safetensors in the run's folder
+  std::filesystem::path weights;         ///< the averaged weights, cfm-<factor>x.safetensors or cfm-2x-4x.safetensors
   std::filesystem::path bundle_weights;  ///< their copy in the bundle; empty without one
   std::int64_t steps = 0;
   std::optional<BestCheckpoint> best;

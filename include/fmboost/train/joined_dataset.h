@@ -1,0 +1,26 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "fmboost/train/pair_dataset.h"
+
+namespace fmboost {
+
+/// Several datasets one after the other, as one.
+class JoinedDataset final : public PairDataset {
+ public:
+  explicit JoinedDataset(std::vector<std::shared_ptr<const PairDataset>> parts);
+
+  std::size_t size() const override { return ends_.empty() ? 0 : ends_.back(); }
+  LatentPair get(std::size_t index, std::uint64_t seed) const override;
+  torch::Tensor original(std::size_t index, std::uint64_t seed) const override;
+
+ private:
+  std::pair<std::size_t, std::size_t> locate(std::size_t index) const;  // part, and the index in it
+
+  std::vector<std::shared_ptr<const PairDataset>> parts_;
+  std::vector<std::size_t> ends_;
+};
+
+}  // namespace fmboost
