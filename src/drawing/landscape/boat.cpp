@@ -54,7 +54,11 @@ void draw_boat(Stage& stage, const Item& item) {
   Random random(item.seed);
   const bool mirrored = random.chance(0.5);
   cairo_t* context = stage.canvas.context();
+  const Lake& lake = stage.layout.lake;
   cairo_save(context);  // its picture in the water
+  stage.canvas.ellipse({lake.center, (lake.top + lake.bottom) / 2}, 0.96 * lake.half_width,
+                       0.47 * (lake.bottom - lake.top));
+  cairo_clip(context);
   cairo_translate(context, 0, item.base);
   cairo_scale(context, 1, -0.7);
   cairo_translate(context, 0, -item.base);

@@ -38,7 +38,7 @@ Color ground_tone(const Stage& stage, const Spot& at, std::uint32_t seed) {
     }
     default: {
       const float blades =
-          fractal_noise(at.u * 52, at.v * 15, seed + 2, at.footprint * 26, {.count = 5, .gain = 0.75F});
+          fractal_noise(at.u * 70, at.v * 19, seed + 2, at.footprint * 34, {.count = 5, .gain = 0.75F});
       const float tufts = fractal_noise(at.u * 9, at.v * 9, seed + 1, at.footprint * 9, {.count = 3, .gain = 0.6F});
       const float tone = 1 + 0.13F * patches + 0.13F * tufts + 0.27F * blades;
       // Dry and lush patches.

@@ -17,10 +17,11 @@ std::vector<float> tops_of(const Stage& stage, const Ridge& ridge) {
 void draw_range(Stage& stage, const Ridge& ridge, float distance, float snow_line, std::uint32_t seed) {
   const std::vector<float> tops = tops_of(stage, ridge);
   const float highest = *std::min_element(tops.begin(), tops.end());
-  const Color rock = color_of(*stage.scene.mountains);
-  const float footprint = stage.pixel * 7;
+  const Color paint = color_of(*stage.scene.mountains);
+  const Color rock = mix(paint, Color{1, 1, 1} * luma(paint), 0.15F);
+  const float footprint = stage.pixel * 8;
   const bool caps = stage.scene.snow_caps;
-  const Octaves relief{.count = 7, .gain = 0.55F, .ridged = true};
+  const Octaves relief{.count = 7, .gain = 0.5F, .ridged = true};
   shade(stage, {0, highest, 1, stage.layout.horizon + 0.09F}, [&](float x, float y) {
     const auto column = static_cast<std::size_t>(x * static_cast<float>(stage.size));
     const float below = y - tops[column];
@@ -30,11 +31,11 @@ void draw_range(Stage& stage, const Ridge& ridge, float distance, float snow_lin
     }
     // Gullies run down from the crest: the relief is stretched downwards and leans away from the light by turns.
     const float lean = 0.25F * gradient_noise(x * 5, 0.5F, seed + 3);
-    const float u = (x + lean * below) * 7;
-    const float v = y * 4.2F;
+    const float u = (x + lean * below) * 8;
+    const float v = y * 6;
     const float here = fractal_noise(u, v, seed, footprint, relief);
-    const float there = fractal_noise(u + 0.22F * stage.sun_x, v - 0.14F, seed, footprint, relief);
-    const float slope = std::clamp((here - there) * 0.75F, -0.5F, 0.5F);
+    const float there = fractal_noise(u + 0.1F * stage.sun_x, v - 0.07F, seed, footprint, relief);
+    const float slope = std::clamp((here - there) * 1.2F, -0.5F, 0.5F);
     const float light = 0.86F + slope + 0.1F * here;
     const float foot = smooth_step(0.02F, 0.3F, below) * 0.22F;  // air gathers at the foot
     Color color = stage.lit(rock, light, std::min(1.0F, distance + foot));

@@ -22,9 +22,8 @@ float slope(int x, int y, std::uint32_t seed, float dx, float dy) {
   return kX[h] * dx + kX[(h + 12) & 15] * dy;
 }
 
-}  // namespace
-
-float gradient_noise(float x, float y, std::uint32_t seed) {
+// Inlined into the loop over octaves, where half of a picture's time goes.
+inline float lattice_noise(float x, float y, std::uint32_t seed) {
   const int ix = floor_of(x);
   const int iy = floor_of(y);
   const float fx = x - static_cast<float>(ix);
@@ -36,6 +35,12 @@ float gradient_noise(float x, float y, std::uint32_t seed) {
   const float d = slope(ix + 1, iy + 1, seed, fx - 1, fy - 1);
   const float top = a + (b - a) * u;
   return (top + (c + (d - c) * u - top) * fade(fy)) * 1.4F;
+}
+
+}  // namespace
+
+float gradient_noise(float x, float y, std::uint32_t seed) {
+  return lattice_noise(x, y, seed);
 }
 
 float line_noise(float x, std::uint32_t seed) {
@@ -56,7 +61,7 @@ float fractal_noise(float x, float y, std::uint32_t seed, float footprint, Octav
     if (weight <= 0) {
       break;
     }
-    const float value = gradient_noise(x, y, seed);
+    const float value = lattice_noise(x, y, seed);
     sum += amplitude * weight * (octaves.ridged ? 0.55F - 2 * std::abs(value) : value);
     amplitude *= octaves.gain;
     cell *= 0.5F;

@@ -25,7 +25,7 @@ void draw_lake(Stage& stage) {
   shade(stage, box, [&](float x, float y) {
     const float dx = (x - lake.center) / lake.half_width;
     const float dy = (2 * y - lake.top - lake.bottom) / height;
-    const float uneven = fractal_noise(x * 5, y * 14, seed + 1, stage.pixel * 14, {.count = 5, .gain = 0.5F});
+    const float uneven = fractal_noise(x * 6, y * 9, seed + 1, stage.pixel * 9, {.count = 5, .gain = 0.5F});
     const float inside = (1 - std::sqrt(dx * dx + dy * dy) + 0.05F * uneven) * height * 0.5F;
     const float alpha = coverage(stage, inside);
     if (alpha <= 0) {

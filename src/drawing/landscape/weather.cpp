@@ -32,13 +32,13 @@ void draw_rain(Stage& stage) {
 }
 
 void draw_fog(Stage& stage) {
-  const Color fog = mix(stage.haze, Color{.9F, .91F, .93F} * std::max(0.35F, luma(stage.light)), 0.6F);
+  const Color fog = mix(stage.haze, Color{.9F, .91F, .93F} * std::max(0.55F, luma(stage.light)), 0.75F);
   const float horizon = stage.layout.horizon;
   const std::uint32_t seed = stage.seed(61);
   shade(stage, {0, 0, 1, 1}, [&](float x, float y) {
     const float bank = fractal_noise(x * 2, y * 6, seed, stage.pixel * 6, {.count = 4});
     const float away = std::abs(y - horizon - 0.01F) * (y > horizon ? 2.0F : 2.6F);
-    const float alpha = std::clamp((0.66F - away) * (1 + 0.45F * bank), 0.1F, 0.72F);
+    const float alpha = std::clamp((0.74F - away) * (1 + 0.45F * bank), 0.14F, 0.76F);
     return Shade{fog, alpha};
   });
 }
