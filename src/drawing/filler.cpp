@@ -13,7 +13,7 @@ namespace {
 constexpr int kMask = kPatternSide - 1;
 
 std::size_t ramp_index(float value) {
-  return static_cast<std::size_t>(static_cast<int>(value * 255 + 0.5F));
+  return static_cast<std::size_t>(static_cast<int>(value * 255 + 0.5F));  // NOLINT(bugprone-incorrect-roundings): fast
 }
 
 // Pixel for pixel, mirrored and transposed at random.

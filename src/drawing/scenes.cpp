@@ -70,8 +70,9 @@ void draw_soft_shape(Canvas& canvas, Random& random, const Filler& filler, Point
       mask.row(y)[x] = static_cast<float>(in[x] & 0xffU) * (1.0F / 255);
     }
   }
-  box_blur(mask, static_cast<int>(blur + 0.5));
-  box_blur(mask, static_cast<int>(blur + 0.5));
+  for (int pass = 0; pass < 2; ++pass) {
+    box_blur(mask, static_cast<int>(std::lround(blur)));
+  }
   canvas.fill_mask(filler.any(random, canvas, centre, 0.5 * side), mask, static_cast<int>(centre.x - 0.5 * side),
                    static_cast<int>(centre.y - 0.5 * side));
 }

@@ -61,13 +61,13 @@ void add_blob(Canvas& canvas, Random& random, Point centre, double radius) {
 void add_leaf(Canvas& canvas, Random& random, Point centre, double radius) {
   const double angle = random.uniform(0, kTurn);
   const double width = random.uniform(0.15, 0.6);
-  std::vector<Point> points;
+  std::array<Point, 12> points;
   for (int i = 0; i < 12; ++i) {
     const double t = kTurn * i / 12;
     const double along = std::cos(t);
     const double across = width * std::sin(t) * (1 - 0.4 * along);
-    points.push_back({centre.x + radius * (along * std::cos(angle) - across * std::sin(angle)),
-                      centre.y + radius * (along * std::sin(angle) + across * std::cos(angle))});
+    points[i] = {centre.x + radius * (along * std::cos(angle) - across * std::sin(angle)),
+                 centre.y + radius * (along * std::sin(angle) + across * std::cos(angle))};
   }
   canvas.smooth_polygon(points);
 }

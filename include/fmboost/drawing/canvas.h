@@ -8,9 +8,11 @@
 #include "fmboost/drawing/picture.h"
 #include "fmboost/drawing/plane.h"
 
+// NOLINTBEGIN(bugprone-reserved-identifier): Cairo's own names
 struct _cairo;          // cairo_t
 struct _cairo_pattern;  // cairo_pattern_t
 struct _cairo_surface;  // cairo_surface_t
+// NOLINTEND(bugprone-reserved-identifier)
 
 namespace fmboost::drawing {
 
