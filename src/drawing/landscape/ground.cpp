@@ -111,7 +111,7 @@ void draw_ground(Stage& stage) {
     if (alpha <= 0) {
       return Shade{{}, 0};
     }
-    const float depth = std::max(0.03F, y - horizon) + 0.07F;
+    const float depth = std::max(0.04F, y - horizon + 0.07F);
     const Spot at{(x - 0.5F) / depth, 1 / depth, stage.pixel / depth * std::max(1.0F, 0.4F / depth)};
     const float near = (y - horizon) / (1 - horizon);
     const Color tone = ground_tone(stage, at, seed) * (1.06F - 0.16F * near * near);

@@ -35,7 +35,8 @@ void draw_range(Stage& stage, const Ridge& ridge, float distance, float snow_lin
     const float v = y * 6;
     const float here = fractal_noise(u, v, seed, footprint, relief);
     const float there = fractal_noise(u + 0.1F * stage.sun_x, v - 0.07F, seed, footprint, relief);
-    const float slope = std::clamp((here - there) * 1.2F, -0.5F, 0.5F);
+    const float rise = (here - there) * 2;
+    const float slope = 0.75F * rise / (1 + std::abs(rise));
     const float light = 0.86F + slope + 0.1F * here;
     const float foot = smooth_step(0.02F, 0.3F, below) * 0.22F;  // air gathers at the foot
     Color color = stage.lit(rock, light, std::min(1.0F, distance + foot));

@@ -13,7 +13,7 @@ void draw_snowfall(Stage& stage) {
     const double alpha = random.uniform(0.6, 0.95);
     const std::array<Stop, 3> soft{{{0, flake, alpha}, {0.55, flake, alpha}, {1, flake, 0}}};
     stage.canvas.circle(at, r * 1.25);
-    stage.canvas.fill(r * stage.size > 2 ? Paint::radial(at, r * 1.25, soft) : Paint(flake, 0.72 * alpha));
+    stage.canvas.fill(r * stage.size > 2 ? Paint::radial(at, r * 1.25, soft) : Paint(flake, 0.62 * alpha));
   }
 }
 
