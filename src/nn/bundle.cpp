@@ -149,7 +149,28 @@ std::vector<std::string> Bundle::verify() const {
     check_cfm_weights(checked(coupling.weights), coupling);
     lines.push_back("tensors of " + coupling.weights.file + " for " + std::to_string(coupling.factor) + "x");
   }
+  if (!manifest_.boost.empty()) {
+    for (const auto& line : Bundle(boosting_folder(folder_)).verify()) {
+      lines.push_back(manifest_.boost + ": " + line);
+    }
+  }
   return lines;
+}
+
+fs::path boosting_folder(const fs::path& folder) {
+  const std::string inner = Bundle(folder).manifest().boost;
+  if (inner.empty()) {
+    return folder;
+  }
+  const Bundle booster(folder / inner);
+  if (!lies_inside(booster.folder(), folder)) {
+    throw ModelError("'" + booster.folder().string() + "' leads out of the bundle's folder");
+  }
+  if (!booster.manifest().boost.empty()) {
+    throw ModelError("'" + booster.folder().string() + "' enlarges for '" + folder.string() +
+                     "' and must do it itself, without a `boost` of its own");
+  }
+  return booster.folder();
 }
 
 fs::path default_model_folder() {

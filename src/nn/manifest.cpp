@@ -14,6 +14,13 @@ namespace {
 constexpr int kVersion = 1;
 constexpr std::int64_t kMaxChannels = 4096;
 
+void check_inside(const JsonReader& reader, const std::string& key, const std::string& file) {
+  const std::filesystem::path path(file);
+  if (file.empty() || path.is_absolute() || std::find(path.begin(), path.end(), "..") != path.end()) {
+    reader.fail(key, "a path inside the bundle's folder");
+  }
+}
+
 BundleFile read_file_entry(const JsonReader& reader, const std::string& file_key = "file",
                            const std::string& hash_key = "sha256") {
   BundleFile result{reader.get<std::string>(file_key), reader.get<std::string>(hash_key)};
@@ -23,11 +30,7 @@ BundleFile read_file_entry(const JsonReader& reader, const std::string& file_key
   if (!hash_ok) {
     reader.fail(hash_key, "64 lower-case hexadecimal digits");
   }
-  const std::filesystem::path path(result.file);
-  const bool leaves = path.is_absolute() || std::find(path.begin(), path.end(), "..") != path.end();
-  if (result.file.empty() || leaves) {
-    reader.fail(file_key, "a path inside the bundle's folder");
-  }
+  check_inside(reader, file_key, result.file);
   return result;
 }
 
@@ -263,6 +266,11 @@ Manifest parse_manifest(const std::string& text, const std::string& origin) {
   }
   for (const auto& coupling : reader.objects("couplings")) {
     manifest.couplings.push_back(read_coupling(coupling));
+  }
+  if (reader.has("boost")) {
+    manifest.boost = reader.get<std::string>("boost");
+    check_inside(reader, "boost", manifest.boost);
+    require(manifest.couplings.empty(), origin, "the bundle that `boost` names enlarges: give it the couplings");
   }
   check_parts_fit(manifest, origin);
   check_shared_weights(manifest.couplings, origin);

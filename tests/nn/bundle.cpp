@@ -178,6 +178,44 @@ TEST(Bundle, FindsWrongProgramsWhenVerifyingWithoutRunningThem) {
   EXPECT_FALSE(fs::exists("stolen"));
 }
 
+// A bundle with couplings inside one that has none.
+void nest(TinyBundle& outer, const TinyBundle& inner) {
+  fs::copy(inner.folder(), outer.folder() / "upscaler", fs::copy_options::recursive);
+  outer.manifest.erase("couplings");
+  outer.manifest["boost"] = "upscaler";
+  outer.write();
+}
+
+TEST(BoostingFolder, IsTheOneInsideOrTheBundleItself) {
+  TinyBundle outer;
+  EXPECT_EQ(boosting_folder(outer.folder()), outer.folder());
+  nest(outer, TinyBundle());
+  EXPECT_EQ(boosting_folder(outer.folder()), outer.folder() / "upscaler");
+  EXPECT_THAT(outer.open().verify(), Contains(HasSubstr("upscaler: tensors of")));
+}
+
+TEST(BoostingFolder, NamesWhatIsWrongWithTheOneInside) {
+  TinyBundle outer;
+  nest(outer, TinyBundle());
+  fs::remove(outer.folder() / "upscaler" / "bundle.json");
+  EXPECT_THAT(thrown<ModelError>([&] { boosting_folder(outer.folder()); }), HasSubstr("upscaler"));
+  EXPECT_THAT(thrown<ModelError>([&] { outer.open().verify(); }), HasSubstr("upscaler"));
+
+  TinyBundle deeper;
+  nest(deeper, TinyBundle());
+  TinyBundle three;
+  nest(three, deeper);
+  EXPECT_THAT(thrown<ModelError>([&] { boosting_folder(three.folder()); }), HasSubstr("do it itself"));
+
+  TinyBundle elsewhere;
+  const TinyBundle target;
+  elsewhere.manifest.erase("couplings");
+  elsewhere.manifest["boost"] = "upscaler";
+  elsewhere.write();
+  fs::create_directory_symlink(target.folder(), elsewhere.folder() / "upscaler");
+  EXPECT_THAT(thrown<ModelError>([&] { boosting_folder(elsewhere.folder()); }), HasSubstr("leads out of"));
+}
+
 TEST(DefaultModel, LoadsAndVerifies) {
   const Bundle bundle(FMBOOST_DEFAULT_MODEL);
   EXPECT_EQ(bundle.verify().size(), 6U + 1U + 4U + 2U);

@@ -104,6 +104,18 @@ TEST(Manifest, MayHaveNoCoupling) {
   EXPECT_TRUE(parsed(manifest).couplings.empty());
 }
 
+TEST(Manifest, MayLeaveEnlargingToABundleInside) {
+  json manifest = test::tiny_manifest();
+  manifest["boost"] = "upscaler";
+  EXPECT_THAT(refusal(manifest), HasSubstr("give it the couplings"));
+  manifest.erase("couplings");
+  EXPECT_EQ(parsed(manifest).boost, "upscaler");
+  for (const char* outside : {"", "../upscaler", "/upscaler"}) {
+    manifest["boost"] = outside;
+    EXPECT_THAT(refusal(manifest), AllOf(HasSubstr("boost"), HasSubstr("inside the bundle's folder"))) << outside;
+  }
+}
+
 TEST(Manifest, ListsEveryFileOnce) {
   std::vector<std::string> names;
   for (const auto& file : parsed(test::tiny_manifest()).files()) {

@@ -19,8 +19,7 @@ void add_run_options(CLI::App& app, RunOptions& options) {
   app.add_option("--dtype", options.dtype,
                  "auto, float32, bfloat16 or float16; auto: bfloat16 on GPUs and on CPUs with instructions for it")
       ->capture_default_str();
-  app.add_option("-t,--threads", options.threads, "CPU threads (default: one a core)")
-      ->check(CLI::Range(1, 4096));
+  app.add_option("-t,--threads", options.threads, "CPU threads (default: one a core)")->check(CLI::Range(1, 4096));
   app.add_flag("--json", options.json, "One JSON line a picture on stdout instead of its path");
   add_verbosity_options(app, options);
 }
@@ -35,9 +34,17 @@ void apply(const RunOptions& options) {
   }
 }
 
+std::filesystem::path model_folder(const std::string& named) {
+  return named.empty() ? default_model_folder() : std::filesystem::path(named);
+}
+
+std::shared_ptr<ModelParts> open_boosting_model(const std::string& folder, const RunOptions& options) {
+  return open_model(boosting_folder(model_folder(folder)).string(), options);
+}
+
 std::shared_ptr<ModelParts> open_model(const std::string& folder, const RunOptions& options) {
   const Placement placement = resolve_placement(options.device, options.dtype);
-  Bundle bundle(folder.empty() ? default_model_folder() : std::filesystem::path(folder));
+  Bundle bundle(model_folder(folder));
   log_debug("model '" + bundle.manifest().name + "' from " + bundle.folder().string() + ", on " + to_string(placement) +
             " (asked for: " + options.device + " " + options.dtype + "), " + std::to_string(at::get_num_threads()) +
             " CPU threads");

@@ -30,6 +30,10 @@ void apply(const RunOptions& options);
 
 /// Opens the named or default bundle in the placement asked for, and says so with -v.
 std::shared_ptr<ModelParts> open_model(const std::string& folder, const RunOptions& options);
+/// The same of the bundle that enlarges for it.
+std::shared_ptr<ModelParts> open_boosting_model(const std::string& folder, const RunOptions& options);
+/// The folder that was named, or the default one.
+std::filesystem::path model_folder(const std::string& named);
 
 /// Where results go and what may be overwritten.
 struct OutputOptions {

@@ -133,7 +133,7 @@ int run_encode(EncodeFlags flags) {
   if (!fs::is_directory(flags.images)) {
     throw UsageError("'" + flags.images + "' is not a folder of pictures");
   }
-  const auto parts = open_model(flags.run.model, flags.run);
+  const auto parts = open_boosting_model(flags.run.model, flags.run);
   const PairEncoder encoder(parts->bundle(), parts->placement(), parse_upsampling(flags.coupling));
   std::int64_t kept = 0;
   EncodeProgressLine line(flags.run.quiet);

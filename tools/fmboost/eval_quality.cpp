@@ -146,7 +146,7 @@ int run_pairs(const EvalFlags& flags) {
 int run_upscaling(const EvalFlags& flags) {
   const std::int64_t border = flags.border.value_or(flags.scale);
   const auto sources = collect_sources(flags.upscale);
-  const auto parts = open_model(flags.run.model, flags.run);
+  const auto parts = open_boosting_model(flags.run.model, flags.run);
   UpscalePipeline pipeline(parts, flags.options);
   EvalOutput output(flags, "upscale", sources.size());
   const std::string& model = parts->manifest().name;

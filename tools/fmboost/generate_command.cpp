@@ -85,8 +85,8 @@ void GenerateCommand::plan_names() {
 
 void GenerateCommand::open_models() {
   parts_ = open_model(flags_.run.model, flags_.run);
-  if (!flags_.boost_model.empty()) {
-    booster_ = open_model(flags_.boost_model, flags_.run);
+  if (!flags_.boost_model.empty() || !parts_->manifest().boost.empty()) {
+    booster_ = open_boosting_model(flags_.boost_model.empty() ? flags_.run.model : flags_.boost_model, flags_.run);
   }
   check_models();
 }
@@ -114,7 +114,7 @@ void GenerateCommand::check_models() const {
       throw ModelError("'" + flags_.from + "' was enlarged by another model, '" + source_->boost_model->name +
                        "'; name it with --boost-model");
     }
-    check(*source_->boost_model, *booster_, "--boost-model", true);
+    check(*source_->boost_model, *booster_, "--boost-model", !flags_.boost_model.empty());
   }
 }
 

@@ -44,6 +44,10 @@ json describe_bundle(const Bundle& bundle) {
     result["autoencoder"] = {{"factor", a.factor}, {"latent_channels", a.latent_channels}, {"scale", a.scale},
                              {"shift", a.shift}};
   }
+  if (!manifest.boost.empty()) {
+    result["boost"] = describe_bundle(Bundle(boosting_folder(bundle.folder())));
+    return result;
+  }
   result["couplings"] = json::array();
   for (const auto& c : manifest.couplings) {
     result["couplings"].push_back({{"file", c.weights.file},

@@ -216,7 +216,10 @@ void finish(const CLI::App& app, TrainFlags& flags) {
   options.train.flow.upsampling = parse_upsampling(flags.coupling);
   options.train.flow.with_context = !flags.no_context;
   options.tensorboard = !flags.no_tensorboard;
-  options.bundle = flags.run.model.empty() ? default_model_folder() : std::filesystem::path(flags.run.model);
+  options.bundle = boosting_folder(model_folder(flags.run.model));
+  if (!options.into.bundle.empty()) {
+    options.into.bundle = boosting_folder(options.into.bundle);
+  }
   options.device = flags.run.device;
   options.dtype = flags.run.dtype;
   options.settings = app.config_to_str(/*default_also=*/false);

@@ -139,7 +139,7 @@ int run_upscale(UpscaleFlags flags) {
   finish_options(flags);
   const auto sources = collect_sources(flags.inputs);
   const auto outputs = plan_names(flags, sources);
-  const auto parts = open_model(flags.run.model, flags.run);
+  const auto parts = open_boosting_model(flags.run.model, flags.run);
   UpscalePipeline pipeline(parts, flags.options);
   ProgressBar bar(sources.size(), flags.run.quiet);
   Results results(sources.size(), flags.run, bar);

@@ -42,6 +42,10 @@ class Bundle {
   std::string hash_;
 };
 
+/// The bundle that enlarges for the one in `folder`: the one inside it that its `boost` names, else itself. Throws
+/// ModelError when there is none, or when that one names a further one.
+std::filesystem::path boosting_folder(const std::filesystem::path& folder);
+
 /// Where a model is looked for when none is named: $FMBOOST_MODEL, else the bundled default, found from the
 /// executable's own place (../share/fmboost/models/default, or models/default in a folder above it).
 /// Throws ModelError when there is none.

@@ -77,6 +77,7 @@ struct Manifest {
   std::optional<DenoiserEntry> denoiser;
   std::optional<AutoencoderEntry> autoencoder;
   std::vector<CouplingEntry> couplings;
+  std::string boost;  ///< folder inside this one: another bundle, whose autoencoder and couplings enlarge; empty: none
 
   /// Every file named, couplings that share one file included once.
   std::vector<BundleFile> files() const;

@@ -1,0 +1,92 @@
+"""Draws landscapes and encodes them: what the text model is trained on.
+
+  draw_latents.py autoencoder.safetensors FOLDER [--count 20000]
+
+FOLDER gets latents.npy (count, C, 32, 32) float16, not scaled, and captions.jsonl; a run that was stopped goes on.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import torch
+from drawn_pictures import DRAW, FIRST_SEED
+from networks import FACTOR, LATENT_CHANNELS, Autoencoder
+from safetensors.torch import load_file
+
+SIDE = 128  # the text model's native size
+BATCH = 32
+
+
+class CaptionedPictures:
+    """Landscapes from a seed on, as ((side, side, 3) uint8, {"seed", "caption", "scene"})."""
+
+    def __init__(self, seed, count, side=SIDE, draw=DRAW, threads=1):
+        read, write = os.pipe()
+        command = [draw, "landscapes", "--size", side, "--count", count, "--seed", seed, "--threads", threads]
+        command += ["--raw", "-", "--captions", f"/dev/fd/{write}"]
+        self.side = side
+        self.process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, pass_fds=[write])
+        os.close(write)
+        self.captions = os.fdopen(read)
+
+    def __iter__(self):
+        size = self.side * self.side * 3
+        while len(data := self.process.stdout.read(size)) == size:
+            picture = np.frombuffer(data, np.uint8).reshape(self.side, self.side, 3)
+            yield picture, json.loads(self.captions.readline())
+        if self.process.wait() != 0:
+            raise RuntimeError(f"fmboost-draw ended with {self.process.returncode}")
+
+
+def open_latents(folder, count):
+    shape = (count, LATENT_CHANNELS, SIDE // FACTOR, SIDE // FACTOR)
+    path = folder / "latents.npy"
+    if path.exists():
+        latents = np.lib.format.open_memmap(path, "r+")
+        if latents.shape != shape:
+            raise SystemExit(f"{path} has the shape {latents.shape}, not {shape}; give another folder")
+        return latents
+    return np.lib.format.open_memmap(path, "w+", np.float16, shape)
+
+
+@torch.no_grad()
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("autoencoder")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--count", type=int, default=20000)
+    parser.add_argument("--seed", type=int, default=FIRST_SEED)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int)
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    folder = arguments.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    model = Autoencoder().eval()
+    model.load_state_dict(load_file(arguments.autoencoder))
+    encoder = model.encoder.to(arguments.device)
+    latents = open_latents(folder, arguments.count)
+    captions = folder / "captions.jsonl"
+    done = len(captions.read_text().splitlines()) if captions.exists() else 0
+    pictures = iter(CaptionedPictures(arguments.seed + done, arguments.count - done))
+    with captions.open("a") as file:
+        while done < arguments.count:
+            batch = [next(pictures) for _ in range(min(BATCH, arguments.count - done))]
+            pixels = torch.from_numpy(np.stack([picture for picture, _ in batch])).permute(0, 3, 1, 2)
+            latent = encoder(pixels.to(arguments.device).float() / 127.5 - 1)
+            latents[done : done + len(batch)] = latent.cpu().half().numpy()
+            latents.flush()
+            file.writelines(json.dumps(line) + "\n" for _, line in batch)
+            file.flush()
+            done += len(batch)
+            if done % (BATCH * 50) < BATCH:
+                print(f"{done} of {arguments.count}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Trains the autoencoder of the default model on pictures that fmboost-draw makes.
+
+  train_autoencoder.py RUN_FOLDER [--steps N] [--init autoencoder.safetensors]
+
+Writes RUN_FOLDER/autoencoder.safetensors: averaged weights, float16, and the latents' mean and deviation. The same command
+goes on with a training that was stopped.
+"""
+
+import argparse
+
+import torch
+from drawn_pictures import PictureMix
+from networks import Autoencoder
+from safetensors.torch import load_file
+from torch.nn import functional as F
+from training import Average, Run, save_half
+
+LATENT_NOISE = 0.05  # deviation, while training: neighbouring latents must decode to neighbouring pictures
+LATENT_PENALTY = 2e-4  # on the latents' squares: keeps their size near 1 against the noise
+
+
+def luma_ssim(a, b, window=7, stride=3):
+    """Mean SSIM of the channels' mean in box windows, for values in [-1, 1]."""
+    a, b = a.mean(1, keepdim=True), b.mean(1, keepdim=True)
+    mean = lambda x: F.avg_pool2d(x, window, stride)  # noqa: E731
+    ma, mb = mean(a), mean(b)
+    va, vb, cov = mean(a * a) - ma * ma, mean(b * b) - mb * mb, mean(a * b) - ma * mb
+    c1, c2 = (0.01 * 2) ** 2, (0.03 * 2) ** 2
+    value = (2 * ma * mb + c1) / (ma * ma + mb * mb + c1) * (2 * cov + c2) / (va.clamp(min=0) + vb.clamp(min=0) + c2)
+    return value.mean()
+
+
+def picture_loss(made, original):
+    """Squares for PSNR; absolute differences of colours at four sizes, and of neighbours, for edges; SSIM for texture."""
+    difference = made - original
+    loss, coarse = difference.abs().mean() + 4 * difference.square().mean(), difference
+    for _ in range(3):
+        coarse = F.avg_pool2d(coarse, 2)
+        loss = loss + 0.5 * coarse.abs().mean()
+    steps = difference.diff(dim=2).abs().mean() + difference.diff(dim=3).abs().mean()
+    return loss + 0.5 * steps + 0.15 * (1 - luma_ssim(made, original))
+
+
+def loss_of(model, pictures):
+    with torch.autocast(pictures.device.type, torch.bfloat16):
+        latent = model.encoder(pictures)
+        made = model.decoder(latent + LATENT_NOISE * torch.randn_like(latent))
+    return picture_loss(made.float(), pictures) + LATENT_PENALTY * latent.float().square().mean()
+
+
+@torch.no_grad()
+def latent_statistics(encoder, pictures, batches=32, batch_size=16):
+    """Mean and deviation over all channels: what the bundle's shift and scale come from."""
+    device = next(encoder.parameters()).device
+    latents = torch.cat([encoder(pictures.batch(batch_size).to(device)).flatten() for _ in range(batches)])
+    return latents.mean().item(), latents.std().item()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder")
+    parser.add_argument("--steps", type=int, default=20000)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--side", type=int, default=96, help="of the pictures, a multiple of 4")
+    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--init", help="weights to start from")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--landscapes", type=float, default=0.2, help="their share of the pictures")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int)
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    torch.manual_seed(arguments.seed)
+
+    model = Autoencoder().to(arguments.device, memory_format=torch.channels_last)
+    if arguments.init:
+        model.load_state_dict(load_file(arguments.init))
+    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=1e-4)
+    run = Run(arguments.folder, model, optimizer, Average(model, 0.999), arguments.steps, arguments.lr)
+    run.resume()
+    torch.manual_seed(arguments.seed + run.step)
+    pictures = PictureMix(arguments.side, arguments.landscapes, seed=arguments.seed, taken=run.taken)
+    for _ in run.rest():
+        batch = pictures.batch(arguments.batch_size).to(arguments.device)
+        loss = loss_of(model, batch)
+        optimizer.zero_grad()
+        loss.backward()
+        run.finish_step(loss, pictures.taken)
+
+    model.load_state_dict(run.average.weights)
+    mean, deviation = latent_statistics(model.encoder, pictures)
+    pictures.close()
+    metadata = {"step": str(run.step), "latent_mean": str(mean), "latent_deviation": str(deviation)}
+    save_half(run.average.weights, run.folder / "autoencoder.safetensors", metadata)
+    print(f"{run.folder / 'autoencoder.safetensors'}: latents of mean {mean:.3f} and deviation {deviation:.3f}")
+    raise SystemExit(130 if run.stopped else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""What the trainings of the default model share: averaged weights, the schedule, runs that can be stopped and resumed."""
+
+import math
+import os
+import signal
+import time
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+
+class Average:
+    """Exponential moving average of a module's weights; its decay grows with the steps up to `decay`."""
+
+    def __init__(self, module, decay):
+        self.decay, self.steps = decay, 0
+        self.weights = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, module):
+        self.steps += 1
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        state = module.state_dict()
+        torch._foreach_lerp_(list(self.weights.values()), [state[name] for name in self.weights], 1 - decay)
+
+
+def cosine_factor(step, steps, warmup=100, floor=0.02):
+    """Of the learning rate: a linear warm-up, then half a cosine down to `floor`."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1, step / steps)))
+
+
+def save_whole(save, path):
+    """Calls save(temporary) and renames: a file under its name is complete."""
+    temporary = Path(f"{path}.part")
+    save(temporary)
+    os.replace(temporary, path)
+
+
+def save_half(weights, path, metadata=None):
+    """Float16 safetensors: enough to use, and to start from again."""
+    half = {name: tensor.detach().to("cpu", torch.float16).contiguous() for name, tensor in weights.items()}
+    save_whole(lambda temporary: save_file(half, temporary, metadata), path)
+
+
+class Run:
+    """A training in a folder: checkpoint.pt (everything, to go on from), log lines, an end at Ctrl-C or SIGTERM."""
+
+    def __init__(self, folder, module, optimizer, average, steps, learning_rate):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.module, self.optimizer, self.average = module, optimizer, average
+        self.steps, self.learning_rate = steps, learning_rate
+        self.step, self.taken, self.stopped = 0, 0, False
+        self.losses, self.began, self.reported = [], time.time(), 0
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._stop)
+
+    def _stop(self, *_):
+        self.stopped = True
+
+    @property
+    def checkpoint(self):
+        return self.folder / "checkpoint.pt"
+
+    def resume(self):
+        if not self.checkpoint.exists():
+            return False
+        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        self.module.load_state_dict(state["module"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        device = next(self.module.parameters()).device
+        self.average.weights = {name: tensor.to(device) for name, tensor in state["average"].items()}
+        self.average.steps, self.step, self.taken = state["average_steps"], state["step"], state["taken"]
+        self.reported = self.step
+        print(f"going on after step {self.step}", flush=True)
+        return True
+
+    def save(self):
+        state = {
+            "module": self.module.state_dict(), "optimizer": self.optimizer.state_dict(), "average": self.average.weights,
+            "average_steps": self.average.steps, "step": self.step, "taken": self.taken,
+        }  # fmt: skip
+        save_whole(lambda temporary: torch.save(state, temporary), self.checkpoint)
+
+    def rest(self):
+        """The numbers of the steps that are left, until the end or a signal."""
+        while self.step < self.steps and not self.stopped:
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.learning_rate * cosine_factor(self.step, self.steps)
+            yield self.step
+
+    def finish_step(self, loss, taken, every=100, save_every=500):
+        """Takes the optimizer's step for gradients that are there; reports and saves now and then."""
+        torch.nn.utils.clip_grad_norm_(self.module.parameters(), 1.0)
+        self.optimizer.step()
+        self.average.update(self.module)
+        self.step, self.taken = self.step + 1, taken
+        self.losses.append(loss.detach())
+        if self.step % every == 0:
+            mean = torch.stack(self.losses).mean().item()
+            rate = (self.step - self.reported) / (time.time() - self.began)
+            left = (self.steps - self.step) / rate / 60
+            print(f"step {self.step}/{self.steps}, loss {mean:.4f}, {rate:.2f} steps/s, {left:.0f} min left", flush=True)
+            if not math.isfinite(mean):
+                raise SystemExit("the loss is not finite; the last checkpoint is good: go on with a smaller --lr")
+            self.losses, self.began, self.reported = [], time.time(), self.step
+        if self.step % save_every == 0 or self.step == self.steps or self.stopped:
+            self.save()
