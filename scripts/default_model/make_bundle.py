@@ -1,6 +1,7 @@
-"""Puts trained weights into a bundle. The couplings come from `fmboost train --into`.
+"""Puts trained weights into a bundle, as float16.
 
-  make_bundle.py BUNDLE --autoencoder autoencoder.safetensors [--text-model text_model.safetensors] [--name NAME]
+  make_bundle.py BUNDLE --autoencoder autoencoder.safetensors [--coupling cfm-2x-4x.safetensors --factors 2 4]
+                 [--text-model text_model.safetensors] [--name NAME]
 """
 
 import argparse
@@ -17,6 +18,7 @@ from text_networks import TextModel
 from train_text_model import LENGTH, NULL, PAD
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from fmboost_export.export import write_couplings  # noqa: E402
 from fmboost_export.files import refuse_existing, sha256, whole_folder  # noqa: E402
 from fmboost_export.parts import CHECKED_SIZES, TRACED_SIZE, Part, export_part  # noqa: E402
 
@@ -93,6 +95,9 @@ def main():
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--autoencoder", required=True)
     parser.add_argument("--text-model")
+    parser.add_argument("--coupling", type=Path)
+    parser.add_argument("--factors", type=int, nargs="+", default=[2, 4])
+    parser.add_argument("--flow-steps", type=int, default=2)
     parser.add_argument("--name", default="fmboost default")
     parser.add_argument("--force", action="store_true", help="replace a bundle of this name")
     arguments = parser.parse_args()
@@ -105,6 +110,11 @@ def main():
         if arguments.text_model:
             description |= text_entries(arguments.text_model, folder)
         description["autoencoder"] = autoencoder_entry(arguments.autoencoder, folder)
+        if arguments.coupling:
+            entries = write_couplings(
+                arguments.coupling, arguments.factors, None, LATENT_CHANNELS, torch.float16, folder
+            )
+            description["couplings"] = [{**entry, "steps": arguments.flow_steps} for entry in entries]
         (folder / "bundle.json").write_text(json.dumps(description, indent=1) + "\n")
 
 

@@ -64,7 +64,7 @@ class TimeEmbedding(nn.Module):
     def forward(self, timestep):
         frequency = (self.index.float() * (-math.log(10000) / self.half)).exp()
         angle = timestep.float()[:, None] * frequency[None]
-        return self.mlp(torch.cat([angle.cos(), angle.sin()], 1).to(self.mlp[0].weight.dtype))
+        return self.mlp(torch.cat([angle.cos(), angle.sin()], 1).type_as(self.mlp[0].weight))
 
 
 def zeroed(layer):

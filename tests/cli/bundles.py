@@ -8,6 +8,16 @@ from runner import MODEL
 from safetensors.numpy import load_file, safe_open, save_file
 
 
+# The bundle that enlarges: one inside the default one, or itself.
+OUTER_DESCRIPTION = json.loads((MODEL / "bundle.json").read_text())
+INNER = OUTER_DESCRIPTION.get("boost", "")
+INNER_DESCRIPTION = json.loads((MODEL / INNER / "bundle.json").read_text())
+COUPLINGS = INNER_DESCRIPTION["couplings"]
+CHANNELS, FACTOR = (OUTER_DESCRIPTION["autoencoder"][name] for name in ("latent_channels", "factor"))
+ENLARGING_FACTOR = INNER_DESCRIPTION["autoencoder"]["factor"]
+WEIGHTS = COUPLINGS[0]["file"]
+
+
 class BundleMaker:
     def __init__(self, base):
         self.base = base
@@ -26,18 +36,24 @@ class BundleMaker:
 
     def upscaler(self):
         """What is needed to enlarge, and nothing to draw with."""
-        return self.copy("upscaler", tokenizer=None, text_encoder=None, denoiser=None)
+        folder = self.base / "upscaler"
+        shutil.copytree(MODEL / INNER, folder)
+        self.describe(folder, tokenizer=None, text_encoder=None, denoiser=None)
+        return folder
+
+    def plain(self):
+        """What is needed to draw, and nothing to enlarge with."""
+        return self.copy("plain", couplings=None, boost=None)
 
     def with_weights(self, change):
         """A copy whose coupling has changed tensors, under their right hash."""
-        folder = self.copy("changed")
-        file = folder / "cfm.safetensors"
+        folder = self.upscaler()
+        file = folder / WEIGHTS
         with safe_open(file, framework="numpy") as opened:
             metadata = opened.metadata()
         tensors = load_file(file)
         change(tensors)
         save_file(tensors, file, metadata)
         hash_ = hashlib.sha256(file.read_bytes()).hexdigest()
-        couplings = json.loads((folder / "bundle.json").read_text())["couplings"]
-        self.describe(folder, couplings=[coupling | {"sha256": hash_} for coupling in couplings])
+        self.describe(folder, couplings=[coupling | {"sha256": hash_} for coupling in COUPLINGS])
         return folder

@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+from bundles import INNER, WEIGHTS
 from pictures import ramp
 from runner import MODEL
 
@@ -15,7 +16,7 @@ def test_a_bundle_is_described(fmboost):
     content = json.loads(done.out)
     wanted = json.loads((MODEL / "bundle.json").read_text())
     assert (content["kind"], content["name"], content["license"]) == ("bundle", wanted["name"], wanted["license"])
-    assert [coupling["factor"] for coupling in content["couplings"]] == [2, 4]
+    assert [coupling["factor"] for coupling in content.get("boost", content)["couplings"]] == [2, 4]
     assert content["denoiser"]["native_size"] == wanted["denoiser"]["native_size"]
     assert "sun" in content["tokenizer"]["vocabulary"]
     assert "verified" not in content
@@ -28,7 +29,7 @@ def test_the_default_bundle_is_described_when_nothing_is_named(fmboost):
 
 def test_a_bundle_is_verified(fmboost):
     lines = json.loads(fmboost("inspect", MODEL, "--verify", "--json").out)["verified"]
-    for name in ("denoiser.pt", "text_encoder.pt", "autoencoder_encoder.pt", "cfm.safetensors", "tokenizer/words.json"):
+    for name in ("denoiser.pt", "text_encoder.pt", "autoencoder_encoder.pt", WEIGHTS, "tokenizer/words.json"):
         assert any(name in line for line in lines)
 
 
@@ -49,7 +50,7 @@ def test_verifying_sees_through_a_stamp(fmboost, bundles):
 
 
 def test_weights_are_described(fmboost):
-    content = json.loads(fmboost("inspect", MODEL / "cfm.safetensors", "--json").out)
+    content = json.loads(fmboost("inspect", MODEL / INNER / WEIGHTS, "--json").out)
     assert content["kind"] == "safetensors"
     assert content["tensors"]["out.2.bias"]["shape"] == [16]
     assert content["elements"] > 1e6

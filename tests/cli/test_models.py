@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from bundles import COUPLINGS, INNER, WEIGHTS
 from pictures import pixels, ramp, reduced
 from runner import MODEL, PLACE
 
@@ -18,7 +19,11 @@ def files_of(description):
     return {name for value in description for name in files_of(value)} if isinstance(description, list) else set()
 
 
-FILES = sorted(files_of(json.loads((MODEL / "bundle.json").read_text())))
+def description_of(folder):
+    return json.loads((folder / "bundle.json").read_text())
+
+
+FILES = sorted(files_of(description_of(MODEL)) | {f"{INNER}/{file}" for file in files_of(description_of(MODEL / INNER))})
 
 
 def draw(fmboost, folder, **options):
@@ -64,11 +69,11 @@ def test_a_flipped_bit_is_found_in_every_file(fmboost, bundles, name):
 @pytest.mark.parametrize("content", [None, b"", b"PK"])
 def test_a_missing_empty_or_truncated_file_is_named(fmboost, bundles, content):
     folder = bundles.copy()
-    (folder / "cfm.safetensors").unlink()
+    (folder / INNER / WEIGHTS).unlink()
     if content is not None:
-        (folder / "cfm.safetensors").write_bytes(content)
+        (folder / INNER / WEIGHTS).write_bytes(content)
     for done in (draw(fmboost, folder, code=4), fmboost("inspect", folder, "--verify", code=4)):
-        assert "cfm.safetensors" in done.err
+        assert WEIGHTS in done.err
         assert done.out == ""
 
 
@@ -102,7 +107,7 @@ def test_a_diffusers_folder_is_recognised(fmboost, tmp_path):
 def test_a_bundle_names_nothing_outside_its_folder(fmboost, bundles, name):
     folder = bundles.copy()
     (folder.parent / "outside.pt").write_bytes(b"")
-    part = json.loads((folder / "bundle.json").read_text())["denoiser"]
+    part = description_of(folder)["denoiser"]
     bundles.describe(folder, denoiser=part | {"file": name})
     assert name in draw(fmboost, folder, code=4).err
 
@@ -116,9 +121,8 @@ def test_a_link_out_of_the_folder_is_not_followed(fmboost, bundles):
 
 def test_a_coupling_for_other_latents_is_refused(fmboost, bundles):
     folder = bundles.copy()
-    couplings = json.loads((folder / "bundle.json").read_text())["couplings"]
-    network = couplings[0]["network"] | {"in_channels": 8, "out_channels": 4}
-    bundles.describe(folder, couplings=[couplings[0] | {"network": network}])
+    network = COUPLINGS[0]["network"] | {"in_channels": 8, "out_channels": 4}
+    bundles.describe(folder / INNER, couplings=[COUPLINGS[0] | {"network": network}])
     done = draw(fmboost, folder, code=4)
     assert "16" in done.err
     assert "4" in done.err
@@ -138,7 +142,7 @@ def test_a_tensor_of_another_shape_is_named(fmboost, bundles):
 def test_a_file_that_is_no_program_is_named(fmboost, bundles):
     folder = bundles.copy()
     (folder / "denoiser.pt").write_bytes(b"no program")
-    part = json.loads((folder / "bundle.json").read_text())["denoiser"]
+    part = description_of(folder)["denoiser"]
     bundles.describe(folder, denoiser=part | {"sha256": hashlib.sha256(b"no program").hexdigest()})
     done = draw(fmboost, folder, code=4)
     assert "denoiser.pt" in done.err
@@ -155,7 +159,7 @@ def test_an_upscaler_enlarges_and_does_not_draw(fmboost, bundles):
 
 
 def test_a_model_without_couplings_draws_and_does_not_enlarge(fmboost, bundles):
-    folder = bundles.copy(couplings=None)
+    folder = bundles.plain()
     ramp(20, 10).save(fmboost.folder / "a.png")
     assert "no coupling" in fmboost.upscale("a.png", "-m", folder, code=4).err
     fmboost("generate", "-p", "sun", "-m", folder, "--steps", 1, "-o", "native.png", *PLACE)
@@ -166,7 +170,7 @@ def test_a_model_without_couplings_draws_and_does_not_enlarge(fmboost, bundles):
 
 
 def test_another_bundle_enlarges_what_one_draws(fmboost, bundles):
-    plain = bundles.copy("plain", couplings=None)
+    plain = bundles.plain()
     booster = bundles.upscaler()
     fmboost.generate("-p", "a red sun", "--size", 32, "--guidance", 4, "--steps", 4, "-m", plain, "-o", "low.png")
     fmboost.generate("-p", "a red sun", "--base-size", 32, "--guidance", 4, "--steps", 4, "-m", plain, "--boost-model",

@@ -1,5 +1,6 @@
 """How results are named, and what may be overwritten."""
 
+import json
 import pytest
 from pictures import ramp
 from PIL import Image
@@ -48,7 +49,8 @@ def test_a_prompt_in_a_name_leads_nowhere_else(fmboost):
         "x" * 200: "x" * 80 + ".png",
         "太" * 100: "太" * 26 + ".png",
     }
-    done = fmboost.generate("--prompts", "-", "--size", 8, "-o", "{prompt}.png", stdin="\n".join(names).encode())
+    lines = "\n".join(json.dumps({"prompt": name}) for name in names)  # a plain line that starts with { would be JSON
+    done = fmboost.generate("--prompts", "-", "--size", 8, "-o", "{prompt}.png", stdin=lines.encode())
     assert done.lines == list(names.values())
     assert fmboost.names() == sorted(names.values())
 

@@ -12,8 +12,12 @@ namespace {
 
 using test::compare;
 
-std::shared_ptr<ModelParts> default_parts(torch::ScalarType dtype = torch::kFloat32) {
-  return std::make_shared<ModelParts>(Bundle(FMBOOST_DEFAULT_MODEL), Placement{torch::kCPU, dtype});
+std::shared_ptr<ModelParts> default_parts() {
+  return std::make_shared<ModelParts>(Bundle(FMBOOST_DEFAULT_MODEL), Placement{torch::kCPU, torch::kFloat32});
+}
+
+std::shared_ptr<ModelParts> boosting_parts(torch::ScalarType dtype = torch::kFloat32) {
+  return std::make_shared<ModelParts>(Bundle(boosting_folder(FMBOOST_DEFAULT_MODEL)), Placement{torch::kCPU, dtype});
 }
 
 // Shapes with edges, of the kind that the model was trained on.
@@ -49,7 +53,7 @@ TEST(DefaultModelGenerates, TheSameInABatchAndAlone) {
 
 TEST(DefaultModelUpscales, FaithfullyAndSharperThanBicubic) {
   const Image source = scene(64, 64);
-  const torch::Tensor result = UpscalePipeline(default_parts(), {}).run(source).pixels.unsqueeze(0);
+  const torch::Tensor result = UpscalePipeline(boosting_parts(), {}).run(source).pixels.unsqueeze(0);
   ASSERT_EQ(result.sizes(), at::IntArrayRef({1, 3, 128, 128}));
   const torch::Tensor bicubic = resize_bicubic(source.pixels.unsqueeze(0), 128, 128);
   const double unfaithful = (resize_bicubic(result, 64, 64) - source.pixels).abs().mean().item<double>();
@@ -62,7 +66,7 @@ TEST(DefaultModelUpscales, FaithfullyAndSharperThanBicubic) {
 TEST(DefaultModelUpscales, AlikeInTilesAndAtOnce) {
   const Image source = scene(96, 128);
   const auto run = [&](const TileOptions& tiles) {
-    return UpscalePipeline(default_parts(), {.tiles = tiles}).run(source).pixels;
+    return UpscalePipeline(boosting_parts(), {.tiles = tiles}).run(source).pixels;
   };
   const torch::Tensor whole = run({.automatic = false});
   const torch::Tensor tiled = run({.automatic = false, .size = 128, .overlap = 64});
@@ -74,8 +78,8 @@ TEST(DefaultModelUpscales, AlikeInTilesAndAtOnce) {
 
 TEST(DefaultModelUpscales, AlikeInBfloat16) {
   const Image source = scene(48, 48);
-  const torch::Tensor exact = UpscalePipeline(default_parts(), {}).run(source).pixels;
-  const torch::Tensor coarse = UpscalePipeline(default_parts(torch::kBFloat16), {}).run(source).pixels;
+  const torch::Tensor exact = UpscalePipeline(boosting_parts(), {}).run(source).pixels;
+  const torch::Tensor coarse = UpscalePipeline(boosting_parts(torch::kBFloat16), {}).run(source).pixels;
   const double difference = (coarse - exact).abs().mean().item<double>();
   EXPECT_GT(difference, 0);
   EXPECT_LT(difference, 0.02);

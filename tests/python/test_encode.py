@@ -14,7 +14,7 @@ import skimage.data
 import torch
 import webdataset
 from PIL import Image
-from shards import DEFAULT_MODEL, PlainEncoder, array_bytes, read_shard, read_shards, shard_names, write_shard
+from shards import DEFAULT_MODEL, FACTOR, PlainEncoder, array_bytes, read_shard, read_shards, shard_names, write_shard
 
 SIZES = ("--low", 64, "--high", 128)
 LATENT_ERROR = 1e-4  # of the largest value
@@ -90,8 +90,9 @@ def test_shards_hold_what_plain_pytorch_computes(encode, photos, tmp_path, coupl
         assert latent.std() > 0.1, "the latent is too even to show an error"
         assert_close(sample["latent.npy"], latent)
         assert_close(sample["latent_lowres.npy"], context)
-        assert sample["latent.npy"].shape == (16, 16, 16)
-        assert sample["latent_lowres.npy"].shape == ((16, 16, 16) if coupling == "psu" else (16, 8, 8))
+        assert sample["latent.npy"].shape == (16, 128 // FACTOR, 128 // FACTOR)
+        side = (128 if coupling == "psu" else 64) // FACTOR
+        assert sample["latent_lowres.npy"].shape == (16, side, side)
 
 
 def test_half_precision_is_stored_unless_asked_otherwise(encode, photos, tmp_path):
@@ -304,7 +305,7 @@ def test_wrong_use_is_explained(encode, photos, tmp_path):
         (2, "no pictures in", (tmp_path / "empty", *SIZES)),
         (2, "not a folder", (photos / "astronaut.png", *SIZES)),
         (2, "whole multiple", (photos, "--low", 64, "--high", 100)),
-        (2, "multiple of 8", (photos, "--low", 33, "--high", 66)),
+        (2, f"multiple of {FACTOR}", (photos, "--low", 33, "--high", 66)),
         (2, "random or in the center", (photos, *SIZES, "--crop", "left")),
         (2, "--crops", (photos, *SIZES, "--crop-s", 2)),
         (1, "seed was 42 and is 43", (photos, *SIZES, "--seed", 43)),

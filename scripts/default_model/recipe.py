@@ -1,0 +1,119 @@
+"""Makes the default model from nothing: draws pictures, trains every part on them, and puts the bundle together.
+
+  recipe.py RUN_FOLDER [--tiny] [--until STAGE]
+
+A stage whose result is there is not done again, one that was stopped goes on where it was. `fmboost` and `fmboost-draw` must
+have been built (scripts/test does). --tiny makes a useless model in minutes, to try the recipe out.
+"""
+
+import argparse
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+from drawn_pictures import DRAW
+
+HERE = Path(__file__).resolve().parent
+FMBOOST = DRAW.with_name("fmboost")
+
+
+@dataclasses.dataclass
+class Sizes:
+    autoencoder_steps: int = 5000
+    leaves: int = 900  # drawn pictures for the couplings, 512x512
+    landscapes: int = 150
+    crops: tuple = (8, 4)  # squares of each, for 2x and for 4x
+    coupling_steps: int = 4000
+    scenes: int = 20000  # drawn landscapes for the text model, 128x128
+    text_steps: int = 60000
+
+
+TINY = Sizes(autoencoder_steps=60, leaves=6, landscapes=2, crops=(4, 2), coupling_steps=30, scenes=64, text_steps=20)
+
+
+class Recipe:
+    def __init__(self, folder, sizes, threads, tiny):
+        self.folder, self.sizes, self.threads, self.tiny = folder, sizes, threads, tiny
+        self.autoencoder = folder / "autoencoder" / "autoencoder.safetensors"
+        self.coupling = folder / "coupling" / "cfm-2x-4x.safetensors"
+        self.text_model = folder / "text" / "text_model.safetensors"
+        self.latent_bundle = folder / "latent-bundle"  # the autoencoder alone, for encode and train
+
+    def run(self, *command):
+        print("+", *command, flush=True)
+        subprocess.run(list(map(str, command)), check=True)
+
+    def script(self, name, *arguments):
+        self.run(sys.executable, HERE / name, *arguments)
+
+    def train(self, name, *arguments):
+        self.script(name, *arguments, *(["--threads", self.threads] if self.threads else []))
+
+    def stages(self):
+        return {
+            "autoencoder": (self.train_autoencoder, self.autoencoder),
+            "pictures": (self.draw_pictures, self.folder / "held-out" / "done"),
+            "encode": (self.encode, self.folder / "held-out-shards" / "dataset.json"),
+            "coupling": (self.train_coupling, self.coupling),
+            "text": (self.train_text_model, self.text_model),
+            "bundle": (self.make_bundle, self.folder / "bundle" / "bundle.json"),
+        }
+
+    def train_autoencoder(self):
+        self.train("train_autoencoder.py", self.autoencoder.parent, "--steps", self.sizes.autoencoder_steps)
+
+    def draw_pictures(self):
+        for kind, count in (("leaves", self.sizes.leaves), ("landscapes", self.sizes.landscapes)):
+            self.run(DRAW, kind, "--size", 512, "--count", count, "-o", self.folder / "pictures")
+        held_out = 4 if self.tiny else 16
+        self.run(DRAW, "leaves", "--size", 256, "--count", held_out, "--seed", 0, "-o", self.folder / "held-out")
+        (self.folder / "held-out" / "done").touch()
+
+    def encode(self):
+        self.script("make_bundle.py", self.latent_bundle, "--autoencoder", self.autoencoder, "--force")
+        for low, crops in zip((64, 32), self.sizes.crops, strict=True):
+            self.run(FMBOOST, "encode", self.folder / "pictures", "-m", self.latent_bundle, "-o", self.folder / f"shards-{low}",
+                     "--low", low, "--high", 128, "--crops", crops, "--seed", low, "--reduce", "bicubic",
+                     "--batch-size", 16)  # fmt: skip
+        self.run(FMBOOST, "encode", self.folder / "held-out", "-m", self.latent_bundle, "-o", self.folder / "held-out-shards",
+                 "--low", 64, "--high", 128, "--reduce", "bicubic", "--keep-images")  # fmt: skip
+
+    def train_coupling(self):
+        run, steps = self.coupling.parent, self.sizes.coupling_steps
+        self.run(FMBOOST, "train", "--config", HERE / "coupling.toml", "--data", self.folder / "shards-64",
+                 self.folder / "shards-32", "--val-data", self.folder / "held-out-shards", "-m", self.latent_bundle,
+                 "-o", run, "--steps", steps, "--validate-every", steps,
+                 *(["--threads", self.threads] if self.threads else []),
+                 *(["--resume"] if any(run.glob("checkpoints/step-*")) else ["--force"]))  # fmt: skip
+
+    def train_text_model(self):
+        latents = self.folder / "text-latents"
+        self.train("draw_latents.py", self.autoencoder, latents, "--count", self.sizes.scenes)
+        self.train("train_text_model.py", latents, self.text_model.parent, "--steps", self.sizes.text_steps)
+
+    def make_bundle(self):
+        self.script("make_bundle.py", self.folder / "bundle", "--autoencoder", self.autoencoder, "--coupling", self.coupling,
+                    "--text-model", self.text_model, "--force")  # fmt: skip
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--until", help="the last stage to do: autoencoder, pictures, encode, coupling, text or bundle")
+    parser.add_argument("--threads", type=int, help="of every training")
+    arguments = parser.parse_args()
+    recipe = Recipe(arguments.folder, TINY if arguments.tiny else Sizes(), arguments.threads, arguments.tiny)
+    if arguments.until not in (None, *recipe.stages()):
+        parser.error(f"there is no stage '{arguments.until}'")
+    for name, (work, result) in recipe.stages().items():
+        print(f"{name}: {'is there' if result.exists() else 'begins'}", flush=True)
+        if not result.exists():
+            work()
+        if name == arguments.until:
+            break
+
+
+if __name__ == "__main__":
+    main()
