@@ -1,8 +1,9 @@
+#include "fmboost/nn/cfm_unet_options.h"
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
-#include "fmboost/nn/cfm_unet_options.h"
 
 namespace fmboost {
 namespace {

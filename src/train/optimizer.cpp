@@ -103,8 +103,8 @@ void Adam::step_fused(const std::vector<torch::Tensor>& gradients, double lr) {
   step_count_.fill_(static_cast<double>(steps_));
   const std::vector<torch::Tensor> counts(parameters_.size(), step_count_);
   const auto call = [&](auto kernel) {
-    kernel(parameters_, gradients, first_, second_, /*max_exp_avg_sqs=*/at::TensorList(), counts, lr, options_.beta1, options_.beta2,
-           options_.weight_decay, options_.eps, /*amsgrad=*/false, /*maximize=*/false);
+    kernel(parameters_, gradients, first_, second_, /*max_exp_avg_sqs=*/at::TensorList(), counts, lr, options_.beta1,
+           options_.beta2, options_.weight_decay, options_.eps, /*amsgrad=*/false, /*maximize=*/false);
   };
   if (options_.method == "adamw") {
     call([](auto&&... arguments) { at::_fused_adamw_(arguments...); });

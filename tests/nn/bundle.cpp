@@ -218,7 +218,8 @@ TEST(BoostingFolder, NamesWhatIsWrongWithTheOneInside) {
 
 TEST(DefaultModel, LoadsAndVerifies) {
   const Bundle bundle(FMBOOST_DEFAULT_MODEL);
-  EXPECT_EQ(bundle.verify().size(), (5U + 1U + 4U) + (3U + 2U + 2U));  // the bundle that draws, and the one that enlarges
+  EXPECT_EQ(bundle.verify().size(),
+            (5U + 1U + 4U) + (3U + 2U + 2U));  // the bundle that draws, and the one that enlarges
   const auto tokenizer = bundle.load_tokenizer();
   const auto ids = torch::tensor(tokenizer->encode("red flowers, blue sky").ids, torch::kInt64).unsqueeze(0);
   const torch::Tensor text = bundle.load_text_encoder({})->encode(ids);

@@ -306,10 +306,10 @@ def test_training_beats_bicubic_on_shapes(train, fmboost, toy, tmp_path):
     train(tmp_path / "run", "--val-data", tmp_path / "held-out", *RECIPE, "--validate-every", 400, "--steps", 400,
           "--checkpoint-every", 0, "--log-every", 50, "--into", tmp_path / "bundle", data=tmp_path / "shapes")  # fmt: skip
     last = metrics(tmp_path / "run")[-1]
-    assert last["validation/psnr"] > last["validation/start_psnr"] + 1.2
+    assert last["validation/psnr"] > last["validation/start_psnr"] + 3.5
 
     def enlarge(small, big):
         fmboost("upscale", small, "-m", tmp_path / "bundle", "-o", big, "--force")
 
     ours, bicubic = enlarged_psnr(enlarge, tmp_path)
-    assert ours > bicubic + 0.5
+    assert ours > bicubic + 2.5

@@ -19,8 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-/// A copy of what enlarges in the default model, whose latents have 16 channels and which has couplings of factors 2 and 4, and a small
-/// coupling's file for it.
+/// A copy of what enlarges in the default model, whose latents have 16 channels and which has couplings of factors 2
+/// and 4, and a small coupling's file for it.
 class BundleCouplingTest : public testing::Test {
  protected:
   BundleCouplingTest() {

@@ -1,13 +1,13 @@
-#include <ATen/Parallel.h>
-#include <torch/cuda.h>
+#include "command.h"
+#include "common_options.h"
 
+#include <ATen/Parallel.h>
 #include <fstream>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <torch/cuda.h>
 
-#include "command.h"
-#include "common_options.h"
 #include "fmboost/core/memory_probe.h"
 #include "fmboost/core/placement.h"
 

@@ -1,17 +1,18 @@
+#include "command.h"
+#include "common_options.h"
+#include "inspect_shards.h"
+
 #include <cstdio>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "command.h"
-#include "common_options.h"
 #include "fmboost/core/error.h"
 #include "fmboost/core/files.h"
 #include "fmboost/core/memory_probe.h"
 #include "fmboost/core/safetensors.h"
 #include "fmboost/image/decode.h"
 #include "fmboost/nn/bundle.h"
-#include "inspect_shards.h"
 
 namespace fmboost::tool {
 namespace {
@@ -21,8 +22,9 @@ using nlohmann::json;
 
 json describe_bundle(const Bundle& bundle) {
   const Manifest& manifest = bundle.manifest();
-  json result = {{"kind", "bundle"},          {"path", bundle.folder().string()}, {"name", manifest.name},
-                 {"license", manifest.license}, {"source", manifest.source},        {"hash", bundle.hash()}};
+  json result = {{"kind", "bundle"},          {"path", bundle.folder().string()},
+                 {"name", manifest.name},     {"license", manifest.license},
+                 {"source", manifest.source}, {"hash", bundle.hash()}};
   if (manifest.denoiser) {
     const DenoiserEntry& d = *manifest.denoiser;
     result["denoiser"] = {{"prediction", d.prediction == Prediction::v ? "v_prediction" : "epsilon"},
@@ -41,8 +43,8 @@ json describe_bundle(const Bundle& bundle) {
   }
   if (manifest.autoencoder) {
     const AutoencoderEntry& a = *manifest.autoencoder;
-    result["autoencoder"] = {{"factor", a.factor}, {"latent_channels", a.latent_channels}, {"scale", a.scale},
-                             {"shift", a.shift}};
+    result["autoencoder"] = {
+        {"factor", a.factor}, {"latent_channels", a.latent_channels}, {"scale", a.scale}, {"shift", a.shift}};
   }
   if (!manifest.boost.empty()) {
     result["boost"] = describe_bundle(Bundle(boosting_folder(bundle.folder())));
@@ -71,8 +73,11 @@ json describe_weights(const fs::path& file) {
     tensors[name] = {{"dtype", c10::toString(entry.dtype)}, {"shape", entry.shape}};
     elements += c10::multiply_integers(entry.shape);
   }
-  return {{"kind", "safetensors"}, {"path", file.string()},  {"tensors", tensors},
-          {"elements", elements},  {"metadata", weights.metadata()}};
+  return {{"kind", "safetensors"},
+          {"path", file.string()},
+          {"tensors", tensors},
+          {"elements", elements},
+          {"metadata", weights.metadata()}};
 }
 
 json describe_picture(const fs::path& file) {
@@ -93,8 +98,7 @@ json describe_picture(const fs::path& file) {
 }
 
 std::string plain_text(const json& value) {
-  return value.is_string() ? value.get<std::string>()
-                           : value.dump(-1, ' ', false, json::error_handler_t::replace);
+  return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 // Nested objects are indented, lists of plain values stand on one line.
@@ -152,11 +156,13 @@ int run_inspect(const InspectFlags& flags) {
 
 std::function<int()> add_inspect(CLI::App& app) {
   auto flags = std::make_shared<InspectFlags>();
-  app.add_option("path", flags->path,
-                 "A bundle, a .safetensors file, a picture, or shards of latents (default: $FMBOOST_MODEL, else the bundled "
-                 "model)");
-  app.add_flag("--verify", flags->verify,
-               "Check every hash, program and tensor of a bundle, without running anything; read every latent of shards");
+  app.add_option(
+      "path", flags->path,
+      "A bundle, a .safetensors file, a picture, or shards of latents (default: $FMBOOST_MODEL, else the bundled "
+      "model)");
+  app.add_flag(
+      "--verify", flags->verify,
+      "Check every hash, program and tensor of a bundle, without running anything; read every latent of shards");
   app.add_flag("--json", flags->run.json, "One JSON line on stdout");
   add_verbosity_options(app, flags->run);
   return [flags] { return run_inspect(*flags); };

@@ -67,7 +67,9 @@ bool replace_number(std::string& text, std::size_t index) {
   return true;
 }
 
-bool is_folder(const std::string& output) { return output.back() == '/' || fs::is_directory(output); }
+bool is_folder(const std::string& output) {
+  return output.back() == '/' || fs::is_directory(output);
+}
 
 bool is_pattern(const std::string& output) {
   std::string copy = output;

@@ -9,19 +9,19 @@ namespace fmboost::tool {
 
 /// What stands for one picture in an output name.
 struct NameFields {
-  std::size_t index = 0;    ///< {index}, %d
-  std::string seed;         ///< {seed}
-  std::string prompt;       ///< {prompt}, made safe for file names
-  std::string name;         ///< {name}: the source's name without its suffix
-  std::string default_name; ///< the file's name where only a folder, or nothing, is given
+  std::size_t index = 0;     ///< {index}, %d
+  std::string seed;          ///< {seed}
+  std::string prompt;        ///< {prompt}, made safe for file names
+  std::string name;          ///< {name}: the source's name without its suffix
+  std::string default_name;  ///< the file's name where only a folder, or nothing, is given
 };
 
 /// Writes to stdout when the output is "-".
 inline constexpr const char* kStdout = "-";
 
-/// One file a picture. `output` is empty (the working folder), a folder (it exists or ends in /), a pattern, a file name
-/// (one picture only) or "-" (one picture only). Throws UsageError for an unknown suffix, a single name for several
-/// pictures, or two pictures of the same name.
+/// One file a picture. `output` is empty (the working folder), a folder (it exists or ends in /), a pattern, a file
+/// name (one picture only) or "-" (one picture only). Throws UsageError for an unknown suffix, a single name for
+/// several pictures, or two pictures of the same name.
 std::vector<std::filesystem::path> plan_outputs(const std::string& output, const std::vector<NameFields>& pictures);
 
 }  // namespace fmboost::tool

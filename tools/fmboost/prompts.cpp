@@ -1,5 +1,7 @@
 #include "prompts.h"
 
+#include "recipe.h"
+
 #include <charconv>
 #include <iostream>
 #include <iterator>
@@ -8,7 +10,6 @@
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/files.h"
-#include "recipe.h"
 
 namespace fmboost::tool {
 namespace {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include "common_options.h"
+#include "progress_bar.h"
+
 #include <CLI/CLI.hpp>
 #include <exception>
 #include <filesystem>
@@ -7,9 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "common_options.h"
 #include "fmboost/image/image.h"
-#include "progress_bar.h"
 
 namespace fmboost::tool {
 

@@ -10,7 +10,8 @@ namespace {
 
 nlohmann::json to_json(const TrainingRunResult& result) {
   nlohmann::json line = {{"output", result.weights.string()}, {"steps", result.steps}, {"error", nullptr}};
-  line["bundle_file"] = result.bundle_weights.empty() ? nlohmann::json() : nlohmann::json(result.bundle_weights.string());
+  line["bundle_file"] =
+      result.bundle_weights.empty() ? nlohmann::json() : nlohmann::json(result.bundle_weights.string());
   line["best_step"] = result.best ? nlohmann::json(result.best->step) : nlohmann::json();
   line["best_psnr"] = result.best ? nlohmann::json(result.best->psnr) : nlohmann::json();
   return line;

@@ -12,9 +12,9 @@ namespace fmboost {
 void check_coupling_fits(const std::filesystem::path& bundle, const CouplingEntry& coupling, bool replace);
 
 /// Copies a coupling's weights into the bundle, as cfm-<factor>x.safetensors or a name with its hash where that is
-/// taken (the file of another factor, where its weights are the same), and writes its entry into bundle.json, in place of those of the same factor. bundle.json changes in one step,
-/// after the weights are there; a file that no entry names any more is removed. `coupling.weights` is filled in.
-/// Returns the file's path inside the bundle.
+/// taken (the file of another factor, where its weights are the same), and writes its entry into bundle.json, in place
+/// of those of the same factor. bundle.json changes in one step, after the weights are there; a file that no entry
+/// names any more is removed. `coupling.weights` is filled in. Returns the file's path inside the bundle.
 std::filesystem::path add_coupling(const std::filesystem::path& bundle, const std::filesystem::path& weights,
                                    const CouplingEntry& coupling, bool replace);
 

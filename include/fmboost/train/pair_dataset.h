@@ -11,9 +11,9 @@ namespace fmboost {
 /// One sample that a coupling is trained on: the latent of the picture and what the low-resolution one gives of it.
 /// Both are scaled, (latent - shift) * scale, float32 on the CPU.
 struct LatentPair {
-  std::string key;         ///< names the sample in messages
-  torch::Tensor latent;    ///< x1: (C, H, W)
-  torch::Tensor context;   ///< (C, H, W) for pixel-space upsampling, (C, h, w) with H = factor h for latent-space
+  std::string key;        ///< names the sample in messages
+  torch::Tensor latent;   ///< x1: (C, H, W)
+  torch::Tensor context;  ///< (C, H, W) for pixel-space upsampling, (C, h, w) with H = factor h for latent-space
 };
 
 /// Pairs by number. Implementations are safe to call from several threads at once.
