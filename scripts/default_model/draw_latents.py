@@ -1,6 +1,6 @@
 """Draws landscapes and encodes them: what the text model is trained on.
 
-  draw_latents.py autoencoder.safetensors FOLDER [--count 20000]
+  draw_latents.py AUTOENCODER FOLDER [--count 20000]     (a file of train_autoencoder.py, or a bundle: models/default/boost)
 
 FOLDER gets latents.npy (count, C, 32, 32) float16, not scaled, and captions.jsonl; a run that was stopped goes on.
 """
@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from drawn_pictures import DRAW, FIRST_SEED
-from networks import FACTOR, LATENT_CHANNELS, Autoencoder
-from safetensors.torch import load_file
+from networks import FACTOR, LATENT_CHANNELS, load_autoencoder
 
 SIDE = 128  # the text model's native size
 BATCH = 32
@@ -67,9 +66,7 @@ def main():
         torch.set_num_threads(arguments.threads)
     folder = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
-    model = Autoencoder().eval()
-    model.load_state_dict(load_file(arguments.autoencoder))
-    encoder = model.encoder.to(arguments.device)
+    encoder = load_autoencoder(arguments.autoencoder)[0].eval().encoder.to(arguments.device)
     latents = open_latents(folder, arguments.count)
     captions = folder / "captions.jsonl"
     done = len(captions.read_text().splitlines()) if captions.exists() else 0

@@ -1,6 +1,6 @@
 """Puts trained weights into a bundle, as float16.
 
-  make_bundle.py BUNDLE --autoencoder autoencoder.safetensors [--coupling cfm-2x-4x.safetensors --factors 2 4]
+  make_bundle.py BUNDLE --autoencoder AUTOENCODER [--coupling cfm-2x-4x.safetensors --factors 2 4]
                  [--text-model text_model.safetensors] [--name NAME]
 """
 
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import torch
-from networks import FACTOR, LATENT_CHANNELS, Autoencoder
+from networks import FACTOR, LATENT_CHANNELS, load_autoencoder
 from safetensors import safe_open
 from safetensors.torch import load_file
 from text_networks import TextModel
@@ -40,17 +40,15 @@ def part(file, module, make, traced, checked):
 
 
 def autoencoder_entry(path, folder):
-    model = Autoencoder()
-    model.load_state_dict(load_file(path))
+    model, mean, deviation = load_autoencoder(path)
     pixels = lambda b, h, w: random_inputs((b, 3, FACTOR * h, FACTOR * w))  # noqa: E731
     latent = lambda b, h, w: random_inputs((b, LATENT_CHANNELS, h, w))  # noqa: E731
     sizes = (TRACED_SIZE, CHECKED_SIZES)
     encoder, _ = export_part(part("autoencoder_encoder.pt", model.encoder, pixels, *sizes), folder, print)
     decoder, _ = export_part(part("autoencoder_decoder.pt", model.decoder, latent, *sizes), folder, print)
-    metadata = metadata_of(path)
     return {
         "encoder": encoder, "decoder": decoder, "factor": FACTOR, "latent_channels": LATENT_CHANNELS,
-        "scale": 1 / float(metadata["latent_deviation"]), "shift": float(metadata["latent_mean"]),
+        "scale": 1 / deviation, "shift": mean,
     }  # fmt: skip
 
 

@@ -3,7 +3,11 @@
 Tensors are (B, C, H, W); pictures are RGB in [-1, 1]. Sizes of pictures are multiples of 4.
 """
 
+import json
+from pathlib import Path
+
 import torch
+from safetensors import safe_open
 from torch import nn
 from torch.nn import functional as F
 
@@ -60,3 +64,19 @@ class Autoencoder(nn.Module):
         latent_channels = options.get("latent_channels", LATENT_CHANNELS)
         self.encoder = Encoder(latent_channels)
         self.decoder = Decoder(latent_channels, **{k: v for k, v in options.items() if k != "latent_channels"})
+
+
+def load_autoencoder(path):
+    """Returns the autoencoder, and its latents' mean and deviation: from train_autoencoder.py's file, or from a bundle that
+    make_bundle.py made, so that work can go on from what is published."""
+    path, model = Path(path), Autoencoder()
+    if path.is_dir():
+        entry = json.loads((path / "bundle.json").read_text())["autoencoder"]
+        for half in ("encoder", "decoder"):
+            program = torch.jit.load(str(path / entry[half]["file"]), map_location="cpu")
+            getattr(model, half).load_state_dict(program.state_dict())
+        return model, entry["shift"], 1 / entry["scale"]
+    with safe_open(path, framework="pt") as file:
+        model.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        metadata = file.metadata()
+    return model, float(metadata["latent_mean"]), float(metadata["latent_deviation"])

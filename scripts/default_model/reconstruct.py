@@ -1,6 +1,6 @@
 """Encodes and decodes pictures with the autoencoder, so that `fmboost eval --pairs` can say what it loses.
 
-  reconstruct.py autoencoder.safetensors FOLDER -o RECONSTRUCTED
+  reconstruct.py AUTOENCODER FOLDER -o RECONSTRUCTED          (a file of train_autoencoder.py, or a bundle: models/default/boost)
   fmboost eval --pairs RECONSTRUCTED FOLDER
 """
 
@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from networks import FACTOR, Autoencoder
+from networks import FACTOR, load_autoencoder
 from PIL import Image
-from safetensors.torch import load_file
 from torch.nn import functional as F
 
 MARGIN = 4 * FACTOR  # of reflection around the picture, as fmboost has it: zero padding shows at borders
@@ -29,12 +28,11 @@ def reconstruct(model, picture):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("weights")
+    parser.add_argument("autoencoder", help="of train_autoencoder.py, or a bundle")
     parser.add_argument("pictures", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments = parser.parse_args()
-    model = Autoencoder().eval()
-    model.load_state_dict(load_file(arguments.weights))
+    model = load_autoencoder(arguments.autoencoder)[0].eval()
     arguments.output.mkdir(parents=True, exist_ok=True)
     for path in sorted(arguments.pictures.glob("*.png")):
         reconstruct(model, Image.open(path)).save(arguments.output / path.name)

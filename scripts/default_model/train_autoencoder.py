@@ -1,6 +1,6 @@
 """Trains the autoencoder of the default model on pictures that fmboost-draw makes.
 
-  train_autoencoder.py RUN_FOLDER [--steps N] [--init autoencoder.safetensors]
+  train_autoencoder.py RUN_FOLDER [--steps N] [--init AUTOENCODER]
 
 Writes RUN_FOLDER/autoencoder.safetensors: averaged weights, float16, and the latents' mean and deviation. The same command
 goes on with a training that was stopped.
@@ -10,8 +10,7 @@ import argparse
 
 import torch
 from drawn_pictures import PictureMix
-from networks import Autoencoder
-from safetensors.torch import load_file
+from networks import Autoencoder, load_autoencoder
 from torch.nn import functional as F
 from training import Average, Run, save_half
 
@@ -63,7 +62,7 @@ def main():
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--side", type=int, default=96, help="of the pictures, a multiple of 4")
     parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--init", help="weights to start from")
+    parser.add_argument("--init", help="what to start from: a file of this script, or a bundle")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--landscapes", type=float, default=0.2, help="their share of the pictures")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -73,9 +72,8 @@ def main():
         torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
 
-    model = Autoencoder().to(arguments.device, memory_format=torch.channels_last)
-    if arguments.init:
-        model.load_state_dict(load_file(arguments.init))
+    model = load_autoencoder(arguments.init)[0] if arguments.init else Autoencoder()
+    model = model.to(arguments.device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=1e-4)
     run = Run(arguments.folder, model, optimizer, Average(model, 0.999), arguments.steps, arguments.lr)
     run.resume()

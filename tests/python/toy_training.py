@@ -68,7 +68,7 @@ def psnr(a, b):
 
 
 NETWORK = ("--model-channels", 32, "--channel-mult", 1, 2, "--num-res-blocks", 1, "--attention-resolutions", 64)
-# Steps and rates are the caller's: a test takes 400 steps, the run that docs/training.md tells of 6000.
+# Steps and rates are the caller's: a test takes 400 steps, the run that docs/training.md tells of 4000.
 RECIPE = ("--low", 16, "--high", 32, "--batch-size", 8, "--lr", 2e-3, "--lr-schedule", "cosine",
           "--warmup", 20, "--ema-update-after-step", 100, "--ema-beta", 0.99, "--noising-step", 0, "--sigma-min", 0.1, "--precision", "float32",
           "--val-steps", 4, "--val-solver", "euler", "--back-project", 0)  # fmt: skip
@@ -91,7 +91,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("fmboost")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=4000)
     arguments = parser.parse_args()
     folder, tool = arguments.folder, arguments.fmboost
     bundle = write_identity_bundle(folder / "bundle")
