@@ -28,6 +28,7 @@ class Opener {
 
   std::shared_ptr<const PairDataset> open(const std::vector<fs::path>& paths) {
     std::vector<std::shared_ptr<const PairDataset>> parts;
+    parts.reserve(paths.size());
     for (const auto& path : paths) {
       parts.push_back(open(path));
     }
