@@ -1,6 +1,7 @@
 """How results are named, and what may be overwritten."""
 
 import json
+
 import pytest
 from pictures import ramp
 from PIL import Image
