@@ -31,6 +31,17 @@ function(fmboost_layer name)
   fmboost_share_precompiled_header(${target})
 endfunction()
 
+# fmboost_pytest(NAME TIMEOUT ENVIRONMENT...): the Python tests of the folder. FMBOOST_PYTHON is a Python with the packages
+# that scripts/test installs.
+function(fmboost_pytest name timeout)
+  if(FMBOOST_PYTHON)
+    add_test(NAME ${name} COMMAND ${FMBOOST_PYTHON} -m pytest -q ${CMAKE_CURRENT_SOURCE_DIR})
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${timeout} ENVIRONMENT "${ARGN};PYTHONDONTWRITEBYTECODE=1")
+  else()
+    message(STATUS "FMBOOST_PYTHON is not set: the Python tests '${name}' are left out (scripts/test sets it)")
+  endif()
+endfunction()
+
 function(fmboost_share_precompiled_header target)
   if(target STREQUAL "fmboost_core")
     # No more than tensors: every file pays for the templates that a larger header leaves to be instantiated.

@@ -8,12 +8,11 @@ FOLDER gets latents.npy (count, C, 32, 32) float16, not scaled, and captions.jso
 import argparse
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import torch
-from drawn_pictures import DRAW, FIRST_SEED
+from drawn_pictures import FIRST_SEED, read_picture, start_drawing
 from networks import FACTOR, LATENT_CHANNELS, load_autoencoder
 
 SIDE = 128  # the text model's native size
@@ -23,19 +22,16 @@ BATCH = 32
 class CaptionedPictures:
     """Landscapes from a seed on, as ((side, side, 3) uint8, {"seed", "caption", "scene"})."""
 
-    def __init__(self, seed, count, side=SIDE, draw=DRAW, threads=1):
+    def __init__(self, seed, count, side=SIDE):
         read, write = os.pipe()
-        command = [draw, "landscapes", "--size", side, "--count", count, "--seed", seed, "--threads", threads]
-        command += ["--raw", "-", "--captions", f"/dev/fd/{write}"]
+        captions = ("--captions", f"/dev/fd/{write}")
         self.side = side
-        self.process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, pass_fds=[write])
+        self.process = start_drawing("landscapes", side, seed, *captions, count=count, pass_fds=[write])
         os.close(write)
         self.captions = os.fdopen(read)
 
     def __iter__(self):
-        size = self.side * self.side * 3
-        while len(data := self.process.stdout.read(size)) == size:
-            picture = np.frombuffer(data, np.uint8).reshape(self.side, self.side, 3)
+        while (picture := read_picture(self.process, self.side)) is not None:
             yield picture, json.loads(self.captions.readline())
         if self.process.wait() != 0:
             raise RuntimeError(f"fmboost-draw ended with {self.process.returncode}")

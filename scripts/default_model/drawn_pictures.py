@@ -1,5 +1,6 @@
 """Pictures of fmboost-draw as batches for training, drawn while they are needed."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -7,10 +8,21 @@ import numpy as np
 import torch
 
 ROOT = Path(__file__).resolve().parents[2]
-import os
-
 DRAW = Path(os.environ.get("FMBOOST_DRAW", ROOT / "build" / "release" / "bin" / "fmboost-draw"))
 FIRST_SEED = 100_000  # those below are held out for validation
+
+
+def start_drawing(kind, side, seed, *arguments, count=0, draw=DRAW, threads=1, **options):
+    """fmboost-draw as a process that writes `count` pictures (0: without end) to its stdout."""
+    command = [draw, kind, "--size", side, "--count", count, "--seed", seed, "--threads", threads, "--raw", "-", *arguments]
+    return subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, **options)
+
+
+def read_picture(process, side):
+    """The next picture, (side, side, 3) uint8, or None when there are no more."""
+    size = side * side * 3
+    data = process.stdout.read(size)
+    return np.frombuffer(data, np.uint8).reshape(side, side, 3) if len(data) == size else None
 
 
 class DrawnCrops:
@@ -23,17 +35,15 @@ class DrawnCrops:
 
     def __init__(self, kind, side, skip=0, first_seed=FIRST_SEED, draw=DRAW, threads=1):
         crops = self.CROPS if kind == "leaves" else 1
-        command = [draw, kind, "--size", side, "--count", 0, "--raw", "-", "--threads", threads]
-        command += ["--seed", first_seed + skip // crops]
-        command += ["--crops", crops] if kind == "leaves" else []
+        cut = ("--crops", crops) if kind == "leaves" else ()
         self.side = side
-        self.process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE)
+        self.process = start_drawing(kind, side, first_seed + skip // crops, *cut, draw=draw, threads=threads)
 
     def __next__(self):
-        data = self.process.stdout.read(self.side * self.side * 3)
-        if len(data) < self.side * self.side * 3:
+        picture = read_picture(self.process, self.side)
+        if picture is None:
             raise RuntimeError(f"fmboost-draw ended with {self.process.wait()}")
-        return np.frombuffer(data, np.uint8).reshape(self.side, self.side, 3)
+        return picture
 
     def close(self):
         self.process.stdout.close()

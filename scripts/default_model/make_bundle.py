@@ -23,11 +23,6 @@ from fmboost_export.files import refuse_existing, sha256, whole_folder  # noqa: 
 from fmboost_export.parts import CHECKED_SIZES, TRACED_SIZE, Part, export_part  # noqa: E402
 
 
-def metadata_of(path):
-    with safe_open(path, framework="pt") as file:
-        return file.metadata()
-
-
 def random_inputs(*shapes):
     generator = torch.Generator().manual_seed(len(shapes))
     return tuple(torch.randn(shape, generator=generator) for shape in shapes)
@@ -53,9 +48,11 @@ def autoencoder_entry(path, folder):
 
 
 def text_entries(path, folder):
-    words = json.loads(metadata_of(path)["words"])
+    with safe_open(path, framework="pt") as file:
+        words = json.loads(file.metadata()["words"])
     model = TextModel(len(words))
     model.load_state_dict(load_file(path))
+    text_width = model.text_encoder.embedding.embedding_dim
     (folder / "tokenizer").mkdir()
     (folder / "tokenizer" / "words.json").write_text(json.dumps(words))
 
@@ -63,7 +60,7 @@ def text_entries(path, folder):
         return (torch.randint(0, len(words), (batch, LENGTH), generator=torch.Generator().manual_seed(batch)),)
 
     def denoiser_inputs(batch, height, width):
-        x, text = random_inputs((batch, LATENT_CHANNELS, 8 * height, 8 * width), (batch, LENGTH, 128))
+        x, text = random_inputs((batch, LATENT_CHANNELS, 8 * height, 8 * width), (batch, LENGTH, text_width))
         return x, torch.linspace(1, 998, batch), text
 
     text, _ = export_part(part("text_encoder.pt", model.text_encoder, ids, (0, 0), CHECKED_SIZES), folder, print)
@@ -79,7 +76,7 @@ def text_entries(path, folder):
             "type": "words", "words": "tokenizer/words.json", "sha256": sha256(folder / "tokenizer" / "words.json"),
             "max_length": LENGTH, "pad": PAD, "null": NULL,
         },
-        "text_encoder": {**text, "width": 128},
+        "text_encoder": {**text, "width": text_width},
         "denoiser": {
             **denoiser, "prediction": "v_prediction", "schedule": schedule, "latent_channels": LATENT_CHANNELS,
             "native_size": 128, "size_multiple": 32, "guidance_embedding": None, "default_sampler": "ddim",

@@ -53,12 +53,11 @@ class Opener {
     shard_options.accept_other_autoencoder = options_.data.accept_other_autoencoder;
     auto shards = std::make_shared<ShardDataset>(path, shard_options);
     const bool enlarged = shards->context_factor() == 1;
-    const Upsampling upsampling = options_.train.flow.upsampling;
-    if (enlarged != (upsampling == Upsampling::psu || upsampling == Upsampling::identity)) {
+    if (enlarged != takes_enlarged()) {
       throw UsageError(
           "the shards in '" + path.string() + "' hold contexts " +
           (enlarged ? "of the latents' size, which psu takes" : "that are smaller than the latents, which lsu takes") +
-          "; --coupling " + upsampling_name(upsampling) + " does not");
+          "; --coupling " + upsampling_name(options_.train.flow.upsampling) + " does not");
     }
     if (!enlarged) {
       add_factor(shards->context_factor(), path);
@@ -77,12 +76,17 @@ class Opener {
     return std::make_shared<ImageDataset>(path, encoder_, options_.data.images);
   }
 
+  // Contexts of the latents' own size.
+  bool takes_enlarged() const {
+    const Upsampling upsampling = options_.train.flow.upsampling;
+    return upsampling == Upsampling::psu || upsampling == Upsampling::identity;
+  }
+
   // Contexts of pixel-space upsampling have the latent's size whatever the factor is, so that one batch can hold
   // several.
   void add_factor(std::int64_t found, const fs::path& path) {
-    const Upsampling upsampling = options_.train.flow.upsampling;
-    const bool mixes = upsampling == Upsampling::psu || upsampling == Upsampling::identity;
-    const std::int64_t wanted = options_.factor > 0 || mixes || factors_.empty() ? options_.factor : *factors_.begin();
+    const std::int64_t wanted =
+        options_.factor > 0 || takes_enlarged() || factors_.empty() ? options_.factor : *factors_.begin();
     if (wanted > 0 && wanted != found) {
       throw UsageError("the data '" + path.string() + "' teaches to enlarge by " + std::to_string(found) + ", not by " +
                        std::to_string(wanted));
