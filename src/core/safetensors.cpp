@@ -1,10 +1,10 @@
 #include "fmboost/core/safetensors.h"
 
+#include "safetensors_dtypes.h"
+
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "fmboost/core/error.h"
 
@@ -12,30 +12,6 @@ namespace fmboost {
 namespace {
 
 using nlohmann::json;
-
-struct DtypeName {
-  const char* name;
-  torch::ScalarType dtype;
-};
-
-// Every dtype of the format that PyTorch has a whole-byte type for.
-constexpr std::array kDtypes{DtypeName{"F64", torch::kFloat64},
-                             DtypeName{"F32", torch::kFloat32},
-                             DtypeName{"F16", torch::kFloat16},
-                             DtypeName{"BF16", torch::kBFloat16},
-                             DtypeName{"F8_E4M3", torch::kFloat8_e4m3fn},
-                             DtypeName{"F8_E5M2", torch::kFloat8_e5m2},
-                             DtypeName{"F8_E8M0", torch::kFloat8_e8m0fnu},
-                             DtypeName{"I64", torch::kInt64},
-                             DtypeName{"I32", torch::kInt32},
-                             DtypeName{"I16", torch::kInt16},
-                             DtypeName{"I8", torch::kInt8},
-                             DtypeName{"U64", torch::kUInt64},
-                             DtypeName{"U32", torch::kUInt32},
-                             DtypeName{"U16", torch::kUInt16},
-                             DtypeName{"U8", torch::kUInt8},
-                             DtypeName{"BOOL", torch::kBool},
-                             DtypeName{"C64", torch::kComplexFloat}};
 
 // The reference reader's limit.
 constexpr std::uint64_t kMaxHeader = 100'000'000;
@@ -47,21 +23,10 @@ constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 62;
 
 torch::ScalarType parse_stored_dtype(const std::filesystem::path& file, const std::string& tensor, const json& value) {
   const auto name = value.is_string() ? value.get<std::string>() : value.dump();
-  for (const auto& [known, dtype] : kDtypes) {
-    if (name == known) {
-      return dtype;
-    }
+  if (const auto dtype = dtype_of_safetensors_name(name)) {
+    return *dtype;
   }
   fail(file, "tensor '" + tensor + "' has the unknown dtype " + name);
-}
-
-const char* stored_name(torch::ScalarType wanted) {
-  for (const auto& [name, dtype] : kDtypes) {
-    if (dtype == wanted) {
-      return name;
-    }
-  }
-  throw Error(std::string("safetensors cannot hold tensors of type ") + c10::toString(wanted));
 }
 
 SafetensorsFile::Entry parse_entry(const std::filesystem::path& file, const std::string& name, const json& value,
@@ -219,7 +184,7 @@ torch::Tensor SafetensorsFile::tensor(const std::string& name) const {
   if (entry.begin == entry.end) {
     return torch::empty(entry.shape, options);
   }
-  const std::byte* address = mapping_->bytes().data() + data_begin_ + entry.begin;
+  const std::byte* address = bytes_of(entry).data();
   if (reinterpret_cast<std::uintptr_t>(address) % c10::elementSize(entry.dtype) != 0) {
     torch::Tensor copy = torch::empty(entry.shape, options);
     std::memcpy(copy.data_ptr(), address, entry.end - entry.begin);
@@ -229,44 +194,14 @@ torch::Tensor SafetensorsFile::tensor(const std::string& name) const {
       const_cast<std::byte*>(address), entry.shape, [keep = mapping_](void*) {}, options);
 }
 
-void write_safetensors(const std::filesystem::path& file, const NamedTensors& tensors,
-                       const std::map<std::string, std::string>& metadata) {
-  NamedTensors sorted;
-  std::set<std::string> names{"__metadata__"};
-  for (const auto& [name, tensor] : tensors) {
-    if (!names.insert(name).second) {
-      throw Error("'" + file.string() + "' cannot be written: the tensor name '" + name + "' is taken already");
-    }
-    sorted.emplace_back(name, tensor.detach());
+std::span<const std::byte> SafetensorsFile::bytes_of(const Entry& entry) const {
+  return mapping_->bytes().subspan(data_begin_ + entry.begin, entry.end - entry.begin);
+}
+
+void SafetensorsFile::release(const std::string& name) const {
+  if (const auto found = entries_.find(name); found != entries_.end()) {
+    mapping_->release(bytes_of(found->second));
   }
-  std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
-    return std::pair(-static_cast<int>(a.second.element_size()), a.first) <
-           std::pair(-static_cast<int>(b.second.element_size()), b.first);
-  });
-  json header = json::object();
-  if (!metadata.empty()) {
-    header["__metadata__"] = metadata;
-  }
-  std::size_t position = 0;
-  for (const auto& [name, tensor] : sorted) {
-    const std::size_t end = position + tensor.nbytes();
-    header[name] = {{"dtype", stored_name(tensor.scalar_type())},
-                    {"shape", tensor.sizes().vec()},
-                    {"data_offsets", {position, end}}};
-    position = end;
-  }
-  std::string text = header.dump(-1, ' ', false, json::error_handler_t::replace);
-  text.append((8 - text.size() % 8) % 8, ' ');
-  const std::uint64_t header_size = text.size();
-  AtomicFile out(file);
-  out.write(std::as_bytes(std::span(&header_size, 1)));
-  out.write(as_bytes(text));
-  for (const auto& [name, tensor] : sorted) {
-    // One at a time: a copy of all of them would double the memory that a large model takes.
-    const torch::Tensor dense = tensor.to(torch::kCPU).contiguous();
-    out.write({static_cast<const std::byte*>(dense.data_ptr()), dense.nbytes()});
-  }
-  out.commit();
 }
 
 }  // namespace fmboost

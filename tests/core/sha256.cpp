@@ -23,6 +23,14 @@ TEST(Sha256, GivesThePublishedAnswers) {
   EXPECT_EQ(sha256(as_bytes(std::string(1'000'000, 'a'))), kOfMillionAs);
 }
 
+TEST(Sha256, GivesTheSameOfBytesThatComePieceByPiece) {
+  Sha256 hash;
+  for (const std::string piece : {"a", "", "bc"}) {
+    hash.update(as_bytes(piece));
+  }
+  EXPECT_EQ(hash.digest(), kOfAbc);
+}
+
 TEST(Sha256, GivesTheSameOfFiles) {
   const test::TemporaryFolder folder;
   write_file_atomically(folder / "empty", {});

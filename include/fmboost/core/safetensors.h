@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <torch/types.h>
 #include <utility>
@@ -35,7 +36,12 @@ class SafetensorsFile {
   /// lives as long as the tensor. It must not be written to. Throws ModelError when there is no such tensor.
   torch::Tensor tensor(const std::string& name) const;
 
+  /// Takes the tensor's pages out of this process's memory; tensors over them stay valid and read them again.
+  void release(const std::string& name) const;
+
  private:
+  std::span<const std::byte> bytes_of(const Entry& entry) const;
+
   std::filesystem::path path_;
   std::shared_ptr<MappedFile> mapping_;
   std::size_t data_begin_ = 0;

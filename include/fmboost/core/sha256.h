@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -9,6 +10,23 @@ namespace fmboost {
 
 /// SHA-256 as 64 lower-case hexadecimal digits.
 std::string sha256(std::span<const std::byte> bytes);
+
+/// The same of bytes that come piece by piece.
+class Sha256 {
+ public:
+  Sha256();
+  ~Sha256();
+  Sha256(const Sha256&) = delete;
+  Sha256& operator=(const Sha256&) = delete;
+
+  void update(std::span<const std::byte> bytes);
+  /// Of all bytes so far; nothing may come after it.
+  std::string digest();
+
+ private:
+  struct Context;
+  std::unique_ptr<Context> context_;
+};
 
 /// The same of a file's content. Throws Error when the file cannot be read.
 std::string sha256_file(const std::filesystem::path& file);
