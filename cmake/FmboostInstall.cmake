@@ -12,6 +12,7 @@ install(TARGETS ${FMBOOST_LAYER_TARGETS} fmboost EXPORT fmboostTargets ARCHIVE D
 install(EXPORT fmboostTargets NAMESPACE fmboost:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/fmboost)
 install(DIRECTORY include/fmboost DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY models/default DESTINATION ${CMAKE_INSTALL_DATADIR}/fmboost/models)
+install(DIRECTORY data/clip DESTINATION ${CMAKE_INSTALL_DATADIR}/fmboost/data)
 install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 configure_package_config_file(cmake/fmboostConfig.cmake.in fmboostConfig.cmake
   INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/fmboost)

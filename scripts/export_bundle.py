@@ -16,7 +16,7 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "DIFFUS
 from fmboost_export.errors import OneLineParser, UsageError, run_main  # noqa: E402
 from fmboost_export.files import refuse_existing, whole_folder  # noqa: E402
 
-TOKENIZER = Path(__file__).resolve().parent.parent / "tests" / "data" / "clip"
+TOKENIZER = Path(__file__).resolve().parent.parent / "data" / "clip"
 
 
 def parse(arguments):

@@ -12,7 +12,7 @@ using namespace fmboost;
 namespace {
 
 const ClipTokenizer& clip() {
-  static const std::filesystem::path folder = std::filesystem::path(FMBOOST_TEST_DATA) / "clip";
+  static const std::filesystem::path folder = FMBOOST_CLIP;
   static const ClipTokenizer tokenizer(folder / "vocab.json", folder / "merges.txt");
   return tokenizer;
 }

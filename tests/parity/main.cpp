@@ -62,7 +62,7 @@ void add_golden_tests(const fs::path& folder) {
 }
 
 void add_token_tests(const fs::path& references) {
-  const fs::path vocabulary = fs::path(FMBOOST_TEST_DATA) / "clip";
+  const fs::path vocabulary = FMBOOST_CLIP;
   add_tests(
       "TokenIds",
       [&] {

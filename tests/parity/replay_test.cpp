@@ -255,7 +255,7 @@ TEST(Replay, SchedulesTakeTheirConstantsFromTheFile) {
 std::vector<std::string> token_failures(const std::string& json) {
   const TemporaryFolder folder;
   write_text(folder / "ids.json", json);
-  return replay_token_ids(folder / "ids.json", fs::path(FMBOOST_TEST_DATA) / "clip").failures();
+  return replay_token_ids(folder / "ids.json", FMBOOST_CLIP).failures();
 }
 
 TEST(ReplayTokenIds, AWrongOrMissingIdFails) {

@@ -16,7 +16,7 @@ constexpr std::int64_t kEnd = 49407;
 constexpr std::int64_t kCat = 2368;
 
 const ClipTokenizer& tokenizer() {
-  static const std::filesystem::path folder = std::filesystem::path(FMBOOST_TEST_DATA) / "clip";
+  static const std::filesystem::path folder = FMBOOST_CLIP;
   static const ClipTokenizer instance(folder / "vocab.json", folder / "merges.txt");
   return instance;
 }
@@ -98,7 +98,7 @@ TEST(ClipTokenizer, CountsAWordThatIsCutInTwoAsCut) {
 }
 
 TEST(ClipTokenizer, PadsAndLimitsAsTheBundleSays) {
-  const std::filesystem::path folder = std::filesystem::path(FMBOOST_TEST_DATA) / "clip";
+  const std::filesystem::path folder = FMBOOST_CLIP;
   const ClipTokenizer other(folder / "vocab.json", folder / "merges.txt",
                             {.max_length = 5, .start = 1, .end = 2, .pad = 0});
   EXPECT_THAT(other.encode("cat").ids, ElementsAre(1, kCat, 2, 0, 0));
