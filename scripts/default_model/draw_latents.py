@@ -2,7 +2,8 @@
 
   draw_latents.py AUTOENCODER FOLDER [--count 20000]     (a file of train_autoencoder.py, or a bundle: models/default/boost)
 
-FOLDER gets latents.npy (count, C, 32, 32) float16, not scaled, and captions.jsonl; a run that was stopped goes on.
+FOLDER gets latents.npy (count, C, 32, 32) float16, not scaled, captions.jsonl and the autoencoder's scaling.json; a run that
+was stopped goes on.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from captioned_latents import SCALING
 from drawn_pictures import FIRST_SEED, read_picture, start_drawing
 from networks import FACTOR, LATENT_CHANNELS, load_autoencoder
 
@@ -62,7 +64,9 @@ def main():
         torch.set_num_threads(arguments.threads)
     folder = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
-    encoder = load_autoencoder(arguments.autoencoder)[0].eval().encoder.to(arguments.device)
+    autoencoder, mean, deviation = load_autoencoder(arguments.autoencoder)
+    encoder = autoencoder.eval().encoder.to(arguments.device)
+    (folder / SCALING).write_text(json.dumps({"scale": 1 / deviation, "shift": mean}))
     latents = open_latents(folder, arguments.count)
     captions = folder / "captions.jsonl"
     done = len(captions.read_text().splitlines()) if captions.exists() else 0
@@ -73,7 +77,6 @@ def main():
             pixels = torch.from_numpy(np.stack([picture for picture, _ in batch])).permute(0, 3, 1, 2)
             latent = encoder(pixels.to(arguments.device).float() / 127.5 - 1)
             latents[done : done + len(batch)] = latent.cpu().half().numpy()
-            latents.flush()
             file.writelines(json.dumps(line) + "\n" for _, line in batch)
             file.flush()
             done += len(batch)

@@ -26,10 +26,12 @@ class Sizes:
     crops: tuple = (8, 4)  # squares of each, for 2x and for 4x
     coupling_steps: int = 4000
     scenes: int = 20000  # drawn landscapes for the text model, 128x128
-    text_steps: int = 60000
+    text_steps: int = 20000
+    distillation_steps: int = 2000
 
 
-TINY = Sizes(autoencoder_steps=60, leaves=6, landscapes=2, crops=(4, 2), coupling_steps=30, scenes=64, text_steps=20)
+TINY = Sizes(autoencoder_steps=60, leaves=6, landscapes=2, crops=(4, 2), coupling_steps=30, scenes=64, text_steps=20,
+            distillation_steps=4)  # fmt: skip
 
 
 class Recipe:
@@ -38,6 +40,7 @@ class Recipe:
         self.autoencoder = folder / "autoencoder" / "autoencoder.safetensors"
         self.coupling = folder / "coupling" / "cfm-2x-4x.safetensors"
         self.text_model = folder / "text" / "text_model.safetensors"
+        self.distilled = folder / "distilled" / "text_model.safetensors"
         self.latent_bundle = folder / "latent-bundle"  # the autoencoder alone, for encode and train
 
     def run(self, *command):
@@ -57,6 +60,7 @@ class Recipe:
             "encode": (self.encode, self.folder / "held-out-shards" / "dataset.json"),
             "coupling": (self.train_coupling, self.coupling),
             "text": (self.train_text_model, self.text_model),
+            "distill": (self.distill_text_model, self.distilled),
             "bundle": (self.make_bundle, self.folder / "bundle" / "bundle.json"),
         }
 
@@ -92,16 +96,20 @@ class Recipe:
         self.train("draw_latents.py", self.autoencoder, latents, "--count", self.sizes.scenes)
         self.train("train_text_model.py", latents, self.text_model.parent, "--steps", self.sizes.text_steps)
 
+    def distill_text_model(self):
+        self.train("distill_text_model.py", self.folder / "text-latents", self.distilled.parent, "--teacher", self.text_model,
+                   "--steps", self.sizes.distillation_steps)  # fmt: skip
+
     def make_bundle(self):
         self.script("make_bundle.py", self.folder / "bundle", "--autoencoder", self.autoencoder, "--coupling", self.coupling,
-                    "--text-model", self.text_model, "--force")  # fmt: skip
+                    "--text-model", self.distilled, "--force")  # fmt: skip
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--tiny", action="store_true")
-    parser.add_argument("--until", help="the last stage to do: autoencoder, pictures, encode, coupling, text or bundle")
+    parser.add_argument("--until", help="the last stage to do: autoencoder, pictures, encode, coupling, text, distill or bundle")
     parser.add_argument("--threads", type=int, help="of every training")
     arguments = parser.parse_args()
     recipe = Recipe(arguments.folder, TINY if arguments.tiny else Sizes(), arguments.threads, arguments.tiny)

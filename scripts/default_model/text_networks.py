@@ -2,7 +2,8 @@
 
 The denoiser is a UNet after Stable Diffusion's pattern on latents (B, C, h, w), h and w multiples of 8: residual blocks that
 the time scales and shifts, attention over places and over the words. It works on sites of 2x2 latents, since f4 latents have
-four times the sites that a text model of this size can afford.
+four times the sites that a text model of this size can afford. What the way down keeps is added on the way up, not
+concatenated, and the places are doubled by shuffling channels: half the arithmetic for the same widths.
 """
 
 import math
@@ -75,103 +76,90 @@ def zeroed(layer):
 
 
 class ResBlock(nn.Module):
-    def __init__(self, channels_in, channels, time_width):
+    def __init__(self, channels, time_width):
         super().__init__()
-        self.norm1, self.conv1 = nn.GroupNorm(32, channels_in), nn.Conv2d(channels_in, channels, 3, padding=1)
+        self.norm1, self.conv1 = nn.GroupNorm(32, channels), nn.Conv2d(channels, channels, 3, padding=1)
         self.time = nn.Linear(time_width, 2 * channels)
         self.norm2, self.conv2 = nn.GroupNorm(32, channels), zeroed(nn.Conv2d(channels, channels, 3, padding=1))
-        self.skip = nn.Conv2d(channels_in, channels, 1) if channels_in != channels else nn.Identity()
 
     def forward(self, x, time, text):
-        scale, shift = self.time(F.silu(time))[:, :, None, None].chunk(2, 1)
+        scale, shift = self.time(time)[:, :, None, None].chunk(2, 1)
         h = self.conv1(F.silu(self.norm1(x)))
-        h = self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
-        return self.skip(x) + h
+        return x + self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
 
 
 class AttentionBlock(nn.Module):
-    """Every place looks at all others, then at the words."""
+    """Every place looks at all others, then at the words, then thinks for itself."""
 
     def __init__(self, channels, text_width, heads=4):
         super().__init__()
         self.heads = heads
-        self.norm1, self.norm2 = nn.GroupNorm(32, channels), nn.LayerNorm(channels)
+        self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(channels) for _ in range(3))
         self.qkv, self.proj = nn.Linear(channels, 3 * channels), zeroed(nn.Linear(channels, channels))
         self.q, self.kv = nn.Linear(channels, channels), nn.Linear(text_width, 2 * channels)
         self.text_proj = zeroed(nn.Linear(channels, channels))
+        self.mlp = nn.Sequential(
+            nn.Linear(channels, 2 * channels), nn.GELU(), zeroed(nn.Linear(2 * channels, channels))
+        )
 
     def forward(self, x, time, text):
         h = x.flatten(2).transpose(1, 2)
-        q, k, v = self.qkv(self.norm1(x).flatten(2).transpose(1, 2)).chunk(3, 2)
+        q, k, v = self.qkv(self.norm1(h)).chunk(3, 2)
         h = h + self.proj(attend(q, k, v, self.heads))
         k, v = self.kv(text).chunk(2, 2)
         h = h + self.text_proj(attend(self.q(self.norm2(h)), k, v, self.heads))
+        h = h + self.mlp(self.norm3(h))
         return h.transpose(1, 2).reshape(x.shape)
 
 
-class Resize(nn.Module):
-    """Half or double the places."""
+class Level(nn.Module):
+    """The blocks of one resolution; the finest has no attention: most places, least to say, and most of the time."""
 
-    def __init__(self, channels, up):
+    def __init__(self, channels, blocks, attention, time_width, text_width):
         super().__init__()
-        self.up = up
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1, stride=1 if up else 2)
+        self.layers = nn.ModuleList()
+        for _ in range(blocks):
+            self.layers.append(ResBlock(channels, time_width))
+            if attention:
+                self.layers.append(AttentionBlock(channels, text_width))
 
     def forward(self, x, time, text):
-        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest") if self.up else x)
+        for layer in self.layers:
+            x = layer(x, time, text)
+        return x
 
 
 class Denoiser(nn.Module):
     """(B, C, h, w), (B,) timesteps of 1000, (B, length, width) -> the velocity v = sqrt(a) noise - sqrt(1 - a) latent."""
 
-    def __init__(self, latent_channels=16, channels=64, multiples=(1, 2, 3), blocks=1, text_width=128):
+    def __init__(self, latent_channels=16, widths=(64, 128, 192), down=(1, 1, 1), up=(1, 2, 2), text_width=128):
         super().__init__()
-        inside, time_width = latent_channels * SITE * SITE, 4 * channels
-        self.time = TimeEmbedding(channels, time_width)
-        self.conv_in = nn.Conv2d(inside, channels, 3, padding=1)
-        widths, now = [channels], channels
-        self.down, self.up = nn.ModuleList(), nn.ModuleList()
-        for level, multiple in enumerate(multiples):
-            for _ in range(blocks):
-                self.down.append(self.stage(level, now, multiple * channels, time_width, text_width))
-                now = multiple * channels
-                widths.append(now)
-            if level + 1 < len(multiples):
-                self.down.append(nn.ModuleList([Resize(now, up=False)]))
-                widths.append(now)
-        self.middle = nn.ModuleList(
-            [ResBlock(now, now, time_width), AttentionBlock(now, text_width), ResBlock(now, now, time_width)]
-        )
-        for level, multiple in reversed(list(enumerate(multiples))):
-            for block in range(blocks + 1):
-                stage = self.stage(level, now + widths.pop(), multiple * channels, time_width, text_width)
-                now = multiple * channels
-                if level > 0 and block == blocks:
-                    stage.append(Resize(now, up=True))
-                self.up.append(stage)
-        self.norm_out, self.conv_out = nn.GroupNorm(32, now), zeroed(nn.Conv2d(now, inside, 3, padding=1))
-
-    @staticmethod
-    def stage(level, channels_in, channels, time_width, text_width):
-        """The finest level has no attention: most places, least to say, and most of the time."""
-        block = ResBlock(channels_in, channels, time_width)
-        return nn.ModuleList([block] if level == 0 else [block, AttentionBlock(channels, text_width)])
+        inside, time_width = latent_channels * SITE * SITE, 4 * widths[0]
+        self.time, self.text = TimeEmbedding(widths[0], time_width), nn.Linear(text_width, time_width)
+        self.conv_in = nn.Conv2d(inside, widths[0], 1)
+        level = lambda i, blocks: Level(widths[i], blocks[i], i > 0, time_width, text_width)  # noqa: E731
+        steps = list(zip(widths, widths[1:]))
+        self.down = nn.ModuleList([level(i, down) for i in range(len(widths))])
+        self.reduce = nn.ModuleList([nn.Conv2d(fine, coarse, 3, stride=2, padding=1) for fine, coarse in steps])
+        self.up = nn.ModuleList([level(i, up) for i in range(len(widths))])
+        self.enlarge = nn.ModuleList([nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in steps])
+        self.norm_out, self.conv_out = nn.GroupNorm(32, widths[0]), zeroed(nn.Conv2d(widths[0], inside, 1))
 
     def forward(self, latent, timestep, text):
-        time = self.time(timestep)
+        time = F.silu(self.time(timestep) + self.text(text.mean(1)))
         x = self.conv_in(F.pixel_unshuffle(latent, SITE))
-        kept = [x]
-        for stage in self.down:
-            for layer in stage:
-                x = layer(x, time, text)
+        kept = []
+        for i, level in enumerate(self.down):
+            x = level(self.reduce[i - 1](x) if i > 0 else x, time, text)
             kept.append(x)
-        for layer in self.middle:
-            x = layer(x, time, text)
-        for stage in self.up:
-            x = torch.cat([x, kept.pop()], 1)
-            for layer in stage:
-                x = layer(x, time, text)
+        for i in reversed(range(len(self.up))):
+            x = self.up[i](x + kept[i] if i + 1 < len(self.up) else x, time, text)
+            if i > 0:
+                x = F.pixel_shuffle(self.enlarge[i - 1](x), 2)
         return F.pixel_shuffle(self.conv_out(F.silu(self.norm_out(x))), SITE)
+
+
+OUTER_LAYERS = ("text_encoder.position", "denoiser.conv_in", "denoiser.conv_out", "denoiser.time", "denoiser.text")
 
 
 class TextModel(nn.Module):

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import diffusers
 import numpy as np
 import pytest
 import torch
@@ -15,7 +16,10 @@ from conftest import ROOT
 RECIPE = ROOT / "scripts" / "default_model"
 sys.path.insert(0, str(RECIPE))
 
+import captioned_latents  # noqa: E402
+import distill_text_model  # noqa: E402
 import drawn_pictures  # noqa: E402
+import muon  # noqa: E402
 import networks  # noqa: E402
 import reconstruct  # noqa: E402
 import text_networks  # noqa: E402
@@ -51,10 +55,10 @@ def test_the_text_model_learns_to_denoise(made):
     lines = [json.loads(line) for line in (made / "text-latents" / "captions.jsonl").open()]
     latents = np.load(made / "text-latents" / "latents.npy", mmap_mode="r")
     assert latents.shape == (64, networks.LATENT_CHANNELS, 32, 32) and len(lines) == 64
-    words = {word: i for i, word in enumerate(train_text_model.vocabulary())}
-    ids = torch.tensor([train_text_model.token_ids(line["caption"], words) for line in lines[:16]])
+    words = {word: i for i, word in enumerate(captioned_latents.vocabulary())}
+    ids = torch.tensor([captioned_latents.token_ids(line["caption"], words) for line in lines[:16]])
     latent = torch.from_numpy(np.array(latents[:16], np.float32))
-    shares = train_text_model.signal_shares()
+    shares = captioned_latents.signal_shares()
 
     def loss(model):
         torch.manual_seed(1)
@@ -69,7 +73,7 @@ def test_the_text_model_learns_to_denoise(made):
 
 def test_the_bundle_draws_and_enlarges(made, fmboost, tmp_path):
     assert "verified" in fmboost("inspect", made / "bundle", "--verify").stdout
-    fmboost("generate", "-m", made / "bundle", "-p", "a landscape at night", "--size", 256, "--steps", 2, "-o",
+    fmboost("generate", "-m", made / "bundle", "-p", "a landscape at night", "--size", 256, "-o",
             tmp_path / "a.png")  # fmt: skip
     assert Image.open(tmp_path / "a.png").size == (256, 256)
 
@@ -82,11 +86,11 @@ def test_a_stage_that_is_done_is_not_done_again(made):
 
 
 def test_captions_become_the_tokens_of_fmboost(fmboost, made):
-    words = {word: i for i, word in enumerate(train_text_model.vocabulary())}
-    ids = train_text_model.token_ids("A landscape at night, a RED zebra, stars", words)
+    words = {word: i for i, word in enumerate(captioned_latents.vocabulary())}
+    ids = captioned_latents.token_ids("A landscape at night, a RED zebra, stars", words)
     found = [word for i in ids if i > 1 for word, number in words.items() if number == i]
     assert found == ["a", "landscape", "at", "night", ",", "a", "red", ",", "stars"]
-    assert train_text_model.token_ids("zebra", words) == [1] + [0] * 47
+    assert captioned_latents.token_ids("zebra", words) == [1] + [0] * 47
     listed = json.loads(fmboost("inspect", made / "bundle", "--json").stdout)["tokenizer"]["vocabulary"]
     assert set(listed) >= {"landscape", "lighthouse", ","}
 
@@ -102,11 +106,12 @@ def test_crops_go_on_where_a_training_stopped():
 
 
 @torch.enable_grad()
-def test_a_training_that_is_stopped_goes_on_with_the_same_state(tmp_path):
+@pytest.mark.parametrize("optimizer_of", [lambda module: torch.optim.AdamW(module.parameters()), muon.MuonAdamW])
+def test_a_training_that_is_stopped_goes_on_with_the_same_state(tmp_path, optimizer_of):
     def start():
         torch.manual_seed(0)
         module = torch.nn.Linear(3, 3)
-        optimizer = torch.optim.AdamW(module.parameters())
+        optimizer = optimizer_of(module)
         return training.Run(tmp_path / "run", module, optimizer, training.Average(module, 0.9), steps=6, learning_rate=0.1)
 
     def go(run, until):
@@ -130,10 +135,91 @@ def test_a_training_that_is_stopped_goes_on_with_the_same_state(tmp_path):
         assert torch.equal(tensor, rest.average.weights[name])
 
 
-def test_the_schedule_is_stable_diffusions():
-    shares = train_text_model.signal_shares()
+def test_the_schedule_ends_in_noise():
+    shares = captioned_latents.signal_shares()
     assert shares[0].item() == pytest.approx(1 - 0.00085, rel=1e-5)
-    assert shares[-1].item() == pytest.approx(0.0047, rel=0.01)
+    assert 0.005 < shares[-1].sqrt().item() < 0.007
+    stable_diffusion = captioned_latents.signal_shares(last=0.012)
+    assert stable_diffusion[-1].item() == pytest.approx(0.0047, rel=0.01)
     assert training.cosine_factor(0, 1000) == pytest.approx(0.01)
     assert training.cosine_factor(99, 1000) == 1
     assert training.cosine_factor(1000, 1000) == pytest.approx(0.02)
+
+
+def test_muons_steps_are_nearly_orthogonal():
+    torch.manual_seed(0)
+    for shape in ((16, 40), (40, 16)):
+        matrix = torch.randn(shape, dtype=torch.float64)
+        u, _, v = torch.linalg.svd(matrix, full_matrices=False)
+        singular = torch.linalg.svdvals(muon.orthogonal(matrix))
+        assert singular.min() > 0.6 and singular.max() < 1.3
+        assert (muon.orthogonal(matrix) * (u @ v)).sum() > 0.85 * min(shape)  # along the nearest orthogonal matrix
+
+
+@torch.enable_grad()
+def test_muon_leaves_ends_tables_and_vectors_to_adamw():
+    module = torch.nn.Sequential(torch.nn.Embedding(4, 8), torch.nn.Linear(8, 8), torch.nn.Linear(8, 2))
+    optimizer = muon.MuonAdamW(module, outer=("2.",), lr=0.01)
+    sizes = [[tuple(p.shape) for p in group["params"]] for group in optimizer.param_groups]
+    assert sizes == [[(8, 8)], [(4, 8), (8,), (2, 8), (2,)]]
+    before = {name: p.detach().clone() for name, p in module.named_parameters()}
+    module(torch.tensor([0, 1, 2, 3])).square().sum().backward()
+    module[1].weight.grad = torch.eye(8)  # of full rank
+    optimizer.step()
+    change = (module[1].weight - before["1.weight"]).detach()
+    assert change.square().mean().sqrt().item() == pytest.approx(0.01 * 0.2, rel=0.3)  # Muon's 0.2 of AdamW's
+    assert all(not torch.equal(p, before[name]) for name, p in module.named_parameters())
+
+
+def test_distillation_starts_and_ends_where_the_sampler_stops():
+    scheduler = diffusers.LCMScheduler()
+    scheduler.set_timesteps(len(distill_text_model.LCM_STEPS))
+    assert scheduler.timesteps.tolist() == list(distill_text_model.LCM_STEPS)
+    torch.manual_seed(0)
+    start, end = distill_text_model.draw_segments(4000, "cpu")
+    assert (start > end).all() and set(end.tolist()) == {*distill_text_model.LCM_STEPS[1:], distill_text_model.END}
+    exact = sum((start == step).sum().item() for step in distill_text_model.LCM_STEPS) / 4000
+    assert exact == pytest.approx(1 - distill_text_model.OTHER_TIMESTEPS, abs=0.03)
+    following = {999: 759, 759: 499, 499: 259, 259: distill_text_model.END}
+    assert all(following[s] == e for s, e in zip(start.tolist(), end.tolist()) if s in following)
+
+
+class KnowsThePicture(torch.nn.Module):
+    """A text model that is sure of one clean latent, whatever it is told."""
+
+    def __init__(self, clean, shares):
+        super().__init__()
+        self.clean, self.shares = clean, shares
+
+    def text_encoder(self, ids):
+        return ids
+
+    def denoiser(self, x, timestep, text):
+        a = distill_text_model.share_at(self.shares, timestep.long())
+        return (a.sqrt() * x - self.clean) / (1 - a).sqrt()
+
+
+def test_the_targets_of_distillation_are_the_teachers_pictures():
+    torch.manual_seed(0)
+    shares = captioned_latents.signal_shares()
+    clean = torch.randn(1, 4, 8, 8)
+    teacher = KnowsThePicture(clean, shares)
+    work = distill_text_model.Distillation(teacher, torch.zeros(1, 48, dtype=torch.long), shares, guidance=3.0, substeps=3)
+    start = torch.tensor([999, 700, 259, 30])
+    end = torch.tensor([759, 499, distill_text_model.END, distill_text_model.END])
+    a = distill_text_model.share_at(shares, start)
+    noise = torch.randn(4, 4, 8, 8)
+    x = a.sqrt() * clean + (1 - a).sqrt() * noise
+    ids = torch.zeros(4, 48, dtype=torch.long)
+    torch.testing.assert_close(work.targets(x, start, end, ids), clean.expand(4, -1, -1, -1), atol=2e-4, rtol=0)
+    b = distill_text_model.share_at(shares, end)  # DDIM keeps the noise that a sure teacher finds
+    walked = distill_text_model.teacher_walk(teacher, x, start, end, ids, ids, shares, 3.0, 3)
+    torch.testing.assert_close(walked, b.sqrt() * clean + (1 - b).sqrt() * noise, atol=1e-3, rtol=0)
+
+
+def test_a_distilled_bundle_draws_in_four_lcm_steps(made):
+    denoiser = json.loads((made / "bundle" / "bundle.json").read_text())["denoiser"]
+    assert [denoiser[f"default_{name}"] for name in ("sampler", "steps", "guidance")] == ["lcm", 4, 1.0]
+    assert denoiser["schedule"]["beta_end"] == captioned_latents.BETAS[1]
+    base, distilled = (load_file(made / name / "text_model.safetensors") for name in ("text", "distilled"))
+    assert any(not torch.equal(base[name], distilled[name]) for name in base)

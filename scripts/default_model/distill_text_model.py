@@ -1,0 +1,123 @@
+"""Distils the text model into one that draws in four LCM steps without guidance.
+
+  distill_text_model.py LATENTS_FOLDER RUN_FOLDER --teacher text_model.safetensors [--steps N] [--guidance W]
+
+Consistency distillation (Luo et al. 2023, arXiv 2310.04378) over the segments between the sampler's own timesteps (as Kim et
+al. 2024 and Zheng et al. 2024 cut trajectories): from a noised latent the teacher, guided by W, goes on by DDIM steps to
+the sampler's next timestep, from where the averaged student says what clean latent comes of it; that is what the student
+must say at once. Behind the last timestep the teacher goes to the end. Writes RUN_FOLDER/text_model.safetensors.
+"""
+
+import copy
+import json
+
+import torch
+from captioned_latents import CaptionedLatents, signal_shares
+from muon import MuonAdamW
+from safetensors.torch import load_file
+from text_networks import OUTER_LAYERS, TextModel
+from torch.nn import functional as F
+from train_text_model import training_parser, velocity_of
+from training import Average, Run, save_half
+
+LCM_STEPS = (999, 759, 499, 259)  # of fmboost's LCM sampler: four steps of the fifty of the original schedule
+END = -1  # stands for the clean latent
+OTHER_TIMESTEPS = 0.2  # of the samples start between the sampler's timesteps
+DROPPED_CAPTIONS = 0.05
+
+
+def share_at(shares, timestep):
+    """The signal's share at timesteps (B,), shaped to be multiplied with latents; 1 at END."""
+    a = torch.where(timestep == END, torch.ones_like(shares[0]), shares[timestep.clamp(min=0)])
+    return a[:, None, None, None]
+
+
+def clean_of(x, velocity, a):
+    return a.sqrt() * x - (1 - a).sqrt() * velocity
+
+
+def guided_velocity(teacher, x, timestep, text, null, guidance):
+    told, untold = velocity_of(teacher, torch.cat([x, x]), timestep.repeat(2), torch.cat([text, null])).chunk(2)
+    return untold + guidance * (told - untold)
+
+
+def draw_segments(count, device):
+    """Timesteps (count,) to start from, and the sampler's next one after each of them (or END)."""
+    points = torch.tensor([*LCM_STEPS, END], device=device)
+    place = torch.randint(0, len(LCM_STEPS), (count,), device=device)
+    start, end = points[place], points[place + 1]
+    between = end + 1 + (torch.rand(count, device=device) * (start - end)).long()
+    return torch.where(torch.rand(count, device=device) < OTHER_TIMESTEPS, between, start), end
+
+
+@torch.no_grad()
+def teacher_walk(teacher, x, start, end, text, null, shares, guidance, substeps):
+    """The teacher's DDIM steps from x at `start` to `end`."""
+    now = start
+    for i in range(1, substeps + 1):
+        following = end if i == substeps else start + (end - start) * i // substeps
+        a, b = share_at(shares, now), share_at(shares, following)
+        velocity = guided_velocity(teacher, x, now, text, null, guidance)
+        noise = (1 - a).sqrt() * x + a.sqrt() * velocity
+        x = b.sqrt() * clean_of(x, velocity, a) + (1 - b).sqrt() * noise
+        now = following
+    return x
+
+
+class Distillation:
+    def __init__(self, teacher, null, shares, guidance, substeps):
+        self.teacher, self.null, self.shares = teacher.requires_grad_(False), null, shares
+        self.guidance, self.substeps = guidance, substeps
+        self.target = copy.deepcopy(teacher)  # holds the averaged student
+
+    @torch.no_grad()
+    def targets(self, x, start, end, ids):
+        null = self.null.expand(len(ids), -1)
+        text = self.teacher.text_encoder(torch.cat([ids, null])).chunk(2)
+        x = teacher_walk(self.teacher, x, start, end, *text, self.shares, self.guidance, self.substeps)
+        a = share_at(self.shares, end)
+        velocity = velocity_of(self.target, x, end.clamp(min=0), self.target.text_encoder(ids))
+        return torch.where(a == 1, x, clean_of(x, velocity, a))
+
+    def loss(self, student, latent, ids):
+        start, end = draw_segments(len(latent), latent.device)
+        a = share_at(self.shares, start)
+        x = a.sqrt() * latent + (1 - a).sqrt() * torch.randn_like(latent)
+        clean = clean_of(x, velocity_of(student, x, start, student.text_encoder(ids)), a)
+        return F.mse_loss(clean, self.targets(x, start, end, ids))
+
+
+def main():
+    parser = training_parser(__doc__.splitlines()[0], steps=2000, batch_size=64, learning_rate=5e-4)
+    parser.add_argument("--teacher", required=True)
+    parser.add_argument("--guidance", type=float, default=3.0)
+    parser.add_argument("--substeps", type=int, default=2, help="of the teacher, from one timestep of the sampler to the next")
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+
+    data = CaptionedLatents(arguments.latents, DROPPED_CAPTIONS)
+    teacher = TextModel(len(data.words), data.channels).to(arguments.device)
+    teacher.load_state_dict(load_file(arguments.teacher))
+    student = copy.deepcopy(teacher)
+    shares = signal_shares().to(arguments.device)
+    work = Distillation(teacher, data.null.to(arguments.device), shares, arguments.guidance, arguments.substeps)
+    run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.98), arguments.steps, arguments.lr)
+    run.resume()
+    torch.manual_seed(arguments.seed + run.step)
+    for _ in run.rest():
+        latent, ids = data.batch(arguments.batch_size, arguments.device)
+        work.target.load_state_dict(run.average.weights)
+        loss = work.loss(student, latent, ids)
+        run.optimizer.zero_grad()
+        loss.backward()
+        run.finish_step(loss, run.taken + len(latent), every=20, save_every=50)
+
+    sampling = {"default_sampler": "lcm", "default_steps": len(LCM_STEPS), "default_guidance": 1.0}
+    metadata = {"step": str(run.step), "sampling": json.dumps(sampling)} | data.metadata()
+    save_half(run.average.weights, run.folder / "text_model.safetensors", metadata)
+    raise SystemExit(130 if run.stopped else 0)
+
+
+if __name__ == "__main__":
+    main()

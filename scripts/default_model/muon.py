@@ -1,0 +1,55 @@
+"""Muon (Jordan et al. 2024) for the matrices of a network, AdamW for the rest: fewer steps than AdamW alone.
+
+Muon's step is the nearest orthogonal matrix to the momentum, found by five Newton-Schulz iterations; kernels of
+convolutions count as matrices (outputs, rest). Its scale, 0.2 sqrt(longer side), makes steps as large as AdamW's (Liu et al.
+2025, arXiv 2502.16982), so that one learning rate serves both.
+"""
+
+import torch
+
+
+def orthogonal(matrix, iterations=5):
+    """(..., m, n) -> roughly U V^T of its singular value decomposition U S V^T: singular values near 1."""
+    a, b, c = 3.4445, -4.7750, 2.0315  # Jordan's quintic polynomial
+    x = matrix.mT if matrix.shape[-2] > matrix.shape[-1] else matrix
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    for _ in range(iterations):
+        square = x @ x.mT
+        x = a * x + (b * square + c * square @ square) @ x
+    return x.mT if matrix.shape[-2] > matrix.shape[-1] else x
+
+
+class MuonAdamW(torch.optim.Optimizer):
+    """Over the parameters of `module`. AdamW takes embeddings, what has fewer than two dimensions, and the parameters whose
+    names begin with one of `outer`: the layers at a network's ends."""
+
+    def __init__(self, module, outer=(), momentum=0.95, betas=(0.9, 0.99), weight_decay=1e-3, lr=1e-3):
+        tables = {id(m.weight) for m in module.modules() if isinstance(m, torch.nn.Embedding)}
+        inner = lambda name, p: p.dim() in (2, 4) and id(p) not in tables and not name.startswith(tuple(outer))  # noqa: E731
+        matrices = [p for name, p in module.named_parameters() if inner(name, p)]
+        others = [p for name, p in module.named_parameters() if not inner(name, p)]
+        self.adam = torch.optim.AdamW(others, lr=lr, betas=betas, weight_decay=weight_decay, fused=True)
+        super().__init__([{"params": matrices}], {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self.param_groups += self.adam.param_groups
+
+    @torch.no_grad()
+    def step(self):
+        self.adam.step()
+        group = self.param_groups[0]
+        for parameter in group["params"]:
+            state = self.state[parameter]
+            momentum = state.setdefault("momentum", torch.zeros_like(parameter))
+            momentum.lerp_(parameter.grad, 1 - group["momentum"])
+            flat = parameter.grad.lerp(momentum, group["momentum"]).flatten(1)
+            step = orthogonal(flat) * (0.2 * max(flat.shape) ** 0.5)
+            parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(step.view_as(parameter), alpha=-group["lr"])
+
+    def state_dict(self):
+        matrices = [self.state[p]["momentum"] for p in self.param_groups[0]["params"] if p in self.state]
+        return {"matrices": matrices, "adam": self.adam.state_dict()}
+
+    def load_state_dict(self, state):
+        for parameter, momentum in zip(self.param_groups[0]["params"], state["matrices"]):
+            self.state[parameter]["momentum"] = momentum.to(parameter.device)
+        self.adam.load_state_dict(state["adam"])
+        self.param_groups[1:] = self.adam.param_groups
