@@ -1,7 +1,7 @@
 """Puts trained weights into a bundle, as float16.
 
   make_bundle.py BUNDLE --autoencoder AUTOENCODER [--coupling cfm-2x-4x.safetensors --factors 2 4]
-                 [--text-model text_model.safetensors] [--name NAME]
+                 [--text-model text_model.safetensors [--examples FILE]] [--name NAME]
 """
 
 import argparse
@@ -11,16 +11,19 @@ import sys
 from pathlib import Path
 
 import torch
+from captioned_latents import BETAS, LENGTH, NULL, PAD
 from networks import FACTOR, LATENT_CHANNELS, load_autoencoder
 from safetensors import safe_open
 from safetensors.torch import load_file
 from text_networks import TextModel
-from train_text_model import LENGTH, NULL, PAD
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from fmboost_export.export import write_couplings  # noqa: E402
 from fmboost_export.files import refuse_existing, sha256, whole_folder  # noqa: E402
 from fmboost_export.parts import CHECKED_SIZES, TRACED_SIZE, Part, export_part  # noqa: E402
+
+# Of a text model that was not distilled; distill_text_model.py names its own.
+TEACHER_SAMPLING = {"default_sampler": "ddim", "default_steps": 25, "default_guidance": 4.0}
 
 
 def random_inputs(*shapes):
@@ -47,9 +50,23 @@ def autoencoder_entry(path, folder):
     }  # fmt: skip
 
 
-def text_entries(path, folder):
+def read_examples(path, words):
+    """Prompts, one a line. All of their words must be known, and none may be cut."""
+    examples = path.read_text().splitlines()
+    for prompt in examples:
+        tokens = prompt.replace(",", " , ").split()
+        unknown = sorted(set(tokens) - set(words))
+        if unknown or len(tokens) > LENGTH:
+            reason = f"the model does not know {', '.join(unknown)}" if unknown else f"longer than {LENGTH} tokens"
+            sys.exit(f"'{path}', '{prompt}': {reason}")
+    return examples
+
+
+def text_entries(path, examples, folder):
     with safe_open(path, framework="pt") as file:
-        words = json.loads(file.metadata()["words"])
+        metadata = file.metadata()
+    words = json.loads(metadata["words"])
+    sampling = json.loads(metadata.get("sampling", "null")) or TEACHER_SAMPLING
     model = TextModel(len(words))
     model.load_state_dict(load_file(path))
     text_width = model.text_encoder.embedding.embedding_dim
@@ -68,10 +85,11 @@ def text_entries(path, folder):
         part("denoiser.pt", model.denoiser, denoiser_inputs, (3, 5), ((1, 4, 4), (3, 3, 2), (2, 5, 1))), folder, print
     )
     schedule = {
-        "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "train_steps": 1000,
+        "beta_start": BETAS[0], "beta_end": BETAS[1], "beta_schedule": "scaled_linear", "train_steps": 1000,
         "timestep_spacing": "trailing", "set_alpha_to_one": True,
     }  # fmt: skip
     return {
+        "examples": read_examples(examples, words),
         "tokenizer": {
             "type": "words", "words": "tokenizer/words.json", "sha256": sha256(folder / "tokenizer" / "words.json"),
             "max_length": LENGTH, "pad": PAD, "null": NULL,
@@ -79,8 +97,7 @@ def text_entries(path, folder):
         "text_encoder": {**text, "width": text_width},
         "denoiser": {
             **denoiser, "prediction": "v_prediction", "schedule": schedule, "latent_channels": LATENT_CHANNELS,
-            "native_size": 128, "size_multiple": 32, "guidance_embedding": None, "default_sampler": "ddim",
-            "default_steps": 25, "default_guidance": 4.0,
+            "native_size": 128, "size_multiple": 32, "guidance_embedding": None, **sampling,
         },
     }  # fmt: skip
 
@@ -90,6 +107,10 @@ def main():
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--autoencoder", required=True)
     parser.add_argument("--text-model")
+    parser.add_argument(
+        "--examples", type=Path, default=Path(__file__).with_name("examples.txt"), metavar="FILE",
+        help="prompts, one a line, for `generate --example` (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--coupling", type=Path)
     parser.add_argument("--factors", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--flow-steps", type=int, default=2)
@@ -103,7 +124,7 @@ def main():
             "source": "trained only on pictures that fmboost-draw makes; see models/README.md",
         }  # fmt: skip
         if arguments.text_model:
-            description |= text_entries(arguments.text_model, folder)
+            description |= text_entries(arguments.text_model, arguments.examples, folder)
         description["autoencoder"] = autoencoder_entry(arguments.autoencoder, folder)
         if arguments.coupling:
             entries = write_couplings(
