@@ -1,0 +1,81 @@
+"""A small network that tells from a landscape what it shows: every property of scene_facts.py, absence included.
+
+A network for all properties, and not a measurement with the colours that the drawing starts from: haze, light, clouds and
+mirrors change these, and it has to find the things first whatever it does with their colours.
+"""
+
+import numpy as np
+import torch
+from draw_latents import SIDE
+from PIL import Image
+from safetensors.torch import load_file
+from scene_facts import PROPERTIES
+from torch import nn
+from torch.nn import functional as F
+
+CHANNELS = (16, 32, 48, 96)  # at 64x64, 32x32, 16x16, 8x8 sites
+
+
+class Block(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.norm = nn.GroupNorm(8, channels)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x):
+        return x + self.conv2(F.relu(self.conv1(F.relu(self.norm(x)))))
+
+
+class FactClassifier(nn.Module):
+    """Pictures (B, 3, 128, 128) in [-1, 1] to {property: scores (B, values)}.
+
+    Each property looks where it wants to: its features are an average of the sites, weighted by scores of its own.
+    """
+
+    def __init__(self):
+        super().__init__()
+        first, *rest = CHANNELS
+        layers, width = [nn.PixelUnshuffle(2), nn.Conv2d(12, first, 3, padding=1), nn.ReLU()], first
+        for channels in rest:
+            layers += [nn.Conv2d(width, channels, 3, stride=2, padding=1), Block(channels)]
+            width = channels
+        self.body = nn.Sequential(*layers, nn.GroupNorm(8, width), nn.ReLU())
+        self.places = nn.Conv2d(width, len(PROPERTIES), 1)
+        self.heads = nn.ModuleDict({name: nn.Linear(width, len(values)) for name, values in PROPERTIES.items()})
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, pixels):
+        sites = self.body(pixels.contiguous(memory_format=torch.channels_last))
+        weights = self.places(sites).flatten(2).softmax(2)
+        features = weights @ sites.flatten(2).transpose(1, 2)  # (B, properties, channels)
+        return {name: head(features[:, i]) for i, (name, head) in enumerate(self.heads.items())}
+
+
+def load_classifier(path):
+    model = FactClassifier()
+    model.load_state_dict(load_file(path))
+    return model.eval()
+
+
+def to_pixels(pictures):
+    """(B, side, side, 3) uint8 to (B, 3, side, side) in [-1, 1]."""
+    return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+@torch.no_grad()
+def classify(model, pictures, batch=64):
+    """What each of the pictures, (128, 128, 3) uint8, shows: {property: value} as in the JSON of a scene."""
+    shown = []
+    for first in range(0, len(pictures), batch):
+        scores = model(to_pixels(np.stack(pictures[first : first + batch])))
+        best = {name: scores[name].argmax(1).tolist() for name in PROPERTIES}
+        count = len(pictures[first : first + batch])
+        shown += [{name: PROPERTIES[name][best[name][i]] for name in PROPERTIES} for i in range(count)]
+    return shown
+
+
+def read_picture_file(path):
+    """(128, 128, 3) uint8; larger pictures are reduced."""
+    picture = Image.open(path).convert("RGB")
+    return np.asarray(picture if picture.size == (SIDE, SIDE) else picture.resize((SIDE, SIDE), Image.BICUBIC))

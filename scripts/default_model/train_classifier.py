@@ -1,0 +1,128 @@
+"""Trains the classifier that measure_captions.py looks at pictures with, on drawn landscapes.
+
+  train_classifier.py RUN_FOLDER [--steps N]
+
+Writes RUN_FOLDER/classifier.safetensors and says how often it is right on held-out landscapes. The same command goes on
+with a training that was stopped.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from draw_latents import CaptionedPictures
+from drawn_pictures import FIRST_SEED
+from fact_classifier import FactClassifier, classify, load_classifier, to_pixels
+from scene_facts import PROPERTIES, class_of
+from torch.nn import functional as F
+from training import Average, Run, save_half, save_whole
+
+HELD_OUT_SEED = 50_000
+SHIFT = 4  # pixels
+
+
+def drawn(seed, count):
+    """Pictures (count, 128, 128, 3) uint8 and their scenes."""
+    pictures, lines = zip(*CaptionedPictures(seed, count), strict=True)
+    return np.stack(pictures), [line["scene"] for line in lines]
+
+
+def training_set(folder, count):
+    """The same, memory-mapped, and drawn only once."""
+    pictures, scenes = folder / "pictures.npy", folder / "scenes.json"
+    if not (pictures.exists() and scenes.exists()) or len(json.loads(scenes.read_text())) != count:
+        print(f"drawing {count} landscapes", flush=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        made = drawn(FIRST_SEED, count)
+        save_whole(lambda temporary: scenes_file(temporary, made[1]), scenes)
+        save_whole(lambda temporary: array_file(temporary, made[0]), pictures)
+    return np.load(pictures, mmap_mode="r"), json.loads(scenes.read_text())
+
+
+def scenes_file(path, scenes):
+    path.write_text(json.dumps(scenes))
+
+
+def array_file(path, array):
+    with path.open("wb") as file:
+        np.save(file, array)
+
+
+def varied(pictures):
+    """A batch of pictures as pixels: moved, half of them mirrored, some batches softened, with some noise. Generated
+    pictures are not as clean as drawn ones, and have their things at other places."""
+    random = np.random.default_rng(torch.randint(2**31, ()).item())
+    side = pictures.shape[1]
+    y, x = random.integers(2 * SHIFT + 1, size=2)
+    around = ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0))
+    moved = np.pad(pictures, around, "reflect")[:, y : y + side, x : x + side]
+    mirrored = random.random(len(moved)) < 0.5
+    moved[mirrored] = moved[mirrored, :, ::-1]
+    pixels = to_pixels(moved)
+    if random.random() < 0.5:
+        soft = F.avg_pool2d(pixels, 3, stride=1, padding=1, count_include_pad=False)
+        pixels = torch.lerp(pixels, soft, random.random())
+    return pixels + 0.06 * random.random() * torch.randn_like(pixels[:1])
+
+
+def loss_of(model, pixels, classes):
+    """`classes` (B, properties)."""
+    scores = model(pixels)
+    losses = [F.cross_entropy(scores[name], classes[:, i]) for i, name in enumerate(PROPERTIES)]
+    return torch.stack(losses).mean()
+
+
+def accuracy(model, pictures, scenes):
+    """{property: (share of pictures that are told right, share that the commonest value would have)}."""
+    shown, result = classify(model, pictures), {}
+    for name, values in PROPERTIES.items():
+        truth = [scene[name] for scene in scenes]
+        right = sum(one[name] == value for one, value in zip(shown, truth, strict=True))
+        result[name] = (right / len(truth), max(truth.count(value) for value in values) / len(truth))
+    return result
+
+
+def train(folder, steps=2000, scenes=16000, batch_size=32, learning_rate=3e-3, seed=0):
+    """Writes folder/classifier.safetensors once all steps are done; ends the program when it is stopped before."""
+    pictures, told = training_set(folder, scenes)
+    classes = torch.tensor([[class_of(name, scene) for name in PROPERTIES] for scene in told])
+    torch.manual_seed(seed)
+    model = FactClassifier()
+    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=1e-2)
+    run = Run(folder, model, optimizer, Average(model, 0.995), steps, learning_rate)
+    run.resume()
+    torch.manual_seed(seed + run.step)
+    for _ in run.rest():
+        chosen = torch.randint(0, len(told), (batch_size,)).sort().values
+        loss = loss_of(model, varied(pictures[chosen.numpy()]), classes[chosen])
+        optimizer.zero_grad()
+        loss.backward()
+        run.finish_step(loss, run.taken + batch_size)
+    if run.stopped:
+        raise SystemExit(130)
+    save_half(run.average.weights, folder / "classifier.safetensors", {"step": str(run.step)})
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--scenes", type=int, default=16000, help="drawn landscapes to learn from")
+    parser.add_argument("--held-out", type=int, default=1000, help="drawn landscapes to measure with")
+    parser.add_argument("--lr", type=float, default=3e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int)
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    train(arguments.folder, arguments.steps, arguments.scenes, learning_rate=arguments.lr, seed=arguments.seed)
+    model = load_classifier(arguments.folder / "classifier.safetensors")
+    print("| property | told right | the commonest value |\n| --- | ---: | ---: |")
+    for name, (right, commonest) in accuracy(model, *drawn(HELD_OUT_SEED, arguments.held_out)).items():
+        print(f"| {name} | {right:.1%} | {commonest:.1%} |")
+
+
+if __name__ == "__main__":
+    main()
