@@ -1,9 +1,9 @@
 #include "fmboost/nn/cfm_unet.h"
 
 #include "cfm_blocks.h"
+#include "time_embedding.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "fmboost/core/error.h"
 
@@ -13,16 +13,6 @@ namespace {
 namespace nn = torch::nn;
 
 constexpr std::int64_t kGroups = 32;
-
-// The sinusoidal embedding of t as it is: cosines first, computed in float32 (float64 where t is).
-torch::Tensor time_embedding(const torch::Tensor& t, std::int64_t dim) {
-  const std::int64_t half = dim / 2;
-  const auto options = t.options();
-  const torch::Tensor frequencies = torch::exp(torch::arange(half, options) * (-std::log(10000.0) / half));
-  const torch::Tensor angles = t.unsqueeze(1) * frequencies.unsqueeze(0);
-  torch::Tensor embedding = torch::cat({angles.cos(), angles.sin()}, -1);
-  return dim % 2 == 0 ? embedding : torch::constant_pad_nd(embedding, {0, 1});
-}
 
 }  // namespace
 
@@ -123,7 +113,8 @@ torch::Tensor CfmUnetImpl::forward(const torch::Tensor& x, const torch::Tensor& 
                               ", H, W), x and context together, with H ", "and W multiples of ", multiple,
                               "; it was given ", h.sizes()));
   }
-  const torch::Tensor embedding = time_embed_->forward(time_embedding(t, options_.model_channels).to(x.scalar_type()));
+  const torch::Tensor embedding =
+      time_embed_->forward(sinusoidal_embedding(t, options_.model_channels).to(x.scalar_type()));
   if (!down_conv_.is_empty()) {
     h = down_conv_(h);
   }

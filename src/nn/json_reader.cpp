@@ -1,5 +1,7 @@
 #include "json_reader.h"
 
+#include <algorithm>
+
 namespace fmboost {
 
 JsonReader JsonReader::parse(const std::string& text, const std::string& origin) {
@@ -60,6 +62,28 @@ std::vector<JsonReader> JsonReader::objects(const std::string& key) const {
     result.push_back(JsonReader(list[i], origin_, path_.empty() ? name : path_ + "." + name));
   }
   return result;
+}
+
+std::vector<std::string> JsonReader::texts(const std::string& key) const {
+  std::vector<std::string> result;
+  if (!has(key)) {
+    return result;
+  }
+  const json& list = value_.at(key);
+  const bool fits =
+      list.is_array() && std::all_of(list.begin(), list.end(), [](const json& v) { return v.is_string(); });
+  require_type(fits, key, "a list of texts");
+  return list.get<std::vector<std::string>>();
+}
+
+std::vector<std::int64_t> JsonReader::whole_numbers(const std::string& key) const {
+  const bool fits = has(key) && value_.at(key).is_array() &&
+                    std::all_of(value_.at(key).begin(), value_.at(key).end(), [](const json& v) {
+                      return v.is_number_integer() &&
+                             (!v.is_number_unsigned() || std::in_range<std::int64_t>(v.get<std::uint64_t>()));
+                    });
+  require_type(fits, key, "a list of whole numbers");
+  return value_.at(key).get<std::vector<std::int64_t>>();
 }
 
 }  // namespace fmboost

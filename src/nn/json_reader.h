@@ -29,6 +29,11 @@ class JsonReader {
   /// The objects of the list under `key`; none when it is missing.
   std::vector<JsonReader> objects(const std::string& key) const;
 
+  /// The texts of the list under `key`; none when it is missing.
+  std::vector<std::string> texts(const std::string& key) const;
+  /// The whole numbers of the list under `key`, which must be there.
+  std::vector<std::int64_t> whole_numbers(const std::string& key) const;
+
   template <typename T>
   T get(const std::string& key) const {
     if (!has(key)) {
@@ -69,7 +74,7 @@ class JsonReader {
       require_type(found.is_number_integer(), key, "a whole number");
       const bool in_range = found.is_number_unsigned() ? std::in_range<T>(found.get<std::uint64_t>())
                                                        : std::in_range<T>(found.get<std::int64_t>());
-      require_type(in_range, key, "a whole number of at most " + std::to_string(8 * sizeof(T)) + " bits");
+      require_type(in_range, key, c10::str("a whole number of at most ", 8 * sizeof(T), " bits"));
     } else {
       require_type(found.is_number(), key, "a number");
     }

@@ -1,5 +1,7 @@
 #include "fmboost/nn/load_weights.h"
 
+#include "finite.h"
+
 #include <map>
 #include <vector>
 
@@ -32,9 +34,26 @@ std::map<std::string, torch::Tensor> tensors_of(const torch::nn::Module& module)
   return tensors;
 }
 
+// The file's tensor in another dtype.
+torch::Tensor cast_weight(const SafetensorsFile& file, const std::string& name, torch::ScalarType dtype) {
+  const torch::Tensor stored = file.tensor(name);
+  const auto fail = [&](const std::string& what) {
+    throw ModelError("tensor '" + name + "' in '" + file.path().string() + "' " + what);
+  };
+  if (!stored.is_floating_point()) {
+    fail(std::string("holds ") + c10::toString(stored.scalar_type()) + ": weights are floating-point numbers");
+  }
+  torch::Tensor cast = stored.to(dtype);
+  if (!all_finite(cast)) {
+    fail(all_finite(stored) ? "holds numbers that are too large for " + dtype_name(dtype) + ": choose another --dtype"
+                            : "holds NaN or infinity: the file is damaged, or its training failed");
+  }
+  return cast;
+}
+
 }  // namespace
 
-void load_strictly(torch::nn::Module& module, const SafetensorsFile& file, const std::string& prefix) {
+void check_weights(const torch::nn::Module& module, const SafetensorsFile& file, const std::string& prefix) {
   const auto targets = tensors_of(module);
   std::vector<std::string> missing;
   std::vector<std::string> extra;
@@ -58,10 +77,31 @@ void load_strictly(torch::nn::Module& module, const SafetensorsFile& file, const
                      listing("missing", missing) + listing("not known to the network", extra) +
                      listing("of another shape", misshaped));
   }
+}
+
+void load_strictly(torch::nn::Module& module, const SafetensorsFile& file, const std::string& prefix) {
+  check_weights(module, file, prefix);
   const torch::NoGradGuard no_grad;
-  for (const auto& [name, target] : targets) {
+  for (const auto& [name, target] : tensors_of(module)) {
     torch::Tensor destination = target;
     destination.copy_(file.tensor(prefix + name));
+  }
+}
+
+void load_into(torch::nn::Module& module, const SafetensorsFile& file, const Placement& placement,
+               const std::string& prefix) {
+  check_weights(module, file, prefix);
+  const torch::NoGradGuard no_grad;
+  for (const auto& [name, target] : tensors_of(module)) {
+    const torch::Tensor cast = cast_weight(file, prefix + name, placement.dtype);
+    const bool on_gpu = placement.device.is_cuda();
+    const bool channels_last = on_gpu && cast.dim() == 4;
+    torch::Tensor destination = target;
+    destination.set_data(cast.to(placement.device, placement.dtype, /*non_blocking=*/false, /*copy=*/false,
+                                 channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Preserve));
+    if (on_gpu || file.entries().at(prefix + name).dtype != placement.dtype) {
+      file.release(prefix + name);
+    }
   }
 }
 

@@ -1,8 +1,10 @@
 #include "fmboost/nn/load_weights.h"
 
+#include "layers.h"
 #include "support/temporary_folder.h"
 #include "support/thrown.h"
 
+#include <cmath>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/nn.h>
@@ -88,6 +90,58 @@ TEST_F(LoadStrictly, ChangesNothingWhenItRefuses) {
   const torch::Tensor before = layer->weight.detach().clone();
   refusal(*layer, {{"weight", torch::full({1, 2}, 9.0)}});
   EXPECT_TRUE(torch::equal(layer->weight, before));
+}
+
+using LoadInto = LoadStrictly;
+
+TEST_F(LoadInto, GivesStandInsTheFilesTensorsInTheDtypeAskedFor) {
+  layers::Linear layer(2, 3);
+  EXPECT_EQ(layer->weight.sizes(), at::IntArrayRef({3, 2}));
+  EXPECT_EQ(layer->weight.storage().nbytes(), sizeof(float));
+  const torch::Tensor weight = torch::arange(6, torch::kFloat32).reshape({3, 2});
+  const torch::Tensor bias = torch::full({3}, 0.1, torch::kFloat64);
+  const SafetensorsFile file = file_of({{"weight", weight.to(torch::kFloat16)}, {"bias", bias}});
+  for (const auto dtype : {torch::kFloat32, torch::kBFloat16, torch::kFloat16}) {
+    load_into(*layer, file, {torch::kCPU, dtype});
+    EXPECT_TRUE(torch::equal(layer->weight, weight.to(dtype)));
+    EXPECT_TRUE(torch::equal(layer->named_parameters()["bias"], bias.to(dtype)));
+  }
+}
+
+TEST_F(LoadInto, LeavesInTheFileWhatNeedsNoCast) {
+  layers::Linear layer(64, 64);
+  const torch::Tensor weight = torch::randn({64, 64});
+  const SafetensorsFile file = file_of({{"weight", weight}, {"bias", torch::zeros({64}, torch::kFloat16)}});
+  load_into(*layer, file, {});
+  EXPECT_EQ(layer->weight.const_data_ptr(), file.tensor("weight").const_data_ptr());
+  EXPECT_TRUE(torch::equal(layer->weight, weight));
+}
+
+TEST_F(LoadInto, RefusesWhatIsNoFiniteNumberByItsName) {
+  layers::Linear layer(2, 3);
+  const auto refusal = [&](const torch::Tensor& weight, torch::ScalarType dtype = torch::kFloat32) {
+    const SafetensorsFile file = file_of({{"weight", weight}, {"bias", torch::zeros({3})}});
+    return thrown<ModelError>([&] { load_into(*layer, file, {torch::kCPU, dtype}); });
+  };
+  for (const auto dtype : {torch::kFloat64, torch::kFloat32, torch::kBFloat16, torch::kFloat16}) {
+    for (const double value : {NAN, INFINITY, -INFINITY}) {
+      torch::Tensor weight = torch::ones({3, 2}, dtype);
+      weight[2][1] = value;
+      EXPECT_THAT(refusal(weight), AllOf(HasSubstr("tensor 'weight' in '"), HasSubstr("holds NaN or infinity")));
+    }
+  }
+  EXPECT_THAT(refusal(torch::full({3, 2}, 1e5), torch::kFloat16), HasSubstr("too large for float16"));
+  EXPECT_THAT(refusal(torch::ones({3, 2}, torch::kInt32)), HasSubstr("holds Int"));
+  load_into(*layer, file_of({{"weight", torch::full({3, 2}, 6e4)}, {"bias", torch::zeros({3})}}),
+            {torch::kCPU, torch::kFloat16});
+}
+
+TEST_F(LoadInto, ChecksNamesAndShapesFirst) {
+  layers::Conv2d layer(2, 3);
+  const SafetensorsFile file = file_of({{"weight", torch::ones({3, 2, 1, 1})}, {"scale", torch::ones({3})}});
+  EXPECT_THAT(thrown<ModelError>([&] { load_into(*layer, file, {}); }),
+              AllOf(HasSubstr("missing (1):\n    bias"), HasSubstr("not known to the network (1):\n    scale"),
+                    HasSubstr("weight: expected [3, 2, 3, 3], found [3, 2, 1, 1]")));
 }
 
 }  // namespace

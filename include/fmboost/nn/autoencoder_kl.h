@@ -1,0 +1,48 @@
+#pragma once
+
+#include <memory>
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
+
+#include "fmboost/nn/autoencoder_options.h"
+
+namespace fmboost {
+
+struct AutoencoderKlLayers;
+
+/// What an encoder says of the latent of a picture: independent normal distributions, each (B, C, H, W).
+struct GaussianPosterior {
+  torch::Tensor mean;
+  torch::Tensor log_variance;  ///< within [-30, 20]
+
+  const torch::Tensor& mode() const { return mean; }
+  /// `noise`: standard normal, of mean's size.
+  torch::Tensor sample(const torch::Tensor& noise) const { return mean + torch::exp(0.5 * log_variance) * noise; }
+};
+
+/// Stable Diffusion's autoencoder (arXiv 2112.10752), whose parameters carry the names of diffusers' AutoencoderKL.
+/// They have shapes and no values until load_into() reads them. Latents are not scaled.
+class AutoencoderKlImpl : public torch::nn::Module {
+ public:
+  explicit AutoencoderKlImpl(AutoencoderKlOptions options);
+
+  /// pixels (B, in_channels, H, W) in [-1, 1], sides multiples of options().factor() -> latents of H / factor, W /
+  /// factor
+  GaussianPosterior encode(const torch::Tensor& pixels) const;
+  /// latent (B, latent_channels, H, W) -> pixels (B, out_channels, H factor, W factor), about [-1, 1]
+  torch::Tensor decode(const torch::Tensor& latent) const;
+
+  const AutoencoderKlOptions& options() const { return options_; }
+  /// Both halves as lists of layers, each applied to what the one before it gave (src/nn/autoencoder_kl_layers.h).
+  const AutoencoderKlLayers& layers() const { return *layers_; }
+
+ private:
+  void build_encoder();
+  void build_decoder();
+
+  AutoencoderKlOptions options_;
+  std::shared_ptr<AutoencoderKlLayers> layers_;
+};
+TORCH_MODULE(AutoencoderKl);
+
+}  // namespace fmboost

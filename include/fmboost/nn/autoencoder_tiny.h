@@ -1,0 +1,39 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
+#include <vector>
+
+#include "fmboost/nn/autoencoder_options.h"
+
+namespace fmboost {
+
+/// The tiny autoencoder, whose parameters carry the names of diffusers' AutoencoderTiny. They have shapes and no values
+/// until load_into() reads them. It has no norms and no attention: a pixel depends on what is near it alone. Its
+/// latents are Stable Diffusion's scaled ones.
+class AutoencoderTinyImpl : public torch::nn::Module {
+ public:
+  explicit AutoencoderTinyImpl(AutoencoderTinyOptions options);
+
+  /// pixels (B, in_channels, H, W) in [-1, 1], sides multiples of options().factor() -> latents of H / factor, W /
+  /// factor
+  torch::Tensor encode(const torch::Tensor& pixels) const;
+  /// latent (B, latent_channels, H, W) -> pixels (B, out_channels, H factor, W factor), about [-1, 1]
+  torch::Tensor decode(const torch::Tensor& latent) const;
+
+  const AutoencoderTinyOptions& options() const { return options_; }
+
+ private:
+  using Layer = std::function<torch::Tensor(const torch::Tensor&)>;
+
+  void build_encoder();
+  void build_decoder();
+
+  AutoencoderTinyOptions options_;
+  std::vector<Layer> encoder_, decoder_;
+};
+TORCH_MODULE(AutoencoderTiny);
+
+}  // namespace fmboost

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <memory>
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
+#include <vector>
+
+#include "fmboost/nn/clip_text_options.h"
+
+namespace fmboost {
+
+class ClipTextEmbeddings;
+class ClipTextLayer;
+namespace layers {
+class LayerNormImpl;
+}
+
+/// The text transformer of CLIP (arXiv 2103.00020), whose parameters carry the names of transformers' CLIPTextModel.
+/// They have shapes and no values until load_into() reads them.
+class ClipTextModelImpl : public torch::nn::Module {
+ public:
+  explicit ClipTextModelImpl(ClipTextOptions options);
+
+  /// ids (B, length) int64, length at most max_position_embeddings -> (B, length, hidden_size): the states before any
+  /// projection, after the final norm. Every token sees itself and those before it.
+  torch::Tensor forward(const torch::Tensor& ids) const;
+
+  const ClipTextOptions& options() const { return options_; }
+
+ private:
+  ClipTextOptions options_;
+  std::shared_ptr<ClipTextEmbeddings> embeddings_;
+  std::vector<std::shared_ptr<ClipTextLayer>> layers_;
+  std::shared_ptr<layers::LayerNormImpl> final_layer_norm_;
+};
+TORCH_MODULE(ClipTextModel);
+
+}  // namespace fmboost

@@ -1,0 +1,117 @@
+// fmboost_network_case CASE OUT: runs a native network on what CASE.safetensors holds, for
+// tests/python/test_networks.py.
+//
+// CASE: weight.NAME; the inputs of the call by name (ids; x, timestep, text, guidance; pixels; latent; noise) and
+// direction.OUTPUT for each output; metadata `config`, as in a bundle, and `call` (run, encode or decode). OUT: each
+// output; and the gradients of sum(output * direction) over all outputs: gradient.INPUT and gradient.weight.NAME.
+#include "network_options.h"
+
+#include <cstdio>
+#include <exception>
+#include <functional>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/safetensors.h"
+#include "fmboost/nn/autoencoder_kl.h"
+#include "fmboost/nn/autoencoder_tiny.h"
+#include "fmboost/nn/clip_text.h"
+#include "fmboost/nn/load_weights.h"
+#include "fmboost/nn/unet.h"
+
+namespace {
+
+using namespace fmboost;
+
+class Case {
+ public:
+  explicit Case(const std::string& path) : file_(path) {}
+
+  const std::string& text(const std::string& key) const { return file_.metadata().at(key); }
+  JsonReader config() const { return JsonReader::parse(text("config"), file_.path().string()); }
+
+  // A copy that gradients are wanted for, or nothing.
+  torch::Tensor input(const std::string& name) {
+    if (!file_.contains(name)) {
+      return {};
+    }
+    torch::Tensor tensor = file_.tensor(name).clone();
+    if (tensor.is_floating_point()) {
+      tensor.requires_grad_();
+      inputs_.emplace_back("gradient." + name, tensor);
+    }
+    return tensor;
+  }
+  template <typename Network>
+  Network load(Network network) {
+    load_into(*network, file_, {}, "weight.");
+    for (const auto& item : network->named_parameters()) {
+      // The mapped file cannot be written to, and gradients belong to leaves.
+      torch::Tensor weight = item.value();
+      weight.set_data(weight.clone());
+      weight.requires_grad_();
+      inputs_.emplace_back("gradient.weight." + item.key(), weight);
+    }
+    return network;
+  }
+
+  NamedTensors with_gradients(const NamedTensors& outputs) const {
+    torch::Tensor loss = torch::zeros({});
+    for (const auto& [name, output] : outputs) {
+      loss = loss + (output * file_.tensor("direction." + name)).sum();
+    }
+    loss.backward();
+    NamedTensors all = outputs;
+    for (const auto& [name, input] : inputs_) {
+      if (input.grad().defined()) {
+        all.emplace_back(name, input.grad());
+      }
+    }
+    return all;
+  }
+
+ private:
+  SafetensorsFile file_;
+  NamedTensors inputs_;
+};
+
+NamedTensors run(Case& given) {
+  const JsonReader config = given.config();
+  const auto kind = config.get_or<std::string>("_class_name", "CLIPTextModel");
+  const std::string call = given.text("call");
+  if (kind == "CLIPTextModel") {
+    const auto network = given.load(ClipTextModel(read_clip_text_options(config)));
+    return {{"states", network->forward(given.input("ids"))}};
+  }
+  if (kind == "UNet2DConditionModel") {
+    const auto network = given.load(Unet(read_unet_options(config)));
+    return {{"prediction", network->forward(given.input("x"), given.input("timestep"), given.input("text"),
+                                            given.input("guidance"))}};
+  }
+  if (kind == "AutoencoderTiny") {
+    const auto network = given.load(AutoencoderTiny(read_autoencoder_tiny_options(config)));
+    return call == "encode" ? NamedTensors{{"latent", network->encode(given.input("pixels"))}}
+                            : NamedTensors{{"pixels", network->decode(given.input("latent"))}};
+  }
+  const auto network = given.load(AutoencoderKl(read_autoencoder_kl_options(config)));
+  if (call == "decode") {
+    return {{"pixels", network->decode(given.input("latent"))}};
+  }
+  const auto posterior = network->encode(given.input("pixels"));
+  return {{"mode", posterior.mode()}, {"sample", posterior.sample(given.input("noise"))}};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    if (argc != 3) {
+      throw UsageError("usage: fmboost_network_case CASE.safetensors OUT.safetensors");
+    }
+    Case given(argv[1]);
+    write_safetensors(argv[2], given.with_gradients(run(given)));
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return 1;
+  }
+}
