@@ -11,7 +11,7 @@ torch::Tensor attend(const torch::Tensor& q, const torch::Tensor& k, const torch
 }
 
 torch::Tensor to_tokens(const torch::Tensor& x) {
-  return x.flatten(2).transpose(1, 2);
+  return x.flatten(2).transpose(1, 2).contiguous();
 }
 
 torch::Tensor from_tokens(const torch::Tensor& tokens, at::IntArrayRef sizes) {

@@ -15,7 +15,7 @@ SiteAttentionImpl::SiteAttentionImpl(std::int64_t channels, NormOptions norm) {
 torch::Tensor SiteAttentionImpl::forward(const torch::Tensor& x) const {
   const torch::Tensor tokens = to_tokens(group_norm->forward(x));
   const torch::Tensor seen = attend(to_q->forward(tokens), to_k->forward(tokens), to_v->forward(tokens), /*heads=*/1);
-  return from_tokens(to_out->forward(seen), x.sizes()) + x;
+  return x + from_tokens(to_out->forward(seen), x.sizes());
 }
 
 torch::Tensor run_layer(const AutoencoderLayer& layer, const torch::Tensor& x) {

@@ -2,6 +2,7 @@
 
 #include "cfm_velocity.h"
 #include "hash_stamps.h"
+#include "native_parts.h"
 #include "torchscript_parts.h"
 
 #include <algorithm>
@@ -29,6 +30,11 @@ const Entry& need(const std::optional<Entry>& entry, const fs::path& folder, con
                      "; `fmboost inspect` shows what it can do");
   }
   return *entry;
+}
+
+template <typename Entry>
+bool is_native(const Entry& entry) {
+  return !std::holds_alternative<TorchScriptNetwork>(entry.network);
 }
 
 // What cannot be looked at, such as a name that is too long, is not there either.
@@ -102,23 +108,59 @@ std::unique_ptr<Tokenizer> Bundle::load_tokenizer() const {
 
 std::unique_ptr<TextEncoder> Bundle::load_text_encoder(const Placement& placement) const {
   const TextEncoderEntry& entry = need(manifest_.text_encoder, folder_, "text encoder: it enlarges only");
+  if (is_native(entry)) {
+    return make_native_text_encoder(checked(entry.program), entry, placement);
+  }
   return make_torchscript_text_encoder(checked(entry.program), entry, manifest_.tokenizer->max_length, placement);
 }
 
 std::unique_ptr<Denoiser> Bundle::load_denoiser(const Placement& placement) const {
   const DenoiserEntry& entry = need(manifest_.denoiser, folder_, "denoiser: it enlarges only");
+  if (is_native(entry)) {
+    return make_native_denoiser(checked(entry.program), entry, placement);
+  }
   return make_torchscript_denoiser(checked(entry.program), entry, manifest_.autoencoder->factor,
                                    manifest_.tokenizer->max_length, manifest_.text_encoder->width, placement);
 }
 
 std::unique_ptr<Autoencoder> Bundle::load_autoencoder(const Placement& placement) const {
   const AutoencoderEntry& entry = need(manifest_.autoencoder, folder_, "autoencoder");
+  if (is_native(entry)) {
+    return make_native_autoencoder(checked(entry.encoder), entry, placement);
+  }
   return make_torchscript_autoencoder(checked(entry.encoder), checked(entry.decoder), entry, placement);
 }
 
 std::unique_ptr<VelocityNetwork> Bundle::load_velocity(const CouplingEntry& coupling,
                                                        const Placement& placement) const {
   return make_cfm_velocity(checked(coupling.weights), coupling, placement);
+}
+
+void Bundle::verify_networks(std::vector<std::string>& lines) const {
+  const auto check_program = [&](const BundleFile& program, std::size_t inputs) {
+    check_torchscript(checked(program), inputs);
+    lines.push_back("operators and inputs of " + program.file);
+  };
+  const auto check_native = [&](const BundleFile& weights, const auto& entry) {
+    check_native_weights(checked(weights), entry);
+    lines.push_back("tensors of " + weights.file);
+  };
+  if (const auto& entry = manifest_.text_encoder; entry && is_native(*entry)) {
+    check_native(entry->program, *entry);
+  } else if (entry) {
+    check_program(entry->program, kTextEncoderInputs);
+  }
+  if (const auto& entry = manifest_.denoiser; entry && is_native(*entry)) {
+    check_native(entry->program, *entry);
+  } else if (entry) {
+    check_program(entry->program, denoiser_inputs(*entry));
+  }
+  if (const auto& entry = manifest_.autoencoder; entry && is_native(*entry)) {
+    check_native(entry->encoder, *entry);
+  } else if (entry) {
+    check_program(entry->encoder, kAutoencoderInputs);
+    check_program(entry->decoder, kAutoencoderInputs);
+  }
 }
 
 std::vector<std::string> Bundle::verify() const {
@@ -131,20 +173,7 @@ std::vector<std::string> Bundle::verify() const {
     load_tokenizer();
     lines.emplace_back("tokenizer " + manifest_.tokenizer->type);
   }
-  const auto check_program = [&](const BundleFile& program, std::size_t inputs) {
-    check_torchscript(checked(program), inputs);
-    lines.push_back("operators and inputs of " + program.file);
-  };
-  if (manifest_.text_encoder) {
-    check_program(manifest_.text_encoder->program, kTextEncoderInputs);
-  }
-  if (manifest_.denoiser) {
-    check_program(manifest_.denoiser->program, denoiser_inputs(*manifest_.denoiser));
-  }
-  if (manifest_.autoencoder) {
-    check_program(manifest_.autoencoder->encoder, kAutoencoderInputs);
-    check_program(manifest_.autoencoder->decoder, kAutoencoderInputs);
-  }
+  verify_networks(lines);
   for (const auto& coupling : manifest_.couplings) {
     check_cfm_weights(checked(coupling.weights), coupling);
     lines.push_back("tensors of " + coupling.weights.file + " for " + std::to_string(coupling.factor) + "x");

@@ -1,18 +1,12 @@
 #include "layers.h"
 
 namespace fmboost::layers {
-namespace {
 
-// Sizes without memory: every number is the same one, and none may be read before the file's tensor stands here.
-torch::Tensor stand_in(at::IntArrayRef sizes) {
-  return at::empty_strided(sizes, std::vector<std::int64_t>(sizes.size(), 0), torch::kFloat32);
+torch::Tensor add_parameter(torch::nn::Module& module, const std::string& name, at::IntArrayRef sizes) {
+  // All strides are zero: every number is the same one, and none may be read before the file's tensor stands here.
+  const torch::Tensor stand_in = at::empty_strided(sizes, std::vector<std::int64_t>(sizes.size(), 0), torch::kFloat32);
+  return module.register_parameter(name, stand_in, /*requires_grad=*/false);
 }
-
-torch::Tensor add_parameter(torch::nn::Module& module, const char* name, at::IntArrayRef sizes) {
-  return module.register_parameter(name, stand_in(sizes), /*requires_grad=*/false);
-}
-
-}  // namespace
 
 LinearImpl::LinearImpl(std::int64_t in, std::int64_t out, bool with_bias, bool as_convolution) {
   weight = as_convolution ? add_parameter(*this, "weight", {out, in, 1, 1}) : add_parameter(*this, "weight", {out, in});

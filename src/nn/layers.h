@@ -10,6 +10,9 @@
 /// memory: parameters have their shape and nothing behind it until load_into() gives them the file's tensors.
 namespace fmboost::layers {
 
+/// Registers a parameter that has sizes and no memory.
+torch::Tensor add_parameter(torch::nn::Module& module, const std::string& name, at::IntArrayRef sizes);
+
 /// x (..., in) -> (..., out). The weight is (out, in), or (out, in, 1, 1) for those that were trained as a convolution
 /// of single sites.
 class LinearImpl : public torch::nn::Module {

@@ -1,6 +1,7 @@
 #include "fmboost/nn/manifest.h"
 
 #include "json_reader.h"
+#include "native_networks.h"
 
 #include <algorithm>
 
@@ -34,10 +35,17 @@ BundleFile read_file_entry(const JsonReader& reader, const std::string& file_key
   return result;
 }
 
-BundleFile read_program(const JsonReader& reader) {
+bool is_native(const JsonReader& reader) {
   const auto backend = reader.get<std::string>("backend");
-  if (backend != "torchscript") {
-    reader.fail("backend", "\"torchscript\", the one this version supports");
+  if (backend != "torchscript" && backend != "native") {
+    reader.fail("backend", "\"torchscript\" or \"native\", the ones this version supports");
+  }
+  return backend == "native";
+}
+
+BundleFile read_program(const JsonReader& reader) {
+  if (is_native(reader)) {
+    reader.fail("backend", "\"torchscript\": a native autoencoder has both halves in one file");
   }
   return read_file_entry(reader);
 }
@@ -104,9 +112,20 @@ void check_default_sampler(const JsonReader& reader, const DenoiserEntry& entry)
   }
 }
 
+TextEncoderEntry read_text_encoder(const JsonReader& reader) {
+  TextEncoderEntry entry{read_file_entry(reader), reader.get_in<std::int64_t>("width", 1, 65536)};
+  if (is_native(reader)) {
+    entry.network = read_text_network(reader.object("config"));
+  }
+  return entry;
+}
+
 DenoiserEntry read_denoiser(const JsonReader& reader) {
   DenoiserEntry entry;
-  entry.program = read_program(reader);
+  entry.program = read_file_entry(reader);
+  if (is_native(reader)) {
+    entry.network = read_denoiser_network(reader.object("config"));
+  }
   entry.prediction = parse_field(reader, "prediction", parse_prediction);
   entry.schedule = read_schedule(reader.object("schedule"));
   entry.latent_channels = reader.get_in<std::int64_t>("latent_channels", 1, kMaxChannels);
@@ -125,8 +144,13 @@ DenoiserEntry read_denoiser(const JsonReader& reader) {
 
 AutoencoderEntry read_autoencoder(const JsonReader& reader) {
   AutoencoderEntry entry;
-  entry.encoder = read_program(reader.object("encoder"));
-  entry.decoder = read_program(reader.object("decoder"));
+  if (reader.has("backend") && is_native(reader)) {
+    entry.encoder = entry.decoder = read_file_entry(reader);
+    entry.network = read_autoencoder_network(reader.object("config"));
+  } else {
+    entry.encoder = read_program(reader.object("encoder"));
+    entry.decoder = read_program(reader.object("decoder"));
+  }
   entry.factor = reader.get_in<std::int64_t>("factor", 1, 64);
   entry.latent_channels = reader.get_in<std::int64_t>("latent_channels", 1, kMaxChannels);
   entry.scale = reader.get_in<double>("scale", 1e-6, 1e6);
@@ -255,8 +279,7 @@ Manifest parse_manifest(const std::string& text, const std::string& origin) {
     manifest.tokenizer = read_tokenizer(reader.object("tokenizer"));
   }
   if (reader.has("text_encoder")) {
-    const auto entry = reader.object("text_encoder");
-    manifest.text_encoder = TextEncoderEntry{read_program(entry), entry.get_in<std::int64_t>("width", 1, 65536)};
+    manifest.text_encoder = read_text_encoder(reader.object("text_encoder"));
   }
   if (reader.has("denoiser")) {
     manifest.denoiser = read_denoiser(reader.object("denoiser"));
@@ -273,6 +296,7 @@ Manifest parse_manifest(const std::string& text, const std::string& origin) {
     require(manifest.couplings.empty(), origin, "the bundle that `boost` names enlarges: give it the couplings");
   }
   check_parts_fit(manifest, origin);
+  check_networks_fit(manifest, origin);
   check_shared_weights(manifest.couplings, origin);
   return manifest;
 }

@@ -211,4 +211,43 @@ AutoencoderTinyOptions read_autoencoder_tiny_options(const JsonReader& config) {
   return checked(options, config);
 }
 
+PlainAutoencoderOptions read_plain_autoencoder_options(const JsonReader& config) {
+  ConfigReader reader(config);
+  PlainAutoencoderOptions options;
+  reader.read("latent_channels", options.latent_channels);
+  reader.read("encoder_channels", options.encoder_channels);
+  reader.read("encoder_blocks", options.encoder_blocks);
+  reader.read("decoder_channels", options.decoder_channels);
+  reader.read("decoder_blocks", options.decoder_blocks);
+  reader.read("fine_channels", options.fine_channels);
+  reader.read("fine_blocks", options.fine_blocks);
+  reader.refuse_others();
+  return checked(options, config);
+}
+
+WordTransformerOptions read_word_transformer_options(const JsonReader& config) {
+  ConfigReader reader(config);
+  WordTransformerOptions options;
+  reader.read("words", options.words);
+  reader.read("length", options.length);
+  reader.read("width", options.width);
+  reader.read("layers", options.layers);
+  reader.read("heads", options.heads);
+  reader.refuse_others();
+  return checked(options, config);
+}
+
+SiteUnetOptions read_site_unet_options(const JsonReader& config) {
+  ConfigReader reader(config);
+  SiteUnetOptions options;
+  reader.read("latent_channels", options.latent_channels);
+  reader.read_list("widths", options.widths);
+  reader.read_list("down", options.down);
+  reader.read_list("up", options.up);
+  reader.read("text_width", options.text_width);
+  reader.read("heads", options.heads);
+  reader.refuse_others();
+  return checked(options, config);
+}
+
 }  // namespace fmboost

@@ -4,6 +4,7 @@
 
 #include "fmboost/nn/autoencoder_options.h"
 #include "fmboost/nn/clip_text_options.h"
+#include "fmboost/nn/default_model_options.h"
 #include "fmboost/nn/unet_options.h"
 
 namespace fmboost {
@@ -15,5 +16,10 @@ ClipTextOptions read_clip_text_options(const JsonReader& config);
 UnetOptions read_unet_options(const JsonReader& config);
 AutoencoderKlOptions read_autoencoder_kl_options(const JsonReader& config);
 AutoencoderTinyOptions read_autoencoder_tiny_options(const JsonReader& config);
+
+/// The same for the default bundle's networks, whose options are all to be given.
+PlainAutoencoderOptions read_plain_autoencoder_options(const JsonReader& config);
+WordTransformerOptions read_word_transformer_options(const JsonReader& config);
+SiteUnetOptions read_site_unet_options(const JsonReader& config);
 
 }  // namespace fmboost

@@ -55,7 +55,7 @@ torch::Tensor SpatialTransformerImpl::forward(const torch::Tensor& x, const torc
   for (const auto& block : blocks_) {
     tokens = block->forward(tokens, text);
   }
-  return from_tokens(proj_out_->forward(tokens), x.sizes()) + x;
+  return x + from_tokens(proj_out_->forward(tokens), x.sizes());
 }
 
 }  // namespace fmboost

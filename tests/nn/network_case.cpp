@@ -5,10 +5,12 @@
 // direction.OUTPUT for each output; metadata `config`, as in a bundle, and `call` (run, encode or decode). OUT: each
 // output; and the gradients of sum(output * direction) over all outputs: gradient.INPUT and gradient.weight.NAME.
 #include "network_options.h"
+#include "plain_autoencoder.h"
+#include "site_unet.h"
+#include "word_transformer.h"
 
 #include <cstdio>
 #include <exception>
-#include <functional>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/safetensors.h"
@@ -74,12 +76,28 @@ class Case {
   NamedTensors inputs_;
 };
 
+template <typename Network>
+NamedTensors run_autoencoder(const Network& network, Case& given) {
+  if (given.text("call") == "decode") {
+    return {{"pixels", network->decode(given.input("latent"))}};
+  }
+  const auto latent = network->encode(given.input("pixels"));
+  if constexpr (std::is_same_v<decltype(latent), const GaussianPosterior>) {
+    return {{"mode", latent.mode()}, {"sample", latent.sample(given.input("noise"))}};
+  } else {
+    return {{"latent", latent}};
+  }
+}
+
 NamedTensors run(Case& given) {
   const JsonReader config = given.config();
   const auto kind = config.get_or<std::string>("_class_name", "CLIPTextModel");
-  const std::string call = given.text("call");
   if (kind == "CLIPTextModel") {
     const auto network = given.load(ClipTextModel(read_clip_text_options(config)));
+    return {{"states", network->forward(given.input("ids"))}};
+  }
+  if (kind == "WordTransformer") {
+    const auto network = given.load(WordTransformer(read_word_transformer_options(config)));
     return {{"states", network->forward(given.input("ids"))}};
   }
   if (kind == "UNet2DConditionModel") {
@@ -87,17 +105,17 @@ NamedTensors run(Case& given) {
     return {{"prediction", network->forward(given.input("x"), given.input("timestep"), given.input("text"),
                                             given.input("guidance"))}};
   }
+  if (kind == "SiteUnet") {
+    const auto network = given.load(SiteUnet(read_site_unet_options(config)));
+    return {{"prediction", network->forward(given.input("x"), given.input("timestep"), given.input("text"))}};
+  }
   if (kind == "AutoencoderTiny") {
-    const auto network = given.load(AutoencoderTiny(read_autoencoder_tiny_options(config)));
-    return call == "encode" ? NamedTensors{{"latent", network->encode(given.input("pixels"))}}
-                            : NamedTensors{{"pixels", network->decode(given.input("latent"))}};
+    return run_autoencoder(given.load(AutoencoderTiny(read_autoencoder_tiny_options(config))), given);
   }
-  const auto network = given.load(AutoencoderKl(read_autoencoder_kl_options(config)));
-  if (call == "decode") {
-    return {{"pixels", network->decode(given.input("latent"))}};
+  if (kind == "PlainAutoencoder") {
+    return run_autoencoder(given.load(PlainAutoencoder(read_plain_autoencoder_options(config))), given);
   }
-  const auto posterior = network->encode(given.input("pixels"));
-  return {{"mode", posterior.mode()}, {"sample", posterior.sample(given.input("noise"))}};
+  return run_autoencoder(given.load(AutoencoderKl(read_autoencoder_kl_options(config))), given);
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ from fmboost_export import cfm_formula  # noqa: E402
 from fmboost_export.cfm import write_cfm  # noqa: E402
 from fmboost_export.errors import run_main  # noqa: E402
 from fmboost_export.random_models import random_parts, save_folder  # noqa: E402
+from native_bundle import make_native_bundle  # noqa: E402
 
 torch.set_num_threads(1)  # the models are too small for more
 CLIP = export_bundle.TOKENIZER
@@ -59,7 +60,8 @@ def run_export(capsys):
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
-    """folder(name) of a small model, bundle(name) of its export, each made when first asked for."""
+    """folder(name) of a small model, bundle(name) of its export, native(name) of one with native networks; each is made
+    when first asked for."""
     base = tmp_path_factory.mktemp("models")
     trailing = {"_class_name": "DDIMScheduler", "timestep_spacing": "trailing", "prediction_type": "v_prediction"}
     kinds = {
@@ -89,7 +91,11 @@ def models(tmp_path_factory):
             assert run_main(export_bundle.main, "export", list(map(str, arguments))) == 0
         return path
 
-    return types.SimpleNamespace(folder=folder, bundle=bundle, cfm=cfm)
+    def native(kind):
+        path = base / f"{kind}-native"
+        return path if path.exists() else make_native_bundle(folder(kind), bundle(kind), path)
+
+    return types.SimpleNamespace(folder=folder, bundle=bundle, native=native, cfm=cfm)
 
 
 @pytest.fixture(autouse=True)

@@ -66,8 +66,8 @@ def assert_pictures_equal(found, expected):
 def draw(fmboost, models, tmp_path):
     """Runs `generate` at low resolution; returns its latent and picture."""
 
-    def run(kind, *arguments):
-        fmboost("generate", "-m", models.bundle(kind), "-p", PROMPT, "-s", SEED, "--no-boost", "--save-intermediates",
+    def run(kind, *arguments, bundle=models.bundle):
+        fmboost("generate", "-m", bundle(kind), "-p", PROMPT, "-s", SEED, "--no-boost", "--save-intermediates",
                 tmp_path / "i", "-o", tmp_path / "out.png", *arguments)  # fmt: skip
         latent = load_file(tmp_path / "i" / "out_low_latent.safetensors")["latent"]
         low, final = picture(tmp_path / "i" / "out_low.png"), picture(tmp_path / "out.png")
@@ -93,15 +93,33 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_low_resolution_equals_diffusers(models, draw, case):
+def assert_draws_as_diffusers(models, draw, case, bundle):
     kind, steps, guidance, (width, height), negative = CASES[case]
     pipe = ddim_of(pipeline(models.folder(kind)))
     expected = diffusers_latents(pipe, steps, guidance, width, height, negative)
     flags = ["--steps", steps, "--guidance", guidance, "--size", f"{width}x{height}"]
-    latent, found = draw(kind, *flags, *(["-n", negative] if negative else []))
+    latent, found = draw(kind, *flags, *(["-n", negative] if negative else []), bundle=bundle)
     assert_latents_equal(latent, expected)
     assert_pictures_equal(found, to_bytes(pipe.vae.decode(expected / pipe.vae.config.scaling_factor).sample))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_low_resolution_equals_diffusers(models, draw, case):
+    assert_draws_as_diffusers(models, draw, case, models.bundle)
+
+
+NATIVE_CASES = ["ddim with guidance and a negative prompt", "v prediction, wide", "lcm with a guidance embedding, tall"]
+
+
+@pytest.mark.parametrize("case", NATIVE_CASES)
+def test_native_networks_equal_diffusers(models, draw, case):
+    assert_draws_as_diffusers(models, draw, case, models.native)
+
+
+def test_native_networks_enlarge_as_programs_do(models, fmboost, photo, tmp_path):
+    for name, bundle in ("native", models.native), ("programs", models.bundle):
+        fmboost("upscale", photo, "-m", bundle("lcm"), "--scale", 2, "-s", SEED, "-o", tmp_path / f"{name}.png")
+    assert_pictures_equal(picture(tmp_path / "native.png"), picture(tmp_path / "programs.png"))
 
 
 def ddim_of(pipe):

@@ -1,8 +1,10 @@
-"""The native networks against diffusers and transformers: outputs and gradients, every variant at a small size."""
+"""The native networks against diffusers, transformers and the default model's own: outputs and gradients, every variant
+at a small size."""
 
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,11 @@ from conftest import ROOT
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel
+
+sys.path.insert(0, str(ROOT / "scripts" / "default_model"))
+
+import networks  # noqa: E402
+import text_networks  # noqa: E402
 
 ERROR = 1e-4  # of the largest value
 
@@ -23,9 +30,11 @@ def case_program():
 
 
 def random_weights(model):
-    """Fresh biases are zero and fresh norms one, in which no mistake would show."""
+    """Fresh biases are zero, fresh norms one, and some layers begin as nothing: no mistake in them would show."""
     generator = torch.Generator().manual_seed(1)
     for name, parameter in model.named_parameters():
+        if parameter.dim() > 1 and not parameter.any():
+            parameter.data.copy_(0.1 * torch.randn(parameter.shape, generator=generator))
         if parameter.dim() == 1:
             noise = torch.randn(parameter.shape, generator=generator)
             parameter.data.copy_(0.2 * noise + (1 if "norm" in name and name.endswith("weight") else 0))
@@ -240,3 +249,36 @@ def test_tiny_autoencoder(compare, call):
     else:
         inputs, run = {"latent": 2 * normal(2, 4, 4, 6)}, lambda latent: {"pixels": model.decode(latent).sample}
     compare(model, run, inputs, plain_config(model), call)
+
+
+def test_default_text_encoder(compare):
+    torch.manual_seed(0)
+    model = random_weights(text_networks.TextEncoder(words=50, length=12, width=32, layers=2, heads=4))
+    config = {"_class_name": "WordTransformer", "words": 50, "length": 12, "width": 32, "layers": 2, "heads": 4}
+    ids = torch.randint(0, 50, (2, 12), generator=torch.Generator().manual_seed(3))
+    compare(model, lambda ids: {"states": model(ids)}, {"ids": ids}, config)
+
+
+def test_default_denoiser(compare):
+    torch.manual_seed(0)
+    options = {"latent_channels": 4, "widths": [64, 96, 128], "down": [1, 2, 1], "up": [1, 2, 2], "text_width": 24}
+    model = random_weights(text_networks.Denoiser(**options))
+    inputs = {"x": normal(2, 4, 16, 24), "timestep": torch.tensor([1.0, 999.0]), "text": normal(2, 7, 24, seed=4)}
+    config = {"_class_name": "SiteUnet", "heads": 4, **options}
+    compare(model, lambda x, timestep, text: {"prediction": model(x, timestep, text)}, inputs, config)
+
+
+@pytest.mark.parametrize("call", ["encode", "decode"])
+def test_default_autoencoder(compare, call):
+    torch.manual_seed(0)
+    options = {"latent_channels": 6, "channels": 24, "blocks": 3, "fine_channels": 16, "fine_blocks": 2}
+    model = random_weights(networks.Autoencoder(**options))
+    config = {
+        "_class_name": "PlainAutoencoder", "latent_channels": 6, "encoder_channels": 64, "encoder_blocks": 4,
+        "decoder_channels": 24, "decoder_blocks": 3, "fine_channels": 16, "fine_blocks": 2,
+    }  # fmt: skip
+    if call == "encode":
+        inputs, run = {"pixels": normal(2, 3, 16, 24)}, lambda pixels: {"latent": model.encoder(pixels)}
+    else:
+        inputs, run = {"latent": normal(2, 6, 4, 6)}, lambda latent: {"pixels": model.decoder(latent)}
+    compare(model, run, inputs, config, call)

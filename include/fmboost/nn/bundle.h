@@ -30,12 +30,14 @@ class Bundle {
   std::unique_ptr<Autoencoder> load_autoencoder(const Placement& placement) const;
   std::unique_ptr<VelocityNetwork> load_velocity(const CouplingEntry& coupling, const Placement& placement) const;
 
-  /// Checks every hash (no stamps), every program's operators and inputs, and every CFM tensor's name and shape,
-  /// without running anything. Returns one line for each thing that was checked; throws at the first that is wrong.
+  /// Checks every hash (no stamps), every program's operators and inputs, and the names and shapes of every native
+  /// network's tensors, without running anything. Returns one line for each thing that was checked; throws at the first
+  /// that is wrong.
   std::vector<std::string> verify() const;
 
  private:
   std::filesystem::path checked(const BundleFile& file, bool use_stamp = true) const;
+  void verify_networks(std::vector<std::string>& lines) const;
 
   std::filesystem::path folder_;
   Manifest manifest_;

@@ -3,12 +3,17 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "fmboost/diffusion/noise_schedule.h"
 #include "fmboost/flow/coupling.h"
 #include "fmboost/flow/path.h"
+#include "fmboost/nn/autoencoder_options.h"
 #include "fmboost/nn/cfm_unet_options.h"
+#include "fmboost/nn/clip_text_options.h"
+#include "fmboost/nn/default_model_options.h"
+#include "fmboost/nn/unet_options.h"
 
 namespace fmboost {
 
@@ -17,6 +22,10 @@ struct BundleFile {
   std::string file;
   std::string sha256;
 };
+
+/// A file that says itself what it computes, the backend "torchscript". The other alternatives of a part's `network`
+/// are configurations of native networks, whose file holds weights only.
+struct TorchScriptNetwork {};
 
 struct TokenizerEntry {
   std::string type;          ///< "clip-bpe" or "words"
@@ -30,6 +39,7 @@ struct TokenizerEntry {
 struct TextEncoderEntry {
   BundleFile program;
   std::int64_t width = 0;
+  std::variant<TorchScriptNetwork, ClipTextOptions, WordTransformerOptions> network = {};
 };
 
 struct DenoiserEntry {
@@ -44,14 +54,16 @@ struct DenoiserEntry {
   int default_steps = 25;
   double default_guidance = 7.5;
   bool default_karras = false;
+  std::variant<TorchScriptNetwork, UnetOptions, SiteUnetOptions> network;
 };
 
 struct AutoencoderEntry {
-  BundleFile encoder, decoder;
+  BundleFile encoder, decoder;  ///< the same file where the network is native
   std::int64_t factor = 8;
   std::int64_t latent_channels = 4;
   double scale = 1.0;  ///< scaled latent = (latent - shift) * scale
   double shift = 0.0;
+  std::variant<TorchScriptNetwork, AutoencoderKlOptions, AutoencoderTinyOptions, PlainAutoencoderOptions> network;
 };
 
 struct CouplingEntry {

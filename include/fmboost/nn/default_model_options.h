@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace fmboost {
+
+/// The networks of the default bundle; scripts/default_model trains them.
+
+/// Convolutions without norms between pixels and latents of a quarter of their size (networks.py).
+struct PlainAutoencoderOptions {
+  std::int64_t latent_channels = 16;
+  std::int64_t encoder_channels = 64;
+  std::int64_t encoder_blocks = 4;
+  std::int64_t decoder_channels = 64;
+  std::int64_t decoder_blocks = 5;
+  std::int64_t fine_channels = 32;  ///< of the decoder, at half of the picture's size
+  std::int64_t fine_blocks = 2;
+
+  /// Throws ModelError naming the field that is out of range.
+  void check() const;
+  /// Pixels a side of one latent site.
+  static constexpr std::int64_t factor() { return 4; }
+};
+
+/// A transformer over words (text_networks.py).
+struct WordTransformerOptions {
+  std::int64_t words = 0;  ///< how many it knows
+  std::int64_t length = 48;
+  std::int64_t width = 128;
+  std::int64_t layers = 2;
+  std::int64_t heads = 4;
+
+  /// Throws ModelError naming the field that is out of range.
+  void check() const;
+};
+
+/// A UNet on sites of 2x2 latents, whose way up adds what the way down kept (text_networks.py). Lists have an entry a
+/// level, the finest one first.
+struct SiteUnetOptions {
+  std::int64_t latent_channels = 16;
+  std::vector<std::int64_t> widths = {64, 128, 192};
+  std::vector<std::int64_t> down = {1, 1, 1};  ///< blocks
+  std::vector<std::int64_t> up = {1, 2, 2};    ///< blocks
+  std::int64_t text_width = 128;
+  std::int64_t heads = 4;
+
+  /// Throws ModelError naming the field that is out of range.
+  void check() const;
+  /// Height and width of the latents must be multiples of this.
+  std::int64_t size_multiple() const { return std::int64_t{2} << (widths.size() - 1); }
+};
+
+}  // namespace fmboost

@@ -1,0 +1,200 @@
+#include "native_parts.h"
+
+#include "plain_autoencoder.h"
+#include "site_unet.h"
+#include "word_transformer.h"
+
+#include <algorithm>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/memory_probe.h"
+#include "fmboost/nn/autoencoder_kl.h"
+#include "fmboost/nn/autoencoder_tiny.h"
+#include "fmboost/nn/clip_text.h"
+#include "fmboost/nn/load_weights.h"
+#include "fmboost/nn/unet.h"
+
+namespace fmboost {
+namespace {
+
+// The side of the latents at which an autoencoder is weighed.
+constexpr std::int64_t kProbeSide = 8;
+
+template <typename Network>
+Network load(Network network, const std::filesystem::path& file, const Placement& placement) {
+  load_into(*network, SafetensorsFile(file), placement);
+  network->eval();
+  return network;
+}
+
+// Pictures are laid out as load_into() lays out convolutions.
+torch::Tensor place(const torch::Tensor& tensor, const Placement& placement) {
+  const bool channels_last = placement.device.is_cuda() && tensor.dim() == 4;
+  return tensor.to(placement.device, placement.dtype, /*non_blocking=*/false, /*copy=*/false,
+                   channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Preserve);
+}
+
+torch::Tensor leave(const torch::Tensor& result) {
+  return result.to(torch::kFloat32).contiguous();
+}
+
+template <typename Network>
+class NativeTextEncoder final : public TextEncoder {
+ public:
+  NativeTextEncoder(Network network, const Placement& placement)
+      : network_(std::move(network)), placement_(placement) {}
+
+  torch::Tensor encode(const torch::Tensor& ids) override {
+    const c10::InferenceMode no_gradients;
+    return leave(network_->forward(ids.to(placement_.device)));
+  }
+
+ private:
+  Network network_;
+  Placement placement_;
+};
+
+torch::Tensor run(const Unet& network, const torch::Tensor& x, const torch::Tensor& t, const torch::Tensor& text,
+                  const torch::Tensor& guidance) {
+  return network->forward(x, t, text, guidance);
+}
+torch::Tensor run(const SiteUnet& network, const torch::Tensor& x, const torch::Tensor& t, const torch::Tensor& text,
+                  const torch::Tensor& /*guidance*/) {
+  return network->forward(x, t, text);
+}
+
+template <typename Network>
+class NativeDenoiser final : public Denoiser {
+ public:
+  NativeDenoiser(Network network, const Placement& placement) : network_(std::move(network)), placement_(placement) {}
+
+  torch::Tensor predict(const torch::Tensor& x, double timestep, const torch::Tensor& text,
+                        const torch::Tensor& guidance) override {
+    const c10::InferenceMode no_gradients;
+    // Float32: bfloat16 cannot tell 998 from 999.
+    const torch::Tensor t =
+        torch::full({x.size(0)}, timestep, torch::TensorOptions().dtype(torch::kFloat32).device(placement_.device));
+    return leave(run(network_, place(x, placement_), t, place(text, placement_),
+                     guidance.defined() ? place(guidance, placement_) : guidance));
+  }
+
+ private:
+  Network network_;
+  Placement placement_;
+};
+
+torch::Tensor mode_of(const GaussianPosterior& posterior) {
+  return posterior.mode();
+}
+torch::Tensor mode_of(const torch::Tensor& latent) {
+  return latent;
+}
+
+template <typename Network>
+class NativeAutoencoder final : public Autoencoder {
+ public:
+  NativeAutoencoder(Network network, const AutoencoderEntry& entry, const Placement& placement)
+      : network_(std::move(network)), scale_(entry.scale), shift_(entry.shift), placement_(placement) {
+    const std::int64_t side = kProbeSide * entry.factor;
+    const auto encoding = peak_tensor_memory(placement.device, [&] { encode(torch::zeros({1, 3, side, side})); });
+    const auto decoding = peak_tensor_memory(placement.device, [&] {
+      decode(torch::zeros({1, entry.latent_channels, kProbeSide, kProbeSide}));
+    });
+    bytes_per_pixel_ = static_cast<double>(std::max(encoding, decoding)) / static_cast<double>(side * side);
+  }
+
+  torch::Tensor encode(const torch::Tensor& pixels) override {
+    const c10::InferenceMode no_gradients;
+    return (leave(mode_of(network_->encode(place(pixels, placement_)))) - shift_) * scale_;
+  }
+  torch::Tensor decode(const torch::Tensor& latent) override {
+    const c10::InferenceMode no_gradients;
+    return leave(network_->decode(place(latent / scale_ + shift_, placement_)));
+  }
+  double bytes_per_pixel() const override { return bytes_per_pixel_; }
+
+ private:
+  Network network_;
+  double scale_, shift_;
+  Placement placement_;
+  double bytes_per_pixel_ = 0;
+};
+
+// Which network a configuration is of.
+ClipTextModel make_network(const ClipTextOptions& options) {
+  return ClipTextModel(options);
+}
+WordTransformer make_network(const WordTransformerOptions& options) {
+  return WordTransformer(options);
+}
+Unet make_network(const UnetOptions& options) {
+  return Unet(options);
+}
+SiteUnet make_network(const SiteUnetOptions& options) {
+  return SiteUnet(options);
+}
+AutoencoderKl make_network(const AutoencoderKlOptions& options) {
+  return AutoencoderKl(options);
+}
+AutoencoderTiny make_network(const AutoencoderTinyOptions& options) {
+  return AutoencoderTiny(options);
+}
+PlainAutoencoder make_network(const PlainAutoencoderOptions& options) {
+  return PlainAutoencoder(options);
+}
+
+// Calls `use` with the network of an entry, whose weights have not been read.
+template <typename Result, typename Entry, typename Use>
+Result with_network(const Entry& entry, const Use& use) {
+  return std::visit(
+      [&](const auto& options) -> Result {
+        if constexpr (std::is_same_v<std::decay_t<decltype(options)>, TorchScriptNetwork>) {
+          throw ModelError("a TorchScript program is no native network");
+        } else {
+          return use(make_network(options));
+        }
+      },
+      entry.network);
+}
+
+template <typename Entry>
+void check_file(const std::filesystem::path& file, const Entry& entry) {
+  with_network<void>(entry, [&](const auto& network) { check_weights(*network, SafetensorsFile(file)); });
+}
+
+}  // namespace
+
+std::unique_ptr<TextEncoder> make_native_text_encoder(const std::filesystem::path& file, const TextEncoderEntry& entry,
+                                                      const Placement& placement) {
+  return with_network<std::unique_ptr<TextEncoder>>(entry, [&](auto network) {
+    return std::make_unique<NativeTextEncoder<decltype(network)>>(load(network, file, placement), placement);
+  });
+}
+
+std::unique_ptr<Denoiser> make_native_denoiser(const std::filesystem::path& file, const DenoiserEntry& entry,
+                                               const Placement& placement) {
+  return with_network<std::unique_ptr<Denoiser>>(entry, [&](auto network) {
+    return std::make_unique<NativeDenoiser<decltype(network)>>(load(network, file, placement), placement);
+  });
+}
+
+std::unique_ptr<Autoencoder> make_native_autoencoder(const std::filesystem::path& file, const AutoencoderEntry& entry,
+                                                     const Placement& placement) {
+  return with_network<std::unique_ptr<Autoencoder>>(entry, [&](auto network) {
+    return std::make_unique<NativeAutoencoder<decltype(network)>>(load(network, file, placement), entry, placement);
+  });
+}
+
+void check_native_weights(const std::filesystem::path& file, const TextEncoderEntry& entry) {
+  check_file(file, entry);
+}
+
+void check_native_weights(const std::filesystem::path& file, const DenoiserEntry& entry) {
+  check_file(file, entry);
+}
+
+void check_native_weights(const std::filesystem::path& file, const AutoencoderEntry& entry) {
+  check_file(file, entry);
+}
+
+}  // namespace fmboost

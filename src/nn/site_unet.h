@@ -1,0 +1,34 @@
+#pragma once
+
+#include "layers.h"
+
+#include <memory>
+#include <vector>
+
+#include "fmboost/nn/default_model_options.h"
+
+namespace fmboost {
+
+class SiteLevel;
+
+/// The default bundle's denoiser, under the names that scripts/default_model/text_networks.py gives its parameters.
+class SiteUnetImpl : public torch::nn::Module {
+ public:
+  explicit SiteUnetImpl(SiteUnetOptions options);
+  /// x (B, latent_channels, H, W) of the weights' dtype with sides that are multiples of options.size_multiple(),
+  /// timestep (B) float32, text (B, length, text_width) -> as x
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& timestep, const torch::Tensor& text) const;
+
+ private:
+  torch::Tensor embed(const torch::Tensor& timestep, const torch::Tensor& text) const;
+
+  SiteUnetOptions options_;
+  layers::Linear time_in_ = nullptr, time_out_ = nullptr, text_ = nullptr;
+  layers::Conv2d conv_in_ = nullptr, conv_out_ = nullptr;
+  std::vector<std::shared_ptr<SiteLevel>> down_, up_;
+  std::vector<layers::Conv2d> reduce_, enlarge_;
+  layers::NormSilu norm_out_ = nullptr;
+};
+TORCH_MODULE(SiteUnet);
+
+}  // namespace fmboost

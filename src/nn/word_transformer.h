@@ -1,0 +1,29 @@
+#pragma once
+
+#include "layers.h"
+
+#include <memory>
+#include <vector>
+
+#include "fmboost/nn/default_model_options.h"
+
+namespace fmboost {
+
+class WordTransformerLayer;
+
+/// The default bundle's text encoder, under the names that scripts/default_model/text_networks.py gives its parameters.
+class WordTransformerImpl : public torch::nn::Module {
+ public:
+  explicit WordTransformerImpl(WordTransformerOptions options);
+  /// ids (B, length) int64 -> (B, length, width); every word sees all others.
+  torch::Tensor forward(const torch::Tensor& ids) const;
+
+ private:
+  layers::Embedding embedding_ = nullptr;
+  torch::Tensor position_;
+  std::vector<std::shared_ptr<WordTransformerLayer>> layers_;
+  layers::LayerNorm norm_ = nullptr;
+};
+TORCH_MODULE(WordTransformer);
+
+}  // namespace fmboost

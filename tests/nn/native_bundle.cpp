@@ -1,0 +1,215 @@
+#include "support/compare.h"
+#include "support/thrown.h"
+#include "support/tiny_bundle.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/safetensors.h"
+#include "fmboost/nn/autoencoder_kl.h"
+#include "fmboost/nn/autoencoder_tiny.h"
+#include "fmboost/nn/clip_text.h"
+#include "fmboost/nn/unet.h"
+
+namespace fmboost {
+namespace {
+
+using nlohmann::json;
+using test::thrown;
+using testing::AllOf;
+using testing::Contains;
+using testing::HasSubstr;
+
+const ClipTextOptions kText{.vocab_size = 8,
+                            .hidden_size = 16,
+                            .intermediate_size = 24,
+                            .num_hidden_layers = 2,
+                            .num_attention_heads = 2,
+                            .max_position_embeddings = 4};
+const UnetOptions kUnet{.block_out_channels = {16, 16},
+                        .down_block_types = {"CrossAttnDownBlock2D", "DownBlock2D"},
+                        .up_block_types = {"UpBlock2D", "CrossAttnUpBlock2D"},
+                        .layers_per_block = {1, 1},
+                        .transformer_layers_per_block = {1, 1},
+                        .attention_head_dim = {2, 2},
+                        .cross_attention_dim = 16,
+                        .norm_num_groups = 4};
+const AutoencoderKlOptions kAutoencoder{.block_out_channels = {8, 8, 8}, .layers_per_block = 1, .norm_num_groups = 4};
+const AutoencoderTinyOptions kTiny{.channels = 8, .num_encoder_blocks = {1, 1, 1}, .num_decoder_blocks = {1, 1, 1}};
+
+/// The tiny bundle with native networks of random weights, stored in float16.
+class NativeBundle : public testing::Test {
+ protected:
+  NativeBundle() {
+    json& manifest = files_.manifest;
+    write(*ClipTextModel(kText), "text.safetensors");
+    set(manifest["text_encoder"], "text.safetensors",
+        {{"model_type", "clip_text_model"},
+         {"vocab_size", 8},
+         {"hidden_size", 16},
+         {"intermediate_size", 24},
+         {"num_hidden_layers", 2},
+         {"num_attention_heads", 2},
+         {"max_position_embeddings", 4},
+         {"hidden_act", "quick_gelu"},
+         {"torch_dtype", "float16"}});
+    manifest["text_encoder"]["width"] = 16;
+    write(*Unet(kUnet), "unet.safetensors");
+    set(manifest["denoiser"], "unet.safetensors",
+        {{"_class_name", "UNet2DConditionModel"},
+         {"in_channels", 4},
+         {"out_channels", 4},
+         {"block_out_channels", {16, 16}},
+         {"down_block_types", kUnet.down_block_types},
+         {"up_block_types", kUnet.up_block_types},
+         {"layers_per_block", 1},
+         {"attention_head_dim", 2},
+         {"cross_attention_dim", 16},
+         {"norm_num_groups", 4},
+         {"act_fn", "silu"},
+         {"class_embed_type", nullptr}});
+    write(*AutoencoderKl(kAutoencoder), "vae.safetensors");
+    json& autoencoder = manifest["autoencoder"];
+    autoencoder.erase("encoder");
+    autoencoder.erase("decoder");
+    set(autoencoder, "vae.safetensors",
+        {{"_class_name", "AutoencoderKL"},
+         {"in_channels", 3},
+         {"out_channels", 3},
+         {"block_out_channels", {8, 8, 8}},
+         {"layers_per_block", 1},
+         {"latent_channels", 4},
+         {"norm_num_groups", 4}});
+    files_.write();
+  }
+
+  void set(json& entry, const std::string& file, const json& config) const {
+    entry.update({{"backend", "native"}, {"file", file}, {"sha256", ""}, {"config", config}});
+  }
+  // `change` sees the tensors before they are written.
+  void write(
+      torch::nn::Module& module, const std::string& file,
+      const std::function<void(NamedTensors&)>& change = [](NamedTensors&) {}) const {
+    torch::manual_seed(1);
+    NamedTensors tensors;
+    for (const auto& item : module.named_parameters()) {
+      tensors.emplace_back(item.key(), (0.3 * torch::randn(item.value().sizes())).to(torch::kFloat16));
+    }
+    change(tensors);
+    write_safetensors(files_.folder() / file, tensors);
+  }
+  std::string refusal(const char* pointer, const json& value) {
+    json manifest = files_.manifest;
+    manifest[json::json_pointer(pointer)] = value;
+    return thrown<ModelError>([&] { parse_manifest(manifest.dump(), "bundle.json"); });
+  }
+
+  test::TinyBundle files_;
+};
+
+TEST_F(NativeBundle, LoadsEveryPart) {
+  const Bundle opened = files_.open();
+  const torch::Tensor text = opened.load_text_encoder({})->encode(torch::tensor({{2, 6, 0, 0}}, torch::kInt64));
+  EXPECT_EQ(text.sizes(), at::IntArrayRef({1, 4, 16}));
+  const torch::Tensor x = torch::randn({1, 4, 4, 6});
+  const torch::Tensor prediction = opened.load_denoiser({})->predict(x, 800.0, text, {});
+  EXPECT_EQ(prediction.sizes(), x.sizes());
+  EXPECT_GT(prediction.std().item<float>(), 0);
+  const auto autoencoder = opened.load_autoencoder({});
+  EXPECT_EQ(autoencoder->encode(torch::zeros({1, 3, 8, 12})).sizes(), at::IntArrayRef({1, 4, 2, 3}));
+  EXPECT_EQ(autoencoder->decode(torch::zeros({1, 4, 2, 3})).sizes(), at::IntArrayRef({1, 3, 8, 12}));
+  EXPECT_GT(autoencoder->bytes_per_pixel(), 0);
+}
+
+TEST_F(NativeBundle, ScalesLatents) {
+  const auto plain = [&](double scale, double shift) {
+    files_.manifest["autoencoder"]["scale"] = scale;
+    files_.manifest["autoencoder"]["shift"] = shift;
+    files_.write();
+    return files_.open().load_autoencoder({});
+  };
+  const torch::Tensor pixels = torch::rand({1, 3, 8, 8}) * 2 - 1;
+  const torch::Tensor raw = plain(1, 0)->encode(pixels);
+  const auto scaled = plain(0.5, 0.25);
+  EXPECT_TRUE(test::is_close(scaled->encode(pixels), (raw - 0.25) * 0.5, 1e-6));
+  EXPECT_TRUE(test::is_close(scaled->decode((raw - 0.25) * 0.5), plain(1, 0)->decode(raw), 1e-5));
+}
+
+TEST_F(NativeBundle, ComputesInTheDtypeAskedFor) {
+  const auto decode = [&](torch::ScalarType dtype) {
+    return files_.open().load_autoencoder({torch::kCPU, dtype})->decode(torch::ones({1, 4, 2, 2}));
+  };
+  const torch::Tensor exact = decode(torch::kFloat32);
+  EXPECT_EQ(decode(torch::kBFloat16).scalar_type(), torch::kFloat32);
+  EXPECT_TRUE(test::is_close(decode(torch::kBFloat16), exact, 0.1));
+  EXPECT_FALSE(test::is_close(decode(torch::kBFloat16), exact, 1e-5));
+}
+
+TEST_F(NativeBundle, TakesTheTinyAutoencoder) {
+  write(*AutoencoderTiny(kTiny), "taesd.safetensors");
+  set(files_.manifest["autoencoder"], "taesd.safetensors",
+      {{"_class_name", "AutoencoderTiny"},
+       {"in_channels", 3},
+       {"out_channels", 3},
+       {"latent_channels", 4},
+       {"encoder_block_out_channels", {8, 8, 8}},
+       {"decoder_block_out_channels", {8, 8, 8}},
+       {"num_encoder_blocks", {1, 1, 1}},
+       {"num_decoder_blocks", {1, 1, 1}}});
+  files_.write();
+  const auto autoencoder = files_.open().load_autoencoder({});
+  EXPECT_EQ(autoencoder->encode(torch::zeros({1, 3, 8, 12})).sizes(), at::IntArrayRef({1, 4, 2, 3}));
+  EXPECT_EQ(autoencoder->decode(torch::zeros({1, 4, 2, 3})).sizes(), at::IntArrayRef({1, 3, 8, 12}));
+}
+
+TEST_F(NativeBundle, IsVerifiedByTheTensorsOfItsFiles) {
+  const auto lines = files_.open().verify();
+  for (const char* file : {"text.safetensors", "unet.safetensors", "vae.safetensors"}) {
+    EXPECT_THAT(lines, Contains(HasSubstr(std::string("hash of ") + file)));
+    EXPECT_THAT(lines, Contains(std::string("tensors of ") + file));
+  }
+}
+
+TEST_F(NativeBundle, NamesTensorsThatDoNotFit) {
+  write(*Unet(kUnet), "unet.safetensors", [](NamedTensors& tensors) {
+    for (auto& [name, tensor] : tensors) {
+      name = name == "conv_in.bias" ? "conv_in.scale" : name;
+      tensor = name == "conv_out.weight" ? tensor.slice(0, 0, 3) : tensor;
+    }
+  });
+  files_.write();
+  for (const std::string& message : {thrown<ModelError>([&] { files_.open().load_denoiser({}); }),
+                                     thrown<ModelError>([&] { files_.open().verify(); })}) {
+    EXPECT_THAT(message, AllOf(HasSubstr("unet.safetensors"), HasSubstr("missing (1):\n    conv_in.bias"),
+                               HasSubstr("not known to the network (1):\n    conv_in.scale"),
+                               HasSubstr("conv_out.weight: expected [4, 16, 3, 3], found [3, 16, 3, 3]")));
+  }
+}
+
+TEST_F(NativeBundle, RefusesWeightsThatAreNotFinite) {
+  write(*ClipTextModel(kText), "text.safetensors",
+        [](NamedTensors& tensors) { tensors[3].second.flatten()[1] = std::nanf(""); });
+  files_.write();
+  EXPECT_THAT(thrown<ModelError>([&] { files_.open().load_text_encoder({}); }),
+              AllOf(HasSubstr("text.safetensors"), HasSubstr("tensor 'text_model."), HasSubstr("NaN or infinity")));
+}
+
+TEST_F(NativeBundle, ComparesConfigurationsWithTheManifest) {
+  EXPECT_THAT(refusal("/text_encoder/width", 32),
+              HasSubstr("text_encoder.width is 32, but text_encoder.config.hidden_size is 16"));
+  EXPECT_THAT(refusal("/tokenizer/max_length", 5),
+              HasSubstr("tokenizer.max_length is 5, but text_encoder.config.max_position_embeddings is 4"));
+  EXPECT_THAT(refusal("/denoiser/config/in_channels", 9),
+              HasSubstr("denoiser.latent_channels is 4, but denoiser.config.in_channels is 9"));
+  EXPECT_THAT(refusal("/denoiser/config/cross_attention_dim", 8),
+              HasSubstr("denoiser.config.cross_attention_dim is 8"));
+  EXPECT_THAT(refusal("/denoiser/guidance_embedding", 8), HasSubstr("denoiser.config.time_cond_proj_dim is 0"));
+  EXPECT_THAT(refusal("/autoencoder/config/latent_channels", 8), HasSubstr("autoencoder.config.latent_channels is 8"));
+  EXPECT_THAT(refusal("/autoencoder/config/out_channels", 1), HasSubstr("autoencoder.config.out_channels is 1"));
+  EXPECT_THAT(refusal("/autoencoder/config/block_out_channels", json({8, 8})),
+              HasSubstr("autoencoder.factor is 4, but that of autoencoder.config is 2"));
+}
+
+}  // namespace
+}  // namespace fmboost
