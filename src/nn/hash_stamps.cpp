@@ -28,11 +28,17 @@ fs::path stamp_path(const fs::path& file) {
   return cache.empty() || error ? fs::path() : cache / "hashes" / sha256(as_bytes(full.string()));
 }
 
-bool stamp_matches(const fs::path& stamp, const std::string& text) {
+// The hash at the end of a stamp that fits the file; empty where there is none.
+std::string stamped_hash(const fs::path& stamp, const fs::path& file) {
   try {
-    return !stamp.empty() && !text.empty() && fs::exists(stamp) && read_text_file(stamp) == text;
+    if (stamp.empty() || !fs::exists(stamp)) {
+      return {};
+    }
+    const std::string text = read_text_file(stamp);
+    const std::string hash = text.size() > 65 ? text.substr(text.size() - 65, 64) : "";
+    return text == stamp_text(file, hash) ? hash : "";
   } catch (const std::exception&) {
-    return false;
+    return {};
   }
 }
 
@@ -48,25 +54,35 @@ void write_stamp(const fs::path& stamp, const std::string& text) {
   }
 }
 
-}  // namespace
-
-void check_file_hash(const fs::path& file, const std::string& expected, bool use_stamp) {
-  const fs::path stamp = use_stamp ? stamp_path(file) : fs::path();
-  const std::string text = stamp_text(file, expected);
-  if (stamp_matches(stamp, text)) {
-    return;
-  }
-  std::string found;
+std::string hash_of(const fs::path& file) {
   try {
-    found = sha256_file(file);
+    return sha256_file(file);
   } catch (const Error& error) {
     throw ModelError(error.what());
   }
+}
+
+}  // namespace
+
+std::string file_hash(const fs::path& file) {
+  const fs::path stamp = stamp_path(file);
+  std::string hash = stamped_hash(stamp, file);
+  if (hash.empty()) {
+    const std::string before = stamp_text(file, "");
+    hash = hash_of(file);
+    if (stamp_text(file, "") == before) {  // nobody wrote to it meanwhile
+      write_stamp(stamp, stamp_text(file, hash));
+    }
+  }
+  return hash;
+}
+
+void check_file_hash(const fs::path& file, const std::string& expected, bool use_stamp) {
+  const std::string found = use_stamp ? file_hash(file) : hash_of(file);
   if (found != expected) {
     throw ModelError("'" + file.string() + "' is damaged or was changed: bundle.json gives SHA-256 " + expected +
                      ", the file has " + found + "; get the bundle again");
   }
-  write_stamp(stamp, text);
 }
 
 }  // namespace fmboost

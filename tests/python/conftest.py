@@ -48,6 +48,18 @@ def fmboost(binary, tmp_path):
 
 
 @pytest.fixture
+def run_import(binary, tmp_path):
+    """Runs `fmboost import`; returns the finished process."""
+
+    def run(*arguments):
+        environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+        command = [str(part) for part in (binary, "import", *arguments)]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+
+    return run
+
+
+@pytest.fixture
 def run_export(capsys):
     """Runs export_bundle.py in this process; returns its exit code and what it said on stderr."""
 

@@ -20,6 +20,7 @@ std::function<int()> add_upscale(CLI::App& app);
 std::function<int()> add_train(CLI::App& app);
 std::function<int()> add_encode(CLI::App& app);
 std::function<int()> add_eval(CLI::App& app);
+std::function<int()> add_import(CLI::App& app);
 std::function<int()> add_inspect(CLI::App& app);
 std::function<int()> add_devices(CLI::App& app);
 

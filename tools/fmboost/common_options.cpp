@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 
+#include "fmboost/convert/import_cache.h"
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
 
@@ -13,7 +14,9 @@ void add_verbosity_options(CLI::App& app, RunOptions& options) {
 }
 
 void add_run_options(CLI::App& app, RunOptions& options) {
-  app.add_option("-m,--model", options.model, "Model bundle (default: $FMBOOST_MODEL, else the bundled model)")
+  app.add_option("-m,--model", options.model,
+                 "Model bundle, or a .safetensors checkpoint, which is imported once (default: $FMBOOST_MODEL, else the "
+                 "bundled model)")
       ->type_name("DIR");
   app.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
   app.add_option("--dtype", options.dtype,
@@ -35,7 +38,11 @@ void apply(const RunOptions& options) {
 }
 
 std::filesystem::path model_folder(const std::string& named) {
-  return named.empty() ? default_model_folder() : std::filesystem::path(named);
+  if (named.empty()) {
+    return default_model_folder();
+  }
+  std::error_code unreadable;  // is for the bundle to tell
+  return std::filesystem::is_regular_file(named, unreadable) ? imported_bundle(named) : std::filesystem::path(named);
 }
 
 std::shared_ptr<ModelParts> open_boosting_model(const std::string& folder, const RunOptions& options) {

@@ -32,7 +32,7 @@ void apply(const RunOptions& options);
 std::shared_ptr<ModelParts> open_model(const std::string& folder, const RunOptions& options);
 /// The same of the bundle that enlarges for it.
 std::shared_ptr<ModelParts> open_boosting_model(const std::string& folder, const RunOptions& options);
-/// The folder that was named, or the default one.
+/// The folder that was named, the bundle made of a checkpoint that was named, or the default one.
 std::filesystem::path model_folder(const std::string& named);
 
 /// Where results go and what may be overwritten.

@@ -7,6 +7,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "fmboost/convert/recognise.h"
 #include "fmboost/core/error.h"
 #include "fmboost/core/files.h"
 #include "fmboost/core/memory_probe.h"
@@ -79,11 +80,16 @@ json describe_weights(const fs::path& file) {
           {"elements", elements},
           {"metadata", weights.metadata()}};
 }
+  TensorShapes shapes;
 
 json describe_picture(const fs::path& file) {
   const Image image = decode_image(read_file(file), file.string());
+    shapes.emplace(name, entry.shape);
   json result = {{"kind", "picture"},
+  const Recognition found = recognise(shapes);
                  {"path", file.string()},
+          {"what", found.what},
+          {"use", found.use},
                  {"format", image.format},
                  {"width", image.width()},
                  {"height", image.height()},

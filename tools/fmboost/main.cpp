@@ -20,6 +20,7 @@ namespace {
 constexpr Command kCommands[] = {
     {"generate", "Draw pictures from prompts", add_generate},
     {"upscale", "Enlarge existing pictures", add_upscale},
+    {"import", "Turn a Stable Diffusion checkpoint into a bundle", add_import},
     {"train", "Train a coupling on your own pictures", add_train},
     {"encode", "Turn pictures into latents to train on", add_encode},
     {"eval", "Measure how good pictures are, or an enlargement", add_eval},

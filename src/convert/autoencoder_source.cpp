@@ -1,0 +1,55 @@
+#include "imported_model.h"
+
+#include "fmboost/convert/ldm_names.h"
+#include "fmboost/convert/network_configs.h"
+#include "fmboost/core/error.h"
+
+namespace fmboost {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_tiny(const Weights& tensors) {
+  return tensors.contains("encoder.layers.0.weight");
+}
+
+}  // namespace
+
+ImportedPart make_autoencoder(Weights tensors, const std::string& origin, nlohmann::json config) {
+  ImportedPart part{origin, {}, std::move(config)};
+  if (is_tiny(tensors)) {
+    part.weights = std::move(tensors);
+    if (part.config.is_null()) {
+      part.config = tiny_autoencoder_config(part.weights, origin);
+    }
+    return part;
+  }
+  part.weights = to_diffusers_autoencoder(std::move(tensors));
+  if (part.config.is_null()) {
+    part.config = autoencoder_config(part.weights, origin);
+  }
+  return part;
+}
+
+ImportedPart load_autoencoder(const fs::path& source, std::vector<UnusedTensors>& unused) {
+  if (fs::is_directory(source)) {
+    const bool whole = fs::is_directory(source / "vae");
+    return load_part_folder(whole ? source / "vae" : source);
+  }
+  refuse_pickle(source);
+  Weights tensors = open_weights(source).tensors;
+  const Recognition found = recognise(shapes_of(tensors));
+  take_unused(tensors, unused);
+  if (found.kind == WeightKind::autoencoder || found.kind == WeightKind::tiny_autoencoder ||
+      found.kind == WeightKind::stable_diffusion) {
+    for (const char* prefix : {"first_stage_model.", "vae."}) {
+      if (Weights inner = take_prefix(tensors, prefix); !inner.empty()) {
+        return make_autoencoder(std::move(inner), source.string(), nullptr);
+      }
+    }
+    return make_autoencoder(std::move(tensors), source.string(), nullptr);
+  }
+  throw ModelError("'" + source.string() + "' is " + found.what + ", where --vae takes an autoencoder; " + found.use);
+}
+
+}  // namespace fmboost

@@ -1,0 +1,87 @@
+#include "bundle_description.h"
+
+#include <algorithm>
+
+namespace fmboost {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+// A hash's place until the file is written.
+const std::string kNoHash(64, '0');
+
+// A list's length, or 0.
+std::int64_t levels(const json& config, const char* key) {
+  const auto found = config.find(key);
+  return found != config.end() && found->is_array() ? std::ssize(*found) : 0;
+}
+
+std::int64_t factor_of(const json& autoencoder) {
+  const std::int64_t count =
+      std::max(levels(autoencoder, "num_encoder_blocks"), levels(autoencoder, "block_out_channels"));
+  return std::int64_t{1} << std::clamp<std::int64_t>(count - 1, 0, 6);
+}
+
+json native_part(const char* file, json config) {
+  // Who wrote the configuration, and where it lay there, is nobody's business.
+  for (auto at = config.begin(); at != config.end();) {
+    at = at.key().starts_with("_") && at.key() != "_class_name" ? config.erase(at) : std::next(at);
+  }
+  return {{"backend", "native"}, {"file", file}, {"sha256", kNoHash}, {"config", config}};
+}
+
+json denoiser_entry(const ImportedModel& model, const ImportOptions& options) {
+  const json& config = model.unet.config;
+  const std::int64_t factor = factor_of(model.autoencoder.config);
+  const json guidance = config.value("time_cond_proj_dim", json());
+  json entry = native_part(kUnetFile, config);
+  entry.update(sampling_fields(model.scheduler, model.scheduler_origin, !guidance.is_null(), options.sampling));
+  entry["latent_channels"] = config.value("in_channels", json(4));
+  entry["native_size"] = options.native_size.value_or(model.native_sites * factor);
+  entry["size_multiple"] = factor << std::clamp<std::int64_t>(levels(config, "block_out_channels") - 1, 0, 6);
+  entry["guidance_embedding"] = guidance;
+  return entry;
+}
+
+json autoencoder_entry(const json& config) {
+  const bool tiny = config.value("_class_name", json()) == "AutoencoderTiny";
+  json entry = native_part(kAutoencoderFile, config);
+  entry["factor"] = factor_of(config);
+  entry["latent_channels"] = config.value("latent_channels", json(4));
+  entry["scale"] = config.value("scaling_factor", json(tiny ? 1.0 : 0.18215));
+  const json shift = config.value("shift_factor", json());
+  entry["shift"] = shift.is_null() ? json(0.0) : shift;
+  return entry;
+}
+
+// Names, not paths: bundles travel.
+std::string source_text(const ImportOptions& options) {
+  std::string text = "imported from " + fs::canonical(options.source).filename().string();
+  for (const auto& lora : options.loras) {
+    text += ", with the LoRA " + lora.file.filename().string() + " at " + json(lora.weight).dump();
+  }
+  text += options.vae.empty() ? "" : ", autoencoder from " + options.vae.filename().string();
+  return text + (options.cfm.empty() ? "" : ", coupling from " + options.cfm.filename().string());
+}
+
+}  // namespace
+
+json describe_bundle(const ImportedModel& model, const ImportOptions& options) {
+  const json& text = model.text_encoder.config;
+  json manifest = {{"format", "fmboost-bundle"},
+                   {"version", 1},
+                   {"name", options.name.empty() ? model.name : options.name},
+                   {"license", options.license},
+                   {"source", source_text(options)},
+                   {"text_encoder", native_part(kTextFile, text)},
+                   {"denoiser", denoiser_entry(model, options)},
+                   {"autoencoder", autoencoder_entry(model.autoencoder.config)},
+                   {"couplings", json::array()}};
+  manifest["text_encoder"]["width"] = text.value("hidden_size", json());
+  const auto& length = model.tokenizer.max_length;
+  manifest["tokenizer"]["max_length"] = length ? json(*length) : text.value("max_position_embeddings", json());
+  return manifest;
+}
+
+}  // namespace fmboost

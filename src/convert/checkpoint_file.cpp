@@ -1,0 +1,139 @@
+#include "imported_model.h"
+
+#include <nlohmann/json.hpp>
+
+#include "fmboost/convert/ldm_names.h"
+#include "fmboost/convert/network_configs.h"
+#include "fmboost/core/error.h"
+
+namespace fmboost {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The tensors under the first prefix that there is anything under.
+Weights take_part(Weights& tensors, std::initializer_list<const char*> prefixes) {
+  for (const char* prefix : prefixes) {
+    if (Weights part = take_prefix(tensors, prefix); !part.empty()) {
+      return part;
+    }
+  }
+  return {};
+}
+
+std::vector<std::string> names_of(const Weights& tensors, const std::string& prefix = "") {
+  std::vector<std::string> names;
+  for (const auto& [name, weight] : tensors) {
+    names.push_back(prefix + name);
+  }
+  return names;
+}
+
+void note_unused(ImportedModel& model, const std::string& reason, std::vector<std::string> names) {
+  if (!names.empty()) {
+    model.unused.push_back({reason, std::move(names)});
+  }
+}
+
+// Token places, which older files store although they are only 0, 1, 2, ...
+void take_position_ids(Weights& text, ImportedModel& model) {
+  const std::string name = "text_model.embeddings.position_ids";
+  if (text.erase(name) > 0) {
+    note_unused(model, "places of tokens, which are counted here", {name});
+  }
+}
+
+void take_unet(Weights& tensors, const std::string& file, ImportedModel& model) {
+  model.unet.origin = file;
+  model.unet.weights = to_diffusers_unet(take_part(tensors, {"model.diffusion_model.", "unet."}));
+  model.unet.config = unet_config(model.unet.weights, file);
+}
+
+// Version 2 stores the projections of its attention as matrices, version 1 as convolutions.
+bool is_version_2(const ImportedModel& model) {
+  return model.unet.config.at("use_linear_projection").get<bool>();
+}
+
+void take_text_encoder(Weights& tensors, const std::string& file, ImportedModel& model) {
+  if (Weights openclip = take_prefix(tensors, "cond_stage_model.model."); !openclip.empty()) {
+    Weights rest;
+    model.text_encoder.weights = openclip_to_transformers_text(std::move(openclip), rest);
+    note_unused(model, "the last text layer and what follows it: Stable Diffusion 2 reads the states before it",
+                names_of(rest, "cond_stage_model.model."));
+  } else {
+    model.text_encoder.weights =
+        to_transformers_text(take_part(tensors, {"cond_stage_model.transformer.", "text_encoder.", "te."}));
+    take_position_ids(model.text_encoder.weights, model);
+  }
+  model.text_encoder.origin = file;
+  // Version 2's is OpenCLIP's, which has another activation and pads with the token 0.
+  model.text_encoder.config =
+      text_config(model.text_encoder.weights, file, is_version_2(model) ? "gelu" : "quick_gelu");
+  if (is_version_2(model)) {
+    model.tokenizer.pad = 0;
+  }
+}
+
+// What a file's metadata or marks say of the prediction; empty where they say nothing.
+std::string stored_prediction(const WeightFile& file) {
+  const auto found = file.metadata.find("modelspec.prediction_type");
+  if (found != file.metadata.end()) {
+    return found->second.starts_with("v") ? "v_prediction" : "epsilon";
+  }
+  return file.tensors.contains("v_pred") ? "v_prediction" : "";
+}
+
+std::string choose_prediction(const WeightFile& file, const SamplingChoices& choices, ImportedModel& model) {
+  std::string prediction = choices.prediction.value_or(stored_prediction(file));
+  if (prediction.empty() && is_version_2(model)) {
+    prediction = "v_prediction";
+    model.notices.emplace_back(
+        "a Stable Diffusion 2 file does not say what it predicts: it is taken for the model of 768x768, which predicts "
+        "v; if its pictures are noise, it is the base model: --prediction epsilon");
+  }
+  return prediction.empty() ? "epsilon" : prediction;
+}
+
+}  // namespace
+
+void refuse_other_families(const fs::path& source, const Recognition& found) {
+  if (found.kind != WeightKind::stable_diffusion) {
+    throw ModelError("'" + source.string() + "' is " + found.what +
+                     ", where a Stable Diffusion 1 or 2 model is needed; " + found.use);
+  }
+}
+
+TensorShapes shapes_of(const Weights& tensors, const std::string& prefix) {
+  TensorShapes shapes;
+  for (const auto& [name, weight] : tensors) {
+    shapes.emplace(prefix + name, weight.shape);
+  }
+  return shapes;
+}
+
+ImportedModel load_checkpoint(const fs::path& path, const SamplingChoices& choices) {
+  refuse_pickle(path);
+  WeightFile file = open_weights(path);
+  const Recognition found = recognise(shapes_of(file.tensors));
+  refuse_other_families(path, found);
+  ImportedModel model;
+  model.what = found.what;
+  model.name = path.stem().string();
+  model.tokenizer = shipped_tokenizer();
+  Weights tensors = file.tensors;
+  take_unused(tensors, model.unused);
+  take_unet(tensors, path.string(), model);
+  take_text_encoder(tensors, path.string(), model);
+  if (Weights vae = take_part(tensors, {"first_stage_model.", "vae."}); !vae.empty()) {
+    model.autoencoder = make_autoencoder(std::move(vae), path.string(), nullptr);
+  }
+  note_unused(model, "no part of the model", names_of(tensors));
+  const std::string prediction = choose_prediction(file, choices, model);
+  const bool consistency = !model.unet.config.at("time_cond_proj_dim").is_null();
+  model.scheduler = stable_diffusion_scheduler(prediction, consistency);
+  model.scheduler_origin = path.string();
+  model.native_sites = is_version_2(model) && prediction == "v_prediction" ? 96 : 64;
+  return model;
+}
+
+}  // namespace fmboost

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <vector>
+
+#include "fmboost/convert/weights.h"
+
+namespace fmboost {
+
+/// A coupling network on its way into a bundle.
+struct CouplingSource {
+  Weights weights;
+  nlohmann::json network;  ///< its configuration
+  int noising_step = 400;
+};
+
+/// Reads a file with its configuration in the metadata, and checks it against latents of `channels`. Throws ModelError
+/// naming the file and what does not fit.
+CouplingSource open_coupling(const std::filesystem::path& file, std::int64_t channels);
+
+/// Its entries in bundle.json, one a factor, without the file's hash: the published solver and path.
+nlohmann::json coupling_entries(const CouplingSource& source, const std::vector<std::int64_t>& factors,
+                                const std::string& file);
+
+}  // namespace fmboost

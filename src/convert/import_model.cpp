@@ -1,0 +1,178 @@
+#include "fmboost/convert/import_model.h"
+
+#include "bundle_description.h"
+#include "coupling_file.h"
+#include "imported_model.h"
+#include "network_check.h"
+
+#include <algorithm>
+#include <set>
+
+#include "fmboost/convert/lora.h"
+#include "fmboost/core/error.h"
+#include "fmboost/core/files.h"
+#include "fmboost/core/interrupt.h"
+#include "fmboost/core/memory_probe.h"
+#include "fmboost/core/safetensors_writer.h"
+#include "fmboost/nn/autoencoder_kl.h"
+#include "fmboost/nn/autoencoder_tiny.h"
+#include "fmboost/nn/clip_text.h"
+#include "fmboost/nn/manifest.h"
+#include "fmboost/nn/unet.h"
+
+namespace fmboost {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+void check_tokenizer(const Manifest& manifest, const ImportedModel& model) {
+  const auto tokens = std::get<ClipTextOptions>(manifest.text_encoder->network).vocab_size;
+  if (model.tokenizer.largest_id >= tokens) {
+    throw ModelError(c10::str("'", model.text_encoder.origin, "' knows ", tokens,
+                              " tokens, the tokenizer has one of id ", model.tokenizer.largest_id));
+  }
+}
+
+// The networks that the manifest describes must have exactly the tensors there are.
+void check_networks(const Manifest& manifest, const ImportedModel& model) {
+  check_network(*Unet(std::get<UnetOptions>(manifest.denoiser->network)), model.unet.weights, "the UNet",
+                model.unet.origin);
+  check_network(*ClipTextModel(std::get<ClipTextOptions>(manifest.text_encoder->network)), model.text_encoder.weights,
+                "the text encoder", model.text_encoder.origin);
+  const ImportedPart& part = model.autoencoder;
+  if (const auto* options = std::get_if<AutoencoderKlOptions>(&manifest.autoencoder->network)) {
+    check_network(*AutoencoderKl(*options), part.weights, "the autoencoder", part.origin);
+  } else if (const auto* tiny = std::get_if<AutoencoderTinyOptions>(&manifest.autoencoder->network)) {
+    check_network(*AutoencoderTiny(*tiny), part.weights, "the tiny autoencoder", part.origin);
+  }
+}
+
+ImportedModel load(const ImportOptions& options) {
+  ImportedModel model = fs::is_directory(options.source) ? load_diffusers_folder(options.source)
+                                                         : load_checkpoint(options.source, options.sampling);
+  if (!options.vae.empty()) {
+    model.autoencoder = load_autoencoder(options.vae, model.unused);
+  } else if (model.autoencoder.weights.empty()) {
+    throw ModelError("'" + options.source.string() + "' holds no autoencoder: give one with --vae FILE");
+  }
+  return model;
+}
+
+// LCM-LoRA makes any model an LCM, unless the user says otherwise.
+void merge_loras(ImportOptions& options, ImportedModel& model) {
+  for (const auto& choice : options.loras) {
+    const Lora lora = open_lora(choice.file);
+    merge_lora(lora, choice.weight, model.unet.weights, model.text_encoder.weights);
+    if (lora.for_consistency && !options.sampling.sampler) {
+      options.sampling.sampler = "lcm";
+      model.notices.push_back("'" + choice.file.string() +
+                              "' is an LCM-LoRA by its name: the bundle's sampler is lcm (--sampler says another)");
+    }
+  }
+}
+
+class Writer {
+ public:
+  Writer(const ImportOptions& options, fs::path folder, const std::function<void(const std::string&)>& progress)
+      : options_(options), folder_(std::move(folder)), progress_(progress) {}
+
+  // Returns the file's hash.
+  std::string write(const std::string& file, const Weights& weights,
+                    const std::map<std::string, std::string>& metadata = {}) {
+    if (progress_) {
+      progress_(file);
+    }
+    std::vector<DeferredTensor> tensors;
+    for (const auto& [name, weight] : weights) {
+      const auto dtype = written_dtype(weight, options_.dtype);
+      tensors.push_back({name, dtype, weight.shape, [&weight = weight, dtype] {
+                           check_interrupt();
+                           return read_weight(weight, dtype);
+                         }});
+    }
+    const std::string hash = write_safetensors_one_by_one(folder_ / file, std::move(tensors), metadata);
+    files.push_back({file, weights.size(), static_cast<std::int64_t>(fs::file_size(folder_ / file))});
+    return hash;
+  }
+
+  std::vector<ImportedFile> files;
+
+ private:
+  const ImportOptions& options_;
+  fs::path folder_;
+  const std::function<void(const std::string&)>& progress_;
+};
+
+std::int64_t written_bytes(const Weights& weights, std::optional<torch::ScalarType> dtype) {
+  std::int64_t bytes = 0;
+  for (const auto& [name, weight] : weights) {
+    bytes += c10::multiply_integers(weight.shape) *
+             static_cast<std::int64_t>(c10::elementSize(written_dtype(weight, dtype)));
+  }
+  return bytes;
+}
+
+// Before minutes of work rather than after them.
+void check_space(const ImportedModel& model, const ImportOptions& options, const fs::path& folder) {
+  std::int64_t needed = 0;
+  for (const auto* part : {&model.unet, &model.text_encoder, &model.autoencoder}) {
+    needed += written_bytes(part->weights, options.dtype);
+  }
+  const auto free = static_cast<std::int64_t>(std::min<std::uintmax_t>(fs::space(folder).available, INT64_MAX));
+  if (needed > free) {
+    throw Error("the bundle needs " + format_bytes(needed) + ", there are " + format_bytes(free) + " free in '" +
+                folder.parent_path().string() + "'");
+  }
+}
+
+// Writes the coupling's file and adds its entries.
+void write_coupling(const ImportOptions& options, const CouplingSource& source, Writer& writer, json& manifest) {
+  const std::vector<std::int64_t> given =
+      options.cfm_factors.empty() ? std::vector<std::int64_t>{2} : options.cfm_factors;
+  const std::set<std::int64_t> factors(given.begin(), given.end());
+  std::string file = "cfm";
+  for (const auto factor : factors) {
+    file += c10::str("-", factor);
+  }
+  file += "x.safetensors";
+  const std::string hash = writer.write(
+      file, source.weights,
+      {{"format", "pt"}, {"config", source.network.dump()}, {"noising_step", std::to_string(source.noising_step)}});
+  manifest["couplings"] = coupling_entries(source, {factors.begin(), factors.end()}, file);
+  for (auto& entry : manifest["couplings"]) {
+    entry["sha256"] = hash;
+  }
+}
+
+}  // namespace
+
+ImportReport import_model(const ImportOptions& given, const fs::path& folder,
+                          const std::function<void(const std::string& file)>& progress) {
+  ImportOptions options = given;
+  options.check();
+  ImportedModel model = load(options);
+  merge_loras(options, model);
+  // Everything that can be told without reading a tensor is checked before the long work.
+  json manifest = describe_bundle(model, options);
+  manifest["tokenizer"].update(write_tokenizer(model.tokenizer, folder));
+  const Manifest checked = parse_manifest(manifest.dump(), options.source.string());
+  check_tokenizer(checked, model);
+  check_networks(checked, model);
+  check_space(model, options, folder);
+  Writer writer(options, folder, progress);
+  if (!options.cfm.empty()) {
+    CouplingSource coupling = open_coupling(options.cfm, checked.autoencoder->latent_channels);
+    coupling.noising_step = options.cfm_noising_step.value_or(coupling.noising_step);
+    write_coupling(options, coupling, writer, manifest);
+  }
+  manifest["text_encoder"]["sha256"] = writer.write(kTextFile, model.text_encoder.weights);
+  manifest["denoiser"]["sha256"] = writer.write(kUnetFile, model.unet.weights);
+  manifest["autoencoder"]["sha256"] = writer.write(kAutoencoderFile, model.autoencoder.weights);
+  const std::string text = manifest.dump(1) + "\n";
+  parse_manifest(text, "bundle.json");
+  write_file_atomically(folder / "bundle.json", as_bytes(text));
+  return {model.what, std::move(model.notices), std::move(writer.files), std::move(model.unused)};
+}
+
+}  // namespace fmboost

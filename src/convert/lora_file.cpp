@@ -1,0 +1,157 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "fmboost/convert/lora.h"
+#include "fmboost/core/error.h"
+#include "fmboost/core/files.h"
+
+namespace fmboost {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+enum class Role { down, up, alpha };
+
+constexpr std::pair<std::string_view, Role> kEndings[] = {
+    {".lora_down.weight", Role::down},
+    {".lora_up.weight", Role::up},
+    {".lora_A.weight", Role::down},
+    {".lora_B.weight", Role::up},
+    {".lora_A.default.weight", Role::down},
+    {".lora_B.default.weight", Role::up},
+    {".lora.down.weight", Role::down},
+    {".lora.up.weight", Role::up},
+    {"_lora.down.weight", Role::down},
+    {"_lora.up.weight", Role::up},
+    {".lora_linear_layer.down.weight", Role::down},
+    {".lora_linear_layer.up.weight", Role::up},
+    {".alpha", Role::alpha},
+};
+
+struct Place {
+  std::string layer;
+  Role role;
+};
+
+std::optional<Place> place_of(const std::string& name) {
+  for (const auto& [ending, role] : kEndings) {
+    if (name.ends_with(ending)) {
+      return Place{name.substr(0, name.size() - ending.size()), role};
+    }
+  }
+  return std::nullopt;
+}
+
+double read_alpha(const Weight& weight) {
+  const torch::Tensor value = read_weight(weight, torch::kFloat32);
+  if (value.numel() != 1) {
+    throw ModelError(weight.origin + " must be one number, it has " + std::to_string(value.numel()));
+  }
+  return value.item<double>();
+}
+
+// Half a pair could not be merged, and must not be left out silently.
+void check_complete(const fs::path& file, const std::map<std::string, LoraLayer>& layers) {
+  std::vector<std::string> incomplete;
+  for (const auto& [name, layer] : layers) {
+    if (!layer.down.read || !layer.up.read) {
+      incomplete.push_back("'" + name + "' lacks " + (layer.down.read ? "the upper" : "the lower") + " factor");
+    }
+  }
+  if (!incomplete.empty()) {
+    throw ModelError("the LoRA '" + file.string() + "' is incomplete: " + first_few(incomplete));
+  }
+}
+
+std::map<std::string, LoraLayer> read_layers(const fs::path& file, Weights tensors) {
+  std::map<std::string, LoraLayer> layers;
+  std::vector<std::string> others;
+  for (auto& [name, weight] : tensors) {
+    const auto place = place_of(name);
+    if (!place) {
+      others.push_back("'" + name + "'");
+    } else if (place->role == Role::alpha) {
+      layers[place->layer].alpha = read_alpha(weight);
+    } else {
+      (place->role == Role::down ? layers[place->layer].down : layers[place->layer].up) = std::move(weight);
+    }
+  }
+  if (layers.empty()) {
+    throw ModelError("'" + file.string() +
+                     "' is no LoRA: none of its tensors is called lora_down, lora_A or lora.down");
+  }
+  if (!others.empty()) {
+    throw ModelError("the LoRA '" + file.string() + "' holds more than pairs of factors (DoRA, LoHa and the like are " +
+                     "not supported): " + first_few(others));
+  }
+  check_complete(file, layers);
+  return layers;
+}
+
+// PEFT's settings: those in the metadata have the part's name in front of every key ("unet.lora_alpha").
+json peft_settings(const fs::path& file, const std::map<std::string, std::string>& metadata) {
+  const fs::path beside = file.parent_path() / "adapter_config.json";
+  json settings;
+  if (const auto found = metadata.find("lora_adapter_metadata"); found != metadata.end()) {
+    settings = json::parse(found->second, nullptr, /*allow_exceptions=*/false);
+  } else if (fs::exists(beside)) {
+    settings = json::parse(read_text_file(beside), nullptr, /*allow_exceptions=*/false);
+  } else {
+    return json::object();
+  }
+  if (!settings.is_object()) {
+    throw ModelError("the settings of the LoRA '" + file.string() + "' are not a JSON object");
+  }
+  return settings;
+}
+
+bool names_module(const std::string& layer, const std::string& pattern) {
+  return layer == pattern || layer.ends_with("." + pattern);
+}
+
+void apply_settings(const json& settings, std::map<std::string, LoraLayer>& layers) {
+  for (auto& [name, layer] : layers) {
+    const std::string part = name.substr(0, name.find('.'));
+    const auto setting = [&, name = name](const char* key) {
+      const auto own = settings.find(part + "." + key);
+      return own != settings.end() ? *own : settings.value(key, json());
+    };
+    if (const json alpha = setting("lora_alpha"); alpha.is_number() && !layer.alpha) {
+      layer.alpha = alpha.get<double>();
+    }
+    const json patterns = setting("alpha_pattern");
+    for (const auto& [pattern, alpha] : patterns.items()) {
+      if (names_module(name, pattern) && alpha.is_number()) {
+        layer.alpha = alpha.get<double>();
+      }
+    }
+    layer.rank_stabilised = setting("use_rslora") == json(true);
+  }
+}
+
+bool has_lcm(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  return text.find("lcm") != std::string::npos;
+}
+
+// Published ones are called lcm-lora-sdv1-5.safetensors, or pytorch_lora_weights.safetensors in such a folder.
+bool is_for_consistency(const fs::path& file, const std::map<std::string, std::string>& metadata) {
+  const fs::path whole = fs::absolute(file);
+  return has_lcm(whole.filename().string()) || has_lcm(whole.parent_path().filename().string()) ||
+         std::any_of(metadata.begin(), metadata.end(), [](const auto& item) {
+           return item.first.find("title") != std::string::npos && has_lcm(item.second);
+         });
+}
+
+}  // namespace
+
+Lora open_lora(const fs::path& file) {
+  WeightFile content = open_weights(file);
+  Lora lora{file, read_layers(file, std::move(content.tensors)), is_for_consistency(file, content.metadata)};
+  apply_settings(peft_settings(file, content.metadata), lora.layers);
+  return lora;
+}
+
+}  // namespace fmboost

@@ -1,0 +1,153 @@
+#include <ATen/ops/mm.h>
+#include <algorithm>
+#include <cmath>
+
+#include "fmboost/convert/lora.h"
+#include "fmboost/core/error.h"
+
+namespace fmboost {
+namespace {
+
+// What the names of all layouts have in common once dots are underscores, as kohya's scripts write them.
+std::string flat(std::string name) {
+  std::replace(name.begin(), name.end(), '.', '_');
+  return name;
+}
+
+bool cut_prefix(std::string& name, const std::string& prefix) {
+  if (!name.starts_with(prefix)) {
+    return false;
+  }
+  name = name.substr(prefix.size());
+  return true;
+}
+
+void replace_end(std::string& name, const std::string& end, const std::string& by) {
+  if (name.ends_with(end)) {
+    name.replace(name.size() - end.size(), end.size(), by);
+  }
+}
+
+// The layers of a model by their flat names.
+class Places {
+ public:
+  Places(Weights& unet, Weights& text_encoder) {
+    add(unet, "", unet_);
+    add(text_encoder, "text_model_", text_);
+  }
+
+  // The weight that a LoRA's layer changes; null where there is none.
+  Weight* find(std::string layer) const {
+    cut_prefix(layer, "base_model.model.");
+    if (cut_prefix(layer, "lora_te_") || cut_prefix(layer, "text_encoder.") || layer.starts_with("text_model.")) {
+      return find_text(flat(layer));
+    }
+    if (!cut_prefix(layer, "lora_unet_")) {
+      cut_prefix(layer, "unet.");
+    }
+    std::string name = flat(layer);
+    if (const auto at = name.find("_processor_"); at != std::string::npos) {
+      name.erase(at, std::string("_processor").size());
+    }
+    replace_end(name, "_to_out", "_to_out_0");  // how diffusers' attention processors called it
+    return lookup(unet_, name);
+  }
+
+ private:
+  using Index = std::map<std::string, Weight*>;
+
+  static void add(Weights& part, const std::string& left_out, Index& index) {
+    const std::string end = ".weight";
+    for (auto& [name, weight] : part) {
+      if (name.ends_with(end) && weight.shape.size() >= 2) {
+        std::string key = flat(name.substr(0, name.size() - end.size()));
+        cut_prefix(key, left_out);
+        index.emplace(key, &weight);
+      }
+    }
+  }
+  static Weight* lookup(const Index& index, const std::string& name) {
+    const auto found = index.find(name);
+    return found == index.end() ? nullptr : found->second;
+  }
+  Weight* find_text(std::string name) const {
+    cut_prefix(name, "text_model_");
+    replace_end(name, "_to_q", "_q_proj");
+    replace_end(name, "_to_k", "_k_proj");
+    replace_end(name, "_to_v", "_v_proj");
+    replace_end(name, "_to_out", "_out_proj");
+    return lookup(text_, name);
+  }
+
+  Index unet_, text_;
+};
+
+std::int64_t elements(const std::vector<std::int64_t>& shape) {
+  return c10::multiply_integers(shape);
+}
+
+// Whether up (out, rank) times down (rank, in) has as many rows and numbers as the weight. Sizes of 1 behind them come
+// from convolutions.
+bool fits(const LoraLayer& layer, const Weight& weight) {
+  const auto& down = layer.down.shape;
+  const auto& up = layer.up.shape;
+  const bool matrices = down.size() >= 2 && up.size() >= 2 && down[0] > 0 && elements(up) == up[0] * up[1];
+  return matrices && up[1] == down[0] && up[0] == weight.shape[0] &&
+         elements(down) / down[0] * up[0] == elements(weight.shape);
+}
+
+std::function<void(torch::Tensor&)> change_of(const LoraLayer& layer, double weight) {
+  const auto rank = static_cast<double>(layer.down.shape[0]);
+  const double divisor = layer.rank_stabilised ? std::sqrt(rank) : rank;
+  const double scale = weight * layer.alpha.value_or(rank) / divisor;
+  return [layer, scale](torch::Tensor& tensor) {
+    const torch::Tensor up = read_weight(layer.up, torch::kFloat32).flatten(1);
+    const torch::Tensor down = read_weight(layer.down, torch::kFloat32).flatten(1);
+    tensor.add_(at::mm(up, down).reshape(tensor.sizes()), scale);
+  };
+}
+
+// What the names of the layers tell of the model that the LoRA was made for; empty where they tell nothing.
+std::string family_of(const Lora& lora) {
+  const auto any = [&](const char* start) {
+    return std::any_of(lora.layers.begin(), lora.layers.end(),
+                       [&](const auto& item) { return item.first.starts_with(start); });
+  };
+  if (any("lora_te1_") || any("lora_te2_") || any("text_encoder_2.")) {
+    return " (Stable Diffusion XL, as its names say)";
+  }
+  return any("transformer.") || any("lora_transformer_") ? " (a transformer such as Flux, as its names say)" : "";
+}
+
+std::string sizes(const std::vector<std::int64_t>& shape) {
+  return c10::str(c10::IntArrayRef(shape));
+}
+
+}  // namespace
+
+void merge_lora(const Lora& lora, double weight, Weights& unet, Weights& text_encoder) {
+  const Places places(unet, text_encoder);
+  std::vector<std::string> problems;
+  std::vector<std::pair<Weight*, const LoraLayer*>> changes;
+  for (const auto& [name, layer] : lora.layers) {
+    Weight* target = places.find(name);
+    if (target == nullptr) {
+      problems.push_back("'" + name + "' has no place in it");
+    } else if (!fits(layer, *target)) {
+      problems.push_back("'" + name + "' is " + sizes(layer.up.shape) + " times " + sizes(layer.down.shape) +
+                         " where the layer is " + sizes(target->shape));
+    } else {
+      changes.emplace_back(target, &layer);
+    }
+  }
+  if (!problems.empty()) {
+    throw ModelError("the LoRA '" + lora.file.string() + "' was made for another model" + family_of(lora) +
+                     ": of its " + std::to_string(lora.layers.size()) + " layers " + std::to_string(problems.size()) +
+                     " do not fit: " + first_few(problems));
+  }
+  for (const auto& [target, layer] : changes) {
+    target->changes.push_back(change_of(*layer, weight));
+  }
+}
+
+}  // namespace fmboost

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+#include <torch/nn/module.h>
+
+#include "fmboost/convert/weights.h"
+
+namespace fmboost {
+
+/// Throws ModelError naming the first few tensors that `network` needs and `weights` lacks, that it does not know, or
+/// that have another shape. `what`: "the UNet"; `origin`: the file.
+void check_network(const torch::nn::Module& network, const Weights& weights, const std::string& what,
+                   const std::string& origin);
+
+}  // namespace fmboost

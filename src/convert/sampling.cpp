@@ -1,0 +1,155 @@
+#include "fmboost/convert/sampling.h"
+
+#include "json_reader.h"
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+namespace fmboost {
+namespace {
+
+using nlohmann::json;
+
+// A scheduler of diffusers, the sampler that computes the same, and the defaults of its class.
+struct Scheduler {
+  const char* name;
+  const char* sampler;
+  double beta_start, beta_end;
+  const char* beta_schedule;
+  bool set_alpha_to_one;
+};
+
+constexpr Scheduler kSchedulers[] = {
+    {"PNDMScheduler", "ddim", 0.0001, 0.02, "linear", true},  // no sampler here; the same schedule is run with DDIM
+    {"DDIMScheduler", "ddim", 0.0001, 0.02, "linear", true},
+    {"LCMScheduler", "lcm", 0.00085, 0.012, "scaled_linear", true},
+    {"EulerDiscreteScheduler", "euler", 0.0001, 0.02, "linear", false},
+    {"EulerAncestralDiscreteScheduler", "euler-a", 0.0001, 0.02, "linear", false},
+    {"DPMSolverMultistepScheduler", "dpm++2m", 0.0001, 0.02, "linear", false},
+};
+
+// What the samplers compute, field by field, and the samplers whose scheduler has the field: a configuration that asks
+// for something else would give other pictures silently. A list of JSON values.
+struct Supported {
+  const char* field;
+  const char* values;
+  std::string_view samplers;
+};
+
+constexpr std::string_view kAll = "ddim lcm euler euler-a dpm++2m";
+
+constexpr Supported kSupported[] = {
+    {"beta_schedule", R"(["linear", "scaled_linear"])", kAll},
+    {"prediction_type", R"(["epsilon", "v_prediction"])", kAll},
+    {"trained_betas", "[null]", kAll},
+    {"rescale_betas_zero_snr", "[false]", kAll},
+    {"thresholding", "[false]", "ddim lcm dpm++2m"},
+    {"clip_sample", "[false]", "lcm"},
+    {"use_exponential_sigmas", "[false]", "euler dpm++2m"},
+    {"use_beta_sigmas", "[false]", "euler dpm++2m"},
+    {"final_sigmas_type", R"(["zero"])", "euler dpm++2m"},
+    {"interpolation_type", R"(["linear"])", "euler"},
+    {"timestep_type", R"(["discrete"])", "euler"},
+    {"sigma_min", "[null]", "euler"},
+    {"sigma_max", "[null]", "euler"},
+    {"use_lu_lambdas", "[false]", "dpm++2m"},
+    {"use_flow_sigmas", "[false]", "dpm++2m"},
+    {"algorithm_type", R"(["dpmsolver++"])", "dpm++2m"},
+    {"solver_order", "[2]", "dpm++2m"},
+    {"solver_type", R"(["midpoint"])", "dpm++2m"},
+    {"euler_at_final", "[false]", "dpm++2m"},
+};
+
+// LCM's own: 4 steps, and where guidance is an input of the network the value its authors' pipeline takes.
+constexpr int kConsistencySteps = 4;
+constexpr double kEmbeddedGuidance = 8.5;
+constexpr int kSteps = 25;
+constexpr double kGuidance = 7.5;
+
+const Scheduler& scheduler_of(const JsonReader& config) {
+  const auto name = config.get_or<std::string>("_class_name", "");
+  std::string known;
+  for (const auto& scheduler : kSchedulers) {
+    if (name == scheduler.name) {
+      return scheduler;
+    }
+    known += (known.empty() ? "" : ", ") + std::string(scheduler.name);
+  }
+  config.fail("_class_name", "one of " + known);
+}
+
+bool has_word(std::string_view words, std::string_view word) {
+  return c10::str(" ", words, " ").find(c10::str(" ", word, " ")) != std::string::npos;
+}
+
+void refuse_unsupported(const JsonReader& config, const std::string& sampler) {
+  for (const auto& [field, values, samplers] : kSupported) {
+    const json allowed = json::parse(values);
+    const auto found = config.value().find(field);
+    if (has_word(samplers, sampler) && found != config.value().end() &&
+        std::find(allowed.begin(), allowed.end(), *found) == allowed.end()) {
+      config.fail(field, allowed.size() == 1 ? allowed[0].dump() : "one of " + allowed.dump());
+    }
+  }
+}
+
+json schedule_of(const JsonReader& config, const Scheduler& scheduler, const SamplingChoices& choices) {
+  const bool consistency = std::string_view(scheduler.sampler) == "lcm";
+  json schedule = {
+      {"beta_start", choices.beta_start.value_or(config.get_or("beta_start", scheduler.beta_start))},
+      {"beta_end", choices.beta_end.value_or(config.get_or("beta_end", scheduler.beta_end))},
+      {"beta_schedule",
+       choices.beta_schedule.value_or(config.get_or<std::string>("beta_schedule", scheduler.beta_schedule))},
+      {"train_steps", config.get_or("num_train_timesteps", 1000)},
+      // diffusers' Stable Diffusion pipelines set the offset to 1, whatever the file says; LCM's does not read it.
+      {"steps_offset", consistency ? config.get_or("steps_offset", 0) : 1},
+      {"set_alpha_to_one", false}};
+  // Only DDIM's and LCM's classes know it.
+  if (scheduler.set_alpha_to_one) {
+    schedule["set_alpha_to_one"] = config.get_or("set_alpha_to_one", true);
+  }
+  // Left open, the spacing is the default of whatever sampler is in use, which differs from one to the next.
+  const std::string spacing = choices.timestep_spacing.value_or(config.get_or<std::string>("timestep_spacing", ""));
+  if (!spacing.empty()) {
+    schedule["timestep_spacing"] = spacing;
+  }
+  if (consistency) {
+    schedule["original_steps"] = config.get_or("original_inference_steps", 50);
+    schedule["timestep_scaling"] = config.get_or("timestep_scaling", 10.0);
+  }
+  return schedule;
+}
+
+}  // namespace
+
+json sampling_fields(const std::string& text, const std::string& origin, bool guidance_embedding,
+                     const SamplingChoices& choices) {
+  const JsonReader config = JsonReader::parse(text, origin);
+  const Scheduler& scheduler = scheduler_of(config);
+  refuse_unsupported(config, scheduler.sampler);
+  const std::string sampler = choices.sampler.value_or(scheduler.sampler);
+  const bool consistency = sampler == "lcm";
+  const double consistency_guidance = guidance_embedding ? kEmbeddedGuidance : 1.0;
+  const bool spaces_sigmas = has_word("euler dpm++2m", scheduler.sampler) && has_word("euler dpm++2m", sampler);
+  return {{"prediction", choices.prediction.value_or(config.get_or<std::string>("prediction_type", "epsilon"))},
+          {"schedule", schedule_of(config, scheduler, choices)},
+          {"default_sampler", sampler},
+          {"default_steps", choices.steps.value_or(consistency ? kConsistencySteps : kSteps)},
+          {"default_guidance", choices.guidance.value_or(consistency ? consistency_guidance : kGuidance)},
+          {"default_karras", spaces_sigmas && config.get_or("use_karras_sigmas", false)}};
+}
+
+std::string stable_diffusion_scheduler(const std::string& prediction, bool consistency) {
+  return json{{"_class_name", consistency ? "LCMScheduler" : "PNDMScheduler"},
+              {"beta_end", 0.012},
+              {"beta_schedule", "scaled_linear"},
+              {"beta_start", 0.00085},
+              {"num_train_timesteps", 1000},
+              {"prediction_type", prediction},
+              {"set_alpha_to_one", false},
+              {"steps_offset", 1}}
+      .dump();
+}
+
+}  // namespace fmboost

@@ -1,0 +1,101 @@
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "fmboost/convert/ldm_names.h"
+
+namespace fmboost {
+namespace {
+
+constexpr std::pair<const char*, const char*> kOpenclip[] = {
+    {"token_embedding.weight", "embeddings.token_embedding.weight"},
+    {"positional_embedding", "embeddings.position_embedding.weight"},
+    {"ln_final.weight", "final_layer_norm.weight"},
+    {"ln_final.bias", "final_layer_norm.bias"},
+};
+constexpr std::pair<const char*, const char*> kOpenclipBlock[] = {
+    {"ln_1.", "layer_norm1."}, {"ln_2.", "layer_norm2."},   {"attn.out_proj.", "self_attn.out_proj."},
+    {"mlp.c_fc.", "mlp.fc1."}, {"mlp.c_proj.", "mlp.fc2."},
+};
+const std::string kModel = "text_model.";
+constexpr const char* kBlocks = "transformer.resblocks.";
+
+// The number of the block that a tensor belongs to, and the name that it has there.
+std::optional<std::pair<int, std::string>> block_of(const std::string& name) {
+  const std::string prefix = kBlocks;
+  if (!name.starts_with(prefix)) {
+    return std::nullopt;
+  }
+  int number = 0;
+  const char* end = name.data() + name.size();
+  const auto [parsed, error] = std::from_chars(name.data() + prefix.size(), end, number);
+  if (error != std::errc() || parsed == end || *parsed != '.') {
+    return std::nullopt;
+  }
+  return std::pair(number, std::string(parsed + 1, end));
+}
+
+// Query, key and value lie in one tensor, one below the other.
+void split_projections(const Weight& fused, const std::string& layer, const std::string& kind, Weights& result) {
+  const std::int64_t width = fused.shape.front() / 3;
+  const char* names[] = {"q_proj", "k_proj", "v_proj"};
+  for (std::int64_t i = 0; i < 3; ++i) {
+    result.emplace(layer + "self_attn." + names[i] + "." + kind, rows(fused, i * width, (i + 1) * width));
+  }
+}
+
+bool place_in_block(const std::string& layer, const std::string& name, const Weight& weight, Weights& result) {
+  if (name.starts_with("attn.in_proj_") && !weight.shape.empty() && weight.shape.front() % 3 == 0) {
+    split_projections(weight, layer, name.substr(std::string("attn.in_proj_").size()), result);
+    return true;
+  }
+  for (const auto& [old, by] : kOpenclipBlock) {
+    if (name.starts_with(old)) {
+      result.emplace(layer + by + name.substr(std::string(old).size()), weight);
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+Weights to_transformers_text(Weights tensors) {
+  Weights with_prefix = take_prefix(tensors, kModel);
+  Weights prefixed;
+  for (auto* part : {&with_prefix, &tensors}) {
+    for (auto& [name, weight] : *part) {
+      // What is there in both ways keeps its name the second time, for a later check to tell.
+      const bool taken = prefixed.contains(kModel + name);
+      prefixed.emplace(taken ? name : kModel + name, std::move(weight));
+    }
+  }
+  return prefixed;
+}
+
+Weights openclip_to_transformers_text(Weights tensors, Weights& rest) {
+  int last = 0;
+  for (const auto& [name, weight] : tensors) {
+    if (const auto block = block_of(name)) {
+      last = std::max(last, block->first);
+    }
+  }
+  Weights result;
+  for (const auto& [name, weight] : tensors) {
+    const auto block = block_of(name);
+    const bool used =
+        block && block->first < last &&
+        place_in_block(kModel + "encoder.layers." + std::to_string(block->first) + ".", block->second, weight, result);
+    const auto* const other = std::find_if(std::begin(kOpenclip), std::end(kOpenclip),
+                                           [&, name = name](const auto& pair) { return name == pair.first; });
+    if (other != std::end(kOpenclip)) {
+      result.emplace(kModel + other->second, weight);
+    } else if (!used) {
+      rest.emplace(name, weight);
+    }
+  }
+  return result;
+}
+
+}  // namespace fmboost

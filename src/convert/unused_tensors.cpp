@@ -1,0 +1,52 @@
+#include "imported_model.h"
+
+#include <algorithm>
+
+namespace fmboost {
+namespace {
+
+struct Leftover {
+  const char* reason;
+  std::vector<const char*> prefixes;  ///< a whole name, or with a dot at its end the beginning of one
+};
+
+const std::vector<Leftover>& leftovers() {
+  static const std::vector<Leftover> kLeftovers = {
+      {"averaged copies (EMA); the weights that they are averages of are used", {"model_ema."}},
+      {"losses of the training", {"first_stage_model.loss.", "loss."}},
+      {"the noise schedule, which the bundle describes",
+       {"betas", "alphas_cumprod", "alphas_cumprod_prev", "sqrt_alphas_cumprod", "sqrt_one_minus_alphas_cumprod",
+        "log_one_minus_alphas_cumprod", "sqrt_recip_alphas_cumprod", "sqrt_recipm1_alphas_cumprod",
+        "posterior_variance", "posterior_log_variance_clipped", "posterior_mean_coef1", "posterior_mean_coef2",
+        "logvar", "lvlb_weights", "denoiser.sigmas", "scale_factor", "v_pred", "ztsnr"}},
+      {"the trainer's own state", {"global_step", "epoch"}},
+  };
+  return kLeftovers;
+}
+
+bool matches(const std::string& name, const std::string& pattern) {
+  return pattern.ends_with('.') ? name.starts_with(pattern) : name == pattern;
+}
+
+}  // namespace
+
+void take_unused(Weights& tensors, std::vector<UnusedTensors>& unused) {
+  for (const auto& [reason, prefixes] : leftovers()) {
+    UnusedTensors found{reason, {}};
+    for (auto at = tensors.begin(); at != tensors.end();) {
+      const bool taken = std::any_of(prefixes.begin(), prefixes.end(),
+                                     [&](const char* pattern) { return matches(at->first, pattern); });
+      if (taken) {
+        found.names.push_back(at->first);
+        at = tensors.erase(at);
+      } else {
+        ++at;
+      }
+    }
+    if (!found.names.empty()) {
+      unused.push_back(std::move(found));
+    }
+  }
+}
+
+}  // namespace fmboost

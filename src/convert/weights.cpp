@@ -1,0 +1,108 @@
+#include "fmboost/convert/weights.h"
+
+#include <memory>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/placement.h"
+#include "fmboost/core/safetensors.h"
+
+namespace fmboost {
+namespace {
+
+// A view of the mapped bytes that lets go of their pages when nobody holds it any more.
+torch::Tensor read_and_release(const std::shared_ptr<const SafetensorsFile>& file, const std::string& name) {
+  const torch::Tensor tensor = file->tensor(name);
+  if (tensor.numel() == 0) {
+    return tensor;
+  }
+  return torch::from_blob(
+      tensor.data_ptr(), tensor.sizes(), [file, name, tensor](void*) { file->release(name); }, tensor.options());
+}
+
+bool is_finite(const torch::Tensor& tensor) {
+  return torch::isfinite(tensor).all().item<bool>();
+}
+
+}  // namespace
+
+WeightFile open_weights(const std::filesystem::path& path) {
+  const auto file = std::make_shared<const SafetensorsFile>(path);
+  WeightFile result{{}, file->metadata()};
+  for (const auto& [name, entry] : file->entries()) {
+    result.tensors.emplace(name, Weight{.origin = c10::str("'", path.string(), "', tensor '", name, "'"),
+                                        .dtype = entry.dtype,
+                                        .shape = entry.shape,
+                                        .read = [file, name = name] { return read_and_release(file, name); },
+                                        .changes = {}});
+  }
+  return result;
+}
+
+Weights take_prefix(Weights& all, const std::string& prefix) {
+  Weights taken;
+  for (auto at = all.lower_bound(prefix); at != all.end() && at->first.starts_with(prefix);) {
+    auto node = all.extract(at++);
+    node.key() = node.key().substr(prefix.size());
+    taken.insert(std::move(node));
+  }
+  return taken;
+}
+
+Weight reshaped(Weight weight, std::vector<std::int64_t> shape) {
+  weight.read = [read = weight.read, shape] { return read().reshape(shape); };
+  weight.shape = std::move(shape);
+  return weight;
+}
+
+Weight rows(const Weight& weight, std::int64_t begin, std::int64_t end) {
+  Weight part = weight;
+  part.shape.front() = end - begin;
+  part.read = [read = weight.read, begin, end] { return read().slice(0, begin, end); };
+  return part;
+}
+
+torch::ScalarType written_dtype(const Weight& weight, std::optional<torch::ScalarType> wanted) {
+  switch (weight.dtype) {
+    case torch::kFloat32:
+    case torch::kFloat16:
+    case torch::kBFloat16:
+      return wanted.value_or(weight.dtype);
+    case torch::kFloat64:
+      return wanted.value_or(torch::kFloat32);
+    case torch::kFloat8_e4m3fn:
+    case torch::kFloat8_e5m2:
+      return wanted.value_or(torch::kFloat16);  // which holds every number of both
+    default:
+      throw ModelError(weight.origin + " is of type " + c10::toString(weight.dtype) +
+                       ", where weights are floating-point numbers");
+  }
+}
+
+torch::Tensor read_weight(const Weight& weight, torch::ScalarType dtype) {
+  torch::Tensor tensor = weight.read();
+  if (!weight.changes.empty()) {
+    tensor = tensor.to(torch::kFloat32, /*non_blocking=*/false, /*copy=*/true);
+    for (const auto& change : weight.changes) {
+      change(tensor);
+    }
+  }
+  torch::Tensor result = tensor.to(dtype);
+  if (is_finite(result)) {
+    return result;
+  }
+  if (is_finite(tensor.to(torch::kFloat64))) {
+    throw ModelError(weight.origin + " holds numbers that are too large for " + dtype_name(dtype) +
+                     "; choose another --dtype");
+  }
+  throw ModelError(weight.origin + " holds NaN or infinity: the file is damaged");
+}
+
+std::string first_few(const std::vector<std::string>& names, std::size_t count) {
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < count; ++i) {
+    text += (i == 0 ? "" : ", ") + names[i];
+  }
+  return names.size() > count ? text + " and " + std::to_string(names.size() - count) + " more" : text;
+}
+
+}  // namespace fmboost

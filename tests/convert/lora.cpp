@@ -1,0 +1,218 @@
+#include "fmboost/convert/lora.h"
+
+#include "convert/weight_of.h"
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fmboost/core/error.h"
+#include "fmboost/core/safetensors.h"
+
+namespace fmboost {
+namespace {
+
+using test::thrown;
+using test::weight_of;
+using testing::AllOf;
+using testing::HasSubstr;
+
+const std::string kAttention = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q";
+const std::string kOut = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_out.0";
+const std::string kConvolution = "down_blocks.0.resnets.0.conv1";
+const std::string kText = "encoder.layers.0.self_attn.q_proj";
+
+// A model of four layers.
+class LoraTest : public testing::Test {
+ protected:
+  LoraTest() {
+    torch::manual_seed(0);
+    unet_.emplace(kAttention + ".weight", weight_of(torch::rand({6, 5})));
+    unet_.emplace(kOut + ".weight", weight_of(torch::rand({6, 6})));
+    unet_.emplace(kConvolution + ".weight", weight_of(torch::rand({6, 4, 3, 3})));
+    unet_.emplace(kConvolution + ".bias", weight_of(torch::rand({6})));
+    text_.emplace("text_model." + kText + ".weight", weight_of(torch::rand({7, 7})));
+  }
+
+  Lora open(const NamedTensors& tensors, const std::map<std::string, std::string>& metadata = {},
+            const std::string& name = "adapter.safetensors") const {
+    write_safetensors(folder_ / name, tensors, metadata);
+    return open_lora(folder_ / name);
+  }
+
+  // What `layer` becomes when tensors are merged, and the largest difference to the formula in float64.
+  double error_of(const std::string& layer, const NamedTensors& tensors, double weight, double scale,
+                  const std::map<std::string, std::string>& metadata = {}) {
+    Weights& part = layer == kText ? text_ : unet_;
+    const std::string name = (layer == kText ? "text_model." : "") + layer + ".weight";
+    const torch::Tensor before = part.at(name).read().to(torch::kFloat64);
+    merge_lora(open(tensors, metadata), weight, unet_, text_);
+    torch::Tensor down;
+    torch::Tensor up;
+    for (const auto& [key, tensor] : tensors) {
+      if (key.find("alpha") == std::string::npos) {
+        const bool is_up = key.find("lora_up") != std::string::npos || key.find("lora_B") != std::string::npos ||
+                           key.find(".up.") != std::string::npos;
+        (is_up ? up : down) = tensor.to(torch::kFloat64).flatten(1);
+      }
+    }
+    const torch::Tensor expected = before + weight * scale * torch::mm(up, down).reshape(before.sizes());
+    EXPECT_GT((expected - before).abs().max().item<double>(), 0.01);
+    return (read_weight(part.at(name), torch::kFloat32) - expected).abs().max().item<double>();
+  }
+
+  test::TemporaryFolder folder_;
+  Weights unet_, text_;
+};
+
+constexpr double kRounding = 1e-6;
+
+torch::Tensor random(at::IntArrayRef shape) {
+  return torch::rand(shape) - 0.5;
+}
+
+TEST_F(LoraTest, OfEveryLayoutIsMergedByTheFormula) {
+  const std::pair<std::string, std::string> layouts[] = {
+      {"lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q.lora_down.weight", "lora_up"},
+      {"unet." + kAttention + ".lora_A.weight", "lora_B"},
+      {"base_model.model." + kAttention + ".lora_A.default.weight", "lora_B"},
+      {"unet." + kAttention + ".lora.down.weight", "lora.up"},
+      {"unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.processor.to_q_lora.down.weight", "lora.up"},
+      {kAttention + ".lora_A.weight", "lora_B"}};
+  for (const auto& [down, up] : layouts) {
+    std::string up_name = down;
+    for (const char* old : {"lora_down", "lora_A", "lora.down"}) {
+      if (const auto at = up_name.find(old); at != std::string::npos) {
+        up_name.replace(at, std::string(old).size(), up);
+      }
+    }
+    unet_.at(kAttention + ".weight").changes.clear();
+    EXPECT_LT(error_of(kAttention, {{down, random({3, 5})}, {up_name, random({6, 3})}}, 0.7, 1.0), kRounding) << down;
+  }
+}
+
+TEST_F(LoraTest, IsScaledByAlphaOverRank) {
+  const std::string layer = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q";
+  const NamedTensors tensors = {{layer + ".lora_down.weight", random({4, 5})},
+                                {layer + ".lora_up.weight", random({6, 4})},
+                                {layer + ".alpha", torch::tensor(2.0)}};
+  EXPECT_LT(error_of(kAttention, tensors, 1.0, 0.5), kRounding);
+}
+
+TEST_F(LoraTest, TakesPeftsSettingsFromTheMetadata) {
+  const NamedTensors tensors = {{"unet." + kAttention + ".lora_A.weight", random({4, 5})},
+                                {"unet." + kAttention + ".lora_B.weight", random({6, 4})}};
+  const std::string settings = R"({"unet.lora_alpha": 8, "unet.use_rslora": true, "text_encoder.lora_alpha": 1})";
+  EXPECT_LT(error_of(kAttention, tensors, 1.0, 4.0, {{"lora_adapter_metadata", settings}}), 10 * kRounding);
+}
+
+TEST_F(LoraTest, TakesPeftsSettingsFromTheFileBesideIt) {
+  write_file_atomically(folder_ / "adapter_config.json",
+                        as_bytes(R"({"lora_alpha": 8, "alpha_pattern": {"to_q": 2}})"));
+  const NamedTensors tensors = {{"base_model.model." + kAttention + ".lora_A.weight", random({4, 5})},
+                                {"base_model.model." + kAttention + ".lora_B.weight", random({6, 4})}};
+  EXPECT_LT(error_of(kAttention, tensors, 1.0, 0.5), kRounding);
+}
+
+TEST_F(LoraTest, OfAConvolutionIsMerged) {
+  const std::string layer = "lora_unet_down_blocks_0_resnets_0_conv1";
+  const NamedTensors tensors = {{layer + ".lora_down.weight", random({2, 4, 3, 3})},
+                                {layer + ".lora_up.weight", random({6, 2, 1, 1})}};
+  EXPECT_LT(error_of(kConvolution, tensors, -0.5, 1.0), kRounding);
+}
+
+TEST_F(LoraTest, OfTheTextEncoderIsMergedUnderAllItsNames) {
+  const std::pair<std::string, std::string> layouts[] = {
+      {"lora_te_text_model_encoder_layers_0_self_attn_q_proj.lora_down.weight",
+       "lora_te_text_model_encoder_layers_0_self_attn_q_proj.lora_up.weight"},
+      {"text_encoder.text_model." + kText + ".lora_A.weight", "text_encoder.text_model." + kText + ".lora_B.weight"},
+      {"text_encoder." + kText + ".lora_linear_layer.down.weight",
+       "text_encoder." + kText + ".lora_linear_layer.up.weight"},
+      {"text_encoder.text_model.encoder.layers.0.self_attn.to_q_lora.down.weight",
+       "text_encoder.text_model.encoder.layers.0.self_attn.to_q_lora.up.weight"}};
+  for (const auto& [down, up] : layouts) {
+    text_.begin()->second.changes.clear();
+    EXPECT_LT(error_of(kText, {{down, random({3, 7})}, {up, random({7, 3})}}, 1.0, 1.0), kRounding) << down;
+  }
+}
+
+TEST_F(LoraTest, OldNamesOfTheOutputAreFound) {
+  const std::string layer = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn1.processor.to_out_lora";
+  EXPECT_LT(
+      error_of(kOut, {{layer + ".down.weight", random({3, 6})}, {layer + ".up.weight", random({6, 3})}}, 1.0, 1.0),
+      kRounding);
+}
+
+TEST_F(LoraTest, SeveralAddUp) {
+  const NamedTensors tensors = {{kAttention + ".lora_A.weight", torch::full({1, 5}, 0.5)},
+                                {kAttention + ".lora_B.weight", torch::full({6, 1}, 2.0)}};
+  const Weight& weight = unet_.at(kAttention + ".weight");
+  const torch::Tensor before = weight.read().clone();
+  const Lora lora = open(tensors);
+  merge_lora(lora, 1.0, unet_, text_);
+  merge_lora(lora, 0.25, unet_, text_);
+  EXPECT_TRUE(torch::allclose(read_weight(weight, torch::kFloat32), before + 1.25));
+}
+
+TEST_F(LoraTest, OfAnotherModelIsRefusedByTheNamesOfItsLayers) {
+  const auto complaint = [&](const NamedTensors& tensors) {
+    return thrown<ModelError>([&] { merge_lora(open(tensors), 1.0, unet_, text_); });
+  };
+  EXPECT_THAT(
+      complaint({{"unet.nowhere.lora_A.weight", random({3, 5})}, {"unet.nowhere.lora_B.weight", random({6, 3})}}),
+      AllOf(HasSubstr("adapter.safetensors"), HasSubstr("'unet.nowhere' has no place"),
+            HasSubstr("of its 1 layers 1")));
+  EXPECT_THAT(
+      complaint({{kAttention + ".lora_A.weight", random({3, 8})}, {kAttention + ".lora_B.weight", random({6, 3})}}),
+      AllOf(HasSubstr("to_q' is [6, 3] times [3, 8] where the layer is [6, 5]")));
+  EXPECT_THAT(complaint({{"lora_te2_text_model_x.lora_down.weight", random({3, 5})},
+                         {"lora_te2_text_model_x.lora_up.weight", random({6, 3})}}),
+              HasSubstr("Stable Diffusion XL"));
+  EXPECT_TRUE(unet_.at(kAttention + ".weight").changes.empty());
+}
+
+TEST_F(LoraTest, ThatIsIncompleteIsRefused) {
+  EXPECT_THAT(thrown<ModelError>([&] {
+                open({{"unet.x.lora_A.weight", random({3, 5})}});
+              }),
+              HasSubstr("'unet.x' lacks the upper factor"));
+  EXPECT_THAT(thrown<ModelError>([&] {
+                open({{"x.lora_up.weight", random({3, 5})}, {"x.alpha", torch::tensor(1.0)}});
+              }),
+              HasSubstr("'x' lacks the lower factor"));
+  EXPECT_THAT(thrown<ModelError>([&] {
+                open({{"x.lora_up.weight", random({3, 5})},
+                      {"x.lora_down.weight", random({5, 3})},
+                      {"x.alpha", torch::zeros({2})}});
+              }),
+              HasSubstr("must be one number"));
+}
+
+TEST_F(LoraTest, IsNotTakenForAnotherKindOfAdapter) {
+  EXPECT_THAT(thrown<ModelError>([&] { open({{"conv.weight", random({3, 5})}}); }), HasSubstr("is no LoRA"));
+  EXPECT_THAT(thrown<ModelError>([&] {
+                open({{"x.lora_up.weight", random({3, 5})},
+                      {"x.lora_down.weight", random({5, 3})},
+                      {"x.dora_scale", random({3, 1})}});
+              }),
+              AllOf(HasSubstr("'x.dora_scale'"), HasSubstr("not supported")));
+}
+
+TEST_F(LoraTest, ThatIsNotFiniteIsNamedWhenItIsMerged) {
+  merge_lora(open({{kAttention + ".lora_A.weight", torch::full({1, 5}, std::numeric_limits<float>::quiet_NaN())},
+                   {kAttention + ".lora_B.weight", torch::full({6, 1}, 2.0)}}),
+             1.0, unet_, text_);
+  EXPECT_THAT(thrown<ModelError>([&] { read_weight(unet_.at(kAttention + ".weight"), torch::kFloat32); }),
+              AllOf(HasSubstr("to_q.lora_A.weight"), HasSubstr("NaN")));
+}
+
+TEST_F(LoraTest, ForConsistencyIsToldByItsName) {
+  const NamedTensors tensors = {{"x.lora_A.weight", random({1, 5})}, {"x.lora_B.weight", random({6, 1})}};
+  EXPECT_FALSE(open(tensors).for_consistency);
+  EXPECT_TRUE(open(tensors, {}, "LCM-lora-sdv1-5.safetensors").for_consistency);
+  EXPECT_TRUE(open(tensors, {{"modelspec.title", "my LCM"}}).for_consistency);
+}
+
+}  // namespace
+}  // namespace fmboost

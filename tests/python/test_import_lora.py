@@ -1,0 +1,220 @@
+"""`fmboost import --lora` merges adapters as diffusers fuses them, and as their formula says in float64."""
+
+import json
+
+import pytest
+import torch
+from conftest import CLIP
+from fmboost_export.lora import fuse
+from fmboost_export.random_models import save_folder
+from fmboost_export.source import load_folder
+from import_models import PARTS, description, expected_tensors, make_parts, save_single, tensors_of
+from safetensors.torch import save_file
+
+ATTENTION = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+OUT = "mid_block.attentions.0.transformer_blocks.0.attn2.to_out.0"
+FEED = "up_blocks.1.attentions.0.transformer_blocks.0.ff.net.0.proj"
+PROJECTION = "down_blocks.0.attentions.0.proj_in"
+CONVOLUTION = "down_blocks.0.resnets.0.conv1"
+DOWNSAMPLING = "down_blocks.0.downsamplers.0.conv"
+TEXT = ("encoder.layers.0.self_attn.q_proj", "encoder.layers.1.self_attn.out_proj", "encoder.layers.0.mlp.fc1")
+LINEAR = (ATTENTION, OUT, FEED)
+RANK = 3
+
+
+@pytest.fixture(scope="module")
+def parts():
+    return make_parts()
+
+
+@pytest.fixture(scope="module")
+def folder(parts, tmp_path_factory):
+    path = tmp_path_factory.mktemp("lora") / "model"
+    save_folder(parts, {}, CLIP, path)
+    return path
+
+
+def factors(weight, seed):
+    """Lower and upper factor for a layer's weight."""
+    generator = torch.Generator().manual_seed(seed)
+    down = torch.randn(RANK, *weight.shape[1:], generator=generator) / 10
+    up = torch.randn(weight.shape[0], RANK, *[1] * (weight.ndim - 2), generator=generator) / 10
+    return down, up
+
+
+def layers(parts, names, texts=TEXT):
+    """(part, name, lower, upper) of every layer."""
+    found = [("unet", name) for name in names] + [("text_encoder", name) for name in texts]
+    for seed, (part, name) in enumerate(found):
+        tensors = expected_tensors(parts, part)
+        full = ("text_model." if part == "text_encoder" else "") + name + ".weight"
+        yield part, name, *factors(tensors[full], seed)
+
+
+def kohya(parts, names, alpha=None, texts=TEXT):
+    tensors = {}
+    for part, name, down, up in layers(parts, names, texts):
+        key = "lora_te_text_model_" if part == "text_encoder" else "lora_unet_"
+        key += name.replace(".", "_")
+        tensors |= {f"{key}.lora_down.weight": down, f"{key}.lora_up.weight": up}
+        if alpha is not None:
+            tensors[f"{key}.alpha"] = torch.tensor(float(alpha))
+    return tensors
+
+
+def peft(parts, names, texts=TEXT):
+    tensors = {}
+    for part, name, down, up in layers(parts, names, texts):
+        key = f"text_encoder.text_model.{name}" if part == "text_encoder" else f"unet.{name}"
+        tensors |= {f"{key}.lora_A.weight": down, f"{key}.lora_B.weight": up}
+    return tensors
+
+
+def merged(parts, names, scale, texts=TEXT):
+    """The tensors of the parts, changed in float64."""
+    result = {part: {name: x.double() for name, x in expected_tensors(parts, part).items()} for part in PARTS}
+    for part, name, down, up in layers(parts, names, texts):
+        full = ("text_model." if part == "text_encoder" else "") + name + ".weight"
+        change = up.double().flatten(1) @ down.double().flatten(1)
+        result[part][full] = result[part][full] + scale * change.reshape(result[part][full].shape)
+    return result
+
+
+def assert_merged(bundle, expected, tolerance=1e-6):
+    for part in PARTS:
+        found = tensors_of(bundle, part)
+        assert found.keys() == expected[part].keys()
+        for name, tensor in expected[part].items():
+            assert (found[name].double() - tensor).abs().max() <= tolerance, name
+
+
+def run(run_import, tmp_path, source, *arguments):
+    done = run_import(source, "-o", tmp_path / "bundle", *arguments)
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "bundle", done.stderr
+
+
+@pytest.mark.parametrize("make", [kohya, peft])
+@pytest.mark.parametrize("single", [False, True])
+def test_linear_layers_are_merged(parts, folder, run_import, tmp_path, make, single):
+    save_file(make(parts, LINEAR), tmp_path / "adapter.safetensors")
+    source = save_single(parts, tmp_path / "model.safetensors") if single else folder
+    bundle, _ = run(run_import, tmp_path, source, "--lora", f"{tmp_path}/adapter.safetensors:0.7")
+    assert_merged(bundle, merged(parts, LINEAR, 0.7))
+    assert "adapter.safetensors at 0.7" in description(bundle)["source"]
+
+
+def test_convolutions_are_merged_with_alpha(parts, folder, run_import, tmp_path):
+    names = (PROJECTION, CONVOLUTION, DOWNSAMPLING, "conv_in", "time_embedding.linear_1")
+    save_file(kohya(parts, names, alpha=1.5), tmp_path / "locon.safetensors")
+    bundle, _ = run(run_import, tmp_path, folder, "--lora", tmp_path / "locon.safetensors")
+    assert_merged(bundle, merged(parts, names, 1.5 / RANK))
+
+
+def test_several_add_up(parts, folder, run_import, tmp_path):
+    save_file(kohya(parts, LINEAR), tmp_path / "a.safetensors")
+    save_file(peft(parts, LINEAR), tmp_path / "b.safetensors")
+    bundle, _ = run(run_import, tmp_path, folder, "--lora", f"{tmp_path}/a.safetensors:0.5", "--lora",
+                    f"{tmp_path}/b.safetensors:-0.2")  # fmt: skip
+    assert_merged(bundle, merged(parts, LINEAR, 0.3))
+
+
+@pytest.mark.parametrize("make", [kohya, peft])
+def test_diffusers_fuses_the_same(parts, folder, run_import, tmp_path, make):
+    names = (*LINEAR, PROJECTION, CONVOLUTION)
+    save_file(make(parts, names), tmp_path / "adapter.safetensors")
+    source = load_folder(folder)
+    fuse(source, tmp_path / "adapter.safetensors", 0.6)
+    bundle, _ = run(run_import, tmp_path, folder, "--lora", f"{tmp_path}/adapter.safetensors:0.6")
+    fused = {part: expected_tensors({part: getattr(source, part)}, part) for part in PARTS}
+    assert_merged(bundle, {part: {name: x.double() for name, x in fused[part].items()} for part in PARTS})
+
+
+def test_what_peft_itself_saves_is_merged(parts, folder, run_import, tmp_path):
+    """LoraConfig with an alpha of its own, saved by diffusers with the settings in the metadata."""
+    from diffusers import StableDiffusionPipeline
+    from peft import LoraConfig, get_peft_model_state_dict
+
+    source = load_folder(folder)
+    config = LoraConfig(r=RANK, lora_alpha=6, target_modules=["to_q", "to_out.0", "conv1"], init_lora_weights=False)
+    torch.manual_seed(0)
+    source.unet.add_adapter(config)
+    StableDiffusionPipeline.save_lora_weights(
+        tmp_path, unet_lora_layers=get_peft_model_state_dict(source.unet), weight_name="adapter.safetensors",
+        unet_lora_adapter_metadata=config.to_dict() | {"peft_type": "LORA"},
+    )  # fmt: skip
+    source.unet.fuse_lora()
+    bundle, _ = run(run_import, tmp_path, folder, "--lora", tmp_path / "adapter.safetensors")
+    state = source.unet.state_dict()
+    found, plain = tensors_of(bundle, "unet"), expected_tensors(parts, "unet")
+    changed = 0
+    for name, tensor in found.items():
+        module, _, kind = name.rpartition(".")
+        expected = state.get(name, state.get(f"{module}.base_layer.{kind}"))
+        assert (tensor - expected).abs().max() < 1e-5, name
+        changed += not torch.equal(tensor, plain[name])
+    assert changed > 10
+
+
+def test_half_precision_is_rounded_once(parts, run_import, tmp_path):
+    save_file(kohya(parts, LINEAR), tmp_path / "a.safetensors")
+    file = save_single(parts, tmp_path / "model.safetensors", torch.float16)
+    bundle, _ = run(run_import, tmp_path, file, "--lora", tmp_path / "a.safetensors")
+    half = {part: model.half() for part, model in make_parts().items()}
+    expected = merged({part: model.float() for part, model in half.items()}, LINEAR, 1.0)
+    for part in PARTS:
+        for name, tensor in tensors_of(bundle, part).items():
+            assert tensor.dtype == torch.float16
+            assert (tensor.double() - expected[part][name]).abs().max() <= 2**-11 * expected[part][name].abs().max()
+
+
+def test_an_lcm_lora_sets_the_sampler_unless_told_otherwise(parts, folder, run_import, tmp_path):
+    save_file(kohya(parts, LINEAR), tmp_path / "lcm-lora-sdv1-5.safetensors")
+    lora = ("--lora", tmp_path / "lcm-lora-sdv1-5.safetensors")
+    bundle, said = run(run_import, tmp_path, folder, *lora)
+    entry = description(bundle)["denoiser"]
+    assert [entry[f"default_{key}"] for key in ("sampler", "steps", "guidance")] == ["lcm", 4, 1.0]
+    assert "LCM-LoRA" in said
+    bundle, said = run(run_import, tmp_path, folder, *lora, "--sampler", "euler", "--force")
+    assert description(bundle)["denoiser"]["default_sampler"] == "euler" and "LCM-LoRA" not in said
+
+
+# --- what does not fit
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("unknown", "'lora_unet_nowhere' has no place"),
+        ("shape", "where the layer is [32, 32]"),
+        ("half", "lacks the upper factor"),
+        ("xl", "Stable Diffusion XL"),
+        ("dora", "DoRA"),
+        ("nan", "NaN or infinity"),
+        ("none", "is no LoRA"),
+        ("truncated", "adapter.safetensors' is not a sound .safetensors file"),
+    ],
+)
+def test_a_lora_that_does_not_fit_is_refused(parts, folder, run_import, tmp_path, change, said):
+    tensors, file = kohya(parts, (ATTENTION,), texts=()), tmp_path / "adapter.safetensors"
+    key = "lora_unet_" + ATTENTION.replace(".", "_")
+    down, up = tensors[f"{key}.lora_down.weight"], tensors[f"{key}.lora_up.weight"]
+    if change == "unknown":
+        tensors |= {"lora_unet_nowhere.lora_down.weight": down.clone(), "lora_unet_nowhere.lora_up.weight": up.clone()}
+    if change == "shape":
+        tensors[f"{key}.lora_down.weight"] = down[:, :8].clone()
+    if change == "half":
+        del tensors[f"{key}.lora_up.weight"]
+    if change == "xl":
+        tensors |= {"lora_te2_x.lora_down.weight": down.clone(), "lora_te2_x.lora_up.weight": up.clone()}
+    if change == "dora":
+        tensors[f"{key}.dora_scale"] = torch.ones(1)
+    if change == "nan":
+        down[0, 0] = torch.nan
+    save_file({"other": torch.zeros(1)} if change == "none" else tensors, file)
+    if change == "truncated":
+        file.write_bytes(file.read_bytes()[:-10])
+    done = run_import(folder, "-o", tmp_path / "bundle", "--lora", file)
+    assert done.returncode == 4 and said in done.stderr, done.stderr
+    assert change == "nan" or "adapter.safetensors" in done.stderr
+    assert not (tmp_path / "bundle").exists() and json.dumps([p.name for p in tmp_path.iterdir()]).count("tmp") == 0

@@ -1,0 +1,266 @@
+"""Imported models draw what diffusers draws; what cannot be imported is refused by file and tensor."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from conftest import CLIP, LCM
+from diffusers import AutoencoderTiny, LatentConsistencyModelPipeline, StableDiffusionPipeline
+from fmboost_export.random_models import save_folder
+from import_models import description, make_parts, save_single
+from ldm_layout import to_ldm
+from safetensors.torch import load_file, save_file
+
+PROMPT = "a Red fox, jumping over 2 lazy dogs' fence -- at dusk (très joli)"
+LATENT_ERROR = 1e-3  # of the largest value
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """An LCM with guidance embedding as a folder, and as a file in the original layout."""
+    base = tmp_path_factory.mktemp("use")
+    parts = make_parts(3, guidance_embedding=32)
+    save_folder(parts, LCM, CLIP, base / "folder")
+    return base / "folder", save_single(parts, base / "single.safetensors")
+
+
+@pytest.fixture
+def draw(fmboost, tmp_path):
+    """Runs `generate` at low resolution; returns its latent and what was said."""
+
+    def run(model, *arguments):
+        done = fmboost("generate", "-m", model, "-p", PROMPT, "-s", 7, "--size", "64x96", "--no-boost", "--force",
+                       "--save-intermediates", tmp_path / "i", "-o", tmp_path / "out.png", *arguments)  # fmt: skip
+        return load_file(tmp_path / "i" / "out_low_latent.safetensors")["latent"], done.stderr
+
+    return run
+
+
+def diffusers_latent(folder, kind, **options):
+    pipe = kind.from_pretrained(folder, safety_checker=None, local_files_only=True)
+    pipe.set_progress_bar_config(disable=True)
+    generator = torch.Generator("cpu").manual_seed(7)
+    return pipe(PROMPT, width=64, height=96, output_type="latent", generator=generator, **options).images
+
+
+def error(found, expected):
+    assert found.shape == expected.shape and torch.isfinite(found).all()
+    return ((found - expected).abs().max() / expected.abs().max()).item()
+
+
+def test_an_imported_lcm_draws_what_diffusers_draws(model, run_import, draw, tmp_path):
+    assert run_import(model[0], "-o", tmp_path / "bundle").returncode == 0
+    expected = diffusers_latent(model[0], LatentConsistencyModelPipeline, num_inference_steps=4, guidance_scale=8.5)
+    assert error(draw(tmp_path / "bundle")[0], expected) < LATENT_ERROR
+
+
+def test_native_and_torchscript_draw_the_same(model, run_import, run_export, draw, tmp_path):
+    assert run_import(model[1], "-o", tmp_path / "native").returncode == 0
+    code, text = run_export("--model", model[0], "-o", tmp_path / "exported")
+    assert code == 0, text
+    latents = [draw(tmp_path / name)[0] for name in ("native", "exported")]
+    assert error(*latents) < LATENT_ERROR
+
+
+def test_a_merged_lora_draws_what_diffusers_draws(run_import, draw, tmp_path):
+    from test_import_lora import LINEAR, kohya
+
+    parts = make_parts(4)
+    save_folder(parts, {"_class_name": "DDIMScheduler"}, CLIP, tmp_path / "model")
+    save_file(kohya(parts, LINEAR), tmp_path / "lora.safetensors")
+    done = run_import(tmp_path / "model", "-o", tmp_path / "bundle", "--lora", f"{tmp_path}/lora.safetensors:2")
+    assert done.returncode == 0, done.stderr
+    pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "model", safety_checker=None, local_files_only=True)
+    pipe.set_progress_bar_config(disable=True)
+    options = {"num_inference_steps": 3, "guidance_scale": 4.0, "width": 64, "height": 96, "output_type": "latent"}
+    results = []
+    for with_lora in (False, True):
+        if with_lora:
+            pipe.load_lora_weights(str(tmp_path), weight_name="lora.safetensors", local_files_only=True)
+            pipe.fuse_lora(lora_scale=2.0)
+        results.append(pipe(PROMPT, generator=torch.Generator("cpu").manual_seed(7), **options).images)
+    found, _ = draw(tmp_path / "bundle", "--steps", 3, "--guidance", 4)
+    assert error(found, results[1]) < LATENT_ERROR
+    assert error(results[0], results[1]) > 10 * LATENT_ERROR
+
+
+def test_a_tiny_autoencoder_decodes_as_diffusers_does(model, run_import, draw, tmp_path):
+    torch.manual_seed(6)
+    tiny = AutoencoderTiny(encoder_block_out_channels=(16,) * 4, decoder_block_out_channels=(16,) * 4)
+    tiny.save_pretrained(tmp_path / "taesd")
+    assert run_import(model[1], "-o", tmp_path / "bundle", "--vae", tmp_path / "taesd").returncode == 0
+    latent, _ = draw(tmp_path / "bundle")
+    from PIL import Image
+
+    found = np.asarray(Image.open(tmp_path / "out.png")).astype(int)
+    expected = tiny.decode(latent).sample.clamp(-1, 1).add(1).mul(127.5).round()[0].permute(1, 2, 0).numpy().astype(int)
+    assert abs(found - expected).max() <= 1
+
+
+def test_inspect_verifies_an_imported_bundle(model, run_import, fmboost, tmp_path):
+    run_import(model[1], "-o", tmp_path / "bundle")
+    done = fmboost("inspect", tmp_path / "bundle", "--verify")
+    assert "tensors of denoiser.safetensors" in done.stdout
+
+
+# --- a checkpoint named as a model
+
+
+def test_a_checkpoint_is_imported_once_and_then_used(model, run_import, draw, tmp_path):
+    run_import(model[1], "-o", tmp_path / "bundle")
+    first, said = draw(model[1])
+    second, again = draw(model[1])
+    assert "used for the first time" in said and "used for the first time" not in again
+    assert torch.equal(first, second) and torch.equal(first, draw(tmp_path / "bundle")[0])
+    bundles = list((tmp_path / "cache" / "fmboost" / "imports").iterdir())
+    assert len(bundles) == 1 and description(bundles[0])["name"] == "single"
+
+
+def test_another_file_of_the_same_name_is_another_model(draw, tmp_path):
+    file = tmp_path / "model.safetensors"
+    latents = []
+    for seed in (3, 4):
+        save_single(make_parts(seed), file)
+        latents.append(draw(file, "--steps", 1)[0])
+    assert not torch.equal(*latents)
+    assert len(list((tmp_path / "cache" / "fmboost" / "imports").iterdir())) == 2
+
+
+# --- what is refused
+
+
+@pytest.fixture
+def refused(run_import, tmp_path):
+    def run(source, *arguments):
+        done = run_import(source, "-o", tmp_path / "bundle", *arguments)
+        assert done.returncode == 4, done.stderr
+        assert not (tmp_path / "bundle").exists()
+        return done.stderr
+
+    return run
+
+
+@pytest.fixture
+def single():
+    return to_ldm(**make_parts(3))
+
+
+def test_a_missing_tensor_is_named(single, refused, tmp_path):
+    del single["model.diffusion_model.middle_block.0.in_layers.2.weight"]
+    del single["cond_stage_model.transformer.text_model.encoder.layers.1.mlp.fc2.bias"]
+    save_file(single, tmp_path / "model.safetensors")
+    err = refused(tmp_path / "model.safetensors")
+    assert "model.safetensors" in err and "mid_block.resnets.0.conv1.weight" in err and "missing (1)" in err
+
+
+def test_a_tensor_of_another_shape_is_named_as_the_file_has_it(single, refused, tmp_path):
+    name = "first_stage_model.decoder.mid.block_1.conv1.weight"
+    single[name] = single[name][:, :5].clone()
+    save_file(single, tmp_path / "model.safetensors")
+    assert name in refused(tmp_path / "model.safetensors")
+
+
+def test_a_tensor_that_no_network_of_the_kind_has_is_named(single, refused, tmp_path):
+    save_file(single | {"model.diffusion_model.extra.weight": torch.zeros(2)}, tmp_path / "model.safetensors")
+    assert "extra.weight" in refused(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_numbers_are_named(single, refused, tmp_path, value):
+    name = "model.diffusion_model.out.2.weight"
+    single[name][0, 0, 0, 0] = value
+    save_file(single, tmp_path / "model.safetensors")
+    err = refused(tmp_path / "model.safetensors")
+    assert name in err and "NaN or infinity" in err
+
+
+def test_weights_that_do_not_fit_the_dtype_are_named(single, refused, tmp_path):
+    single["first_stage_model.decoder.conv_out.bias"][0] = 1e6
+    save_file(single, tmp_path / "model.safetensors")
+    assert "too large for float16" in refused(tmp_path / "model.safetensors", "--dtype", "float16")
+
+
+def test_weights_of_another_type_are_named(single, refused, tmp_path):
+    name = "model.diffusion_model.out.2.bias"
+    single[name] = single[name].to(torch.int64)
+    save_file(single, tmp_path / "model.safetensors")
+    assert name in refused(tmp_path / "model.safetensors")
+
+
+def test_a_model_without_an_autoencoder_asks_for_one(single, refused, run_import, model, tmp_path):
+    bare = {name: x for name, x in single.items() if not name.startswith("first_stage_model.")}
+    save_file(bare, tmp_path / "model.safetensors")
+    assert "--vae" in refused(tmp_path / "model.safetensors")
+    done = run_import(tmp_path / "model.safetensors", "-o", tmp_path / "bundle", "--vae", model[1])
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("unet/config.json", b"{", "unet/config.json"),
+        ("unet/config.json", b'{"block_out_channels": "many"}', "_class_name"),
+        ("vae/diffusion_pytorch_model.safetensors", b"", "only 0 bytes"),
+        ("text_encoder/config.json", b"{}", "model_type"),
+        ("tokenizer/vocab.json", b'{"a": "b"}', "whole numbers"),
+        ("scheduler/scheduler_config.json", b'{"_class_name": "HeunDiscreteScheduler"}', "scheduler_config.json"),
+        ("scheduler/scheduler_config.json", b'{"_class_name": "DDIMScheduler", "beta_start": "low"}', "beta_start"),
+        ("unet/diffusion_pytorch_model.safetensors", None, "holds no weights"),
+        ("vae", None, "no vae"),
+        ("tokenizer/merges.txt", None, "no CLIP tokenizer"),
+        ("scheduler/scheduler_config.json", None, "no scheduler/scheduler_config.json"),
+    ],
+)
+def test_a_damaged_or_half_folder_is_refused_by_the_file(model, refused, tmp_path, file, content, said):
+    folder = shutil.copytree(model[0], tmp_path / "copy")
+    if content is not None:
+        (folder / file).write_bytes(content)
+    elif (folder / file).is_dir():
+        shutil.rmtree(folder / file)
+    else:
+        (folder / file).unlink()
+    assert said in refused(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"cross_attention_dim": 32}, "cross_attention_dim"),
+        ({"norm_num_groups": 16, "act_fn": "mish"}, "act_fn"),
+        ({"addition_embed_type": "text_time"}, "addition_embed_type"),
+        ({"layers_per_block": 2}, "missing"),
+    ],
+)
+def test_a_configuration_that_is_not_the_models_is_refused(model, refused, tmp_path, change, said):
+    folder = shutil.copytree(model[0], tmp_path / "copy")
+    config = json.loads((folder / "unet" / "config.json").read_text())
+    (folder / "unet" / "config.json").write_text(json.dumps(config | change))
+    assert said in refused(folder)
+
+
+def test_the_command_for_pickles_makes_a_file_that_is_imported(single, refused, run_import, tmp_path):
+    shared = single["model.diffusion_model.out.0.weight"]
+    torch.save({"state_dict": single | {"again": shared}, "epoch": 3}, tmp_path / "model.ckpt")
+    err = refused(tmp_path / "model.ckpt")
+    command = err.splitlines()[-1].strip()
+    assert command.startswith("python3 -c ")
+    done = subprocess.run(command.replace("python3", sys.executable, 1), shell=True, capture_output=True, text=True,
+                          env=os.environ)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert run_import(tmp_path / "model.safetensors", "-o", tmp_path / "bundle").returncode == 0
+
+
+def test_the_command_for_pickles_runs_no_code(refused, tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "ran"), "w"))
+
+    torch.save({"state_dict": {"x": Evil()}}, tmp_path / "model.ckpt")
+    command = refused(tmp_path / "model.ckpt").splitlines()[-1].strip()
+    done = subprocess.run(command.replace("python3", sys.executable, 1), shell=True, capture_output=True, text=True)
+    assert done.returncode != 0 and not (tmp_path / "ran").exists()
