@@ -153,10 +153,8 @@ Names names_of(const Weights& tensors) {
 Weights renamed(Weights tensors, const Names& new_names) {
   Weights result;
   auto name = new_names.begin();
-  while (!tensors.empty()) {
-    auto node = tensors.extract(tensors.begin());
-    node.key() = *name++;
-    result.insert(std::move(node));
+  for (auto& [old, weight] : tensors) {
+    put(result, *name++, std::move(weight));
   }
   return result;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "fmboost/core/error.h"
 
@@ -86,12 +87,13 @@ json heads(const std::vector<std::int64_t>& channels, bool linear) {
 // Blocks a level of one half, a sequence of convolutions with blocks in between: a convolution without bias changes the
 // level, the last one has a bias. What has no tensors (activations, enlargements) is not there.
 std::vector<std::int64_t> tiny_levels(const Weights& tensors, const Shapes& shapes, const std::string& half) {
-  std::vector<std::int64_t> levels = {0};
-  std::int64_t last = 0;
+  std::set<std::int64_t> places;
   for (auto at = tensors.lower_bound(half); at != tensors.end() && at->first.starts_with(half); ++at) {
-    last = std::max<std::int64_t>(last, std::atoll(at->first.c_str() + half.size()));
+    places.insert(std::atoll(at->first.c_str() + half.size()));
   }
-  for (std::int64_t i = 1; i <= last; ++i) {
+  places.erase(0);
+  std::vector<std::int64_t> levels = {0};
+  for (const auto i : places) {
     const std::string layer = half + std::to_string(i);
     if (shapes.has_module(layer + ".conv")) {
       ++levels.back();

@@ -41,7 +41,7 @@ void split_projections(const Weight& fused, const std::string& layer, const std:
   const std::int64_t width = fused.shape.front() / 3;
   const char* names[] = {"q_proj", "k_proj", "v_proj"};
   for (std::int64_t i = 0; i < 3; ++i) {
-    result.emplace(layer + "self_attn." + names[i] + "." + kind, rows(fused, i * width, (i + 1) * width));
+    put(result, layer + "self_attn." + names[i] + "." + kind, rows(fused, i * width, (i + 1) * width));
   }
 }
 
@@ -52,7 +52,7 @@ bool place_in_block(const std::string& layer, const std::string& name, const Wei
   }
   for (const auto& [old, by] : kOpenclipBlock) {
     if (name.starts_with(old)) {
-      result.emplace(layer + by + name.substr(std::string(old).size()), weight);
+      put(result, layer + by + name.substr(std::string(old).size()), weight);
       return true;
     }
   }
@@ -62,16 +62,11 @@ bool place_in_block(const std::string& layer, const std::string& name, const Wei
 }  // namespace
 
 Weights to_transformers_text(Weights tensors) {
-  Weights with_prefix = take_prefix(tensors, kModel);
-  Weights prefixed;
-  for (auto* part : {&with_prefix, &tensors}) {
-    for (auto& [name, weight] : *part) {
-      // What is there in both ways keeps its name the second time, for a later check to tell.
-      const bool taken = prefixed.contains(kModel + name);
-      prefixed.emplace(taken ? name : kModel + name, std::move(weight));
-    }
+  Weights result;
+  for (auto& [name, weight] : tensors) {
+    put(result, name.starts_with(kModel) ? name : kModel + name, std::move(weight));
   }
-  return prefixed;
+  return result;
 }
 
 Weights openclip_to_transformers_text(Weights tensors, Weights& rest) {
@@ -90,7 +85,7 @@ Weights openclip_to_transformers_text(Weights tensors, Weights& rest) {
     const auto* const other = std::find_if(std::begin(kOpenclip), std::end(kOpenclip),
                                            [&, name = name](const auto& pair) { return name == pair.first; });
     if (other != std::end(kOpenclip)) {
-      result.emplace(kModel + other->second, weight);
+      put(result, kModel + other->second, weight);
     } else if (!used) {
       rest.emplace(name, weight);
     }

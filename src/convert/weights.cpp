@@ -48,6 +48,13 @@ Weights take_prefix(Weights& all, const std::string& prefix) {
   return taken;
 }
 
+void put(Weights& all, const std::string& name, Weight weight) {
+  const auto [place, is_new] = all.try_emplace(name, std::move(weight));  // moves only what it takes
+  if (!is_new) {
+    throw ModelError(weight.origin + " and " + place->second.origin + " are the same layer, '" + name + "'");
+  }
+}
+
 Weight reshaped(Weight weight, std::vector<std::int64_t> shape) {
   weight.read = [read = weight.read, shape] { return read().reshape(shape); };
   weight.shape = std::move(shape);

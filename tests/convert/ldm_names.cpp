@@ -1,11 +1,13 @@
 #include "fmboost/convert/ldm_names.h"
 
 #include "convert/weight_of.h"
+#include "support/thrown.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <set>
 
+#include "fmboost/core/error.h"
 #include "fmboost/nn/autoencoder_kl.h"
 #include "fmboost/nn/unet.h"
 
@@ -161,6 +163,13 @@ TEST(LdmNames, ThatAreDiffusersAlreadyOrUnknownStay) {
   const Names names = {"conv_in.weight", "down_blocks.0.resnets.0.norm1.weight", "label_emb.0.0.weight", "x"};
   EXPECT_EQ(diffusers_unet_names(names), names);
   EXPECT_THAT(diffusers_autoencoder_names({"loss.weight"}), ElementsAre("loss.weight"));
+}
+
+TEST(LdmNames, ThatMeanTheSameLayerAreRefused) {
+  Weights tensors;
+  tensors.emplace("time_embed.cond_proj.weight", test::shape_of({4, 4}));
+  tensors.emplace("time_embedding.cond_proj.weight", test::shape_of({4, 4}));
+  EXPECT_THAT(test::thrown<ModelError>([&] { to_diffusers_unet(tensors); }), testing::HasSubstr("the same layer"));
 }
 
 TEST(LdmAutoencoder, StoresAttentionAsConvolutionsOrUnderOlderNames) {

@@ -1,9 +1,11 @@
 #include "convert/weight_of.h"
+#include "support/thrown.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/convert/ldm_names.h"
+#include "fmboost/core/error.h"
 #include "fmboost/nn/clip_text.h"
 
 namespace fmboost {
@@ -29,11 +31,11 @@ TEST(TextNames, AreTheSameWithAndWithoutThePrefix) {
   }
 }
 
-TEST(TextNames, ThatAreThereBothWaysAreNotDropped) {
+TEST(TextNames, ThatAreThereBothWaysAreRefused) {
   Weights tensors;
   tensors.emplace("final_layer_norm.weight", shape_of({4}));
   tensors.emplace("text_model.final_layer_norm.weight", shape_of({4}));
-  EXPECT_EQ(to_transformers_text(std::move(tensors)).size(), 2U);
+  EXPECT_THAT(test::thrown<ModelError>([&] { to_transformers_text(tensors); }), testing::HasSubstr("the same layer"));
 }
 
 // OpenCLIP's text half of `layers` blocks of width 6.

@@ -35,6 +35,10 @@ WeightFile open_weights(const std::filesystem::path& file);
 /// The tensors whose names begin with `prefix`, without it; they are taken out of `all`.
 Weights take_prefix(Weights& all, const std::string& prefix);
 
+/// Adds a tensor. Throws ModelError naming both where there is one of the name already, as when a file holds a layer
+/// under two names.
+void put(Weights& all, const std::string& name, Weight weight);
+
 /// The same numbers under another shape.
 Weight reshaped(Weight weight, std::vector<std::int64_t> shape);
 

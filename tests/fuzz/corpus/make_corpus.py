@@ -13,6 +13,11 @@ def safetensors(header: dict, data: bytes = b"") -> bytes:
     return struct.pack("<Q", len(text)) + text + data
 
 
+def names(*tensors: str) -> bytes:
+    """A file of empty tensors with these names."""
+    return safetensors({name: {"dtype": "F32", "shape": [0, 4, 1, 1], "data_offsets": [0, 0]} for name in tensors})
+
+
 def main() -> None:
     a = {"dtype": "F32", "shape": [2, 1], "data_offsets": [0, 8]}
     b = {"dtype": "U8", "shape": [3], "data_offsets": [8, 11]}
@@ -21,6 +26,13 @@ def main() -> None:
         "safetensors/empty": safetensors({}),
         "safetensors/metadata": safetensors({"__metadata__": {"format": "pt"}}),
         "safetensors/tensors": safetensors({"a": a, "b": b, "c": empty}, bytes(range(11))),
+        "checkpoint/unet": names("input_blocks.0.0.weight", "input_blocks.1.0.in_layers.0.weight",
+                                 "input_blocks.1.1.proj_in.weight", "input_blocks.2.0.op.weight",
+                                 "output_blocks.0.2.conv.weight"),
+        "checkpoint/autoencoder": names("encoder.down.0.block.0.nin_shortcut.weight", "decoder.up.1.upsample.conv.bias",
+                                        "decoder.mid.attn_1.q.weight", "encoder.layers.3.conv.0.weight"),
+        "checkpoint/openclip": names("transformer.resblocks.0.attn.in_proj_weight", "transformer.resblocks.1.ln_1.bias"),
+        "checkpoint/lora": names("lora_unet_mid_block_x.lora_down.weight", "unet.mid.processor.to_q_lora.up.weight"),
         "tokenizers/plain": b"a photo of a cat, 2024",
         "tokenizers/unicode": "Café \u0130 e\u0301 \U0001f600 中文\u3000don't".encode(),
         "tokenizers/special": b"<|startoftext|>x<|endoftext|>y <|EndOfText|>",
