@@ -45,7 +45,8 @@ void serve(const SafetensorsFile& file) {
   LatentBatch batch;
   batch.latent = file.tensor("latent");
   batch.context = file.tensor("context");
-  const FlowDraw draw{.t = file.tensor("t"), .start = file.tensor("start"), .path = {}, .upsampling = {}};
+  const FlowDraw draw{
+      .t = file.tensor("t"), .start = file.tensor("start"), .path = {}, .upsampling = {}, .alpha_bar = {}};
   std::cout << "ready" << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
     const double wall = wall_seconds();

@@ -12,7 +12,8 @@ PUBLISHED_NOISING_STEP = 400
 
 
 def read_cfm(path, latent_channels):
-    """Returns (tensors, configuration, noising step). Raises ModelError when it belongs to other latents."""
+    """Returns (tensors, configuration, noise). Raises ModelError when it belongs to other latents. `noise` holds
+    noising_step and, of a network trained with every step from 0 on, noising_step_max."""
     if not path.is_file():
         raise UsageError(f"the CFM file '{path}' does not exist")
     metadata = safetensors_metadata(path)
@@ -21,11 +22,14 @@ def read_cfm(path, latent_channels):
                          "scripts/convert_cfm_checkpoint.py writes files that have it")
     try:
         config = full_config(json.loads(metadata["config"]), path)
-        noising_step = int(metadata.get("noising_step", PUBLISHED_NOISING_STEP))
+        noise = {"noising_step": int(metadata.get("noising_step", PUBLISHED_NOISING_STEP))}
+        if "noising_step_max" in metadata and noise["noising_step"] <= 0:
+            noise["noising_step_max"] = int(metadata["noising_step_max"])
     except ValueError as error:
         raise ModelError(f"'{path}' has unreadable metadata: {error}") from None
-    if not -1 <= noising_step <= 999:
-        raise ModelError(f"'{path}': the noising step must be from -1 to 999, it is {noising_step}")
+    for step in noise.values():
+        if not -1 <= step <= 999:
+            raise ModelError(f"'{path}': the noising step must be from -1 to 999, it is {step}")
     fits = config["in_channels"] in (latent_channels, 2 * latent_channels)
     if not fits or config["out_channels"] != latent_channels:
         raise ModelError(
@@ -35,17 +39,18 @@ def read_cfm(path, latent_channels):
         )
     tensors = read_safetensors(path)
     check_shapes(tensors, tensor_shapes(config), path, "its network configuration")
-    return tensors, config, noising_step
+    return tensors, config, noise
 
 
-def write_cfm(path, tensors, config, noising_step=None):
+def write_cfm(path, tensors, config, noising_step=None, noising_step_max=None):
     metadata = {"format": "pt", "config": json.dumps(config)}
-    if noising_step is not None:
-        metadata["noising_step"] = str(noising_step)
+    for name, step in (("noising_step", noising_step), ("noising_step_max", noising_step_max)):
+        if step is not None:
+            metadata[name] = str(step)
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, str(path), metadata)
 
 
-def coupling_entry(file, digest, factor, config, noising_step):
+def coupling_entry(file, digest, factor, config, noise):
     """An entry of bundle.json: the published solver and path, back-projection for existing pictures."""
     return {
         "file": file,
@@ -54,7 +59,7 @@ def coupling_entry(file, digest, factor, config, noising_step):
         "network": config,
         "path": "linear",
         "upsampling": "psu",
-        "noising_step": noising_step,
+        **noise,
         "solver": "euler",
         "steps": 4,
         "back_projection": 2,

@@ -85,14 +85,15 @@ def write_parts(source, folder, sampling, dtype, say):
 
 
 def write_couplings(path, factors, noising_step, latent_channels, dtype, folder):
-    tensors, config, stored_step = read_cfm(path, latent_channels)
-    step = stored_step if noising_step is None else noising_step
+    tensors, config, noise = read_cfm(path, latent_channels)
+    if noising_step is not None:
+        noise["noising_step"] = noising_step
     if dtype is not None:
         tensors = {name: tensor.to(dtype) for name, tensor in tensors.items()}
     file = f"cfm-{'-'.join(map(str, factors))}x.safetensors"
-    write_cfm(folder / file, tensors, config, step)
+    write_cfm(folder / file, tensors, config, **noise)
     digest = sha256(folder / file)
-    return [coupling_entry(file, digest, factor, config, step) for factor in factors]
+    return [coupling_entry(file, digest, factor, config, noise) for factor in factors]
 
 
 def write_bundle(source, folder, options, say=lambda line: None):

@@ -107,4 +107,10 @@ torch::Tensor noised_start(const torch::Tensor& context, const torch::Tensor& no
   return std::sqrt(alpha_bar) * context + std::sqrt(1 - alpha_bar) * noise;
 }
 
+torch::Tensor noised_start(const torch::Tensor& context, const torch::Tensor& noise, const torch::Tensor& alpha_bar) {
+  // In float64 up to the factors, so that every sample is what the other function makes of it.
+  const torch::Tensor a = alpha_bar.to(torch::kFloat64).reshape({-1, 1, 1, 1});
+  return a.sqrt().to(context.scalar_type()) * context + (1 - a).sqrt().to(context.scalar_type()) * noise;
+}
+
 }  // namespace fmboost

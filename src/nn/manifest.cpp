@@ -176,9 +176,25 @@ CouplingEntry read_coupling(const JsonReader& reader) {
   }
   entry.steps = reader.get_in_or<int>("steps", entry.steps, 1, 1000);
   entry.noising_step = reader.get_in_or<int>("noising_step", entry.noising_step, -1, 999);
+  if (reader.has("noising_step_max")) {
+    entry.noising_step_max = reader.get_in<int>("noising_step_max", 0, 999);
+  }
   entry.start_from_noise = reader.get_or("start_from_noise", false);
   entry.back_projection = reader.get_in_or<int>("back_projection", 0, 0, 16);
+  if (reader.has("generated_fidelity")) {
+    entry.generated_fidelity = reader.get_in<double>("generated_fidelity", 0, 1);
+  }
   return entry;
+}
+
+std::vector<std::string> read_examples(const JsonReader& reader) {
+  std::vector<std::string> examples = reader.texts("examples");
+  for (const auto& prompt : examples) {
+    if (prompt.find_first_not_of(" \t") == std::string::npos || prompt.find_first_of("\r\n") != std::string::npos) {
+      reader.fail("examples", "prompts of one line each");
+    }
+  }
+  return examples;
 }
 
 void require(bool condition, const std::string& origin, const std::string& message) {
@@ -295,6 +311,7 @@ Manifest parse_manifest(const std::string& text, const std::string& origin) {
     check_inside(reader, "boost", manifest.boost);
     require(manifest.couplings.empty(), origin, "the bundle that `boost` names enlarges: give it the couplings");
   }
+  manifest.examples = read_examples(reader);
   check_parts_fit(manifest, origin);
   check_networks_fit(manifest, origin);
   check_shared_weights(manifest.couplings, origin);

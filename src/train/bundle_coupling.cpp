@@ -29,6 +29,12 @@ ordered_json to_entry(const CouplingEntry& coupling) {
   if (coupling.start_from_noise) {
     entry["start_from_noise"] = true;
   }
+  if (coupling.noising_step_max) {
+    entry["noising_step_max"] = *coupling.noising_step_max;
+  }
+  if (coupling.generated_fidelity) {
+    entry["generated_fidelity"] = *coupling.generated_fidelity;
+  }
   return entry;
 }
 

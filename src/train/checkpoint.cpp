@@ -75,7 +75,12 @@ void drop(const fs::path& checkpoint) {
 }
 
 std::map<std::string, std::string> weights_metadata(const CfmUnetOptions& network, const FlowLossOptions& flow) {
-  return {{"format", "pt"}, {"config", to_json(network).dump()}, {"noising_step", std::to_string(flow.noising_step)}};
+  std::map<std::string, std::string> metadata{
+      {"format", "pt"}, {"config", to_json(network).dump()}, {"noising_step", std::to_string(flow.noising_step)}};
+  if (flow.draws_noising_step()) {
+    metadata["noising_step_max"] = std::to_string(*flow.noising_step_max);
+  }
+  return metadata;
 }
 
 // The part's tensors under their published names.
@@ -146,7 +151,11 @@ std::vector<std::string> differences(const json& before, const json& now, const 
 }
 
 // Weights of another network, or trained for another flow, cannot go on; other changes can be meant.
-void compare_options(const fs::path& checkpoint, const json& before, const json& now) {
+void compare_options(const fs::path& checkpoint, json before, const json& now) {
+  json& flow = before["flow"];
+  if (flow.is_object() && !flow.contains("noising_step_max")) {
+    flow["noising_step_max"] = flow["noising_step"];  // of a version that knew no range of steps
+  }
   for (const auto& line : differences(before, now)) {
     if (starts_with(line, "network.") || starts_with(line, "flow.")) {
       throw UsageError("the checkpoint '" + checkpoint.string() + "' cannot go on with these options: " + line);

@@ -1,5 +1,6 @@
 #include "fmboost/train/flow_loss.h"
 
+#include <algorithm>
 #include <string>
 
 #include "fmboost/core/error.h"
@@ -9,7 +10,22 @@ namespace fmboost {
 namespace {
 
 bool needs_start_noise(const FlowLossOptions& options) {
-  return options.start_from_noise || options.noising_step > 0;
+  return options.start_from_noise || options.noising_step > 0 || options.draws_noising_step();
+}
+
+// `random`: 64 random bits.
+float drawn_alpha_bar(const FlowLossOptions& options, std::uint64_t random) {
+  const int least = std::max(options.noising_step, 0);
+  const auto steps = static_cast<std::uint64_t>(*options.noising_step_max - least) + 1;
+  return noising_alpha_bar()[least + static_cast<int>(random % steps)].item<float>();
+}
+
+torch::Tensor start_of(const FlowLossOptions& options, const torch::Tensor& context, const FlowDraw& draw) {
+  if (options.start_from_noise) {
+    return draw.start;
+  }
+  return draw.alpha_bar.defined() ? noised_start(context, draw.start, draw.alpha_bar)
+                                  : noised_start(context, draw.start, options.noising_step);
 }
 
 torch::Tensor upsampled_context(const FlowLossOptions& options, const LatentBatch& batch, const FlowDraw& draw) {
@@ -35,10 +51,22 @@ torch::Tensor upsampled_context(const FlowLossOptions& options, const LatentBatc
 
 }  // namespace
 
+bool FlowLossOptions::draws_noising_step() const {
+  return noising_step_max && *noising_step_max > std::max(noising_step, 0);
+}
+
 void FlowLossOptions::check() const {
   const Path checked(path, sigma_min);
   if (noising_step > 999) {
     throw UsageError("the noising step must be at most 999, not " + std::to_string(noising_step));
+  }
+  if (noising_step_max && (*noising_step_max > 999 || *noising_step_max < noising_step)) {
+    throw UsageError("noising steps cannot be drawn from " + std::to_string(noising_step) + " to " +
+                     std::to_string(*noising_step_max) +
+                     ": the largest one is at least the least one, and at most 999");
+  }
+  if (noising_step_max && start_from_noise) {
+    throw UsageError("a start at noise alone has no noising step, so none can be drawn up to a largest one");
   }
 }
 
@@ -53,6 +81,7 @@ FlowDraw draw_flow(const FlowLossOptions& options, at::IntArrayRef latent_shape,
   draw.start = noise(needs_start_noise(options));
   draw.path = noise(options.sigma_min > 0);
   draw.upsampling = noise(options.upsampling == Upsampling::noise_upsampling);
+  draw.alpha_bar = options.draws_noising_step() ? torch::empty({latent_shape[0]}) : torch::Tensor();
   const std::uint64_t stream = derive_seed(seed, "flow matching");
   const auto sample_seed = [&](std::int64_t number, const char* purpose) {
     return derive_seed(stream + static_cast<std::uint64_t>(number), purpose);
@@ -67,6 +96,9 @@ FlowDraw draw_flow(const FlowLossOptions& options, at::IntArrayRef latent_shape,
         field[i].normal_(0, 1, generator);
       }
     }
+    if (draw.alpha_bar.defined()) {
+      draw.alpha_bar[i] = drawn_alpha_bar(options, sample_seed(number, "noising step"));
+    }
   }
   return draw;
 }
@@ -74,8 +106,7 @@ FlowDraw draw_flow(const FlowLossOptions& options, at::IntArrayRef latent_shape,
 FlowTask make_flow_task(const FlowLossOptions& options, const LatentBatch& batch, const FlowDraw& draw) {
   const torch::NoGradGuard no_grad;
   const torch::Tensor context = upsampled_context(options, batch, draw);
-  const torch::Tensor x0 =
-      options.start_from_noise ? draw.start : noised_start(context, draw.start, options.noising_step);
+  const torch::Tensor x0 = start_of(options, context, draw);
   const Path path(options.path, options.sigma_min);
   return {.x = path.interpolate(draw.t, x0, batch.latent, draw.path),
           .t = draw.t,

@@ -55,7 +55,12 @@ torch::Tensor place(const torch::Tensor& tensor, torch::Device device) {
 
 FlowDraw place(const FlowDraw& draw, torch::Device device) {
   const auto move = [&](const torch::Tensor& tensor) { return tensor.defined() ? place(tensor, device) : tensor; };
-  return {move(draw.t), move(draw.start), move(draw.path), move(draw.upsampling), draw.dropout_seed};
+  return {.t = move(draw.t),
+          .start = move(draw.start),
+          .path = move(draw.path),
+          .upsampling = move(draw.upsampling),
+          .alpha_bar = move(draw.alpha_bar),
+          .dropout_seed = draw.dropout_seed};
 }
 
 std::string name_of(const LatentBatch& batch) {

@@ -49,6 +49,7 @@ nlohmann::json to_json(const TrainOptions& o) {
             {"sigma_min", o.flow.sigma_min},
             {"upsampling", upsampling_name(o.flow.upsampling)},
             {"noising_step", o.flow.noising_step},
+            {"noising_step_max", o.flow.noising_step_max.value_or(o.flow.noising_step)},
             {"start_from_noise", o.flow.start_from_noise},
             {"with_context", o.flow.with_context}}},
           {"network", to_json(o.network)},

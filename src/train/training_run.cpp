@@ -81,6 +81,9 @@ CouplingEntry TrainingRun::coupling(std::int64_t factor) const {
   entry.path = train_options_.flow.path;
   entry.upsampling = train_options_.flow.upsampling;
   entry.noising_step = train_options_.flow.noising_step;
+  if (train_options_.flow.draws_noising_step() && entry.noising_step <= 0) {
+    entry.noising_step_max = train_options_.flow.noising_step_max;  // what it means in a bundle begins at 0
+  }
   entry.start_from_noise = train_options_.flow.start_from_noise;
   entry.solver = options_.into.solver;
   entry.steps = options_.into.flow_steps;
@@ -207,7 +210,8 @@ void TrainingRun::describe() const {
            std::to_string(workers_.size()) + (workers_.size() == 1 ? " process, " : " processes, ") +
            train_options_.precision + " on " + placement_.device.str());
   const FlowLossOptions& flow = train_options_.flow;
-  if (flow.with_context && !flow.start_from_noise && flow.noising_step <= 0 && flow.sigma_min == 0) {
+  if (flow.with_context && !flow.start_from_noise && flow.noising_step <= 0 && !flow.draws_noising_step() &&
+      flow.sigma_min == 0) {
     log_warning(
         "with --noising-step 0 and --sigma-min 0 every point of the path but the first tells where it ends, and hardly "
         "anything is learned for the first, where enlarging begins; try --sigma-min 0.1");

@@ -113,6 +113,16 @@ TEST(NoisedStart, IsTheContextWithoutNoising) {
   }
 }
 
+TEST(NoisedStart, TakesAnAlphaBarForEverySample) {
+  const torch::Tensor context = torch::randn({3, 4, 2, 2});
+  const torch::Tensor noise = torch::randn({3, 4, 2, 2});
+  const std::vector<std::int64_t> steps{0, 400, 999};
+  const torch::Tensor start = noised_start(context, noise, noising_alpha_bar().index({torch::tensor(steps)}));
+  for (std::int64_t i = 0; i < 3; ++i) {
+    EXPECT_TRUE(torch::equal(start[i], noised_start(context[i], noise[i], static_cast<int>(steps[i])))) << steps[i];
+  }
+}
+
 TEST(NoisedStart, HasAThousandSteps) {
   const torch::Tensor x = torch::zeros({1});
   EXPECT_THAT(thrown<UsageError>([&] { noised_start(x, x, 1000); }), HasSubstr("at most 999, not 1000"));

@@ -67,7 +67,10 @@ TEST(Manifest, LeavesWhatIsNotGivenAtItsDefault) {
   EXPECT_EQ(read.couplings[0].solver, "euler");
   EXPECT_EQ(read.couplings[0].steps, 4);
   EXPECT_EQ(read.couplings[0].noising_step, 400);
+  EXPECT_FALSE(read.couplings[0].noising_step_max.has_value());
+  EXPECT_FALSE(read.couplings[0].generated_fidelity.has_value());
   EXPECT_EQ(read.couplings[0].back_projection, 0);
+  EXPECT_TRUE(read.examples.empty());
   EXPECT_EQ(read.autoencoder->shift, 0.0);
 }
 
@@ -114,6 +117,16 @@ TEST(Manifest, MayLeaveEnlargingToABundleInside) {
     manifest["boost"] = outside;
     EXPECT_THAT(refusal(manifest), AllOf(HasSubstr("boost"), HasSubstr("inside the bundle's folder"))) << outside;
   }
+}
+
+TEST(Manifest, MayHaveADialAndExamples) {
+  json manifest = test::tiny_manifest();
+  manifest["couplings"][0].update({{"noising_step_max", 300}, {"generated_fidelity", 0.25}});
+  manifest["examples"] = {"red sky", "blue sea, round"};
+  const Manifest read = parsed(manifest);
+  EXPECT_EQ(read.couplings[0].noising_step_max, 300);
+  EXPECT_EQ(read.couplings[0].generated_fidelity, 0.25);
+  EXPECT_EQ(read.examples, (std::vector<std::string>{"red sky", "blue sea, round"}));
 }
 
 TEST(Manifest, ListsEveryFileOnce) {

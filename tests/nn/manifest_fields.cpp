@@ -149,7 +149,18 @@ INSTANTIATE_TEST_SUITE_P(
                     WrongField{"/couplings/0/noising_step", 1000, "couplings[0].noising_step", "from -1 to 999"},
                     WrongField{"/couplings/0/start_from_noise", 1, "couplings[0].start_from_noise", "true or false"},
                     WrongField{"/couplings/0/back_projection", 17, "couplings[0].back_projection", "from 0 to 16"},
-                    WrongField{"/couplings/0/back_projection", -1, "couplings[0].back_projection", "from 0 to 16"}));
+                    WrongField{"/couplings/0/back_projection", -1, "couplings[0].back_projection", "from 0 to 16"},
+                    WrongField{"/couplings/0/noising_step_max", -1, "couplings[0].noising_step_max", "from 0 to 999"},
+                    WrongField{"/couplings/0/noising_step_max", 1000, "couplings[0].noising_step_max", "to 999"},
+                    WrongField{"/couplings/0/generated_fidelity", 1.1, "couplings[0].generated_fidelity", "0.0 to 1.0"},
+                    WrongField{"/couplings/0/generated_fidelity", "1", "couplings[0].generated_fidelity", "a number"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    OfTheExamples, Field,
+    testing::Values(WrongField{"/examples", "red sky", "examples", "a list of texts"},
+                    WrongField{"/examples", json::array({"red sky", 5}), "examples", "a list of texts"},
+                    WrongField{"/examples", json::array({"red sky", " "}), "examples", "of one line each"},
+                    WrongField{"/examples", json::array({"red\nsky"}), "examples", "of one line each"}));
 
 }  // namespace
 }  // namespace fmboost

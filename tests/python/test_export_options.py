@@ -12,6 +12,7 @@ from conftest import ROOT
 from diffusers import UNet2DConditionModel
 from fmboost_export import cfm_formula
 from fmboost_export.cfm import write_cfm
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 LAYER = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
@@ -111,6 +112,19 @@ def test_one_network_can_serve_several_factors(models, run_export, tmp_path):
     assert len({coupling["file"] for coupling in couplings}) == 1
     stored = load_file(tmp_path / "b" / couplings[0]["file"])
     assert {tensor.dtype for tensor in stored.values()} == {torch.float16}
+
+
+@pytest.mark.parametrize(("least", "largest"), [(0, 300), (100, None)])
+def test_a_coupling_keeps_its_range_of_noising_steps(models, run_export, tmp_path, least, largest):
+    """One that was not trained from step 0 on has none that a bundle could name."""
+    tensors = cfm_formula.formula_cfm(cfm_formula.SMALL)
+    write_cfm(tmp_path / "ranged.safetensors", *tensors, noising_step=least, noising_step_max=300)
+    code, text = run_export("--model", models.folder("ddim"), "-o", tmp_path / "b", "--cfm", tmp_path / "ranged.safetensors")
+    assert code == 0, text
+    (coupling,) = json.loads((tmp_path / "b" / "bundle.json").read_text())["couplings"]
+    assert (coupling["noising_step"], coupling.get("noising_step_max")) == (least, largest)
+    with safe_open(tmp_path / "b" / coupling["file"], framework="pt") as file:
+        assert file.metadata().get("noising_step_max") == (str(largest) if largest else None)
 
 
 @pytest.mark.parametrize(

@@ -190,6 +190,8 @@ def test_the_configuration_file_stands_for_options(train, tmp_path):
         (("--precision", "float16"), 2, ["precision", "float16"]),
         (("--coupling", "psi"), 2, ["psi", "psu"]),
         (("--path", "gvp", "--sigma-min", 0.1), 2, ["sigma_min"]),
+        (("--noising-step-max", 1000), 2, ["from 0 to 1000", "at most 999"]),
+        (("--noising-step", 5, "--noising-step-max", 4), 2, ["from 5 to 4"]),
         (("--crop-size", 33), 1, ["33"]),
         (("--model-channels", 40), 4, ["model_channels", "32"]),
         (("--init", "nowhere.safetensors"), 4, ["nowhere.safetensors"]),
@@ -255,6 +257,20 @@ def test_one_network_learns_two_factors(train, fmboost, toy, tmp_path):
     assert refused.returncode == 2 and "by 2, not by 4" in refused.stderr
     refused = train(tmp_path / "other", "--data", tmp_path / "16", "--val-data", tmp_path / "8", check=False)
     assert refused.returncode == 2 and "validation" in refused.stderr
+
+
+def test_a_range_of_noising_steps_begins_at_0_and_reaches_weights_and_bundle(command, tmp_path):
+    bundle = write_identity_bundle(tmp_path / "bundle")
+    line = command(tmp_path / "run", "--noising-step-max", 300, "--into", bundle, "--steps", 1)
+    given = line.index("--noising-step")
+    del line[given : given + 2]
+    done = subprocess.run(line, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "try --sigma-min" not in done.stderr
+    with safe_open(tmp_path / "run" / "cfm-2x.safetensors", framework="pt") as file:
+        assert (file.metadata()["noising_step"], file.metadata()["noising_step_max"]) == ("0", "300")
+    (entry,) = json.loads((bundle / "bundle.json").read_text())["couplings"]
+    assert (entry["noising_step"], entry["noising_step_max"]) == (0, 300)
 
 
 def strip_network(line, network):

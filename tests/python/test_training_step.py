@@ -44,6 +44,9 @@ def make_case(options, network):
         case[f"t.{i}"] = torch.rand(3, generator=generator)
         if options.get("sigma_min"):
             case[f"path.{i}"] = torch.randn(latent.shape, generator=generator)
+        if "noising_step_max" in options:
+            steps = torch.randint(options["noising_step"], options["noising_step_max"] + 1, (3,), generator=generator)
+            case[f"alpha_bar.{i}"] = noising_alpha_bar()[steps]
     return case, config
 
 
@@ -57,8 +60,8 @@ def run_program(program, tmp_path, case, config, options):
 
 def loss_of(network, case, i, options):
     latent, context, t = (case[f"{name}.{i}"] for name in ("latent", "context", "t"))
-    a = noising_alpha_bar()[options["noising_step"]]
-    x0 = a.sqrt() * context + (1 - a).sqrt() * case[f"start.{i}"] if options["noising_step"] > 0 else context
+    a = case.get(f"alpha_bar.{i}", noising_alpha_bar()[options["noising_step"]]).reshape(-1, 1, 1, 1)
+    x0 = a.sqrt() * context + (1 - a).sqrt() * case[f"start.{i}"]
     if options.get("start_from_noise"):
         x0 = case[f"start.{i}"]
     at = t[:, None, None, None]
@@ -115,6 +118,7 @@ STEPS = {
     "published": ({}, {}),
     "pure noise on the gvp path": ({"path": "gvp", "start_from_noise": True}, {}),
     "no noise, linear attention": ({"noising_step": 0}, {"use_linear_attn": True}),
+    "a noising step of its own for every sample": ({"noising_step": 0, "noising_step_max": 500, "sigma_min": 0.1}, {}),
     "sigma_min, accumulated": ({"sigma_min": 0.05, "accumulate": 3}, {}),
     "pooled, no scale and shift": ({}, {"pool_factor": 2, "use_scale_shift_norm": False, "conv_resample": False}),
     "channels-last": ({"memory_format": "channels-last"}, {"channel_mult": [1, 2, 2], "num_res_blocks": 2}),

@@ -65,6 +65,17 @@ TEST_F(BundleCouplingTest, AddsAnEntryThatTheBundleThenLoads) {
   EXPECT_EQ(after.manifest().name, before.manifest().name);
 }
 
+TEST_F(BundleCouplingTest, WritesTheDialOfACouplingThatHasOne) {
+  coupling_.noising_step = 0;
+  coupling_.noising_step_max = 300;
+  coupling_.generated_fidelity = 0.25;
+  add_coupling(bundle_, weights_, coupling_, false);
+  const Manifest after = Bundle(bundle_).manifest();
+  EXPECT_EQ(after.couplings.back().noising_step_max, 300);
+  EXPECT_EQ(after.couplings.back().generated_fidelity, 0.25);
+  EXPECT_FALSE(after.couplings.front().noising_step_max.has_value());
+}
+
 TEST_F(BundleCouplingTest, KeepsTheOrderOfTheOtherKeys) {
   add_coupling(bundle_, weights_, coupling_, false);
   const std::string text = read_text_file(bundle_ / "bundle.json");

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 #include <sys/resource.h>
 
 #include "fmboost/core/error.h"
@@ -150,6 +151,28 @@ TEST_F(CheckpointTest, RefusesToGoOnWithAnotherNetworkOrFlow) {
   EXPECT_THAT(message([&] { folder.load(1, other_flow); }), HasSubstr("flow.noising_step was 400 and is 100"));
 }
 
+TEST_F(CheckpointTest, RefusesToGoOnWithAnotherRangeOfNoisingSteps) {
+  CheckpointFolder folder(folder_, 3);
+  save_steps(folder, learner_, {1});
+  TrainOptions options = small_training();
+  options.flow.noising_step_max = 500;
+  Learner ranged(options, torch::kCPU);
+  EXPECT_THAT(message([&] { folder.load(1, ranged); }), HasSubstr("flow.noising_step_max was 400 and is 500"));
+  options.flow.noising_step_max = 400;
+  Learner same(options, torch::kCPU);
+  EXPECT_EQ(folder.load(1, same).step, 1);
+}
+
+TEST_F(CheckpointTest, GoesOnWithOneThatKnewNoRangeOfNoisingSteps) {
+  CheckpointFolder folder(folder_, 3);
+  save_steps(folder, learner_, {1});
+  const fs::path file = folder.path_of(1) / "checkpoint.json";
+  auto description = nlohmann::json::parse(read_text_file(file));
+  description["options"]["flow"].erase("noising_step_max");
+  write_file_atomically(file, as_bytes(description.dump()));
+  EXPECT_EQ(folder.load(1, learner_).step, 1);
+}
+
 TEST_F(CheckpointTest, GoesOnWithAnotherLearningRate) {
   CheckpointFolder folder(folder_, 3);
   save_steps(folder, learner_, {1});
@@ -211,9 +234,17 @@ TEST_F(CheckpointTest, ItsWeightsAreACouplingsFile) {
   const SafetensorsFile file(folder.path_of(1) / "ema.safetensors");
   EXPECT_THAT(file.metadata().at("config"), HasSubstr("\"model_channels\":32"));
   EXPECT_EQ(file.metadata().at("noising_step"), "400");
+  EXPECT_FALSE(file.metadata().contains("noising_step_max"));
   EXPECT_TRUE(file.contains("out.2.weight"));
   Learner other(small_training(), torch::kCPU);
   EXPECT_NO_THROW(other.load_weights(file));
+}
+
+TEST_F(CheckpointTest, ItsWeightsTellTheRangeOfNoisingSteps) {
+  const fs::path file = temporary_ / "cfm.safetensors";
+  write_cfm_weights(file, learner_.network(), {.noising_step = 0, .noising_step_max = 350});
+  EXPECT_EQ(SafetensorsFile(file).metadata().at("noising_step"), "0");
+  EXPECT_EQ(SafetensorsFile(file).metadata().at("noising_step_max"), "350");
 }
 
 }  // namespace

@@ -5,7 +5,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <map>
 #include <numbers>
+#include <numeric>
 
 #include "fmboost/core/error.h"
 
@@ -47,6 +49,73 @@ TEST(DrawFlow, DrawsWhatTheOptionsNeed) {
   EXPECT_FALSE(clean.start.defined() || clean.path.defined() || clean.upsampling.defined());
   EXPECT_TRUE(draw({.noising_step = 0, .start_from_noise = true}, {0}).start.defined());
   EXPECT_TRUE(draw({.upsampling = Upsampling::noise_upsampling}, {0}).upsampling.defined());
+}
+
+// The noising steps that were drawn, by their alpha_bar.
+std::vector<int> drawn_steps(const FlowDraw& draw) {
+  std::vector<int> steps;
+  for (std::int64_t i = 0; i < draw.alpha_bar.size(0); ++i) {
+    steps.push_back(noising_alpha_bar().eq(draw.alpha_bar[i]).nonzero()[0].item<int>());
+  }
+  return steps;
+}
+
+TEST(DrawFlow, NoisingStepsAreUniformAndReachBothEnds) {
+  std::vector<std::int64_t> numbers(4000);
+  std::iota(numbers.begin(), numbers.end(), 0);
+  const FlowDraw many = draw_flow({.noising_step = 100, .noising_step_max = 119}, {4000, 1, 2, 2}, 1, numbers);
+  std::map<int, int> counts;
+  for (const int step : drawn_steps(many)) {
+    ++counts[step];
+  }
+  EXPECT_EQ(counts.size(), 20);
+  EXPECT_EQ(counts.begin()->first, 100);
+  EXPECT_EQ(counts.rbegin()->first, 119);
+  for (const auto& [step, count] : counts) {
+    EXPECT_NEAR(count, 200, 60) << step;  // 4.4 standard deviations
+  }
+}
+
+TEST(DrawFlow, ANoisingStepDependsOnTheSeedAndTheSamplesNumberAlone) {
+  const FlowLossOptions options{.noising_step = 0, .noising_step_max = 999};
+  const FlowDraw together = draw(options, {5, 6, 7});
+  EXPECT_EQ(drawn_steps(together)[1], drawn_steps(draw(options, {6}))[0]);
+  EXPECT_NE(drawn_steps(together)[0], drawn_steps(together)[1]);
+  EXPECT_NE(drawn_steps(draw(options, {6}, 4)), drawn_steps(draw(options, {6})));
+}
+
+TEST(DrawFlow, ARangeOfStepsLeavesTheRestOfTheDrawAsItIs) {
+  const FlowDraw fixed = draw({.noising_step = 400}, {5, 6});
+  const FlowDraw ranged = draw({.noising_step = 0, .noising_step_max = 400}, {5, 6});
+  EXPECT_TRUE(torch::equal(ranged.t, fixed.t));
+  EXPECT_TRUE(torch::equal(ranged.start, fixed.start));
+  EXPECT_EQ(ranged.dropout_seed, fixed.dropout_seed);
+  EXPECT_FALSE(fixed.alpha_bar.defined());
+}
+
+TEST(MakeFlowTask, ARangeOfOneStepIsThatStepBitForBit) {
+  const LatentBatch batch = batch_of(NoisePairs(2), {0, 1});
+  for (const int step : {-1, 0, 400}) {
+    const FlowLossOptions fixed{.noising_step = step};
+    const FlowLossOptions ranged{.noising_step = step, .noising_step_max = step};
+    EXPECT_FALSE(ranged.draws_noising_step());
+    const FlowTask expected = make_flow_task(fixed, batch, draw(fixed, {0, 1}));
+    const FlowTask found = make_flow_task(ranged, batch, draw(ranged, {0, 1}));
+    EXPECT_TRUE(torch::equal(found.x, expected.x)) << step;
+    EXPECT_TRUE(torch::equal(found.velocity, expected.velocity)) << step;
+  }
+}
+
+TEST(MakeFlowTask, EverySampleStartsAtItsOwnNoisingStep) {
+  const LatentBatch batch = batch_of(NoisePairs(3), {0, 1, 2});
+  const FlowLossOptions options{.noising_step = -1, .noising_step_max = 999};
+  const FlowDraw noise = draw(options, {0, 1, 2});
+  const FlowTask task = make_flow_task(options, batch, noise);
+  const std::vector<int> steps = drawn_steps(noise);
+  for (std::int64_t i = 0; i < 3; ++i) {
+    const torch::Tensor x0 = noised_start(batch.context[i], noise.start[i], steps[static_cast<std::size_t>(i)]);
+    EXPECT_TRUE(is_close(task.velocity[i], batch.latent[i] - x0, 1e-6)) << i;
+  }
 }
 
 TEST(MakeFlowTask, InterpolatesFromTheNoisedContextAlongTheLinearPath) {
@@ -113,6 +182,10 @@ TEST(FlowMatchingLoss, IsTheMeanSquare) {
 
 TEST(FlowLossOptions, RefuseWhatIsOutOfRange) {
   EXPECT_THROW(FlowLossOptions{.noising_step = 1000}.check(), UsageError);
+  EXPECT_THROW((FlowLossOptions{.noising_step_max = 1000}.check()), UsageError);
+  EXPECT_THROW((FlowLossOptions{.noising_step = 400, .noising_step_max = 399}.check()), UsageError);
+  EXPECT_THROW((FlowLossOptions{.noising_step_max = 500, .start_from_noise = true}.check()), UsageError);
+  EXPECT_NO_THROW((FlowLossOptions{.noising_step = 400, .noising_step_max = 400}.check()));
   EXPECT_THROW(FlowLossOptions{.sigma_min = -0.1}.check(), UsageError);
   EXPECT_THROW((FlowLossOptions{.path = PathKind::gvp, .sigma_min = 0.1}.check()), UsageError);
 }

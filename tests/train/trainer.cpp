@@ -64,6 +64,7 @@ TEST(Trainer, AResumedRunGivesTheSameBytes) {
   TrainOptions options = training_of(6);
   options.accumulate = 2;
   options.network.dropout = 0.1;
+  options.flow.noising_step_max = 600;
   ToyRun whole(folder / "whole", options);
   whole.start();
   whole.trainer.run();

@@ -1,8 +1,8 @@
 // fmboost_training_case CASE OUT: trains on what CASE.safetensors holds, for tests/python/test_training.py.
 //
-// CASE: weight.NAME; latent.I, context.I, t.I, start.I[, path.I] of every batch I; metadata `options`, JSON whose keys
-// are read below, and `config`, the network's. OUT: loss (steps), norm (steps), gradient.NAME of the first step,
-// weight.NAME and ema.NAME after the last.
+// CASE: weight.NAME; latent.I, context.I, t.I, start.I[, path.I, alpha_bar.I] of every batch I; metadata `options`,
+// JSON whose keys are read below, and `config`, the network's. OUT: loss (steps), norm (steps), gradient.NAME of the
+// first step, weight.NAME and ema.NAME after the last.
 #include <cstdio>
 #include <exception>
 #include <nlohmann/json.hpp>
@@ -31,6 +31,9 @@ TrainOptions read_options(const SafetensorsFile& file) {
   options.flow.path = parse_path(source.value("path", "linear"));
   read(source, "sigma_min", options.flow.sigma_min);
   read(source, "noising_step", options.flow.noising_step);
+  if (source.contains("noising_step_max")) {
+    options.flow.noising_step_max = source["noising_step_max"].get<int>();
+  }
   read(source, "start_from_noise", options.flow.start_from_noise);
   read(source, "method", options.optimizer.method);
   read(source, "kernels", options.optimizer.kernels);
@@ -72,7 +75,8 @@ void run(const std::string& input, const std::string& output) {
       const FlowDraw draw{.t = file.tensor("t" + number),
                           .start = optional("start" + number),
                           .path = optional("path" + number),
-                          .upsampling = {}};
+                          .upsampling = {},
+                          .alpha_bar = optional("alpha_bar" + number)};
       const torch::AutoGradMode with_grad(true);
       LatentBatch pairs;
       pairs.latent = file.tensor("latent" + number);

@@ -131,6 +131,16 @@ TEST(Validation, GivesTheNetworkWhatItIsTrainedWith) {
   EXPECT_EQ(calls, 3);
 }
 
+TEST(Validation, MeasuresTheLeastNoiseOfARange) {
+  FlowLossOptions ranged = from_context();
+  ranged.noising_step_max = 900;
+  Workers workers;
+  QuarterAutoencoder autoencoder;
+  Validator validator({}, ranged, std::make_shared<SmoothPairs>(3), torch::kCPU, workers);
+  const auto result = validator.run(right_velocity, autoencoder).value();
+  EXPECT_EQ(result.result.psnr_rgb, validate(std::make_shared<SmoothPairs>(3), right_velocity).result.psnr_rgb);
+}
+
 TEST(Validation, MakesASheetOfTheFirstPairs) {
   Workers workers;
   QuarterAutoencoder autoencoder;

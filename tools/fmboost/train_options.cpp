@@ -69,6 +69,10 @@ void add_flow_options(CLI::App& app, TrainFlags& flags) {
          "identity");
   option(app, kFlow, "--noising-step", flow.noising_step,
          "Of 1000, how noisy the flow starts; 0: at the context itself");
+  app.add_option("--noising-step-max", flow.noising_step_max,
+                 "Draw each pair's noising step from --noising-step (then 0 unless given) to this one, both included; "
+                 "--fidelity chooses among them later")
+      ->group(kFlow);
   app.add_flag("--start-from-noise", flow.start_from_noise, "Start the flow at noise alone")->group(kFlow);
   app.add_flag("--no-context", flags.no_context, "The network does not see the context")->group(kFlow);
   app.add_option("--factor", flags.options.factor, "How much larger it makes pictures (default: what the data says)")
@@ -213,6 +217,9 @@ void finish(const CLI::App& app, TrainFlags& flags) {
   options.data.images.crop.seed = options.train.seed;
   options.data.images.cache.memory_limit = flags.cache_mebibytes << 20;
   options.train.flow.path = parse_path(flags.path);
+  if (options.train.flow.noising_step_max && app.get_option("--noising-step")->count() == 0) {
+    options.train.flow.noising_step = 0;
+  }
   options.train.flow.upsampling = parse_upsampling(flags.coupling);
   options.train.flow.with_context = !flags.no_context;
   options.tensorboard = !flags.no_tensorboard;

@@ -35,5 +35,7 @@ const torch::Tensor& noising_alpha_bar();
 /// x0 = sqrt(a_s) context + sqrt(1 - a_s) noise at noising step s of 1000; s <= 0 gives the context itself.
 /// Throws UsageError for s > 999.
 torch::Tensor noised_start(const torch::Tensor& context, const torch::Tensor& noise, int noising_step);
+/// The same with an alpha_bar of its own for every sample, (B) on the context's device; 1 gives the context itself.
+torch::Tensor noised_start(const torch::Tensor& context, const torch::Tensor& noise, const torch::Tensor& alpha_bar);
 
 }  // namespace fmboost

@@ -75,8 +75,10 @@ struct CouplingEntry {
   std::string solver = "euler";
   int steps = 4;
   int noising_step = 400;
+  std::optional<int> noising_step_max;  ///< it was trained with every step from 0 to this one
   bool start_from_noise = false;
-  int back_projection = 0;  ///< rounds for existing pictures
+  int back_projection = 0;                   ///< rounds for existing pictures
+  std::optional<double> generated_fidelity;  ///< 0..1, for generated pictures where nobody says another
 };
 
 /// bundle.json, checked. Format: docs/bundle.md.
@@ -89,6 +91,7 @@ struct Manifest {
   std::optional<DenoiserEntry> denoiser;
   std::optional<AutoencoderEntry> autoencoder;
   std::vector<CouplingEntry> couplings;
+  std::vector<std::string> examples;  ///< good prompts, a line each
   std::string boost;  ///< folder inside this one: another bundle, whose autoencoder and couplings enlarge; empty: none
 
   /// Every file named, couplings that share one file included once.

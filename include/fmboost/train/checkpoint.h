@@ -66,7 +66,7 @@ class CheckpointFolder {
 };
 
 /// Writes weights under their published names as a coupling network's file: the network's configuration and the noising
-/// step in its metadata, as scripts/convert_cfm_checkpoint.py does.
+/// step in its metadata, as scripts/convert_cfm_checkpoint.py does, and the largest one where it was drawn.
 void write_cfm_weights(const std::filesystem::path& file, const CfmUnetImpl& network, const FlowLossOptions& flow);
 
 }  // namespace fmboost

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <torch/types.h>
 
@@ -13,12 +14,15 @@ namespace fmboost {
 /// What the network is taught: the path, and where it starts. The published training is the defaults.
 struct FlowLossOptions {
   PathKind path = PathKind::linear;
-  double sigma_min = 0.0;                   ///< noise on top of x_t, linear path only
-  Upsampling upsampling = Upsampling::psu;  ///< psu: the data's context has been enlarged already
-  int noising_step = 400;                   ///< of 1000, how noisy x0 is; 0 and less: x0 is the context
-  bool start_from_noise = false;            ///< x0 is noise alone
-  bool with_context = true;                 ///< the network sees the context
+  double sigma_min = 0.0;                    ///< noise on top of x_t, linear path only
+  Upsampling upsampling = Upsampling::psu;   ///< psu: the data's context has been enlarged already
+  int noising_step = 400;                    ///< of 1000, how noisy x0 is; 0 and less: x0 is the context
+  std::optional<int> noising_step_max = {};  ///< every sample's step is drawn from noising_step to this one, inclusive
+  bool start_from_noise = false;             ///< x0 is noise alone
+  bool with_context = true;                  ///< the network sees the context
 
+  /// Whether there is more than one noising step to draw from.
+  bool draws_noising_step() const;
   /// Throws UsageError naming what is out of range.
   void check() const;
 };
@@ -30,6 +34,7 @@ struct FlowDraw {
   torch::Tensor start;       ///< of x0
   torch::Tensor path;        ///< of sigma_min
   torch::Tensor upsampling;  ///< of noise upsampling
+  torch::Tensor alpha_bar;   ///< (B), noising_alpha_bar() at each sample's step, float32; only where that is drawn
   std::uint64_t dropout_seed = 0;
 };
 
