@@ -26,6 +26,11 @@ class Fit {
       fail(field, said, option, network);
     }
   }
+  void multiple(const std::string& field, std::int64_t said, std::int64_t of) const {
+    if (said % of != 0) {
+      throw ModelError(c10::str("'", origin_, "': ", field, " is ", said, ": the network needs a multiple of ", of));
+    }
+  }
 
  private:
   [[noreturn]] void fail(const std::string& field, std::int64_t said, const std::string& option,
@@ -70,9 +75,7 @@ void check_denoiser(const Fit& fit, const Manifest& manifest, const SiteUnetOpti
   fit.equal("denoiser.latent_channels", entry.latent_channels, config + "latent_channels", unet.latent_channels);
   fit.equal("text_encoder.width", manifest.text_encoder->width, config + "text_width", unet.text_width);
   fit.equal("denoiser.guidance_embedding (0: null)", entry.guidance_embedding.value_or(0), "that of SiteUnet", 0);
-  const std::int64_t multiple = unet.size_multiple() * manifest.autoencoder->factor;
-  fit.equal("the remainder of denoiser.size_multiple by " + std::to_string(multiple), entry.size_multiple % multiple,
-            "what this network needs", 0);
+  fit.multiple("denoiser.size_multiple", entry.size_multiple, unet.size_multiple() * manifest.autoencoder->factor);
 }
 
 void check_autoencoder(const Fit& fit, const AutoencoderEntry& entry, const PlainAutoencoderOptions& options) {

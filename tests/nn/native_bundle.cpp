@@ -1,6 +1,9 @@
+#include "plain_autoencoder.h"
+#include "site_unet.h"
 #include "support/compare.h"
 #include "support/thrown.h"
 #include "support/tiny_bundle.h"
+#include "word_transformer.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -161,6 +164,48 @@ TEST_F(NativeBundle, TakesTheTinyAutoencoder) {
   const auto autoencoder = files_.open().load_autoencoder({});
   EXPECT_EQ(autoencoder->encode(torch::zeros({1, 3, 8, 12})).sizes(), at::IntArrayRef({1, 4, 2, 3}));
   EXPECT_EQ(autoencoder->decode(torch::zeros({1, 4, 2, 3})).sizes(), at::IntArrayRef({1, 3, 8, 12}));
+}
+
+TEST_F(NativeBundle, TakesTheDefaultModelsNetworks) {
+  json& manifest = files_.manifest;
+  write(*WordTransformer(WordTransformerOptions{.words = 8, .length = 4, .width = 16, .layers = 1, .heads = 2}),
+        "text.safetensors");
+  set(manifest["text_encoder"], "text.safetensors",
+      {{"_class_name", "WordTransformer"}, {"words", 8}, {"length", 4}, {"width", 16}, {"layers", 1}, {"heads", 2}});
+  write(*SiteUnet(SiteUnetOptions{
+            .latent_channels = 4, .widths = {32}, .down = {1}, .up = {1}, .text_width = 16, .heads = 2}),
+        "denoiser.safetensors");
+  set(manifest["denoiser"], "denoiser.safetensors",
+      {{"_class_name", "SiteUnet"},
+       {"latent_channels", 4},
+       {"widths", {32}},
+       {"down", {1}},
+       {"up", {1}},
+       {"text_width", 16},
+       {"heads", 2}});
+  write(*PlainAutoencoder(PlainAutoencoderOptions{
+            .latent_channels = 4, .encoder_channels = 8, .decoder_channels = 8, .fine_channels = 8}),
+        "autoencoder.safetensors");
+  set(manifest["autoencoder"], "autoencoder.safetensors",
+      {{"_class_name", "PlainAutoencoder"},
+       {"latent_channels", 4},
+       {"encoder_channels", 8},
+       {"encoder_blocks", 4},
+       {"decoder_channels", 8},
+       {"decoder_blocks", 5},
+       {"fine_channels", 8},
+       {"fine_blocks", 2}});
+  files_.write();
+  const Bundle opened = files_.open();
+  const torch::Tensor text = opened.load_text_encoder({})->encode(torch::tensor({{2, 6, 0, 0}}, torch::kInt64));
+  const torch::Tensor x = torch::randn({1, 4, 4, 6});
+  EXPECT_EQ(opened.load_denoiser({})->predict(x, 800.0, text, {}).sizes(), x.sizes());
+  const auto autoencoder = opened.load_autoencoder({});
+  EXPECT_EQ(autoencoder->decode(autoencoder->encode(torch::zeros({1, 3, 8, 12}))).sizes(),
+            at::IntArrayRef({1, 3, 8, 12}));
+  EXPECT_THAT(refusal("/text_encoder/config/length", 3), HasSubstr("text_encoder.config.length is 3"));
+  EXPECT_THAT(refusal("/denoiser/size_multiple", 12), HasSubstr("denoiser.size_multiple is 12: the network needs a multiple of 8"));
+  EXPECT_THAT(refusal("/autoencoder/factor", 2), HasSubstr("that of autoencoder.config is 4"));
 }
 
 TEST_F(NativeBundle, IsVerifiedByTheTensorsOfItsFiles) {
