@@ -18,6 +18,17 @@ namespace {
 // Windows smaller than this lose too much of what is around them.
 constexpr std::int64_t kSmallestWindow = 256;
 
+// At the faithful end of the dial, of couplings that ask for less themselves.
+constexpr int kFaithfulRounds = 2;
+
+void apply_fidelity(double fidelity, CouplingEntry& coupling) {
+  coupling.back_projection =
+      static_cast<int>(std::lround(fidelity * std::max(coupling.back_projection, kFaithfulRounds)));
+  if (coupling.noising_step_max) {  // the others know no noise but the one they were trained with
+    coupling.noising_step = static_cast<int>(std::lround((1 - fidelity) * *coupling.noising_step_max));
+  }
+}
+
 }  // namespace
 
 void FlowOptions::check() const {
@@ -27,6 +38,12 @@ void FlowOptions::check() const {
   ode.check();
   if (noising_step && *noising_step > 999) {
     throw UsageError("the flow's noising step must be at most 999, not " + std::to_string(*noising_step));
+  }
+  if (fidelity && !(*fidelity >= 0 && *fidelity <= 1)) {
+    throw UsageError(c10::str("the fidelity must be from 0 (generative) to 1 (faithful), not ", *fidelity));
+  }
+  if (back_projection && (*back_projection < 0 || *back_projection > 16)) {
+    throw UsageError("back-projection takes 0 to 16 rounds, not " + std::to_string(*back_projection));
   }
 }
 
@@ -48,10 +65,20 @@ CouplingEntry resolve_coupling(const Manifest& manifest, std::int64_t factor, co
     throw ModelError("the bundle '" + manifest.name + "' has no coupling for " + std::to_string(factor) + "x");
   }
   CouplingEntry coupling = *found;
+  auto fidelity = options.fidelity;
+  if (!fidelity && options.generated) {
+    fidelity = coupling.generated_fidelity;
+  }
+  if (fidelity) {
+    apply_fidelity(*fidelity, coupling);
+  } else if (options.generated) {
+    coupling.back_projection = 0;  // what the bundle says is for existing pictures
+  }
   coupling.steps = options.steps.value_or(coupling.steps);
   coupling.solver = options.solver.value_or(coupling.solver);
   coupling.noising_step = options.noising_step.value_or(coupling.noising_step);
   coupling.upsampling = options.upsampling.value_or(coupling.upsampling);
+  coupling.back_projection = options.back_projection.value_or(coupling.back_projection);
   return coupling;
 }
 
@@ -121,6 +148,10 @@ torch::Tensor Booster::run_coupling(const BoostInput& input, const CouplingEntry
       log_warning("memory ran out; going on with windows of " + std::to_string(side) + " pixels");
     }
   }
+}
+
+int Booster::back_projection(const std::vector<std::int64_t>& factors) const {
+  return resolve_coupling(parts_.manifest(), factors.back(), flow_).back_projection;
 }
 
 torch::Tensor Booster::run(const BoostInput& input, const std::vector<std::int64_t>& factors,

@@ -12,13 +12,14 @@
 #include "fmboost/core/log.h"
 #include "fmboost/diffusion/sampler.h"
 #include "fmboost/image/resize.h"
+#include "fmboost/pipeline/back_projection.h"
 #include "fmboost/pipeline/memory_plan.h"
 
 namespace fmboost {
 namespace {
 
 auto flow_fields(const FlowOptions& flow) {
-  return std::tie(flow.steps, flow.solver, flow.noising_step, flow.upsampling);
+  return std::tie(flow.steps, flow.solver, flow.noising_step, flow.upsampling, flow.fidelity, flow.back_projection);
 }
 
 auto fields(const GenerateRequest& r) {
@@ -85,6 +86,7 @@ GeneratePlan GeneratePipeline::plan(const GenerateRequest& request) const {
   request.flow.check();
   GeneratePlan plan;
   plan.request = request;
+  plan.request.flow.generated = true;
   const auto factors = request.boost ? coupling_factors(booster_parts_->manifest()) : std::vector<std::int64_t>();
   plan.size = request.size.value_or(default_size(request, denoiser.native_size, factors));
   check_size(plan.size, "a picture");
@@ -103,7 +105,7 @@ GeneratePlan GeneratePipeline::plan(const GenerateRequest& request) const {
     plan.chain = plan_generation(plan.size, denoiser.native_size, denoiser.size_multiple, factors);
   }
   for (const auto factor : plan.chain.factors) {
-    resolve_coupling(booster_parts_->manifest(), factor, request.flow);
+    resolve_coupling(booster_parts_->manifest(), factor, plan.request.flow);
   }
   plan.sampler = request.sampler.value_or(denoiser.default_sampler);
   plan.steps = request.steps.value_or(denoiser.default_steps);
@@ -239,6 +241,7 @@ void GeneratePipeline::Run::enlarge(GeneratedPicture& picture, bool last) {
         same_latents ? BoostInput{pixels, latent} : BoostInput{pixels.clamp(-1, 1), torch::Tensor()};
     pixels = booster.run(input, plan.chain.factors, std::nullopt, plan.request.seed, callbacks_.progress,
                          [&](const std::string& name, const torch::Tensor& tensor) { keep(picture, name, tensor); });
+    pixels = back_project(std::move(pixels), input.pixels, booster.back_projection(plan.chain.factors));
     picture.seconds["boost"] = seconds_since(start);
   }
   const std::int64_t spare_width = pixels.size(3) - plan.size.width;

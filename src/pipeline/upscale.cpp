@@ -29,9 +29,6 @@ void UpscaleOptions::check() const {
   if (!(scale > 1.0 && scale <= 64.0)) {
     throw UsageError("the scale must be more than 1 and at most 64");
   }
-  if (back_projection && (*back_projection < 0 || *back_projection > 16)) {
-    throw UsageError("back-projection takes 0 to 16 rounds, not " + std::to_string(*back_projection));
-  }
   flow.check();
   tiles.check();
 }
@@ -88,9 +85,8 @@ Image UpscalePipeline::run(const Image& source, const ProgressCallback& progress
   const torch::Tensor pixels = source.pixels.unsqueeze(0);
   torch::Tensor enlarged = booster_.run({pixels, {}}, factors, target, options_.seed, progress, observer);
   const auto boosted = std::chrono::steady_clock::now();
-  const int rounds = options_.back_projection.value_or(
-      resolve_coupling(parts_->manifest(), factors.back(), options_.flow).back_projection);
-  enlarged = fix_colors(back_project(std::move(enlarged), pixels, rounds), pixels, options_.color_fix);
+  enlarged = back_project(std::move(enlarged), pixels, booster_.back_projection(factors));
+  enlarged = fix_colors(enlarged, pixels, options_.color_fix);
   const auto finished = std::chrono::steady_clock::now();
   if (seconds != nullptr) {
     (*seconds)["boost"] = std::chrono::duration<double>(boosted - start).count();

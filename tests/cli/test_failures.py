@@ -112,12 +112,13 @@ OUT_OF_RANGE = {
     ],
     "upscale": [
         ("--color-fix", "paint"),
-        *(("--back-project", value) for value in ("-1", "17")),
         *(("--seed", value) for value in ("-1", "18446744073709551616")),
     ],
     "both": [
         *(("--flow-steps", value) for value in ("0", "1001")),
         ("--flow-noise", "1000"),
+        *(("--back-project", value) for value in ("-1", "17")),
+        *(("--fidelity", value) for value in ("-0.1", "1.1", "nan", "high")),
         ("--flow-solver", "newton"),
         ("--coupling", "loose"),
         *(("--tile", value) for value in ("63", "8193", "x", "")),

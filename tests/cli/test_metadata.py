@@ -23,7 +23,7 @@ PROMPT = "a red sun, grey mountains: no (text:1.2)"
 @pytest.fixture(scope="module")
 def drawn(shared):
     shared.generate("-p", PROMPT, "-n", "blue, moon", "--size", "64x96", "--base-size", "32x64", "--guidance", 2.5,
-                    "--steps", 3, "--flow-steps", 2, "--flow-solver", "midpoint", "-o", "drawn.png")  # fmt: skip
+                    "--steps", 3, "--flow-steps", 2, "--flow-solver", "midpoint", "--fidelity", 0.75, "-o", "drawn.png")  # fmt: skip
     return shared.folder / "drawn.png"
 
 
@@ -37,7 +37,7 @@ def test_parameters_are_what_a1111_readers_parse(drawn, shared):
     assert settings == {
         "Steps": "3", "Sampler": "DDIM", "CFG scale": "2.5", "Seed": "42", "Size": "32x64", "Model hash": model[:10],
         "Model": "fmboost starter", "RNG": "CPU", "Hires resize": "64x96", "Flow steps": "2",
-        "Flow solver": "midpoint", "Version": f"fmboost {version}",
+        "Flow solver": "midpoint", "Fidelity": "0.75", "Version": f"fmboost {version}",
     }  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def test_everything_that_makes_the_picture_is_in_it(drawn):
     assert content["command"] == "generate"
     assert (content["device"], content["dtype"]) == ("cpu", "float32")
     wanted = {"prompt": PROMPT, "negative_prompt": "blue, moon", "seed": 42, "size": "64x96", "base_size": "32x64",
-              "steps": 3, "guidance": 2.5, "boost": True, "flow_steps": 2, "flow_solver": "midpoint"}  # fmt: skip
+              "steps": 3, "guidance": 2.5, "boost": True, "flow_steps": 2, "flow_solver": "midpoint", "fidelity": 0.75}  # fmt: skip
     assert wanted.items() <= content["settings"].items()
     assert len(content["model"]["hash"]) == 64
 
@@ -65,7 +65,7 @@ def test_without_boost_there_is_nothing_of_the_flow(fmboost):
     assert negative == ""
     assert settings["Sampler"] == "DPM++ 2M Karras"
     assert settings["CFG scale"] == "1"
-    assert not {"Hires resize", "Flow steps", "Flow solver"} & settings.keys()
+    assert not {"Hires resize", "Flow steps", "Flow solver", "Fidelity"} & settings.keys()
 
 
 @pytest.mark.parametrize(("prompt", "kind"), [("sun", "tEXt"), ("très joli", "tEXt"), ("太陽 ☀", "iTXt")])

@@ -54,6 +54,20 @@ def test_back_projection_brings_the_source_back(fmboost):
     assert errors[2] < 1
 
 
+def test_fidelity_keeps_the_source(fmboost):
+    photograph(96, 64).save(fmboost.folder / "a.png")
+    source = pixels(fmboost.folder / "a.png")
+    errors = []
+    for fidelity in (0, 0.5, 1):
+        fmboost.upscale("a.png", "--fidelity", fidelity, "-o", f"{fidelity}.png")
+        small = Image.open(fmboost.folder / f"{fidelity}.png").resize((96, 64), Image.Resampling.BICUBIC)
+        errors.append(abs(np.asarray(small).astype(int) - source).mean())
+    assert errors[0] > errors[1] > errors[2]
+    fmboost.upscale("a.png", "--fidelity", 0, "--back-project", 2, "--flow-noise", 0, "-o", "said.png")
+    fmboost.upscale("a.png", "--fidelity", 1, "-o", "dialled.png")
+    assert (fmboost.folder / "said.png").read_bytes() == (fmboost.folder / "dialled.png").read_bytes()
+
+
 @pytest.mark.parametrize("fix", ["none", "adain", "wavelet"])
 def test_colour_fixes_do_not_harm(fmboost, fix):
     ramp(40, 30).save(fmboost.folder / "a.png")

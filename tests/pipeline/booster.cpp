@@ -226,5 +226,44 @@ TEST(ResolveCoupling, ListsFactorsAndPutsWishesIn) {
   EXPECT_EQ(resolve_coupling(manifest, 2, {}).steps, 2);
 }
 
+/// A coupling of 2x that was trained with noising steps up to 301 and asks for 3 rounds.
+Manifest with_range(const nlohmann::json& more = nlohmann::json::object()) {
+  nlohmann::json manifest = test::tiny_manifest();
+  manifest["couplings"][0].update({{"noising_step", 20}, {"noising_step_max", 301}, {"back_projection", 3}});
+  manifest["couplings"][0].update(more);
+  return parse_manifest(manifest.dump(), "bundle.json");
+}
+
+std::pair<int, int> noise_and_rounds(const Manifest& manifest, const FlowOptions& options, std::int64_t factor = 2) {
+  const CouplingEntry coupling = resolve_coupling(manifest, factor, options);
+  return {coupling.noising_step, coupling.back_projection};
+}
+
+TEST(ResolveCoupling, FidelityIsADialFromAllTheNoiseToAllTheBackProjection) {
+  const Manifest manifest = with_range();
+  EXPECT_EQ(noise_and_rounds(manifest, {.fidelity = 1.0}), std::pair(0, 3));
+  EXPECT_EQ(noise_and_rounds(manifest, {.fidelity = 0.0}), std::pair(301, 0));
+  EXPECT_EQ(noise_and_rounds(manifest, {.fidelity = 0.4}), std::pair(181, 1));
+  EXPECT_EQ(noise_and_rounds(manifest, {}), std::pair(20, 3)) << "without it the bundle's own";
+}
+
+TEST(ResolveCoupling, FidelityLeavesTheNoiseThatANetworkWasTrainedWith) {
+  EXPECT_EQ(noise_and_rounds(with_range(), {.fidelity = 0.0}, 4), std::pair(400, 0));
+  EXPECT_EQ(noise_and_rounds(with_range(), {.fidelity = 1.0}, 4), std::pair(400, 2)) << "at least two rounds";
+}
+
+TEST(ResolveCoupling, WhatIsSaidExpresslyWinsOverTheFidelity) {
+  const FlowOptions options{.noising_step = 7, .fidelity = 0.0, .back_projection = 9};
+  EXPECT_EQ(noise_and_rounds(with_range(), options), std::pair(7, 9));
+}
+
+TEST(ResolveCoupling, GeneratedPicturesHaveAFidelityOfTheirOwn) {
+  EXPECT_EQ(noise_and_rounds(with_range(), {.generated = true}), std::pair(20, 0)) << "none: as it was";
+  const Manifest manifest = with_range({{"generated_fidelity", 0.25}});
+  EXPECT_EQ(noise_and_rounds(manifest, {.generated = true}), std::pair(226, 1));
+  EXPECT_EQ(noise_and_rounds(manifest, {.fidelity = 1.0, .generated = true}), std::pair(0, 3));
+  EXPECT_EQ(noise_and_rounds(manifest, {}), std::pair(20, 3)) << "not of existing pictures";
+}
+
 }  // namespace
 }  // namespace fmboost

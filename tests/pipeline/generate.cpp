@@ -10,6 +10,7 @@
 #include "fmboost/core/random.h"
 #include "fmboost/diffusion/guidance.h"
 #include "fmboost/diffusion/sampler.h"
+#include "fmboost/image/resize.h"
 
 namespace fmboost {
 namespace {
@@ -179,6 +180,19 @@ TEST_F(Generate, EnlargesWithAnotherBundle) {
   const torch::Tensor enlarged = enlarge_bilinear(low.clamp(-1, 1), 48, 64);
   const torch::Tensor expected = at::avg_pool2d(enlarged, {4, 4}).repeat_interleave(4, 2).repeat_interleave(4, 3);
   EXPECT_TRUE(is_close(picture.pixels, expected, 1e-5));
+}
+
+TEST_F(Generate, ProjectsBackOntoTheLowResolutionPictureAsTheFidelitySays) {
+  const auto unfaithfulness = [&](std::optional<double> fidelity) {
+    GenerateRequest request = kRequest;
+    request.flow.fidelity = fidelity;
+    const GeneratedPicture picture = run({request}, {.keep_intermediates = true}).pictures.at(0);
+    const torch::Tensor low = picture.intermediates.at("low");
+    return (resize_bicubic(picture.pixels, low.size(2), low.size(3)) - low).abs().mean().item<double>();
+  };
+  EXPECT_LT(unfaithfulness(1.0), unfaithfulness(0.5) / 2);
+  EXPECT_LT(unfaithfulness(0.5), unfaithfulness(0.0) / 2);
+  EXPECT_EQ(unfaithfulness({}), unfaithfulness(0.0)) << "this network knows one noise alone";
 }
 
 TEST_F(Generate, HandsTheGuidanceToADenoiserThatEmbedsIt) {

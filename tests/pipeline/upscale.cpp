@@ -81,7 +81,7 @@ TEST_F(Upscale, EnlargesAlphaBicubically) {
 TEST_F(Upscale, ProjectsBackAsOftenAsTheBundleSaysUnlessTold) {
   const Image source = picture(16, 20);
   const auto unfaithfulness = [&](std::optional<int> rounds) {
-    const torch::Tensor result = run(source, {.back_projection = rounds}).pixels.unsqueeze(0);
+    const torch::Tensor result = run(source, {.flow = {.back_projection = rounds}}).pixels.unsqueeze(0);
     return (resize_bicubic(result, 16, 20) - source.pixels).abs().mean().item<double>();
   };
   const double none = unfaithfulness(0);
@@ -95,13 +95,15 @@ TEST_F(Upscale, TakesTheRoundsOfTheLastCoupling) {
   files_.manifest["couplings"][1]["back_projection"] = 0;
   files_.write();
   const Image source = picture(8, 8);
-  EXPECT_TRUE(torch::equal(run(source, {.scale = 4}).pixels, run(source, {.scale = 4, .back_projection = 0}).pixels));
-  EXPECT_FALSE(torch::equal(run(source, {.scale = 8}).pixels, run(source, {.scale = 8, .back_projection = 0}).pixels));
+  EXPECT_TRUE(
+      torch::equal(run(source, {.scale = 4}).pixels, run(source, {.scale = 4, .flow = {.back_projection = 0}}).pixels));
+  EXPECT_FALSE(
+      torch::equal(run(source, {.scale = 8}).pixels, run(source, {.scale = 8, .flow = {.back_projection = 0}}).pixels));
 }
 
 TEST_F(Upscale, FixesColours) {
   const Image source = picture(16, 20);
-  const torch::Tensor fixed = run(source, {.back_projection = 0, .color_fix = ColorFix::adain}).pixels;
+  const torch::Tensor fixed = run(source, {.color_fix = ColorFix::adain, .flow = {.back_projection = 0}}).pixels;
   for (std::int64_t channel = 0; channel < 3; ++channel) {
     EXPECT_NEAR(fixed[channel].mean().item<double>(), source.pixels[channel].mean().item<double>(), 1e-4);
   }

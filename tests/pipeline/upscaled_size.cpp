@@ -1,5 +1,6 @@
 #include "support/thrown.h"
 
+#include <cmath>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <limits>
@@ -62,11 +63,14 @@ TEST(UpscaleOptions, NameWhatIsOutOfRange) {
   for (const double scale : {1.0, 0.0, -2.0, 64.5, std::numeric_limits<double>::quiet_NaN()}) {
     EXPECT_THAT(wrong({.scale = scale}), HasSubstr("more than 1 and at most 64"));
   }
-  EXPECT_THAT(wrong({.back_projection = -1}), HasSubstr("0 to 16 rounds, not -1"));
-  EXPECT_THAT(wrong({.back_projection = 17}), HasSubstr("0 to 16 rounds, not 17"));
+  EXPECT_THAT(wrong({.flow = {.back_projection = -1}}), HasSubstr("0 to 16 rounds, not -1"));
+  EXPECT_THAT(wrong({.flow = {.back_projection = 17}}), HasSubstr("0 to 16 rounds, not 17"));
   EXPECT_THAT(wrong({.flow = {.steps = 0}}), HasSubstr("1 to 1000 steps"));
   EXPECT_THAT(wrong({.flow = {.solver = "rk5"}}), HasSubstr("unknown flow solver"));
   EXPECT_THAT(wrong({.flow = {.noising_step = 1000}}), HasSubstr("at most 999, not 1000"));
+  EXPECT_THAT(wrong({.flow = {.fidelity = 1.5}}), HasSubstr("to 1 (faithful), not 1.5"));
+  EXPECT_THAT(wrong({.flow = {.fidelity = -0.1}}), HasSubstr("from 0 (generative)"));
+  EXPECT_THAT(wrong({.flow = {.fidelity = std::nan("")}}), HasSubstr("not nan"));
   EXPECT_THAT(wrong({.tiles = {.automatic = false, .size = 63}}), HasSubstr("a tile of 63 pixels"));
   EXPECT_THAT(wrong({.tiles = {.automatic = false, .size = 8193}}), HasSubstr("64 to 8192, auto or off"));
   EXPECT_THAT(wrong({.tiles = {.overlap = -1}}), HasSubstr("a tile overlap of -1 pixels"));

@@ -200,14 +200,14 @@ def enlarged_by_pillow(low, shape, kernel):
 @pytest.mark.parametrize("scale", [2, 4])
 def test_upscaling_is_measured_beside_what_needs_no_model(fmboost, models, folders, tmp_path, scale):
     _, originals = folders
-    done = fmboost("eval", "--upscale", originals, "--scale", scale, "-m", models.bundle("ddim"), "--json")
+    options = ("--scale", scale, "-m", models.bundle("ddim"), "--fidelity", scale / 4)
+    done = fmboost("eval", "--upscale", originals, *options, "--json")
     pictures, summary = lines(done)
     assert (summary["scale"], summary["border"], summary["pictures"]) == (scale, scale, 3)
     for line in pictures:
         original, low = reduced(line["input"], scale)
         Image.fromarray(low).save(tmp_path / "low.png")
-        fmboost("upscale", tmp_path / "low.png", "--scale", scale, "-m", models.bundle("ddim"), "--force", "-o",
-                tmp_path / "high.png")  # fmt: skip
+        fmboost("upscale", tmp_path / "low.png", *options, "--force", "-o", tmp_path / "high.png")
         assert sorted(line["methods"]) == ["back_projection", "bicubic", "lanczos", "model"]
         assert close(line["methods"]["model"], reference_quality(rgb(tmp_path / "high.png"), original, scale))
         for method, kernel in (("bicubic", Image.BICUBIC), ("lanczos", Image.LANCZOS)):

@@ -73,6 +73,12 @@ void add_flow_options(CLI::App& app, FlowFlags& flags) {
                  "euler, midpoint, rk4, heun3, dopri5 or bosh3 (default: the bundle's)");
   app.add_option("--flow-noise", flags.flow.noising_step,
                  "Noising step of 1000 that the flow starts from; 0: none (default: the bundle's)");
+  app.add_option("--back-project", flags.flow.back_projection,
+                 "Rounds that bring the result back to what is enlarged (default: the bundle's)");
+  app.add_option("--fidelity", flags.flow.fidelity,
+                 "From 0, generative: the most noise and no back-projection, to 1, faithful: no noise and the most "
+                 "back-projection; --flow-noise and --back-project win over it (default: the bundle's)")
+      ->type_name("F");
   app.add_option("--coupling", flags.coupling, "psu: enlarge pixels, lsu: enlarge the latent (default: the bundle's)");
   app.add_option("--tile", flags.tile, "Side of the windows that large pictures are made in: auto, off or pixels")
       ->capture_default_str();

@@ -27,8 +27,6 @@ void add_upscale_options(CLI::App& app, EvalFlags& flags) {
   app.add_option("--scale", flags.scale, "Of --upscale: how many times smaller, and larger again")
       ->check(CLI::Range(2, 16))
       ->capture_default_str();
-  app.add_option("--back-project", flags.options.back_projection,
-                 "Rounds that bring the model's result back to what the source says (default: the bundle's)");
   app.add_option("--color-fix", flags.color_fix, "none, adain or wavelet: take colours from the source")
       ->capture_default_str();
   app.add_option("-s,--seed", flags.options.seed, "Of the flow's noise, and of the places of crops")

@@ -21,6 +21,11 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
+template <typename T>
+json optional_json(const std::optional<T>& value) {
+  return value ? json(*value) : json();
+}
+
 json describe_bundle(const Bundle& bundle) {
   const Manifest& manifest = bundle.manifest();
   json result = {{"kind", "bundle"},          {"path", bundle.folder().string()},
@@ -32,7 +37,7 @@ json describe_bundle(const Bundle& bundle) {
                           {"latent_channels", d.latent_channels},
                           {"native_size", d.native_size},
                           {"size_multiple", d.size_multiple},
-                          {"guidance_embedding", d.guidance_embedding ? json(*d.guidance_embedding) : json()},
+                          {"guidance_embedding", optional_json(d.guidance_embedding)},
                           {"sampler", d.default_sampler},
                           {"steps", d.default_steps},
                           {"guidance", d.default_guidance}};
@@ -40,6 +45,9 @@ json describe_bundle(const Bundle& bundle) {
     result["tokenizer"] = {{"type", manifest.tokenizer->type}, {"max_length", tokenizer->max_length()}};
     if (!tokenizer->vocabulary().empty()) {
       result["tokenizer"]["vocabulary"] = tokenizer->vocabulary();
+    }
+    if (!manifest.examples.empty()) {
+      result["examples"] = manifest.examples;
     }
   }
   if (manifest.autoencoder) {
@@ -60,7 +68,9 @@ json describe_bundle(const Bundle& bundle) {
                                    {"solver", c.solver},
                                    {"steps", c.steps},
                                    {"noising_step", c.noising_step},
+                                   {"noising_step_max", optional_json(c.noising_step_max)},
                                    {"back_projection", c.back_projection},
+                                   {"generated_fidelity", optional_json(c.generated_fidelity)},
                                    {"network", to_json(c.network)}});
   }
   return result;
@@ -70,26 +80,26 @@ json describe_weights(const fs::path& file) {
   const SafetensorsFile weights(file);
   std::int64_t elements = 0;
   json tensors = json::object();
+  TensorShapes shapes;
   for (const auto& [name, entry] : weights.entries()) {
     tensors[name] = {{"dtype", c10::toString(entry.dtype)}, {"shape", entry.shape}};
     elements += c10::multiply_integers(entry.shape);
+    shapes.emplace(name, entry.shape);
   }
+  const Recognition found = recognise(shapes);
   return {{"kind", "safetensors"},
+          {"what", found.what},
+          {"use", found.use},
           {"path", file.string()},
           {"tensors", tensors},
           {"elements", elements},
           {"metadata", weights.metadata()}};
 }
-  TensorShapes shapes;
 
 json describe_picture(const fs::path& file) {
   const Image image = decode_image(read_file(file), file.string());
-    shapes.emplace(name, entry.shape);
   json result = {{"kind", "picture"},
-  const Recognition found = recognise(shapes);
                  {"path", file.string()},
-          {"what", found.what},
-          {"use", found.use},
                  {"format", image.format},
                  {"width", image.width()},
                  {"height", image.height()},

@@ -61,6 +61,8 @@ constexpr Setting kSettings[] = {
     {"flow_steps", [](const json& v, GenerateRequest& r) { r.flow.steps = whole<int>(v); }},
     {"flow_solver", [](const json& v, GenerateRequest& r) { r.flow.solver = v.get<std::string>(); }},
     {"flow_noise", [](const json& v, GenerateRequest& r) { r.flow.noising_step = whole<int>(v); }},
+    {"fidelity", [](const json& v, GenerateRequest& r) { r.flow.fidelity = number(v); }},
+    {"back_project", [](const json& v, GenerateRequest& r) { r.flow.back_projection = whole<int>(v); }},
     {"coupling", [](const json& v, GenerateRequest& r) { r.flow.upsampling = parse_upsampling(v.get<std::string>()); }},
 };
 
@@ -114,6 +116,8 @@ json settings_json(const GenerateRequest& request) {
   put(result, "flow_steps", request.flow.steps);
   put(result, "flow_solver", request.flow.solver);
   put(result, "flow_noise", request.flow.noising_step);
+  put(result, "fidelity", request.flow.fidelity);
+  put(result, "back_project", request.flow.back_projection);
   if (request.flow.upsampling) {
     result["coupling"] = upsampling_name(*request.flow.upsampling);
   }
@@ -213,6 +217,7 @@ std::string parameters_text(const GeneratePlan& plan, const Recipe& recipe, cons
     const CouplingEntry coupling = resolve_coupling(booster, plan.chain.factors.back(), plan.request.flow);
     text += ", Hires resize: " + to_string(plan.size) + ", Flow steps: " + std::to_string(coupling.steps) +
             ", Flow solver: " + coupling.solver;
+    text += plan.request.flow.fidelity ? ", Fidelity: " + number_text(*plan.request.flow.fidelity) : "";
   }
   return text + ", Version: fmboost " + FMBOOST_VERSION;
 }

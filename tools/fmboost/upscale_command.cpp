@@ -36,8 +36,6 @@ void add_options(CLI::App& app, UpscaleFlags& flags) {
   auto* scale =
       app.add_option("--scale", flags.options.scale, "How many times larger each side becomes")->capture_default_str();
   app.add_option("--size", flags.size, "N: the longer side in pixels; WxH: the exact size")->excludes(scale);
-  app.add_option("--back-project", flags.options.back_projection,
-                 "Rounds that bring the result back to what the source says (default: the bundle's)");
   app.add_option("--color-fix", flags.color_fix, "none, adain or wavelet: take colours from the source")
       ->capture_default_str();
   app.add_option("-s,--seed", flags.options.seed, "Of the flow's noise, where there is any")->capture_default_str();

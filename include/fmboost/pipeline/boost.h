@@ -20,6 +20,11 @@ struct FlowOptions {
   std::optional<std::string> solver;     ///< euler, midpoint, rk4, heun3, dopri5 or bosh3
   std::optional<int> noising_step;       ///< of 1000; 0 and less: start from the context itself
   std::optional<Upsampling> upsampling;  ///< psu or lsu
+  /// 0..1, from generative (the coupling's largest noise, no back-projection) to faithful (no noise, the most
+  /// back-projection); noising_step and back_projection win over it. See resolve_coupling.
+  std::optional<double> fidelity;
+  std::optional<int> back_projection;  ///< rounds of back-projection onto what is enlarged
+  bool generated = false;              ///< what is enlarged was drawn by a model
 
   /// Throws UsageError naming what is out of range.
   void check() const;
@@ -35,7 +40,9 @@ struct TileOptions {
   void check() const;
 };
 
-/// The coupling that a bundle uses for a factor, with a user's wishes put in.
+/// The coupling that a bundle uses for a factor, with a user's wishes put in. A fidelity F (of generated pictures also
+/// the coupling's own) gives the noising step round((1 - F) noising_step_max), where the coupling was trained with
+/// several, and round(F max(back_projection, 2)) rounds of back-projection. Without one, generated pictures get none.
 CouplingEntry resolve_coupling(const Manifest& manifest, std::int64_t factor, const FlowOptions& options);
 
 /// The factors of a bundle's couplings.
@@ -62,6 +69,9 @@ class Booster {
   torch::Tensor run(const BoostInput& input, const std::vector<std::int64_t>& factors, std::optional<Size> target,
                     std::uint64_t seed, const ProgressCallback& progress = {},
                     const IntermediateObserver& observer = {});
+
+  /// Rounds of back-projection onto the input that the last of these couplings asks for; run() does none itself.
+  int back_projection(const std::vector<std::int64_t>& factors) const;
 
   /// Bytes that enlarging to `size` in one window would take, and what can be had. Loads the autoencoder to weigh it.
   /// Throws MemoryError with the figures when not even the smallest window fits.

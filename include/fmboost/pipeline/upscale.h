@@ -17,7 +17,6 @@ struct UpscaleOptions {
   double scale = 2.0;                     ///< of both sides, more than 1
   std::optional<Size> size;               ///< instead of scale: the exact size, of the source's shape
   std::optional<std::int64_t> long_side;  ///< instead of both: the longer side, the other one follows
-  std::optional<int> back_projection;     ///< rounds; open: the bundle's
   ColorFix color_fix = ColorFix::none;
   std::uint64_t seed = 42;  ///< of the flow's noise, where the coupling has any
   FlowOptions flow;
