@@ -74,6 +74,9 @@ def test_an_option_is_given_once(fmboost, arguments):
     [
         ("generate", "--prompt", "a", "--prompts", "b.txt"),
         ("generate", "--force", "--skip-existing"),
+        ("generate", "--example", "-p", "sun"),
+        ("generate", "--example", "--prompts", "-"),
+        ("generate", "--example", "--from", "a.png"),
         ("generate", "-q", "-v"),
         ("upscale", "x.png", "--scale", "2", "--size", "100"),
     ],

@@ -18,7 +18,8 @@ def test_a_bundle_is_described(fmboost):
     assert (content["kind"], content["name"], content["license"]) == ("bundle", wanted["name"], wanted["license"])
     assert [coupling["factor"] for coupling in content.get("boost", content)["couplings"]] == [2, 4]
     assert content["denoiser"]["native_size"] == wanted["denoiser"]["native_size"]
-    assert "sun" in content["tokenizer"]["vocabulary"]
+    assert content["tokenizer"]["vocabulary"] == json.loads((MODEL / "tokenizer" / "words.json").read_text())
+    assert content["examples"] == wanted["examples"]
     assert "verified" not in content
     assert done.err == ""
 

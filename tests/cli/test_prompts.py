@@ -42,7 +42,7 @@ def test_json_lines_have_settings_of_their_own(fmboost):
 def test_settings_of_a_line_do_what_options_do(fmboost):
     settings = {"prompt": "sun", "negative_prompt": "moon", "seed": 5, "size": "64x96", "base_size": "32x64",
                 "steps": 2, "guidance": 3.5, "sampler": "euler", "karras": True, "flow_steps": 2, "flow_solver": "midpoint",
-                "flow_noise": 100, "coupling": "psu"}  # fmt: skip
+                "flow_noise": 100, "coupling": "psu", "fidelity": 0.9, "back_project": 1}  # fmt: skip
     fmboost.generate("--prompts", write(fmboost, settings), "-o", "a.png")
     options = [
         part for key, value in settings.items() if key != "karras" for part in (f"--{key.replace('_', '-')}", value)
@@ -65,6 +65,7 @@ def test_settings_of_a_line_do_what_options_do(fmboost):
         ({"boost": 1}, "boost"),
         ({"coupling": "xyz"}, "xyz"),
         ({"guidance": None}, "guidance"),
+        ({"fidelity": "high"}, "fidelity"),
     ],
 )
 def test_a_bad_line_is_named_before_any_work(fmboost, line, named):
@@ -129,6 +130,31 @@ def test_a_negative_prompt_counts_where_guidance_is_on(fmboost):
     for name, negative in {"a": "", "b": "red sun"}.items():
         fmboost.generate("-p", "a red sun", "-n", negative, "--guidance", 4, "--steps", 2, "-o", f"{name}.png")
     assert abs(pixels(fmboost.folder / "a.png") - pixels(fmboost.folder / "b.png")).max() > 10
+
+
+def test_examples_need_nothing_and_can_be_drawn(fmboost):
+    done = fmboost("generate", "--example")
+    assert done.lines == json.loads(fmboost("inspect", "--json").out)["examples"]
+    assert len(done.lines) >= 8 and len(set(done.lines)) == len(done.lines)
+    assert done.err == "" and fmboost.names() == []
+    some = "\n".join(done.lines[:2]).encode()
+    drawn = fmboost.generate("--prompts", "-", "-o", "{index}.png", stdin=some)
+    assert fmboost.names() == ["0.png", "1.png"]
+    assert "does not know" not in drawn.err
+
+
+def test_examples_as_json_lines_are_prompts_too(fmboost):
+    done = fmboost("generate", "--example", "--json")
+    assert [record["prompt"] for record in done.records] == fmboost("generate", "--example").lines
+    first = (done.lines[0] + "\n").encode()
+    (record,) = fmboost.generate("--prompts", "-", "--json", stdin=first).records
+    assert record["prompt"] == done.records[0]["prompt"]
+
+
+def test_a_bundle_without_examples_says_what_to_do(fmboost, bundles):
+    done = fmboost("generate", "--example", "-m", bundles.copy(examples=None), code=4)
+    assert "`examples`" in done.err and "-m" in done.err
+    assert done.out == ""
 
 
 def test_one_bad_setting_fails_alone(fmboost):

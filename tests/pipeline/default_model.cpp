@@ -51,6 +51,16 @@ TEST(DefaultModelGenerates, TheSameInABatchAndAlone) {
   EXPECT_GT(compare(alone[0], alone[1]).error, 0.1);
 }
 
+TEST(DefaultModelGenerates, WhatItsExamplesSayToTheEnd) {
+  const Bundle bundle(FMBOOST_DEFAULT_MODEL);
+  const auto tokenizer = bundle.load_tokenizer();
+  EXPECT_GE(bundle.manifest().examples.size(), 8U);
+  for (const auto& prompt : bundle.manifest().examples) {
+    EXPECT_TRUE(tokenizer->encode(prompt).unknown_words.empty()) << prompt;
+    EXPECT_TRUE(tokenizer->encode(prompt).cut.empty()) << prompt;
+  }
+}
+
 TEST(DefaultModelUpscales, FaithfullyAndSharperThanBicubic) {
   const Image source = scene(64, 64);
   const torch::Tensor result = UpscalePipeline(boosting_parts(), {}).run(source).pixels.unsqueeze(0);

@@ -19,6 +19,7 @@ sys.path.insert(0, str(RECIPE))
 import captioned_latents  # noqa: E402
 import distill_text_model  # noqa: E402
 import drawn_pictures  # noqa: E402
+import make_bundle  # noqa: E402
 import muon  # noqa: E402
 import networks  # noqa: E402
 import reconstruct  # noqa: E402
@@ -76,6 +77,17 @@ def test_the_bundle_draws_and_enlarges(made, fmboost, tmp_path):
     fmboost("generate", "-m", made / "bundle", "-p", "a landscape at night", "--size", 256, "-o",
             tmp_path / "a.png")  # fmt: skip
     assert Image.open(tmp_path / "a.png").size == (256, 256)
+    examples = fmboost("generate", "--example", "-m", made / "bundle").stdout
+    assert examples == (RECIPE / "examples.txt").read_text()
+
+
+def test_examples_hold_known_words_only(tmp_path):
+    words = captioned_latents.vocabulary()
+    assert len(make_bundle.read_examples(RECIPE / "examples.txt", words)) >= 8
+    for prompt, said in (("a red zebra", "zebra"), ("sun, " * 25, "longer than 48 tokens")):
+        (tmp_path / "examples.txt").write_text(prompt)
+        with pytest.raises(SystemExit, match=said):
+            make_bundle.read_examples(tmp_path / "examples.txt", words)
 
 
 def test_a_stage_that_is_done_is_not_done_again(made):
@@ -176,10 +188,11 @@ def test_distillation_starts_and_ends_where_the_sampler_stops():
     scheduler.set_timesteps(len(distill_text_model.LCM_STEPS))
     assert scheduler.timesteps.tolist() == list(distill_text_model.LCM_STEPS)
     torch.manual_seed(0)
-    start, end = distill_text_model.draw_segments(4000, "cpu")
+    start, end = distill_text_model.draw_segments(4000, 0.4, "cpu")
     assert (start > end).all() and set(end.tolist()) == {*distill_text_model.LCM_STEPS[1:], distill_text_model.END}
     exact = sum((start == step).sum().item() for step in distill_text_model.LCM_STEPS) / 4000
     assert exact == pytest.approx(1 - distill_text_model.OTHER_TIMESTEPS, abs=0.03)
+    assert (end == distill_text_model.END).sum().item() / 4000 == pytest.approx(0.4, abs=0.03)
     following = {999: 759, 759: 499, 499: 259, 259: distill_text_model.END}
     assert all(following[s] == e for s, e in zip(start.tolist(), end.tolist()) if s in following)
 
@@ -204,9 +217,9 @@ def test_the_targets_of_distillation_are_the_teachers_pictures():
     shares = captioned_latents.signal_shares()
     clean = torch.randn(1, 4, 8, 8)
     teacher = KnowsThePicture(clean, shares)
-    work = distill_text_model.Distillation(teacher, torch.zeros(1, 48, dtype=torch.long), shares, guidance=3.0, substeps=3)
-    start = torch.tensor([999, 700, 259, 30])
-    end = torch.tensor([759, 499, distill_text_model.END, distill_text_model.END])
+    null = torch.zeros(1, 48, dtype=torch.long)
+    work = distill_text_model.Distillation(teacher, null, shares, guidance=3.0, substeps=3, last_share=0.5)
+    start, end = torch.tensor([999, 700, 499, 300]), torch.tensor([759, 499, 259, 259])
     a = distill_text_model.share_at(shares, start)
     noise = torch.randn(4, 4, 8, 8)
     x = a.sqrt() * clean + (1 - a).sqrt() * noise
@@ -215,6 +228,9 @@ def test_the_targets_of_distillation_are_the_teachers_pictures():
     b = distill_text_model.share_at(shares, end)  # DDIM keeps the noise that a sure teacher finds
     walked = distill_text_model.teacher_walk(teacher, x, start, end, ids, ids, shares, 3.0, 3)
     torch.testing.assert_close(walked, b.sqrt() * clean + (1 - b).sqrt() * noise, atol=1e-3, rtol=0)
+    # The last segment's target is the drawn latent; this student says so everywhere.
+    student = KnowsThePicture(clean, shares)
+    assert work.loss(student, clean.expand(32, -1, -1, -1), ids[:1].expand(32, -1)).item() < 1e-6
 
 
 def test_a_distilled_bundle_draws_in_four_lcm_steps(made):

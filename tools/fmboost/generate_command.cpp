@@ -1,5 +1,6 @@
 #include "command.h"
 #include "common_options.h"
+#include "examples.h"
 #include "generate_flags.h"
 #include "intermediates.h"
 #include "output_names.h"
@@ -229,6 +230,10 @@ std::function<int()> add_generate(CLI::App& app) {
   auto flags = std::make_shared<GenerateFlags>();
   add_generate_options(app, *flags);
   return [flags, &app] {
+    if (flags->example) {
+      apply(flags->run);
+      return print_examples(flags->run);
+    }
     if (!flags->from.empty()) {
       // The recipe gives the defaults, and the command line is read once more over them.
       const std::string from = flags->from;

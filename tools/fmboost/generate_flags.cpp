@@ -21,11 +21,18 @@ std::string joined_samplers() {
 void add_generate_options(CLI::App& app, GenerateFlags& flags) {
   auto* prompt = app.add_option("-p,--prompt", flags.request.prompt, "What to draw; empty: whatever comes");
   app.add_option("-n,--negative-prompt", flags.request.negative_prompt, "What to stay away from, where guidance is on");
-  app.add_option("--prompts", flags.prompts_file,
-                 "A file (or - for stdin) with a prompt a line, or JSON lines with settings of their own")
-      ->excludes(prompt);
-  app.add_option("--from", flags.from, "Make a picture again from the data in it; other options change what they name")
-      ->type_name("PICTURE");
+  auto* prompts =
+      app.add_option("--prompts", flags.prompts_file,
+                     "A file (or - for stdin) with a prompt a line, or JSON lines with settings of their own")
+          ->excludes(prompt);
+  auto* from = app.add_option("--from", flags.from,
+                              "Make a picture again from the data in it; other options change what they name")
+                   ->type_name("PICTURE");
+  app.add_flag("--example", flags.example, "Draw nothing, but print prompts that suit the model, one a line")
+      ->configurable(false)
+      ->excludes(prompt)
+      ->excludes(prompts)
+      ->excludes(from);
   app.add_option("-s,--seed", flags.seed, "Negative: a random one, which is reported")
       ->default_str(std::to_string(GenerateRequest{}.seed));
   app.add_option("-b,--count", flags.count, "Pictures of each prompt, with seeds that count up")

@@ -29,6 +29,7 @@ struct GenerateFlags {
   std::int64_t count = 1;
   std::int64_t batch_size = GenerateSettings{}.batch_size;
   bool no_boost = false;
+  bool example = false;
   std::string shard = "0/1";
   std::string intermediates_folder;
 };

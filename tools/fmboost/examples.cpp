@@ -1,0 +1,26 @@
+#include "examples.h"
+
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "fmboost/core/error.h"
+#include "fmboost/nn/bundle.h"
+
+namespace fmboost::tool {
+
+int print_examples(const RunOptions& run) {
+  const Bundle bundle(model_folder(run.model));
+  const auto& examples = bundle.manifest().examples;
+  if (examples.empty()) {
+    throw ModelError("the bundle '" + bundle.folder().string() +
+                     "' has no prompts to show; list some under `examples` in its bundle.json, or name another bundle "
+                     "with -m");
+  }
+  for (const auto& prompt : examples) {
+    const std::string text = run.json ? nlohmann::json{{"prompt", prompt}}.dump() : prompt;
+    std::cout << text << "\n";
+  }
+  return 0;
+}
+
+}  // namespace fmboost::tool
