@@ -35,6 +35,13 @@ std::vector<std::string> split_words(std::string_view prompt) {
   return words;
 }
 
+// "sunset." and "(house)" without what is around the word.
+std::string without_punctuation(const std::string& word) {
+  constexpr std::string_view kPunctuation = ".;:!?\"'()[]";
+  const std::size_t first = word.find_first_not_of(kPunctuation);
+  return first == std::string::npos ? word : word.substr(first, word.find_last_not_of(kPunctuation) + 1 - first);
+}
+
 }  // namespace
 
 WordTokenizer::WordTokenizer(const std::filesystem::path& words, WordTokenizerOptions options) : options_(options) {
@@ -52,7 +59,10 @@ TokenizedPrompt WordTokenizer::encode(std::string_view prompt) const {
   check_prompt_encoding(prompt);
   TokenizedPrompt result;
   std::unordered_set<std::string> unknown;
-  for (const auto& word : split_words(prompt)) {
+  for (std::string word : split_words(prompt)) {
+    if (!ids_.contains(word)) {
+      word = without_punctuation(word);
+    }
     const auto found = ids_.find(word);
     if (found == ids_.end()) {
       if (unknown.insert(word).second) {

@@ -48,10 +48,18 @@ TEST_F(Words, MakeEveryCommaAWord) {
   EXPECT_THAT(load().encode(",, red").ids, ElementsAre(2, 2, 3, 0));
 }
 
+TEST_F(Words, AreFoundWithPunctuationAroundThem) {
+  EXPECT_EQ(load().encode("\"Red\" (house)...").ids, load().encode("red house").ids);
+  EXPECT_THAT(load().encode("house! castle? - red.house ;").unknown_words,
+              ElementsAre("castle", "-", "red.house", ";"));
+  write(R"(["<pad>", "<null>", "st.", "st"])");
+  EXPECT_THAT(WordTokenizer(folder_ / "words.json", {.max_length = 3}).encode("St. st! st.").ids, ElementsAre(2, 3, 2));
+}
+
 TEST_F(Words, ThatAreUnknownAreSkippedAndReportedOnce) {
   const auto result = load().encode("Shiny red Castle, shiny house!");
-  EXPECT_THAT(result.ids, ElementsAre(3, 2, 0, 0));
-  EXPECT_THAT(result.unknown_words, ElementsAre("shiny", "castle", "house!"));
+  EXPECT_THAT(result.ids, ElementsAre(3, 2, 4, 0));
+  EXPECT_THAT(result.unknown_words, ElementsAre("shiny", "castle"));
   EXPECT_EQ(result.cut, "");
 }
 

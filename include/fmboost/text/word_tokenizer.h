@@ -13,7 +13,8 @@ struct WordTokenizerOptions {
 };
 
 /// A closed list of words, the id of a word being its place in the list. Text is lower-cased, a comma is a word of its
-/// own, unknown words are skipped and reported.
+/// own, other punctuation around a word is left out where the word is not known with it, unknown words are skipped and
+/// reported.
 class WordTokenizer final : public Tokenizer {
  public:
   /// words: a JSON list of strings. Throws ModelError naming the file when it is missing or malformed.
