@@ -5,7 +5,8 @@
 Consistency distillation (Luo et al. 2023, arXiv 2310.04378) over the segments between the sampler's own timesteps (as Kim et
 al. 2024 and Zheng et al. 2024 cut trajectories): from a noised latent the teacher, guided by W, goes on by DDIM steps to
 the sampler's next timestep, from where the averaged student says what clean latent comes of it; that is what the student
-must say at once. Behind the last timestep the teacher goes to the end. Writes RUN_FOLDER/text_model.safetensors.
+must say at once. At the last timestep, whose answer is what one sees, it must say the drawn latent itself: the mean of what
+is possible there is smooth, while a teacher's own last steps leave grain. Writes RUN_FOLDER/text_model.safetensors.
 """
 
 import copy
@@ -41,10 +42,11 @@ def guided_velocity(teacher, x, timestep, text, null, guidance):
     return untold + guidance * (told - untold)
 
 
-def draw_segments(count, device):
+def draw_segments(count, last_share, device):
     """Timesteps (count,) to start from, and the sampler's next one after each of them (or END)."""
     points = torch.tensor([*LCM_STEPS, END], device=device)
-    place = torch.randint(0, len(LCM_STEPS), (count,), device=device)
+    place = torch.randint(0, len(LCM_STEPS) - 1, (count,), device=device)
+    place = torch.where(torch.rand(count, device=device) < last_share, len(LCM_STEPS) - 1, place)
     start, end = points[place], points[place + 1]
     between = end + 1 + (torch.rand(count, device=device) * (start - end)).long()
     return torch.where(torch.rand(count, device=device) < OTHER_TIMESTEPS, between, start), end
@@ -65,26 +67,29 @@ def teacher_walk(teacher, x, start, end, text, null, shares, guidance, substeps)
 
 
 class Distillation:
-    def __init__(self, teacher, null, shares, guidance, substeps):
+    def __init__(self, teacher, null, shares, guidance, substeps, last_share):
         self.teacher, self.null, self.shares = teacher.requires_grad_(False), null, shares
-        self.guidance, self.substeps = guidance, substeps
+        self.guidance, self.substeps, self.last_share = guidance, substeps, last_share
         self.target = copy.deepcopy(teacher)  # holds the averaged student
 
     @torch.no_grad()
     def targets(self, x, start, end, ids):
+        """What the student must say at x and `start`, for segments that do not go to END."""
         null = self.null.expand(len(ids), -1)
         text = self.teacher.text_encoder(torch.cat([ids, null])).chunk(2)
         x = teacher_walk(self.teacher, x, start, end, *text, self.shares, self.guidance, self.substeps)
-        a = share_at(self.shares, end)
-        velocity = velocity_of(self.target, x, end.clamp(min=0), self.target.text_encoder(ids))
-        return torch.where(a == 1, x, clean_of(x, velocity, a))
+        velocity = velocity_of(self.target, x, end, self.target.text_encoder(ids))
+        return clean_of(x, velocity, share_at(self.shares, end))
 
     def loss(self, student, latent, ids):
-        start, end = draw_segments(len(latent), latent.device)
+        start, end = draw_segments(len(latent), self.last_share, latent.device)
         a = share_at(self.shares, start)
         x = a.sqrt() * latent + (1 - a).sqrt() * torch.randn_like(latent)
         clean = clean_of(x, velocity_of(student, x, start, student.text_encoder(ids)), a)
-        return F.mse_loss(clean, self.targets(x, start, end, ids))
+        target, inner = latent.clone(), end != END
+        if inner.any():
+            target[inner] = self.targets(x[inner], start[inner], end[inner], ids[inner])
+        return F.mse_loss(clean, target)
 
 
 def main():
@@ -92,6 +97,7 @@ def main():
     parser.add_argument("--teacher", required=True)
     parser.add_argument("--guidance", type=float, default=3.0)
     parser.add_argument("--substeps", type=int, default=2, help="of the teacher, from one timestep of the sampler to the next")
+    parser.add_argument("--last-share", type=float, default=0.4, help="of the samples at the sampler's last timestep")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
@@ -101,7 +107,8 @@ def main():
     teacher.load_state_dict(load_file(arguments.teacher))
     student = copy.deepcopy(teacher)
     shares = signal_shares().to(arguments.device)
-    work = Distillation(teacher, data.null.to(arguments.device), shares, arguments.guidance, arguments.substeps)
+    work = Distillation(teacher, data.null.to(arguments.device), shares, arguments.guidance, arguments.substeps,
+                        arguments.last_share)  # fmt: skip
     run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.98), arguments.steps, arguments.lr)
     run.resume()
     torch.manual_seed(arguments.seed + run.step)

@@ -1,6 +1,6 @@
 """Draws landscapes and encodes them: what the text model is trained on.
 
-  draw_latents.py AUTOENCODER FOLDER [--count 20000]     (a file of train_autoencoder.py, or a bundle: models/default/boost)
+  draw_latents.py AUTOENCODER FOLDER [--count 20000]     (a file of train_autoencoder.py, or a bundle: models/default)
 
 FOLDER gets latents.npy (count, C, 32, 32) float16, not scaled, captions.jsonl and the autoencoder's scaling.json; a run that
 was stopped goes on.

@@ -1,6 +1,6 @@
 """Encodes and decodes pictures with the autoencoder, so that `fmboost eval --pairs` can say what it loses.
 
-  reconstruct.py AUTOENCODER FOLDER -o RECONSTRUCTED          (a file of train_autoencoder.py, or a bundle: models/default/boost)
+  reconstruct.py AUTOENCODER FOLDER -o RECONSTRUCTED          (a file of train_autoencoder.py, or a bundle: models/default)
   fmboost eval --pairs RECONSTRUCTED FOLDER
 """
 

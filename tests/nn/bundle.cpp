@@ -218,13 +218,12 @@ TEST(BoostingFolder, NamesWhatIsWrongWithTheOneInside) {
 
 TEST(DefaultModel, LoadsAndVerifies) {
   const Bundle bundle(FMBOOST_DEFAULT_MODEL);
-  EXPECT_EQ(bundle.verify().size(),
-            (5U + 1U + 4U) + (3U + 2U + 2U));  // the bundle that draws, and the one that enlarges
+  EXPECT_EQ(bundle.verify().size(), 6U + 1U + 4U + 2U);  // files, tokenizer, programs, couplings
   const auto tokenizer = bundle.load_tokenizer();
   const auto ids = torch::tensor(tokenizer->encode("red flowers, blue sky").ids, torch::kInt64).unsqueeze(0);
   const torch::Tensor text = bundle.load_text_encoder({})->encode(ids);
   EXPECT_EQ(text.sizes(), at::IntArrayRef({1, 48, 128}));
-  const torch::Tensor latent = torch::zeros({1, 16, 4, 8});
+  const torch::Tensor latent = torch::zeros({1, 16, 8, 16});
   const torch::Tensor prediction = bundle.load_denoiser({})->predict(latent, 500, text, {});
   EXPECT_EQ(prediction.sizes(), latent.sizes());
   const auto autoencoder = bundle.load_autoencoder({});

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
-DEFAULT_MODEL = ROOT / "models" / "default" / "boost"  # what enlarges in the default model
+DEFAULT_MODEL = ROOT / "models" / "default"
 FACTOR = json.loads((DEFAULT_MODEL / "bundle.json").read_text())["autoencoder"]["factor"]
 
 

@@ -1,0 +1,168 @@
+"""How much of their captions pictures show: the facts are what captions say, and the classifier sees them."""
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from conftest import ROOT
+
+RECIPE = ROOT / "scripts" / "default_model"
+sys.path.insert(0, str(RECIPE))
+
+import fact_classifier  # noqa: E402
+import measure_captions  # noqa: E402
+import scene_facts  # noqa: E402
+import train_classifier  # noqa: E402
+from draw_latents import CaptionedPictures  # noqa: E402
+from drawn_pictures import DRAW  # noqa: E402
+
+FACTS = {fact.name: fact for fact in scene_facts.FACTS}
+
+
+@pytest.fixture(scope="module")
+def lines():
+    return [line for _, line in CaptionedPictures(0, 400, side=16)]
+
+
+@pytest.fixture(scope="module")
+@torch.enable_grad()
+def classifier(tmp_path_factory):
+    """The folder of a training of some seconds, of a network with fewer channels."""
+    folder = tmp_path_factory.mktemp("classifier")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fact_classifier, "CHANNELS", (8, 8, 16, 16))
+        train_classifier.train(folder, steps=150, scenes=300, batch_size=16, learning_rate=3e-2)
+        yield folder
+
+
+@pytest.fixture
+def measure(classifier, monkeypatch, capsys):
+    """Runs measure_captions.py in this process; returns what it printed."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["measure_captions.py", str(classifier), *map(str, arguments)])
+        measure_captions.main()
+        return capsys.readouterr().out
+
+    return run
+
+
+def phrase(name, s):
+    """What a caption says where it names a fact, as a regular expression."""
+    ground = {"white": "snowy field", "brown": "brown desert", "golden": "golden field", "green": "green meadow"}
+    number = {1: "(a|an|one)", 3: "three", 12: "a forest of"}
+    return {
+        "time of day": rf"(by|in the|at) {s['time']}",
+        "weather": {"cloudy": "clouds", "rain": "rain", "snow": "falling snow", "fog": "fog"}.get(s["weather"]),
+        "sky, colour": f"{s['sky']} sky",
+        "ground, colour": f"{s['ground']} hills" if s["hills"] else ground[s["ground"]],
+        "mountains, colour": f"{s['mountains']} mountains",
+        "lake, colour": f"{s['lake']} lake",
+        "boat, colour of the sails": f"{s['boat']} sailing boat",
+        "building, colour of the walls": f"{s['wall']} {s['building']}",
+        "house, colour of the roof": f"with a {s['roof']} roof",
+        "flowers, colour": f"{s['flowers']} flowers",
+        "animals, colour": f"{s['coat']} {s['animals']}s?",
+        "sun or moon": f"(the|a) {s['orb']}",
+        "snow on mountains": f"snowy {s['mountains']} mountains",
+        "skyline": "city skyline",
+        "bridge": "stone bridge",
+        "boat": "sailing boat",
+        "trees, kind": f"{s['trees']} trees?",
+        "building, kind": s["building"],
+        "animals, kind": f"{s['animals']}s?",
+        "trees, number": f"{number.get(s['tree_count'])} {s['trees']} trees?",
+        "animals, number": f"{number.get(s['animal_count'])} {s['coat']} {s['animals']}s?",
+    }.get(name, name)
+
+
+def test_captions_name_every_fact_that_is_counted_and_nothing_else(lines):
+    seen = set()
+    for line in lines:
+        rest = line["caption"]
+        for fact in scene_facts.named_facts(line["scene"]):
+            words = rf"\b{phrase(fact.name, line['scene'])}\b"
+            assert re.search(words, line["caption"]), (fact.name, line["caption"])
+            seen.add(fact.name)
+        for name in sorted(FACTS, key=lambda name: -len(phrase(name, line["scene"]) or "")):
+            if FACTS[name] in scene_facts.named_facts(line["scene"]):
+                rest = re.sub(rf"\b{phrase(name, line['scene'])}\b", "", rest)
+        assert set(re.findall(r"\w+", rest)) <= {"a", "an", "landscape", "winter", "spring", "autumn"}, line["caption"]
+    assert seen == set(FACTS)
+
+
+def test_properties_take_every_value_of_the_scenes_and_no_other(lines):
+    for name, values in scene_facts.PROPERTIES.items():
+        assert {line["scene"][name] for line in lines} == set(values), name
+    assert set(lines[0]["scene"]) == {"seed", *scene_facts.PROPERTIES}
+
+
+def test_a_fact_about_a_thing_needs_the_thing(lines):
+    scene = next(line["scene"] for line in lines if line["scene"]["building"] == "house")
+    wall, kind = FACTS["building, colour of the walls"], FACTS["building, kind"]
+    assert scene_facts.is_found(wall, scene, scene) and scene_facts.is_found(kind, scene, scene)
+    assert not scene_facts.is_found(wall, scene, scene | {"building": "windmill"})
+    mountains = next(line["scene"] for line in lines if line["scene"]["mountains"] == "grey")
+    red = mountains | {"mountains": "red"}
+    assert scene_facts.is_found(FACTS["mountains"], mountains, red)
+    assert not scene_facts.is_found(FACTS["mountains, colour"], mountains, red)
+
+
+def test_the_measure_counts_what_is_named(lines):
+    scenes = [line["scene"] for line in lines]
+    right = measure_captions.measured(scenes, scenes)
+    assert right["all"]["found"] == right["mean of a caption"] == 1 and right["things not named"] == 0
+    assert right["facts"]["time of day"]["named"] == len(lines)
+    assert right["facts"]["stars"]["named"] == sum(scene["stars"] for scene in scenes)
+    assert right["all"]["named"] == sum(kind["named"] for kind in right["kinds"].values())
+    bare = [scene | {"stars": False, "birds": True} for scene in scenes]
+    wrong = measure_captions.measured(scenes, bare)
+    assert (wrong["facts"]["stars"]["found"], wrong["facts"]["birds"]["found"]) == (0, 1)
+    assert wrong["things not named"] == sum(not scene["birds"] for scene in scenes) / len(scenes)
+
+
+def test_the_classifier_learns_in_seconds(classifier):
+    model = measure_captions.load_classifier(classifier / "classifier.safetensors")
+    told = train_classifier.accuracy(model, *train_classifier.drawn(0, 60))
+    for name in ("time", "ground"):
+        assert told[name][0] > told[name][1] + 0.15, (name, told[name])
+
+
+def test_right_captions_measure_better_than_wrong_ones(measure, tmp_path):
+    """Pictures that are there; those of fmboost-draw measure what the drawn ones of the same seeds do."""
+    subprocess.run([DRAW, "landscapes", "--size", "128", "--count", "60", "--seed", "500", "-o", tmp_path], check=True)
+    (tmp_path / "landscapes_507.png").unlink()
+    report = [json.loads(line) for line in measure(tmp_path, "--json").splitlines()]
+    columns = report[-1]["summary"]
+    assert len(report) == 60 and columns["generated"] == columns["drawn"]
+    assert columns["drawn"]["all"]["found"] > columns["another drawn"]["all"]["found"] + 0.05
+    assert report[7]["picture"].endswith("landscapes_508.png") and "time of day" in report[7]["found"]
+
+
+def test_pictures_are_generated_from_the_captions(measure, tmp_path, binary):
+    text = measure(tmp_path, "-m", ROOT / "models" / "default", "--count", 2, "--seed-from", 7, "--steps", 1, "--device",
+                   "cpu", "--threads", 1)  # fmt: skip
+    assert text.startswith("2 captions") and "| **all** |" in text
+    assert Image.open(tmp_path / "7.png").size == Image.open(tmp_path / "8.png").size == (128, 128)
+    with pytest.raises(SystemExit, match="holds pictures already"):
+        measure(tmp_path, "-m", ROOT / "models" / "default")
+
+
+def test_what_cannot_be_measured_is_named(measure, tmp_path, capsys):
+    with pytest.raises(SystemExit, match=r"holds no \.png"):
+        measure(tmp_path)
+    Image.fromarray(np.zeros((128, 128, 3), np.uint8)).save(tmp_path / "100000.png")
+    with pytest.raises(SystemExit, match="held out"):
+        measure(tmp_path)
+    (tmp_path / "100000.png").rename(tmp_path / "lake.png")
+    with pytest.raises(SystemExit, match="must end in the seed"):
+        measure(tmp_path)
+    with pytest.raises(SystemExit):
+        measure("--seed-from", 99990)
+    assert "held-out seeds" in capsys.readouterr().err
