@@ -8,13 +8,9 @@ from runner import MODEL
 from safetensors.numpy import load_file, safe_open, save_file
 
 
-# The bundle that enlarges: one inside the default one, or itself.
-OUTER_DESCRIPTION = json.loads((MODEL / "bundle.json").read_text())
-INNER = OUTER_DESCRIPTION.get("boost", "")
-INNER_DESCRIPTION = json.loads((MODEL / INNER / "bundle.json").read_text())
-COUPLINGS = INNER_DESCRIPTION["couplings"]
-CHANNELS, FACTOR = (OUTER_DESCRIPTION["autoencoder"][name] for name in ("latent_channels", "factor"))
-ENLARGING_FACTOR = INNER_DESCRIPTION["autoencoder"]["factor"]
+DESCRIPTION = json.loads((MODEL / "bundle.json").read_text())
+COUPLINGS = DESCRIPTION["couplings"]
+CHANNELS, FACTOR = (DESCRIPTION["autoencoder"][name] for name in ("latent_channels", "factor"))
 WEIGHTS = COUPLINGS[0]["file"]
 
 
@@ -37,13 +33,19 @@ class BundleMaker:
     def upscaler(self):
         """What is needed to enlarge, and nothing to draw with."""
         folder = self.base / "upscaler"
-        shutil.copytree(MODEL / INNER, folder)
+        shutil.copytree(MODEL, folder)
         self.describe(folder, tokenizer=None, text_encoder=None, denoiser=None)
         return folder
 
     def plain(self):
         """What is needed to draw, and nothing to enlarge with."""
-        return self.copy("plain", couplings=None, boost=None)
+        return self.copy("plain", couplings=None)
+
+    def nested(self):
+        """What only draws, around another bundle that enlarges for it."""
+        folder = self.copy("nested", couplings=None, boost="inside")
+        self.upscaler().rename(folder / "inside")
+        return folder
 
     def with_weights(self, change):
         """A copy whose coupling has changed tensors, under their right hash."""

@@ -121,7 +121,7 @@ def test_another_model_is_taken_only_when_it_is_named(fmboost, bundles):
     fmboost.generate("-p", "sun", "-o", "a.png")
     other = bundles.copy(name="another")
     done = fmboost.again("a.png", "-o", "b.png", code=4, environment={"FMBOOST_MODEL": str(other)})
-    assert "fmboost starter" in done.err
+    assert "fmboost default" in done.err
     assert "another" in done.err
     assert "-m" in done.err
     done = fmboost.again("a.png", "-o", "b.png", "-m", other)

@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from bundles import INNER, WEIGHTS
+from bundles import WEIGHTS
 from pictures import ramp
 from runner import MODEL
 
@@ -51,7 +51,7 @@ def test_verifying_sees_through_a_stamp(fmboost, bundles):
 
 
 def test_weights_are_described(fmboost):
-    content = json.loads(fmboost("inspect", MODEL / INNER / WEIGHTS, "--json").out)
+    content = json.loads(fmboost("inspect", MODEL / WEIGHTS, "--json").out)
     assert content["kind"] == "safetensors"
     assert content["tensors"]["out.2.bias"]["shape"] == [16]
     assert content["elements"] > 1e6

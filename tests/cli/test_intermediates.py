@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from bundles import CHANNELS, ENLARGING_FACTOR, FACTOR
+from bundles import CHANNELS, FACTOR
 from pictures import pixels, size
 from safetensors.numpy import load_file
 
@@ -31,8 +31,8 @@ def test_each_coupling_adds_where_it_started_and_where_it_ended(fmboost):
     for number, enlarged in {"": 4, "_2": 8}.items():
         context, high = latent(fmboost, f"a_context{number}"), latent(fmboost, f"a_high_latent{number}")
         assert context.shape == high.shape
-        assert high.shape[2] >= 32 * enlarged // ENLARGING_FACTOR
-        assert high.shape[3] >= 64 * enlarged // ENLARGING_FACTOR
+        assert high.shape[2] >= 32 * enlarged // FACTOR
+        assert high.shape[3] >= 64 * enlarged // FACTOR
         assert abs(context - high).max() > 0.01
 
 

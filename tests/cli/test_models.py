@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from bundles import COUPLINGS, INNER, WEIGHTS
+from bundles import COUPLINGS, WEIGHTS
 from pictures import pixels, ramp, reduced
 from runner import MODEL, PLACE
 
@@ -23,7 +23,7 @@ def description_of(folder):
     return json.loads((folder / "bundle.json").read_text())
 
 
-FILES = sorted(files_of(description_of(MODEL)) | {f"{INNER}/{file}" for file in files_of(description_of(MODEL / INNER))})
+FILES = sorted(files_of(description_of(MODEL)))
 
 
 def draw(fmboost, folder, **options):
@@ -54,6 +54,16 @@ def test_a_missing_bundle_is_named(fmboost):
     assert "'nowhere'" in fmboost.upscale("a.png", "-m", "nowhere", code=4).err
 
 
+def test_a_bundle_inside_enlarges_as_its_couplings_would(fmboost, bundles):
+    nested = bundles.nested()
+    for name, model in {"a.png": nested, "b.png": MODEL}.items():
+        fmboost.generate("-p", "sun", "-m", model, "-o", name)
+        fmboost.upscale(name, "-m", model, "-o", f"2x_{name}")
+    for prefix in ("", "2x_"):
+        assert np.array_equal(*(pixels(fmboost.folder / f"{prefix}{name}") for name in ("a.png", "b.png")))
+    assert "inside" in fmboost("inspect", nested).out
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_a_flipped_bit_is_found_in_every_file(fmboost, bundles, name):
     folder = bundles.copy()
@@ -69,9 +79,9 @@ def test_a_flipped_bit_is_found_in_every_file(fmboost, bundles, name):
 @pytest.mark.parametrize("content", [None, b"", b"PK"])
 def test_a_missing_empty_or_truncated_file_is_named(fmboost, bundles, content):
     folder = bundles.copy()
-    (folder / INNER / WEIGHTS).unlink()
+    (folder / WEIGHTS).unlink()
     if content is not None:
-        (folder / INNER / WEIGHTS).write_bytes(content)
+        (folder / WEIGHTS).write_bytes(content)
     for done in (draw(fmboost, folder, code=4), fmboost("inspect", folder, "--verify", code=4)):
         assert WEIGHTS in done.err
         assert done.out == ""
@@ -122,7 +132,7 @@ def test_a_link_out_of_the_folder_is_not_followed(fmboost, bundles):
 def test_a_coupling_for_other_latents_is_refused(fmboost, bundles):
     folder = bundles.copy()
     network = COUPLINGS[0]["network"] | {"in_channels": 8, "out_channels": 4}
-    bundles.describe(folder / INNER, couplings=[COUPLINGS[0] | {"network": network}])
+    bundles.describe(folder, couplings=[COUPLINGS[0] | {"network": network}])
     done = draw(fmboost, folder, code=4)
     assert "16" in done.err
     assert "4" in done.err

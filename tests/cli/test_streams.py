@@ -31,7 +31,7 @@ def test_json_has_a_line_a_picture(fmboost):
     for record in records:
         assert record.keys() == COMMON_KEYS | {"prompt"}
         assert (record["prompt"], record["width"], record["height"]) == ("sun", 64, 64)
-        assert (record["model"], record["error"]) == ("fmboost starter", None)
+        assert (record["model"], record["error"]) == ("fmboost default", None)
         assert set(record["seconds"]) == {"text", "denoise", "decode", "boost"}
         assert all(seconds >= 0 for seconds in record["seconds"].values())
         assert (fmboost.folder / record["output"]).is_file()
