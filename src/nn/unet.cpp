@@ -19,7 +19,7 @@ void check_types(const OptionChecks& checks, const std::string& field, const std
   checks.require(types.size() == levels, field, "a list with an entry for each of block_out_channels");
   for (const auto& type : types) {
     checks.require(type == plain || type == "CrossAttn" + plain, field,
-                   "made of " + plain + " and CrossAttn" + plain + ", found '" + type + "'");
+                   c10::str("made of ", plain, " and CrossAttn", plain, ", found '", type, "'"));
   }
 }
 
@@ -128,7 +128,7 @@ class UnetBlock : public torch::nn::Module {
 
  private:
   std::int64_t channels() const { return options_.block_out_channels[level_]; }
-  torch::Tensor attend_at(std::size_t i, torch::Tensor x, const torch::Tensor& text) const {
+  torch::Tensor attend_at(std::size_t i, const torch::Tensor& x, const torch::Tensor& text) const {
     return i < attentions_.size() ? attentions_[i]->forward(x, text) : x;
   }
 
