@@ -1,5 +1,6 @@
 #pragma once
 
+#include <c10/util/StringUtil.h>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
