@@ -12,7 +12,7 @@ import torch
 from drawn_pictures import PictureMix
 from networks import Autoencoder, load_autoencoder
 from torch.nn import functional as F
-from training import Average, Run, save_half
+from training import Average, Run, autocast, save_half
 
 LATENT_NOISE = 0.05  # deviation, while training: neighbouring latents must decode to neighbouring pictures
 LATENT_PENALTY = 2e-4  # on the latents' squares: keeps their size near 1 against the noise
@@ -41,7 +41,7 @@ def picture_loss(made, original):
 
 
 def loss_of(model, pictures):
-    with torch.autocast(pictures.device.type, torch.bfloat16):
+    with autocast(pictures):
         latent = model.encoder(pictures)
         made = model.decoder(latent + LATENT_NOISE * torch.randn_like(latent))
     return picture_loss(made.float(), pictures) + LATENT_PENALTY * latent.float().square().mean()

@@ -16,15 +16,14 @@ from safetensors.torch import load_file
 from text_networks import OUTER_LAYERS, TextModel
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from training import Average, Run, save_half
+from training import Average, Run, autocast, save_half
 
 DROPPED_CAPTIONS = 0.1
 
 
 def velocity_of(model, noised, timestep, text):
-    """The denoiser's answer in float32; inside, bfloat16 on GPUs (CPUs without instructions for it are slower in it)."""
-    kernels = sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.MATH])
-    with torch.autocast(noised.device.type, torch.bfloat16, enabled=noised.is_cuda), kernels:
+    """The denoiser's answer in float32, whatever it works in."""
+    with autocast(noised), sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]):
         return model.denoiser(noised, timestep.float(), text).float()
 
 

