@@ -13,6 +13,7 @@ from scene_facts import PROPERTIES
 from torch import nn
 from torch.nn import functional as F
 
+OUTER_LAYERS = ("body.1.", "places.", "heads.")  # what Muon leaves to AdamW
 CHANNELS = (16, 32, 48, 96)  # at 64x64, 32x32, 16x16, 8x8 sites
 
 
@@ -30,7 +31,8 @@ class Block(nn.Module):
 class FactClassifier(nn.Module):
     """Pictures (B, 3, 128, 128) in [-1, 1] to {property: scores (B, values)}.
 
-    Each property looks where it wants to: its features are an average of the sites, weighted by scores of its own.
+    Each property sees the largest value and the mean of every feature in the picture, and an average over the sites with
+    weights of its own, so that it can look where it wants to.
     """
 
     def __init__(self):
@@ -42,14 +44,16 @@ class FactClassifier(nn.Module):
             width = channels
         self.body = nn.Sequential(*layers, nn.GroupNorm(8, width), nn.ReLU())
         self.places = nn.Conv2d(width, len(PROPERTIES), 1)
-        self.heads = nn.ModuleDict({name: nn.Linear(width, len(values)) for name, values in PROPERTIES.items()})
+        self.heads = nn.ModuleDict({name: nn.Linear(3 * width, len(values)) for name, values in PROPERTIES.items()})
         self.to(memory_format=torch.channels_last)
 
     def forward(self, pixels):
-        sites = self.body(pixels.contiguous(memory_format=torch.channels_last))
-        weights = self.places(sites).flatten(2).softmax(2)
-        features = weights @ sites.flatten(2).transpose(1, 2)  # (B, properties, channels)
-        return {name: head(features[:, i]) for i, (name, head) in enumerate(self.heads.items())}
+        features = self.body(pixels.contiguous(memory_format=torch.channels_last))
+        weights = self.places(features).flatten(2).softmax(2)  # (B, properties, sites)
+        features = features.flatten(2)
+        chosen = weights @ features.transpose(1, 2)  # (B, properties, channels)
+        common = torch.cat([features.amax(2), features.mean(2)], 1)
+        return {name: head(torch.cat([chosen[:, i], common], 1)) for i, (name, head) in enumerate(self.heads.items())}
 
 
 def load_classifier(path):

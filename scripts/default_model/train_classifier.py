@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from draw_latents import CaptionedPictures
 from drawn_pictures import FIRST_SEED
-from fact_classifier import FactClassifier, classify, load_classifier, to_pixels
+from fact_classifier import OUTER_LAYERS, FactClassifier, classify, load_classifier, to_pixels
+from muon import MuonAdamW
 from scene_facts import PROPERTIES, class_of
 from torch.nn import functional as F
 from training import Average, Run, save_half, save_whole
@@ -84,20 +85,19 @@ def accuracy(model, pictures, scenes):
     return result
 
 
-def train(folder, steps=2000, scenes=16000, batch_size=32, learning_rate=3e-3, seed=0):
+def train(folder, steps=1500, scenes=16000, batch_size=32, learning_rate=2e-2, seed=0):
     """Writes folder/classifier.safetensors once all steps are done; ends the program when it is stopped before."""
     pictures, told = training_set(folder, scenes)
     classes = torch.tensor([[class_of(name, scene) for name in PROPERTIES] for scene in told])
     torch.manual_seed(seed)
     model = FactClassifier()
-    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=1e-2)
-    run = Run(folder, model, optimizer, Average(model, 0.995), steps, learning_rate)
+    run = Run(folder, model, MuonAdamW(model, OUTER_LAYERS), Average(model, 0.995), steps, learning_rate)
     run.resume()
     torch.manual_seed(seed + run.step)
     for _ in run.rest():
         chosen = torch.randint(0, len(told), (batch_size,)).sort().values
         loss = loss_of(model, varied(pictures[chosen.numpy()]), classes[chosen])
-        optimizer.zero_grad()
+        run.optimizer.zero_grad()
         loss.backward()
         run.finish_step(loss, run.taken + batch_size)
     if run.stopped:
@@ -108,10 +108,10 @@ def train(folder, steps=2000, scenes=16000, batch_size=32, learning_rate=3e-3, s
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--scenes", type=int, default=16000, help="drawn landscapes to learn from")
     parser.add_argument("--held-out", type=int, default=1000, help="drawn landscapes to measure with")
-    parser.add_argument("--lr", type=float, default=3e-3)
+    parser.add_argument("--lr", type=float, default=2e-2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int)
     arguments = parser.parse_args()
