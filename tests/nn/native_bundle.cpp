@@ -204,7 +204,8 @@ TEST_F(NativeBundle, TakesTheDefaultModelsNetworks) {
   EXPECT_EQ(autoencoder->decode(autoencoder->encode(torch::zeros({1, 3, 8, 12}))).sizes(),
             at::IntArrayRef({1, 3, 8, 12}));
   EXPECT_THAT(refusal("/text_encoder/config/length", 3), HasSubstr("text_encoder.config.length is 3"));
-  EXPECT_THAT(refusal("/denoiser/size_multiple", 12), HasSubstr("denoiser.size_multiple is 12: the network needs a multiple of 8"));
+  EXPECT_THAT(refusal("/denoiser/size_multiple", 12),
+              HasSubstr("denoiser.size_multiple is 12: the network needs a multiple of 8"));
   EXPECT_THAT(refusal("/autoencoder/factor", 2), HasSubstr("that of autoencoder.config is 4"));
 }
 

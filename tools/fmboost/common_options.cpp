@@ -14,9 +14,10 @@ void add_verbosity_options(CLI::App& app, RunOptions& options) {
 }
 
 void add_run_options(CLI::App& app, RunOptions& options) {
-  app.add_option("-m,--model", options.model,
-                 "Model bundle, or a .safetensors checkpoint, which is imported once (default: $FMBOOST_MODEL, else the "
-                 "bundled model)")
+  app.add_option(
+         "-m,--model", options.model,
+         "Model bundle, or a .safetensors checkpoint, which is imported once (default: $FMBOOST_MODEL, else the "
+         "bundled model)")
       ->type_name("DIR");
   app.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
   app.add_option("--dtype", options.dtype,

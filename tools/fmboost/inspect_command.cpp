@@ -87,12 +87,8 @@ json describe_weights(const fs::path& file) {
     shapes.emplace(name, entry.shape);
   }
   const Recognition found = recognise(shapes);
-  return {{"kind", "safetensors"},
-          {"what", found.what},
-          {"use", found.use},
-          {"path", file.string()},
-          {"tensors", tensors},
-          {"elements", elements},
+  return {{"kind", "safetensors"},         {"what", found.what}, {"use", found.use},
+          {"path", file.string()},         {"tensors", tensors}, {"elements", elements},
           {"metadata", weights.metadata()}};
 }
 
