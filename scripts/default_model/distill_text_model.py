@@ -18,19 +18,13 @@ from muon import MuonAdamW
 from safetensors.torch import load_file
 from text_networks import OUTER_LAYERS, TextModel
 from torch.nn import functional as F
-from train_text_model import training_parser, velocity_of
+from train_text_model import share_at, training_parser, velocity_of
 from training import Average, Run, save_half
 
 LCM_STEPS = (999, 759, 499, 259)  # of fmboost's LCM sampler: four steps of the fifty of the original schedule
 END = -1  # stands for the clean latent
 OTHER_TIMESTEPS = 0.2  # of the samples start between the sampler's timesteps
 DROPPED_CAPTIONS = 0.05
-
-
-def share_at(shares, timestep):
-    """The signal's share at timesteps (B,), shaped to be multiplied with latents; 1 at END."""
-    a = torch.where(timestep == END, torch.ones_like(shares[0]), shares[timestep.clamp(min=0)])
-    return a[:, None, None, None]
 
 
 def clean_of(x, velocity, a):

@@ -27,9 +27,14 @@ def velocity_of(model, noised, timestep, text):
         return model.denoiser(noised, timestep.float(), text).float()
 
 
+def share_at(shares, timestep):
+    """The signal's share at timesteps (B,), shaped to be multiplied with latents."""
+    return shares[timestep][:, None, None, None]
+
+
 def loss_of(model, latent, ids, shares):
     timestep = torch.randint(0, len(shares), (len(latent),), device=latent.device)
-    a = shares[timestep][:, None, None, None]
+    a = share_at(shares, timestep)
     noise = torch.randn_like(latent)
     noised, velocity = a.sqrt() * latent + (1 - a).sqrt() * noise, a.sqrt() * noise - (1 - a).sqrt() * latent
     return F.mse_loss(velocity_of(model, noised, timestep, model.text_encoder(ids)), velocity)
