@@ -12,6 +12,7 @@
 #include "fmboost/core/files.h"
 #include "fmboost/core/memory_probe.h"
 #include "fmboost/core/sha256.h"
+#include "fmboost/core/shared_data.h"
 #include "fmboost/nn/torchscript.h"
 #include "fmboost/text/clip_tokenizer.h"
 #include "fmboost/text/word_tokenizer.h"
@@ -206,18 +207,11 @@ fs::path default_model_folder() {
   if (const char* named = std::getenv("FMBOOST_MODEL"); named != nullptr && *named != '\0') {
     return named;
   }
-  const fs::path place = executable_dir();
-  const fs::path installed = place.parent_path() / "share" / "fmboost" / "models" / "default";
-  if (fs::exists(installed / "bundle.json")) {
-    return installed;
-  }
-  for (fs::path folder = place; folder.has_relative_path(); folder = folder.parent_path()) {
-    if (fs::exists(folder / "models" / "default" / "bundle.json")) {
-      return folder / "models" / "default";
-    }
+  if (const auto manifest = find_shared_data("models/default/bundle.json")) {
+    return manifest->parent_path();
   }
   throw ModelError("no model was named with -m or FMBOOST_MODEL, and the default one was not found beside '" +
-                   place.string() + "'");
+                   executable_dir().string() + "'");
 }
 
 }  // namespace fmboost
