@@ -58,9 +58,9 @@ std::string read_manifest(const fs::path& folder) {
   }
   if (!is_there(file)) {
     throw ModelError("'" + folder.string() + "' is not a model bundle: it has no bundle.json" +
-                     (is_there(folder / "model_index.json")
-                          ? "; it looks like a diffusers folder, which scripts/export_bundle.py turns into a bundle"
-                          : ""));
+                     (is_there(folder / "model_index.json") ? "; it looks like a diffusers folder: `fmboost import '" +
+                                                                  folder.string() + "' -o BUNDLE` makes a bundle of it"
+                                                            : ""));
   }
   try {
     return read_text_file(file, kMaxManifest);

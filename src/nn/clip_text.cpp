@@ -80,15 +80,19 @@ ClipTextModelImpl::ClipTextModelImpl(ClipTextOptions options) : options_(std::mo
                   std::make_shared<layers::LayerNormImpl>(options_.hidden_size, options_.layer_norm_eps));
 }
 
-torch::Tensor ClipTextModelImpl::forward(const torch::Tensor& ids) const {
+torch::Tensor ClipTextModelImpl::forward(const torch::Tensor& ids, std::optional<std::int64_t> left_off) const {
   if (ids.dim() != 2 || ids.size(1) > options_.max_position_embeddings) {
     throw ModelError(c10::str("the text encoder reads (B, length) tokens with a length of at most ",
                               options_.max_position_embeddings, "; it was given ", ids.sizes()));
   }
+  const std::int64_t used = options_.num_hidden_layers - left_off.value_or(options_.clip_skip);
+  if (used < 1 || used > options_.num_hidden_layers) {
+    throw ModelError(c10::str("of the text encoder's ", options_.num_hidden_layers, " layers ",
+                              options_.num_hidden_layers - used, " cannot be left off"));
+  }
   torch::Tensor x = embeddings_->forward(ids);
-  const auto used = layers_.size() - static_cast<std::size_t>(options_.clip_skip);
-  for (std::size_t i = 0; i < used; ++i) {
-    x = layers_[i]->forward(x);
+  for (std::int64_t i = 0; i < used; ++i) {
+    x = layers_[static_cast<std::size_t>(i)]->forward(x);
   }
   return final_layer_norm_->forward(x);
 }

@@ -38,18 +38,28 @@ torch::Tensor leave(const torch::Tensor& result) {
   return result.to(torch::kFloat32).contiguous();
 }
 
+torch::Tensor run(const ClipTextModel& network, const torch::Tensor& ids, std::optional<int> clip_skip) {
+  return clip_skip ? network->forward(ids, *clip_skip - 1) : network->forward(ids);
+}
+torch::Tensor run(const WordTransformer& network, const torch::Tensor& ids, std::optional<int> clip_skip) {
+  if (clip_skip) {
+    throw ModelError("the text encoder is not CLIP's: its layers cannot be chosen");
+  }
+  return network->forward(ids);
+}
+
 template <typename Network>
 class NativeTextEncoder final : public TextEncoder {
  public:
   NativeTextEncoder(Network network, const Placement& placement)
       : network_(std::move(network)), placement_(placement) {}
 
-  torch::Tensor encode(const torch::Tensor& ids) override {
+ private:
+  torch::Tensor encode_at(const torch::Tensor& ids, std::optional<int> clip_skip) override {
     const c10::InferenceMode no_gradients;
-    return leave(network_->forward(ids.to(placement_.device)));
+    return leave(run(network_, ids.to(placement_.device), clip_skip));
   }
 
- private:
   Network network_;
   Placement placement_;
 };
@@ -90,11 +100,24 @@ torch::Tensor mode_of(const torch::Tensor& latent) {
   return latent;
 }
 
+// What attention over all latent sites holds for each pixel: its input as it is and as tokens, queries, keys, values
+// and the result.
+double attention_numbers(const AutoencoderKl& network) {
+  const AutoencoderKlOptions& options = network->options();
+  const auto pixels = static_cast<double>(options.factor() * options.factor());
+  return options.mid_block_add_attention ? 6 * static_cast<double>(options.block_out_channels.back()) / pixels : 0;
+}
 template <typename Network>
-class NativeAutoencoder final : public Autoencoder {
+double attention_numbers(const Network& /*network*/) {
+  return 0;
+}
+
+template <typename Network>
+class NativeAutoencoder final : public StripAutoencoder {
  public:
   NativeAutoencoder(Network network, const AutoencoderEntry& entry, const Placement& placement)
       : network_(std::move(network)), scale_(entry.scale), shift_(entry.shift), placement_(placement) {
+    attention_numbers_ = attention_numbers(network_);
     const std::int64_t side = kProbeSide * entry.factor;
     const auto encoding = peak_tensor_memory(placement.device, [&] { encode(torch::zeros({1, 3, side, side})); });
     const auto decoding = peak_tensor_memory(placement.device, [&] {
@@ -103,21 +126,35 @@ class NativeAutoencoder final : public Autoencoder {
     bytes_per_pixel_ = static_cast<double>(std::max(encoding, decoding)) / static_cast<double>(side * side);
   }
 
-  torch::Tensor encode(const torch::Tensor& pixels) override {
-    const c10::InferenceMode no_gradients;
-    return (leave(mode_of(network_->encode(place(pixels, placement_)))) - shift_) * scale_;
+  torch::Tensor encode(const torch::Tensor& pixels) override { return encode(pixels, nullptr); }
+  torch::Tensor decode(const torch::Tensor& latent) override { return decode(latent, nullptr); }
+  torch::Tensor encode_in_strips(const torch::Tensor& pixels, const StripLimits& limits) override {
+    return encode(pixels, &limits);
   }
-  torch::Tensor decode(const torch::Tensor& latent) override {
-    const c10::InferenceMode no_gradients;
-    return leave(network_->decode(place(latent / scale_ + shift_, placement_)));
+  torch::Tensor decode_in_strips(const torch::Tensor& latent, const StripLimits& limits) override {
+    return decode(latent, &limits);
   }
   double bytes_per_pixel() const override { return bytes_per_pixel_; }
+  double bytes_per_pixel_in_strips() const override {
+    constexpr double kPicture = 2 * 3 * sizeof(float);  // as it is given and as it is placed
+    return kPicture + attention_numbers_ * static_cast<double>(torch::elementSize(placement_.dtype));
+  }
 
  private:
+  torch::Tensor encode(const torch::Tensor& pixels, const StripLimits* strips) {
+    const c10::InferenceMode no_gradients;
+    return (leave(mode_of(network_->encode(place(pixels, placement_), strips))) - shift_) * scale_;
+  }
+  torch::Tensor decode(const torch::Tensor& latent, const StripLimits* strips) {
+    const c10::InferenceMode no_gradients;
+    return leave(network_->decode(place(latent / scale_ + shift_, placement_), strips));
+  }
+
   Network network_;
   double scale_, shift_;
   Placement placement_;
   double bytes_per_pixel_ = 0;
+  double attention_numbers_ = 0;  ///< per pixel
 };
 
 // Which network a configuration is of.

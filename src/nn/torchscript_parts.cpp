@@ -20,9 +20,15 @@ class TorchScriptTextEncoder final : public TextEncoder {
       : program_(file, kTextEncoderInputs, placement) {
     program_.probe({torch::zeros({1, max_length}, torch::kInt64)}, {1, max_length, entry.width});
   }
-  torch::Tensor encode(const torch::Tensor& ids) override { return program_.run({ids}); }
 
  private:
+  torch::Tensor encode_at(const torch::Tensor& ids, std::optional<int> clip_skip) override {
+    if (clip_skip) {
+      throw ModelError("the text encoder is a TorchScript program: its layers cannot be chosen");
+    }
+    return program_.run({ids});
+  }
+
   TorchScriptProgram program_;
 };
 

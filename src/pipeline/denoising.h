@@ -8,7 +8,7 @@
 
 namespace fmboost {
 
-/// Text states of a batch of requests: (B, max_length, width) each; unconditional only with guidance.
+/// Text states of a batch of requests: (B, chunks * max_length, width) each; unconditional only with guidance.
 struct TextStates {
   torch::Tensor conditional;
   torch::Tensor unconditional;

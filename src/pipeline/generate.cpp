@@ -23,8 +23,8 @@ auto flow_fields(const FlowOptions& flow) {
 }
 
 auto fields(const GenerateRequest& r) {
-  return std::tie(r.prompt, r.negative_prompt, r.seed, r.size, r.base_size, r.steps, r.guidance, r.sampler, r.karras,
-                  r.boost);
+  return std::tie(r.prompt, r.negative_prompt, r.long_prompt, r.clip_skip, r.seed, r.size, r.base_size, r.steps,
+                  r.guidance, r.sampler, r.karras, r.boost);
 }
 
 // Where no size is asked for: kDefaultSide with couplings, the native size without, and either in the shape of a base
@@ -84,6 +84,7 @@ GeneratePipeline::~GeneratePipeline() = default;
 GeneratePlan GeneratePipeline::plan(const GenerateRequest& request) const {
   const DenoiserEntry& denoiser = *parts_->manifest().denoiser;
   request.flow.check();
+  check_text_options(request, parts_->manifest());
   GeneratePlan plan;
   plan.request = request;
   plan.request.flow.generated = true;
@@ -133,6 +134,10 @@ class GeneratePipeline::Run {
   // Does the work of some items and tells of their errors; an error that concerns all of them ends the run.
   void guarded(const std::vector<std::size_t>& indices, const std::function<void()>& work) const;
   void notice_and_check(std::size_t index, const GeneratePlan& plan);
+  // Whether two plans can share a batch: states are not padded for others' sake, which would change the picture.
+  bool same_text_length(const GeneratePlan& a, const GeneratePlan& b) const {
+    return conditioning_.chunks(a) == conditioning_.chunks(b);
+  }
   void make_batch(const std::vector<std::size_t>& indices, const std::vector<GeneratePlan>& plans, bool last);
 
  private:
@@ -168,9 +173,9 @@ void GeneratePipeline::Run::guarded(const std::vector<std::size_t>& indices, con
 }
 
 void GeneratePipeline::Run::notice_and_check(std::size_t index, const GeneratePlan& plan) {
-  auto lines = conditioning_.notices(plan.request.prompt, "prompt");  // throws for what is no text
+  auto lines = conditioning_.notices(plan.request.prompt, "prompt", plan.request);  // throws for what is no text
   if (plan.guided && !plan.request.negative_prompt.empty()) {
-    const auto more = conditioning_.notices(plan.request.negative_prompt, "negative prompt");
+    const auto more = conditioning_.notices(plan.request.negative_prompt, "negative prompt", plan.request);
     lines.insert(lines.end(), more.begin(), more.end());
   }
   for (const auto& line : lines) {
@@ -295,7 +300,7 @@ void GeneratePipeline::run(const std::vector<GenerateRequest>& requests, const G
   for (std::size_t first = 0; first < plans.size();) {
     std::size_t end = first + 1;
     while (end < plans.size() && end - first < static_cast<std::size_t>(settings_.batch_size) &&
-           same_batch(plans[first], plans[end])) {
+           same_batch(plans[first], plans[end]) && state.same_text_length(plans[first], plans[end])) {
       ++end;
     }
     const std::vector<std::size_t> indices(sound.begin() + static_cast<std::ptrdiff_t>(first),

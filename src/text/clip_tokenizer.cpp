@@ -36,7 +36,9 @@ struct ClipTokenizer::Implementation {
   std::unordered_map<std::string, std::int64_t> vocabulary;
   BytePairs pairs;
 
+  std::size_t room() const { return options.max_length - 2; }  ///< ids of the prompt itself in a chunk
   void append_ids(const std::string& word, std::vector<std::int64_t>& ids) const;
+  std::vector<std::int64_t> chunked(const std::vector<std::int64_t>& ids) const;
 };
 
 void ClipTokenizer::Implementation::append_ids(const std::string& word, std::vector<std::int64_t>& ids) const {
@@ -48,6 +50,23 @@ void ClipTokenizer::Implementation::append_ids(const std::string& word, std::vec
     const auto found = vocabulary.find(token);
     ids.push_back(found == vocabulary.end() ? options.end : found->second);
   }
+}
+
+// Start, end and padding around every part of `ids`, of which there is at least one.
+std::vector<std::int64_t> ClipTokenizer::Implementation::chunked(const std::vector<std::int64_t>& ids) const {
+  std::vector<std::int64_t> result;
+  std::size_t used = 0;
+  do {
+    const std::size_t count = std::min(ids.size() - used, room());
+    const std::size_t end = result.size() + options.max_length;
+    const auto first = ids.begin() + static_cast<std::ptrdiff_t>(used);
+    result.push_back(options.start);
+    result.insert(result.end(), first, first + static_cast<std::ptrdiff_t>(count));
+    result.push_back(options.end);
+    result.resize(end, options.pad);
+    used += count;
+  } while (used < ids.size());
+  return result;
 }
 
 ClipTokenizer::ClipTokenizer(const std::filesystem::path& vocab, const std::filesystem::path& merges,
@@ -74,25 +93,22 @@ std::vector<std::int64_t> ClipTokenizer::encode_all(std::string_view prompt) con
   return ids;
 }
 
-TokenizedPrompt ClipTokenizer::encode(std::string_view prompt) const {
-  check_prompt_encoding(prompt);
-  const ClipTokenizerOptions& options = implementation_->options;
-  const std::size_t room = options.max_length - 2;
+TokenizedPrompt ClipTokenizer::tokenize(std::string_view prompt, LongPrompt rule) const {
+  const std::size_t room = implementation_->room();
   TokenizedPrompt result;
   std::vector<std::int64_t> ids;
   for (const auto& word : split_for_clip(prompt)) {
-    if (ids.size() <= room) {
+    if (ids.size() <= room || rule == LongPrompt::chunk) {
       implementation_->append_ids(word, ids);
     }
-    if (ids.size() > room) {
+    if (ids.size() > room && rule == LongPrompt::truncate) {
       result.cut += (result.cut.empty() ? "" : " ") + word;
     }
   }
-  ids.resize(std::min(ids.size(), room));
-  result.ids.push_back(options.start);
-  result.ids.insert(result.ids.end(), ids.begin(), ids.end());
-  result.ids.push_back(options.end);
-  result.ids.resize(options.max_length, options.pad);
+  if (rule == LongPrompt::truncate) {
+    ids.resize(std::min(ids.size(), room));
+  }
+  result.ids = implementation_->chunked(ids);
   return result;
 }
 

@@ -55,8 +55,7 @@ WordTokenizer::WordTokenizer(const std::filesystem::path& words, WordTokenizerOp
   }
 }
 
-TokenizedPrompt WordTokenizer::encode(std::string_view prompt) const {
-  check_prompt_encoding(prompt);
+TokenizedPrompt WordTokenizer::tokenize(std::string_view prompt, LongPrompt rule) const {
   TokenizedPrompt result;
   std::unordered_set<std::string> unknown;
   for (std::string word : split_words(prompt)) {
@@ -68,7 +67,7 @@ TokenizedPrompt WordTokenizer::encode(std::string_view prompt) const {
       if (unknown.insert(word).second) {
         result.unknown_words.push_back(word);
       }
-    } else if (result.ids.size() < options_.max_length) {
+    } else if (result.ids.size() < options_.max_length || rule == LongPrompt::chunk) {
       result.ids.push_back(found->second);
     } else {
       result.cut += (result.cut.empty() ? "" : " ") + word;
@@ -77,7 +76,8 @@ TokenizedPrompt WordTokenizer::encode(std::string_view prompt) const {
   if (result.ids.empty()) {
     result.ids.push_back(options_.null);
   }
-  result.ids.resize(options_.max_length, options_.pad);
+  const std::size_t chunks = (result.ids.size() + options_.max_length - 1) / options_.max_length;
+  result.ids.resize(chunks * options_.max_length, options_.pad);
   return result;
 }
 

@@ -110,7 +110,7 @@ def test_a_description_that_is_none_is_named(fmboost, tmp_path, content, said):
 
 def test_a_diffusers_folder_is_recognised(fmboost, tmp_path):
     (tmp_path / "model_index.json").write_text("{}")
-    assert "export_bundle.py" in draw(fmboost, tmp_path, code=4).err
+    assert "`fmboost import" in draw(fmboost, tmp_path, code=4).err
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../outside.pt", "tokenizer/../../outside.pt"])

@@ -42,7 +42,7 @@ def test_json_lines_have_settings_of_their_own(fmboost):
 def test_settings_of_a_line_do_what_options_do(fmboost):
     settings = {"prompt": "sun", "negative_prompt": "moon", "seed": 5, "size": "64x96", "base_size": "32x64",
                 "steps": 2, "guidance": 3.5, "sampler": "euler", "karras": True, "flow_steps": 2, "flow_solver": "midpoint",
-                "flow_noise": 100, "coupling": "psu", "fidelity": 0.9, "back_project": 1}  # fmt: skip
+                "flow_noise": 100, "long_prompt": "chunk", "coupling": "psu", "fidelity": 0.9, "back_project": 1}  # fmt: skip
     fmboost.generate("--prompts", write(fmboost, settings), "-o", "a.png")
     options = [
         part for key, value in settings.items() if key != "karras" for part in (f"--{key.replace('_', '-')}", value)
@@ -66,6 +66,8 @@ def test_settings_of_a_line_do_what_options_do(fmboost):
         ({"coupling": "xyz"}, "xyz"),
         ({"guidance": None}, "guidance"),
         ({"fidelity": "high"}, "fidelity"),
+        ({"long_prompt": "split"}, "truncate or chunk"),
+        ({"clip_skip": 1.5}, "clip_skip"),
     ],
 )
 def test_a_bad_line_is_named_before_any_work(fmboost, line, named):
@@ -103,6 +105,22 @@ def test_what_is_cut_off_a_long_prompt_is_shown(fmboost):
     assert "'red moon'" in done.err
     fits = fmboost.generate("-p", "sun " * 48, "--force")
     assert "token" not in fits.err
+
+
+def test_a_long_prompt_is_read_to_its_end_in_chunks(fmboost):
+    prompt = "sun " * 48 + "red moon"
+    done = fmboost.generate("-p", prompt, "--long-prompt", "chunk", "-o", "whole.png")
+    assert "cut" not in done.err
+    assert "--long-prompt chunk" in fmboost.generate("-p", prompt, "-o", "cut.png").err
+    assert abs(pixels(fmboost.folder / "whole.png") - pixels(fmboost.folder / "cut.png")).max() > 5
+
+
+def test_other_ways_with_long_prompts_are_refused(fmboost):
+    assert "truncate or chunk, not 'split'" in fmboost.generate("-p", "sun", "--long-prompt", "split", code=2).err
+
+
+def test_a_text_encoder_without_chosen_layers_is_told(fmboost):
+    assert "CLIP's text encoder" in fmboost.generate("-p", "sun", "--clip-skip", 2, code=2).err
 
 
 def test_unknown_words_are_named(fmboost):

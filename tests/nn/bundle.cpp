@@ -38,7 +38,8 @@ TEST(Bundle, NamesWhatIsNotThere) {
   EXPECT_THAT(thrown<ModelError>([&] { Bundle(folder / "absent"); }), HasSubstr("there is no model bundle at"));
   EXPECT_THAT(thrown<ModelError>([&] { Bundle(folder.path()); }), HasSubstr("it has no bundle.json"));
   std::ofstream(folder / "model_index.json") << "{}";
-  EXPECT_THAT(thrown<ModelError>([&] { Bundle(folder.path()); }), HasSubstr("scripts/export_bundle.py"));
+  EXPECT_THAT(thrown<ModelError>([&] { Bundle(folder.path()); }),
+              HasSubstr("`fmboost import '" + folder.path().string() + "' -o BUNDLE`"));
   EXPECT_THAT(thrown<ModelError>([&] { Bundle(folder / std::string(300, 'x')); }), HasSubstr("no model bundle at"));
   fs::create_directory(folder / "bundle.json");
   EXPECT_THAT(thrown<ModelError>([&] { Bundle(folder.path()); }), HasSubstr("it is a folder"));
@@ -57,6 +58,10 @@ TEST(Bundle, LoadsEveryPart) {
   const torch::Tensor text = opened.load_text_encoder({})->encode(torch::tensor({{2, 6, 0, 0}}, torch::kInt64));
   EXPECT_EQ(text.sizes(), at::IntArrayRef({1, 4, 3}));
   EXPECT_FLOAT_EQ(text[0][1][0].item<float>(), 0.75F);
+  EXPECT_THAT(thrown<ModelError>([&] {
+                opened.load_text_encoder({})->encode(torch::zeros({1, 4}, torch::kInt64), 1);
+              }),
+              HasSubstr("its layers cannot be chosen"));
   const torch::Tensor x = torch::ones({2, 4, 4, 6});
   const torch::Tensor prediction = opened.load_denoiser({})->predict(x, 800.0, torch::full({2, 4, 3}, 0.5F), {});
   EXPECT_TRUE(test::is_close(prediction, torch::full_like(x, 0.25F + 0.5F + 0.1F), 1e-6));

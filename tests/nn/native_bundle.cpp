@@ -125,6 +125,21 @@ TEST_F(NativeBundle, LoadsEveryPart) {
   EXPECT_GT(autoencoder->bytes_per_pixel(), 0);
 }
 
+TEST_F(NativeBundle, EncodesUpToTheLayerAskedFor) {
+  const torch::Tensor ids = torch::tensor({{2, 6, 0, 0}}, torch::kInt64);
+  const auto encode = [&](std::optional<int> clip_skip) {
+    return files_.open().load_text_encoder({})->encode(ids, clip_skip);
+  };
+  const torch::Tensor last = encode({});
+  EXPECT_TRUE(torch::equal(encode(1), last));
+  EXPECT_FALSE(torch::allclose(encode(2), last));
+  files_.manifest["text_encoder"]["config"]["clip_skip"] = 1;
+  files_.write();
+  EXPECT_FALSE(torch::allclose(encode({}), last));
+  EXPECT_TRUE(torch::equal(encode(1), last)) << "whatever the bundle says";
+  EXPECT_THAT(thrown<ModelError>([&] { encode(3); }), HasSubstr("of the text encoder's 2 layers 2 cannot be left off"));
+}
+
 TEST_F(NativeBundle, ScalesLatents) {
   const auto plain = [&](double scale, double shift) {
     files_.manifest["autoencoder"]["scale"] = scale;
@@ -203,6 +218,10 @@ TEST_F(NativeBundle, TakesTheDefaultModelsNetworks) {
   const auto autoencoder = opened.load_autoencoder({});
   EXPECT_EQ(autoencoder->decode(autoencoder->encode(torch::zeros({1, 3, 8, 12}))).sizes(),
             at::IntArrayRef({1, 3, 8, 12}));
+  EXPECT_THAT(thrown<ModelError>([&] {
+                opened.load_text_encoder({})->encode(torch::zeros({1, 4}, torch::kInt64), 2);
+              }),
+              HasSubstr("not CLIP's"));
   EXPECT_THAT(refusal("/text_encoder/config/length", 3), HasSubstr("text_encoder.config.length is 3"));
   EXPECT_THAT(refusal("/denoiser/size_multiple", 12),
               HasSubstr("denoiser.size_multiple is 12: the network needs a multiple of 8"));

@@ -51,6 +51,12 @@ TEST(NativeNetworks, SayWhatTheyNeed) {
                 text->forward(torch::zeros({1, 78}, torch::kInt64));
               }),
               HasSubstr("a length of at most 77; it was given [1, 78]"));
+  for (const int left_off : {-1, 1}) {
+    EXPECT_THAT(thrown<ModelError>([&] {
+                  text->forward(torch::zeros({1, 7}, torch::kInt64), left_off);
+                }),
+                HasSubstr("of the text encoder's 1 layers " + std::to_string(left_off) + " cannot be left off"));
+  }
   const Unet plain(UnetOptions{});
   const torch::Tensor t = torch::zeros({1});
   const torch::Tensor words = torch::zeros({1, 77, 768});

@@ -107,6 +107,24 @@ TEST_F(PlanOfGenerate, RefusesWhatDoesNotGoTogether) {
   EXPECT_THAT(refusal({.flow = {.solver = "rk5"}}), HasSubstr("unknown flow solver"));
 }
 
+TEST_F(PlanOfGenerate, NeedsNativeNetworksForChunksAndLayers) {
+  EXPECT_THAT(refusal({.long_prompt = LongPrompt::chunk}),
+              AllOf(HasSubstr("native denoiser"), HasSubstr("made for 4 tokens")));
+  EXPECT_THAT(refusal({.clip_skip = 1}), HasSubstr("is a TorchScript program"));
+  auto& text_encoder = files_.manifest["text_encoder"];
+  text_encoder["backend"] = "native";
+  text_encoder["config"] = {
+      {"model_type", "clip_text_model"}, {"hidden_size", 3}, {"num_attention_heads", 1}, {"num_hidden_layers", 5}};
+  files_.write();
+  EXPECT_EQ(plan({.clip_skip = 5}).request.clip_skip, 5);
+  EXPECT_THAT(refusal({.clip_skip = 6}), HasSubstr("from 1, the text encoder's last layer, to 5, its first, not 6"));
+  EXPECT_THAT(refusal({.clip_skip = 0}), HasSubstr("not 0"));
+  text_encoder["config"] = {
+      {"_class_name", "WordTransformer"}, {"words", 9}, {"length", 4}, {"width", 3}, {"layers", 1}, {"heads", 1}};
+  files_.write();
+  EXPECT_THAT(refusal({.clip_skip = 1}), HasSubstr("is another network"));
+}
+
 TEST_F(PlanOfGenerate, SaysThatTheBundleCannotEnlarge) {
   files_.manifest.erase("couplings");
   files_.write();
@@ -145,6 +163,12 @@ TEST(GenerateRequest, EqualsOneThatAsksForTheSame) {
   EXPECT_FALSE(request == other);
   other = request;
   other.seed = 43;
+  EXPECT_FALSE(request == other);
+  other = request;
+  other.clip_skip = 2;
+  EXPECT_FALSE(request == other);
+  other = request;
+  other.long_prompt = LongPrompt::chunk;
   EXPECT_FALSE(request == other);
   other = request;
   other.karras = false;

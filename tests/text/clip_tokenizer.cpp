@@ -97,12 +97,28 @@ TEST(ClipTokenizer, CountsAWordThatIsCutInTwoAsCut) {
   EXPECT_EQ(result.cut, "supercalifragilistic dog");
 }
 
+TEST(ClipTokenizer, GoesOnInFurtherChunksWhenTold) {
+  const auto chunk = [](const std::string& prompt) { return tokenizer().encode(prompt, LongPrompt::chunk); };
+  EXPECT_EQ(chunk("").ids, tokenizer().encode("").ids);
+  EXPECT_EQ(chunk(cats(75)).ids, tokenizer().encode(cats(75)).ids);
+  const auto result = chunk(cats(151) + " dog");
+  Ids expected;
+  for (const auto& part : {cats(75), cats(75), std::string("cat dog")}) {
+    const Ids ids = tokenizer().encode(part).ids;
+    expected.insert(expected.end(), ids.begin(), ids.end());
+  }
+  EXPECT_EQ(result.ids, expected);
+  EXPECT_EQ(result.cut, "");
+}
+
 TEST(ClipTokenizer, PadsAndLimitsAsTheBundleSays) {
   const std::filesystem::path folder = FMBOOST_CLIP;
   const ClipTokenizer other(folder / "vocab.json", folder / "merges.txt",
                             {.max_length = 5, .start = 1, .end = 2, .pad = 0});
   EXPECT_THAT(other.encode("cat").ids, ElementsAre(1, kCat, 2, 0, 0));
   EXPECT_THAT(other.encode("cat cat cat cat").ids, ElementsAre(1, kCat, kCat, kCat, 2));
+  EXPECT_THAT(other.encode("cat cat cat cat", LongPrompt::chunk).ids,
+              ElementsAre(1, kCat, kCat, kCat, 2, 1, kCat, 2, 0, 0));
   EXPECT_THAT(other.encode("<|endoftext|>").ids, ElementsAre(1, 2, 2, 0, 0));
 }
 
@@ -118,6 +134,7 @@ TEST(ClipTokenizer, TakesWordsOfAnyLength) {
 
 TEST(ClipTokenizer, RefusesTextThatIsNotUtf8) {
   EXPECT_THROW(tokenizer().encode("cat \xff"), Error);
+  EXPECT_THROW(tokenizer().encode("cat \xff", LongPrompt::chunk), Error);
   EXPECT_THROW(tokenizer().encode_all("cat \xff"), Error);
 }
 

@@ -79,6 +79,22 @@ TEST_F(Words, BeyondTheMaximumAreCutAndReported) {
   EXPECT_THAT(result.unknown_words, ElementsAre("castle"));
 }
 
+TEST_F(Words, BeyondTheMaximumGoOnInFurtherChunksWhenTold) {
+  EXPECT_THAT(load().encode("", LongPrompt::chunk).ids, ElementsAre(1, 0, 0, 0));
+  EXPECT_THAT(load().encode("red red red house", LongPrompt::chunk).ids, ElementsAre(3, 3, 3, 4));
+  const auto result = load().encode("red red red red castle house, RED", LongPrompt::chunk);
+  EXPECT_THAT(result.ids, ElementsAre(3, 3, 3, 3, 4, 2, 3, 0));
+  EXPECT_EQ(result.cut, "");
+  EXPECT_THAT(result.unknown_words, ElementsAre("castle"));
+}
+
+TEST(LongPrompts, AreHandledInWaysWithNames) {
+  for (const auto rule : {LongPrompt::truncate, LongPrompt::chunk}) {
+    EXPECT_EQ(parse_long_prompt(long_prompt_name(rule)), rule);
+  }
+  EXPECT_THAT(thrown<UsageError>([] { parse_long_prompt("split"); }), HasSubstr("not 'split'"));
+}
+
 TEST_F(Words, MustBeUtf8WithoutNuls) {
   EXPECT_THAT(thrown<Error>([&] { load().encode("red \xff"); }), HasSubstr("at byte 4;"));
   EXPECT_THAT(thrown<Error>([&] { load().encode(std::string("red\0", 4)); }), HasSubstr("NUL at byte 3;"));

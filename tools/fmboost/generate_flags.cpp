@@ -21,6 +21,15 @@ std::string joined_samplers() {
 void add_generate_options(CLI::App& app, GenerateFlags& flags) {
   auto* prompt = app.add_option("-p,--prompt", flags.request.prompt, "What to draw; empty: whatever comes");
   app.add_option("-n,--negative-prompt", flags.request.negative_prompt, "What to stay away from, where guidance is on");
+  app.add_option(
+         "--long-prompt", flags.long_prompt,
+         "What becomes of prompts that are longer than the text encoder reads: truncate, or chunk: they are read "
+         "in pieces, for native models")
+      ->default_str(long_prompt_name(GenerateRequest{}.long_prompt));
+  app.add_option(
+         "--clip-skip", flags.request.clip_skip,
+         "Layer of CLIP's text encoder, from 1, the last one, 2, the one before it, ... (default: the bundle's)")
+      ->type_name("N");
   auto* prompts =
       app.add_option("--prompts", flags.prompts_file,
                      "A file (or - for stdin) with a prompt a line, or JSON lines with settings of their own")
@@ -84,6 +93,9 @@ void finish(GenerateFlags& flags) {
   finish(flags.flow);
   flags.request.flow = flags.flow.flow;
   flags.request.boost = !flags.no_boost;
+  if (!flags.long_prompt.empty()) {
+    flags.request.long_prompt = parse_long_prompt(flags.long_prompt);
+  }
   if (flags.seed) {
     flags.request.seed = static_cast<std::uint64_t>(*flags.seed);
     if (*flags.seed < 0) {

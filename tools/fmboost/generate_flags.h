@@ -21,6 +21,7 @@ struct GenerateFlags {
   std::string prompts_file;
   std::string from;
   std::string boost_model;
+  std::string long_prompt;  ///< empty: the request's
   std::string size;
   std::string base_size;
   std::optional<std::int64_t> width;

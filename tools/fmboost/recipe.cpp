@@ -49,6 +49,8 @@ struct Setting {
 constexpr Setting kSettings[] = {
     {"prompt", [](const json& v, GenerateRequest& r) { v.get_to(r.prompt); }},
     {"negative_prompt", [](const json& v, GenerateRequest& r) { v.get_to(r.negative_prompt); }},
+    {"long_prompt", [](const json& v, GenerateRequest& r) { r.long_prompt = parse_long_prompt(v.get<std::string>()); }},
+    {"clip_skip", [](const json& v, GenerateRequest& r) { r.clip_skip = whole<int>(v); }},
     {"seed", [](const json& v, GenerateRequest& r) { r.seed = whole<std::uint64_t>(v); }},
     {"size",
      [](const json& v, GenerateRequest& r) { r.size = parse_size(v.is_number() ? v.dump() : v.get<std::string>()); }},
@@ -109,6 +111,10 @@ json settings_json(const GenerateRequest& request) {
   if (request.base_size) {
     result["base_size"] = to_string(*request.base_size);
   }
+  if (request.long_prompt != GenerateRequest{}.long_prompt) {
+    result["long_prompt"] = long_prompt_name(request.long_prompt);
+  }
+  put(result, "clip_skip", request.clip_skip);
   put(result, "steps", request.steps);
   put(result, "guidance", request.guidance);
   put(result, "sampler", request.sampler);
@@ -212,7 +218,8 @@ std::string parameters_text(const GeneratePlan& plan, const Recipe& recipe, cons
   text += "Steps: " + std::to_string(plan.steps) + ", Sampler: " + sampler_title(plan) +
           ", CFG scale: " + number_text(plan.guidance) + ", Seed: " + std::to_string(plan.request.seed) +
           ", Size: " + to_string(plan.chain.low) + ", Model hash: " + recipe.model.hash.substr(0, 10) +
-          ", Model: " + quoted(recipe.model.name) + ", RNG: CPU";
+          ", Model: " + quoted(recipe.model.name) +
+          (plan.request.clip_skip ? ", Clip skip: " + std::to_string(*plan.request.clip_skip) : "") + ", RNG: CPU";
   if (!plan.chain.factors.empty()) {
     const CouplingEntry coupling = resolve_coupling(booster, plan.chain.factors.back(), plan.request.flow);
     text += ", Hires resize: " + to_string(plan.size) + ", Flow steps: " + std::to_string(coupling.steps) +

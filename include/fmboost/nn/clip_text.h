@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 #include <vector>
@@ -22,8 +23,9 @@ class ClipTextModelImpl : public torch::nn::Module {
   explicit ClipTextModelImpl(ClipTextOptions options);
 
   /// ids (B, length) int64, length at most max_position_embeddings -> (B, length, hidden_size): the states before any
-  /// projection, after the final norm. Every token sees itself and those before it.
-  torch::Tensor forward(const torch::Tensor& ids) const;
+  /// projection, after the final norm. Every token sees itself and those before it. `left_off`: how many of the last
+  /// layers are, where not options().clip_skip. Throws ModelError for ids that are too long and layers there are not.
+  torch::Tensor forward(const torch::Tensor& ids, std::optional<std::int64_t> left_off = {}) const;
 
   const ClipTextOptions& options() const { return options_; }
 

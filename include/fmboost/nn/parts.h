@@ -5,6 +5,7 @@
 #include <torch/types.h>
 
 #include "fmboost/core/placement.h"
+#include "fmboost/nn/strips.h"
 
 namespace fmboost {
 
@@ -14,15 +15,21 @@ namespace fmboost {
 class TextEncoder {
  public:
   virtual ~TextEncoder() = default;
-  /// ids: (B, max_length) int64 -> (B, max_length, width)
-  virtual torch::Tensor encode(const torch::Tensor& ids) = 0;
+  /// ids: (B, max_length) int64 -> (B, max_length, width). `clip_skip`: take the states of this layer, counted from the
+  /// last one, 1, instead of the one that the bundle says. Throws ModelError where the encoder has no such layers.
+  torch::Tensor encode(const torch::Tensor& ids, std::optional<int> clip_skip = {}) {
+    return encode_at(ids, clip_skip);
+  }
+
+ private:
+  virtual torch::Tensor encode_at(const torch::Tensor& ids, std::optional<int> clip_skip) = 0;
 };
 
 class Denoiser {
  public:
   virtual ~Denoiser() = default;
   /// x (B, C, H, W), one timestep for the whole batch, text (B, max_length, width), guidance (B, dim) or undefined
-  /// -> epsilon or v, (B, C, H, W)
+  /// -> epsilon or v, (B, C, H, W). Native networks take text states of any length.
   virtual torch::Tensor predict(const torch::Tensor& x, double timestep, const torch::Tensor& text,
                                 const torch::Tensor& guidance) = 0;
 };
@@ -39,11 +46,22 @@ class Autoencoder {
   virtual double bytes_per_pixel() const = 0;
 };
 
+/// One that can work strip by strip, to the results of encode and decode.
+class StripAutoencoder : public Autoencoder {
+ public:
+  virtual torch::Tensor encode_in_strips(const torch::Tensor& pixels, const StripLimits& limits) = 0;
+  virtual torch::Tensor decode_in_strips(const torch::Tensor& latent, const StripLimits& limits) = 0;
+  /// What either takes beside its limits, in bytes per pixel: the picture and attention over all of its latent.
+  virtual double bytes_per_pixel_in_strips() const = 0;
+};
+
 class VelocityNetwork {
  public:
   virtual ~VelocityNetwork() = default;
-  /// v(x, t | context): x (B, C, H, W), one time for the whole batch, context of x's size or undefined -> (B, C, H, W)
-  virtual torch::Tensor velocity(const torch::Tensor& x, double t, const torch::Tensor& context) = 0;
+  /// v(x, t | context): x (B, C, H, W), one time for the whole batch, context of x's size or undefined -> (B, C, H, W).
+  /// With `strips` it is computed strip by strip, to the same result; their kept_bytes bind nobody here.
+  virtual torch::Tensor velocity(const torch::Tensor& x, double t, const torch::Tensor& context,
+                                 const StripLimits* strips = nullptr) = 0;
 };
 
 }  // namespace fmboost

@@ -14,6 +14,7 @@
 #include "fmboost/pipeline/boost.h"
 #include "fmboost/pipeline/model_parts.h"
 #include "fmboost/pipeline/sizes.h"
+#include "fmboost/text/tokenizer.h"
 
 namespace fmboost {
 
@@ -24,6 +25,10 @@ inline constexpr std::int64_t kDefaultSide = 1024;
 struct GenerateRequest {
   std::string prompt;
   std::string negative_prompt;
+  LongPrompt long_prompt = LongPrompt::truncate;
+  /// Text states of this layer, counted from the last one, 1 (as A1111 counts: diffusers' `clip_skip` is one less),
+  /// with the final norm; open: the bundle's.
+  std::optional<int> clip_skip;
   std::uint64_t seed = 42;
   std::optional<Size> size;       ///< final size; open: kDefaultSide with couplings, else the native size
   std::optional<Size> base_size;  ///< low-resolution size; open: see plan_generation

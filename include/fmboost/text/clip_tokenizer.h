@@ -25,13 +25,14 @@ class ClipTokenizer final : public Tokenizer {
                 ClipTokenizerOptions options = {});
   ~ClipTokenizer() override;
 
-  TokenizedPrompt encode(std::string_view prompt) const override;
   std::size_t max_length() const override;
 
   /// All ids of a prompt, without start, end, padding or limit.
   std::vector<std::int64_t> encode_all(std::string_view prompt) const;
 
  private:
+  TokenizedPrompt tokenize(std::string_view prompt, LongPrompt rule) const override;
+
   struct Implementation;
   std::unique_ptr<const Implementation> implementation_;
 };

@@ -20,11 +20,12 @@ class WordTokenizer final : public Tokenizer {
   /// words: a JSON list of strings. Throws ModelError naming the file when it is missing or malformed.
   explicit WordTokenizer(const std::filesystem::path& words, WordTokenizerOptions options = {});
 
-  TokenizedPrompt encode(std::string_view prompt) const override;
   std::size_t max_length() const override { return options_.max_length; }
   std::vector<std::string> vocabulary() const override;
 
  private:
+  TokenizedPrompt tokenize(std::string_view prompt, LongPrompt rule) const override;
+
   WordTokenizerOptions options_;
   std::vector<std::string> words_;
   std::unordered_map<std::string, std::int64_t> ids_;
