@@ -1,7 +1,7 @@
 #include "fmboost/nn/autoencoder_kl.h"
 
-#include "autoencoder_kl_layers.h"
 #include "option_checks.h"
+#include "run_layers.h"
 
 namespace fmboost {
 namespace {
@@ -10,9 +10,9 @@ constexpr double kEps = 1e-6;
 constexpr layers::Conv2dOptions kSingleSite{.kernel = 1, .padding = 0};
 
 // Appends layers that are registered under names of the module.
-class LayerList {
+class LayerBuilder {
  public:
-  LayerList(torch::nn::Module& module, std::vector<AutoencoderLayer>& list, NormOptions norm)
+  LayerBuilder(torch::nn::Module& module, LayerList& list, NormOptions norm)
       : module_(module), list_(list), norm_(norm) {}
 
   template <typename Holder>
@@ -36,7 +36,7 @@ class LayerList {
 
  private:
   torch::nn::Module& module_;
-  std::vector<AutoencoderLayer>& list_;
+  LayerList& list_;
   NormOptions norm_;
 };
 
@@ -61,14 +61,14 @@ void AutoencoderKlOptions::check() const {
 }
 
 AutoencoderKlImpl::AutoencoderKlImpl(AutoencoderKlOptions options)
-    : options_(std::move(options)), layers_(std::make_shared<AutoencoderKlLayers>()) {
+    : options_(std::move(options)), layers_(std::make_shared<AutoencoderLayers>()) {
   options_.check();
   build_encoder();
   build_decoder();
 }
 
 void AutoencoderKlImpl::build_encoder() {
-  LayerList list(*this, layers_->encoder, {options_.norm_num_groups, kEps});
+  LayerBuilder list(*this, layers_->encoder, {options_.norm_num_groups, kEps});
   const auto& levels = options_.block_out_channels;
   std::int64_t channels = levels.front();
   list.add("encoder.conv_in", layers::Conv2d(options_.in_channels, channels));
@@ -91,7 +91,7 @@ void AutoencoderKlImpl::build_encoder() {
 }
 
 void AutoencoderKlImpl::build_decoder() {
-  LayerList list(*this, layers_->decoder, {options_.norm_num_groups, kEps});
+  LayerBuilder list(*this, layers_->decoder, {options_.norm_num_groups, kEps});
   const std::vector<std::int64_t> levels(options_.block_out_channels.rbegin(), options_.block_out_channels.rend());
   const std::int64_t latent = options_.latent_channels;
   std::int64_t channels = levels.front();
@@ -112,23 +112,23 @@ void AutoencoderKlImpl::build_decoder() {
   list.add_end("decoder", channels, options_.out_channels);
 }
 
-GaussianPosterior AutoencoderKlImpl::encode(const torch::Tensor& pixels) const {
+GaussianPosterior AutoencoderKlImpl::encode(const torch::Tensor& pixels, const StripLimits* strips) const {
   const std::int64_t factor = options_.factor();
   if (pixels.dim() != 4 || pixels.size(1) != options_.in_channels || pixels.size(2) % factor != 0 ||
       pixels.size(3) % factor != 0) {
     throw ModelError(c10::str("the autoencoder needs pixels (B, ", options_.in_channels,
                               ", H, W) with H and W multiples of ", factor, "; it was given ", pixels.sizes()));
   }
-  const auto moments = run_layers(layers_->encoder, pixels).chunk(2, 1);
+  const auto moments = run_layers(layers_->encoder, pixels, strips).chunk(2, 1);
   return {moments[0], moments[1].clamp(-30.0, 20.0)};
 }
 
-torch::Tensor AutoencoderKlImpl::decode(const torch::Tensor& latent) const {
+torch::Tensor AutoencoderKlImpl::decode(const torch::Tensor& latent, const StripLimits* strips) const {
   if (latent.dim() != 4 || latent.size(1) != options_.latent_channels) {
     throw ModelError(c10::str("the autoencoder needs latents (B, ", options_.latent_channels, ", H, W); it was given ",
                               latent.sizes()));
   }
-  return run_layers(layers_->decoder, latent);
+  return run_layers(layers_->decoder, latent, strips);
 }
 
 }  // namespace fmboost

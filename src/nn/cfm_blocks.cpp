@@ -20,36 +20,40 @@ nn::Conv2d convolution(std::int64_t in, std::int64_t out) {
 }  // namespace
 
 CfmResBlockImpl::CfmResBlockImpl(std::int64_t in_channels, std::int64_t embedding, std::int64_t out_channels,
-                                 bool scale_shift, double dropout)
-    : scale_shift_(scale_shift),
-      in_norm_(group_norm(in_channels)),
-      out_norm_(group_norm(out_channels)),
-      in_conv_(convolution(in_channels, out_channels)),
-      out_conv_(zeroed(convolution(out_channels, out_channels))),
-      embedding_(embedding, scale_shift ? 2 * out_channels : out_channels),
-      dropout_(dropout) {
+                                 bool scale_shift_, double dropout_)
+    : scale_shift(scale_shift_),
+      in_norm(group_norm(in_channels)),
+      out_norm(group_norm(out_channels)),
+      in_conv(convolution(in_channels, out_channels)),
+      out_conv(zeroed(convolution(out_channels, out_channels))),
+      time_layer(embedding, scale_shift_ ? 2 * out_channels : out_channels),
+      dropout(dropout_) {
   // The lists give the published names; SiLU stands in them for its number.
-  register_module("in_layers", nn::ModuleList(in_norm_, nn::SiLU(), in_conv_));
-  register_module("emb_layers", nn::ModuleList(nn::SiLU(), embedding_));
-  register_module("out_layers", nn::ModuleList(out_norm_, nn::SiLU(), dropout_, out_conv_));
+  register_module("in_layers", nn::ModuleList(in_norm, nn::SiLU(), in_conv));
+  register_module("emb_layers", nn::ModuleList(nn::SiLU(), time_layer));
+  register_module("out_layers", nn::ModuleList(out_norm, nn::SiLU(), dropout, out_conv));
   if (in_channels != out_channels) {
-    skip_ = register_module("skip_connection", nn::Conv2d(nn::Conv2dOptions(in_channels, out_channels, 1)));
+    skip = register_module("skip_connection", nn::Conv2d(nn::Conv2dOptions(in_channels, out_channels, 1)));
   }
 }
 
+torch::Tensor CfmResBlockImpl::time_terms(const torch::Tensor& embedding) {
+  return time_layer(torch::silu(embedding)).unsqueeze(-1).unsqueeze(-1);
+}
+
 torch::Tensor CfmResBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& embedding) {
-  torch::Tensor h = in_conv_(torch::silu(in_norm_(x)));
-  const torch::Tensor e = embedding_(torch::silu(embedding)).unsqueeze(-1).unsqueeze(-1);
-  if (scale_shift_) {
+  torch::Tensor h = in_conv(torch::silu(in_norm(x)));
+  const torch::Tensor e = time_terms(embedding);
+  if (scale_shift) {
     const auto halves = e.chunk(2, 1);
-    h = out_norm_(h) * (1 + halves[0]) + halves[1];
+    h = out_norm(h) * (1 + halves[0]) + halves[1];
   } else {
-    h = out_norm_(h + e);
+    h = out_norm(h + e);
   }
-  h = out_conv_(dropout_(torch::silu(h)));
+  h = out_conv(dropout(torch::silu(h)));
   // In this order, since a sum is laid out as its first part: h comes from a convolution and is channels-last where the
   // weights are, x need not be behind an attention.
-  return h + (skip_.is_empty() ? x : skip_(x));
+  return h + (skip.is_empty() ? x : skip(x));
 }
 
 CfmAttentionImpl::CfmAttentionImpl(std::int64_t channels, std::int64_t heads, std::int64_t dim_head, bool linear)
@@ -77,34 +81,36 @@ torch::Tensor CfmAttentionImpl::forward(const torch::Tensor& x) {
 
 CfmDownsampleImpl::CfmDownsampleImpl(std::int64_t channels, bool convolve) {
   if (convolve) {
-    op_ = register_module("op", nn::Conv2d(nn::Conv2dOptions(channels, channels, 3).stride(2).padding(1)));
+    op = register_module("op", nn::Conv2d(nn::Conv2dOptions(channels, channels, 3).stride(2).padding(1)));
   }
 }
 
 torch::Tensor CfmDownsampleImpl::forward(const torch::Tensor& x) {
-  return op_.is_empty() ? torch::avg_pool2d(x, 2, 2) : op_(x);
+  return op.is_empty() ? torch::avg_pool2d(x, 2, 2) : op(x);
 }
 
 CfmUpsampleImpl::CfmUpsampleImpl(std::int64_t channels, bool convolve) {
   if (convolve) {
-    conv_ = register_module("conv", convolution(channels, channels));
+    conv = register_module("conv", convolution(channels, channels));
   }
 }
 
 torch::Tensor CfmUpsampleImpl::forward(const torch::Tensor& x) {
   const torch::Tensor enlarged = at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
-  return conv_.is_empty() ? enlarged : conv_(enlarged);
-}
-
-void CfmStage::add(CfmResBlock block) {
-  register_module(next_name(), block);
-  layers_.emplace_back(
-      [block](const torch::Tensor& x, const torch::Tensor& embedding) mutable { return block->forward(x, embedding); });
+  return conv.is_empty() ? enlarged : conv(enlarged);
 }
 
 torch::Tensor CfmStage::forward(torch::Tensor x, const torch::Tensor& embedding) {
-  for (const auto& layer : layers_) {
-    x = layer(x, embedding);
+  for (auto& block : blocks_) {
+    x = std::visit(
+        [&](auto& one) {
+          if constexpr (std::is_same_v<std::decay_t<decltype(one)>, CfmResBlock>) {
+            return one->forward(x, embedding);
+          } else {
+            return one->forward(x);
+          }
+        },
+        block);
   }
   return x;
 }

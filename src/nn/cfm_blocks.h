@@ -1,12 +1,14 @@
 #pragma once
 
-#include <functional>
 #include <torch/nn.h>
+#include <variant>
 #include <vector>
 
 namespace fmboost {
 
-/// Residual block of the CFM UNet: GroupNorm, SiLU, convolution, twice, with the time embedding in between, either as
+/// Blocks of the CFM UNet. Their layers are public: what runs it strip by strip takes a block apart.
+
+/// Residual block: GroupNorm, SiLU, convolution, twice, with the time embedding in between, either as
 /// scale and shift of the second norm or added before it.
 class CfmResBlockImpl : public torch::nn::Module {
  public:
@@ -14,13 +16,15 @@ class CfmResBlockImpl : public torch::nn::Module {
                   double dropout);
   /// x (B, in, H, W), embedding (B, E) -> (B, out, H, W)
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& embedding);
+  /// What the block makes of the time embedding: (B, out or 2 out, 1, 1)
+  torch::Tensor time_terms(const torch::Tensor& embedding);
 
- private:
-  bool scale_shift_;
-  torch::nn::GroupNorm in_norm_ = nullptr, out_norm_ = nullptr;
-  torch::nn::Conv2d in_conv_ = nullptr, out_conv_ = nullptr, skip_ = nullptr;
-  torch::nn::Linear embedding_ = nullptr;
-  torch::nn::Dropout dropout_ = nullptr;
+  bool scale_shift;
+  torch::nn::GroupNorm in_norm = nullptr, out_norm = nullptr;
+  torch::nn::Conv2d in_conv = nullptr, out_conv = nullptr;
+  torch::nn::Conv2d skip = nullptr;  ///< null where the channels stay as they are
+  torch::nn::Linear time_layer = nullptr;
+  torch::nn::Dropout dropout = nullptr;
 };
 TORCH_MODULE(CfmResBlock);
 
@@ -45,8 +49,7 @@ class CfmDownsampleImpl : public torch::nn::Module {
   CfmDownsampleImpl(std::int64_t channels, bool convolve);
   torch::Tensor forward(const torch::Tensor& x);
 
- private:
-  torch::nn::Conv2d op_ = nullptr;
+  torch::nn::Conv2d op = nullptr;
 };
 TORCH_MODULE(CfmDownsample);
 
@@ -56,26 +59,26 @@ class CfmUpsampleImpl : public torch::nn::Module {
   CfmUpsampleImpl(std::int64_t channels, bool convolve);
   torch::Tensor forward(const torch::Tensor& x);
 
- private:
-  torch::nn::Conv2d conv_ = nullptr;
+  torch::nn::Conv2d conv = nullptr;
 };
 TORCH_MODULE(CfmUpsample);
+
+using CfmBlock = std::variant<torch::nn::Conv2d, CfmResBlock, CfmAttention, CfmDownsample, CfmUpsample>;
 
 /// Blocks applied one after the other; their names are 0, 1, ... Only residual blocks see the time embedding.
 class CfmStage : public torch::nn::Module {
  public:
-  void add(CfmResBlock block);
   template <typename Holder>
   void add(Holder block) {
-    register_module(next_name(), block);
-    layers_.push_back([block](const torch::Tensor& x, const torch::Tensor&) mutable { return block->forward(x); });
+    register_module(std::to_string(blocks_.size()), block);
+    blocks_.emplace_back(std::move(block));
   }
   torch::Tensor forward(torch::Tensor x, const torch::Tensor& embedding);
 
- private:
-  std::string next_name() const { return std::to_string(layers_.size()); }
+  const std::vector<CfmBlock>& blocks() const { return blocks_; }
 
-  std::vector<std::function<torch::Tensor(const torch::Tensor&, const torch::Tensor&)>> layers_;
+ private:
+  std::vector<CfmBlock> blocks_;
 };
 
 /// Sets weight and bias to zero: the block then starts as its residual alone.

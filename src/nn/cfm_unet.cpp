@@ -105,8 +105,9 @@ void CfmUnetImpl::build_output_blocks(std::vector<std::int64_t>& skips) {
   }
 }
 
-torch::Tensor CfmUnetImpl::forward(const torch::Tensor& x, const torch::Tensor& t, const torch::Tensor& context) {
-  torch::Tensor h = context.defined() ? torch::cat({x, context}, 1) : x;
+torch::Tensor CfmUnetImpl::forward(const torch::Tensor& x, const torch::Tensor& t, const torch::Tensor& context,
+                                   const StripLimits* strips) {
+  const torch::Tensor h = context.defined() ? torch::cat({x, context}, 1) : x;
   const std::int64_t multiple = options_.size_multiple();
   if (h.dim() != 4 || h.size(1) != options_.in_channels || h.size(2) % multiple != 0 || h.size(3) % multiple != 0) {
     throw ModelError(c10::str("the CFM UNet needs (B, ", options_.in_channels,
@@ -115,6 +116,10 @@ torch::Tensor CfmUnetImpl::forward(const torch::Tensor& x, const torch::Tensor& 
   }
   const torch::Tensor embedding =
       time_embed_->forward(sinusoidal_embedding(t, options_.model_channels).to(x.scalar_type()));
+  return strips != nullptr ? run_in_strips(h, embedding, *strips) : run(h, embedding);
+}
+
+torch::Tensor CfmUnetImpl::run(torch::Tensor h, const torch::Tensor& embedding) {
   if (!down_conv_.is_empty()) {
     h = down_conv_(h);
   }

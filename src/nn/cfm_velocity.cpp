@@ -46,12 +46,15 @@ class CfmVelocity final : public VelocityNetwork {
     network_->to(placement.device, placement.dtype);
   }
 
-  torch::Tensor velocity(const torch::Tensor& x, double t, const torch::Tensor& context) override {
+  torch::Tensor velocity(const torch::Tensor& x, double t, const torch::Tensor& context,
+                         const StripLimits* strips) override {
     const c10::InferenceMode no_gradients;
     const torch::Tensor time =
         torch::full({x.size(0)}, t, torch::TensorOptions().dtype(torch::kFloat32).device(placement_.device));
     const torch::Tensor none;
-    return network_->forward(place(x), time, with_context_ ? place(context) : none).to(torch::kFloat32).contiguous();
+    return network_->forward(place(x), time, with_context_ ? place(context) : none, strips)
+        .to(torch::kFloat32)
+        .contiguous();
   }
 
  private:

@@ -1,6 +1,7 @@
 #include "plain_autoencoder.h"
 
 #include "option_checks.h"
+#include "run_layers.h"
 
 namespace fmboost {
 
@@ -17,47 +18,48 @@ void PlainAutoencoderOptions::check() const {
 
 PlainAutoencoderImpl::PlainAutoencoderImpl(PlainAutoencoderOptions options) {
   options.check();
-  const std::int64_t latent = options.latent_channels;
-  const auto add = [&](const char* name, std::int64_t in, std::int64_t out) {
-    return layers::add(*this, name, layers::Conv2d(in, out));
-  };
-  encoder_in_ = add("encoder.conv_in", 3 * options.factor() * options.factor(), options.encoder_channels);
-  encoder_blocks_ = add_blocks("encoder.blocks", options.encoder_channels, options.encoder_blocks);
-  encoder_out_ = add("encoder.conv_out", options.encoder_channels, latent);
-  decoder_in_ = add("decoder.conv_in", latent, options.decoder_channels);
-  decoder_blocks_ = add_blocks("decoder.blocks", options.decoder_channels, options.decoder_blocks);
-  decoder_up_ = add("decoder.conv_up", options.decoder_channels, 4 * options.fine_channels);
-  fine_blocks_ = add_blocks("decoder.fine_blocks", options.fine_channels, options.fine_blocks);
-  decoder_out_ = add("decoder.conv_out", options.fine_channels, 4 * 3);
+  build_encoder(options);
+  build_decoder(options);
 }
 
-std::vector<PlainAutoencoderImpl::Block> PlainAutoencoderImpl::add_blocks(const std::string& name,
-                                                                          std::int64_t channels, std::int64_t count) {
-  std::vector<Block> blocks;
+void PlainAutoencoderImpl::add_convolution(LayerList& list, const std::string& name, std::int64_t in,
+                                           std::int64_t out) {
+  list.emplace_back(layers::add(*this, name, layers::Conv2d(in, out)));
+}
+
+void PlainAutoencoderImpl::add_blocks(LayerList& list, const std::string& name, std::int64_t channels,
+                                      std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) {
-    const std::string block = name + "." + std::to_string(i);
-    blocks.push_back({layers::add(*this, block + ".conv1", layers::Conv2d(channels, channels)),
-                      layers::add(*this, block + ".conv2", layers::Conv2d(channels, channels))});
+    list.emplace_back(layers::add(*this, name + "." + std::to_string(i), PlainBlock(channels)));
   }
-  return blocks;
 }
 
-torch::Tensor PlainAutoencoderImpl::run(const std::vector<Block>& blocks, torch::Tensor x) {
-  for (const auto& block : blocks) {
-    x = block.conv2->forward(torch::relu(block.conv1->forward(torch::relu(x)))).add_(x);
-  }
-  return x;
+void PlainAutoencoderImpl::build_encoder(const PlainAutoencoderOptions& options) {
+  LayerList& list = layers_.encoder;
+  const std::int64_t factor = PlainAutoencoderOptions::factor();
+  list.emplace_back(PixelUnshuffle{factor});
+  add_convolution(list, "encoder.conv_in", 3 * factor * factor, options.encoder_channels);
+  add_blocks(list, "encoder.blocks", options.encoder_channels, options.encoder_blocks);
+  add_convolution(list, "encoder.conv_out", options.encoder_channels, options.latent_channels);
 }
 
-torch::Tensor PlainAutoencoderImpl::encode(const torch::Tensor& pixels) const {
-  const torch::Tensor sites = torch::pixel_unshuffle(pixels, PlainAutoencoderOptions::factor());
-  return encoder_out_->forward(run(encoder_blocks_, encoder_in_->forward(sites)));
+void PlainAutoencoderImpl::build_decoder(const PlainAutoencoderOptions& options) {
+  LayerList& list = layers_.decoder;
+  add_convolution(list, "decoder.conv_in", options.latent_channels, options.decoder_channels);
+  add_blocks(list, "decoder.blocks", options.decoder_channels, options.decoder_blocks);
+  add_convolution(list, "decoder.conv_up", options.decoder_channels, 4 * options.fine_channels);
+  list.emplace_back(PixelShuffle{2});
+  add_blocks(list, "decoder.fine_blocks", options.fine_channels, options.fine_blocks);
+  add_convolution(list, "decoder.conv_out", options.fine_channels, 4 * 3);
+  list.emplace_back(PixelShuffle{2});
 }
 
-torch::Tensor PlainAutoencoderImpl::decode(const torch::Tensor& latent) const {
-  const torch::Tensor h = run(decoder_blocks_, decoder_in_->forward(latent));
-  const torch::Tensor fine = run(fine_blocks_, torch::pixel_shuffle(decoder_up_->forward(h), 2));
-  return torch::pixel_shuffle(decoder_out_->forward(fine), 2);
+torch::Tensor PlainAutoencoderImpl::encode(const torch::Tensor& pixels, const StripLimits* strips) const {
+  return run_layers(layers_.encoder, pixels, strips);
+}
+
+torch::Tensor PlainAutoencoderImpl::decode(const torch::Tensor& latent, const StripLimits* strips) const {
+  return run_layers(layers_.decoder, latent, strips);
 }
 
 }  // namespace fmboost

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "layers.h"
+#include "autoencoder_layers.h"
 
 #include "fmboost/nn/default_model_options.h"
 
@@ -12,22 +12,19 @@ class PlainAutoencoderImpl : public torch::nn::Module {
  public:
   explicit PlainAutoencoderImpl(PlainAutoencoderOptions options);
 
-  /// pixels (B, 3, H, W) in [-1, 1], sides multiples of 4 -> latent (B, latent_channels, H / 4, W / 4)
-  torch::Tensor encode(const torch::Tensor& pixels) const;
+  /// pixels (B, 3, H, W) in [-1, 1], sides multiples of 4 -> latent (B, latent_channels, H / 4, W / 4). With `strips`
+  /// it is computed strip by strip, to the same result, without gradients.
+  torch::Tensor encode(const torch::Tensor& pixels, const StripLimits* strips = nullptr) const;
   /// latent -> pixels, about [-1, 1]
-  torch::Tensor decode(const torch::Tensor& latent) const;
+  torch::Tensor decode(const torch::Tensor& latent, const StripLimits* strips = nullptr) const;
 
  private:
-  /// relu, convolution, relu, convolution, beside a skip
-  struct Block {
-    layers::Conv2d conv1, conv2;
-  };
-  std::vector<Block> add_blocks(const std::string& name, std::int64_t channels, std::int64_t count);
-  static torch::Tensor run(const std::vector<Block>& blocks, torch::Tensor x);
+  void build_encoder(const PlainAutoencoderOptions& options);
+  void build_decoder(const PlainAutoencoderOptions& options);
+  void add_convolution(LayerList& list, const std::string& name, std::int64_t in, std::int64_t out);
+  void add_blocks(LayerList& list, const std::string& name, std::int64_t channels, std::int64_t count);
 
-  layers::Conv2d encoder_in_ = nullptr, encoder_out_ = nullptr;
-  layers::Conv2d decoder_in_ = nullptr, decoder_up_ = nullptr, decoder_out_ = nullptr;
-  std::vector<Block> encoder_blocks_, decoder_blocks_, fine_blocks_;
+  AutoencoderLayers layers_;
 };
 TORCH_MODULE(PlainAutoencoder);
 

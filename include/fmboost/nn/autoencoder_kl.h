@@ -5,10 +5,11 @@
 #include <torch/nn/pimpl.h>
 
 #include "fmboost/nn/autoencoder_options.h"
+#include "fmboost/nn/strips.h"
 
 namespace fmboost {
 
-struct AutoencoderKlLayers;
+struct AutoencoderLayers;
 
 /// What an encoder says of the latent of a picture: independent normal distributions, each (B, C, H, W).
 struct GaussianPosterior {
@@ -27,21 +28,19 @@ class AutoencoderKlImpl : public torch::nn::Module {
   explicit AutoencoderKlImpl(AutoencoderKlOptions options);
 
   /// pixels (B, in_channels, H, W) in [-1, 1], sides multiples of options().factor() -> latents of H / factor, W /
-  /// factor
-  GaussianPosterior encode(const torch::Tensor& pixels) const;
+  /// factor. With `strips` it is computed strip by strip, to the same result, without gradients.
+  GaussianPosterior encode(const torch::Tensor& pixels, const StripLimits* strips = nullptr) const;
   /// latent (B, latent_channels, H, W) -> pixels (B, out_channels, H factor, W factor), about [-1, 1]
-  torch::Tensor decode(const torch::Tensor& latent) const;
+  torch::Tensor decode(const torch::Tensor& latent, const StripLimits* strips = nullptr) const;
 
   const AutoencoderKlOptions& options() const { return options_; }
-  /// Both halves as lists of layers, each applied to what the one before it gave (src/nn/autoencoder_kl_layers.h).
-  const AutoencoderKlLayers& layers() const { return *layers_; }
 
  private:
   void build_encoder();
   void build_decoder();
 
   AutoencoderKlOptions options_;
-  std::shared_ptr<AutoencoderKlLayers> layers_;
+  std::shared_ptr<AutoencoderLayers> layers_;
 };
 TORCH_MODULE(AutoencoderKl);
 

@@ -1,14 +1,15 @@
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
-#include <vector>
 
 #include "fmboost/nn/autoencoder_options.h"
+#include "fmboost/nn/strips.h"
 
 namespace fmboost {
+
+struct AutoencoderLayers;
 
 /// The tiny autoencoder, whose parameters carry the names of diffusers' AutoencoderTiny. They have shapes and no values
 /// until load_into() reads them. It has no norms and no attention: a pixel depends on what is near it alone. Its
@@ -18,21 +19,19 @@ class AutoencoderTinyImpl : public torch::nn::Module {
   explicit AutoencoderTinyImpl(AutoencoderTinyOptions options);
 
   /// pixels (B, in_channels, H, W) in [-1, 1], sides multiples of options().factor() -> latents of H / factor, W /
-  /// factor
-  torch::Tensor encode(const torch::Tensor& pixels) const;
+  /// factor. With `strips` it is computed strip by strip, to the same result, without gradients.
+  torch::Tensor encode(const torch::Tensor& pixels, const StripLimits* strips = nullptr) const;
   /// latent (B, latent_channels, H, W) -> pixels (B, out_channels, H factor, W factor), about [-1, 1]
-  torch::Tensor decode(const torch::Tensor& latent) const;
+  torch::Tensor decode(const torch::Tensor& latent, const StripLimits* strips = nullptr) const;
 
   const AutoencoderTinyOptions& options() const { return options_; }
 
  private:
-  using Layer = std::function<torch::Tensor(const torch::Tensor&)>;
-
   void build_encoder();
   void build_decoder();
 
   AutoencoderTinyOptions options_;
-  std::vector<Layer> encoder_, decoder_;
+  std::shared_ptr<AutoencoderLayers> layers_;
 };
 TORCH_MODULE(AutoencoderTiny);
 

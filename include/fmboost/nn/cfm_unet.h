@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "fmboost/nn/cfm_unet_options.h"
+#include "fmboost/nn/strips.h"
 
 namespace fmboost {
 
@@ -17,8 +18,10 @@ class CfmUnetImpl : public torch::nn::Module {
   explicit CfmUnetImpl(CfmUnetOptions options);
 
   /// x (B, C, H, W) of the weights' dtype, t (B) in [0, 1] float32, context as x or undefined -> (B, out_channels, H,
-  /// W). H and W must be multiples of options().size_multiple().
-  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& t, const torch::Tensor& context = {});
+  /// W). H and W must be multiples of options().size_multiple(). With `strips` it is computed strip by strip, to the
+  /// same result, without gradients; the results of all layers that are still needed are kept, whatever they take.
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& t, const torch::Tensor& context = {},
+                        const StripLimits* strips = nullptr);
 
   const CfmUnetOptions& options() const { return options_; }
 
@@ -27,6 +30,8 @@ class CfmUnetImpl : public torch::nn::Module {
   void build_middle_block();
   void build_output_blocks(std::vector<std::int64_t>& skips);
   bool has_attention(std::size_t level) const;
+  torch::Tensor run(torch::Tensor h, const torch::Tensor& embedding);
+  torch::Tensor run_in_strips(const torch::Tensor& input, const torch::Tensor& embedding, const StripLimits& limits);
 
   CfmUnetOptions options_;
   torch::nn::Sequential time_embed_, out_;

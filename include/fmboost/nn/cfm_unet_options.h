@@ -28,6 +28,10 @@ struct CfmUnetOptions {
   std::int64_t size_multiple() const;
 };
 
+/// Numbers that the network holds at one time for each site of its input, about, from the sizes of its layers: with the
+/// whole picture worked on at once, or in strips (beside the strips themselves).
+double cfm_numbers_per_site(const CfmUnetOptions& options, bool strips);
+
 /// Reads the fields above, those missing keep their defaults; an unknown field or a wrong type throws ModelError.
 CfmUnetOptions cfm_unet_options_from_json(const nlohmann::json& json);
 nlohmann::json to_json(const CfmUnetOptions& options);

@@ -1,0 +1,49 @@
+#pragma once
+
+#include "strip_picture.h"
+
+#include <optional>
+
+namespace fmboost {
+
+/// A group norm's numbers, whatever layer holds them.
+struct NormWeights {
+  std::int64_t groups = 1;
+  double eps = 1e-5;
+  torch::Tensor weight, bias;  ///< (C)
+};
+
+/// What a norm comes down to once the statistics of the whole picture are known: x scale + shift, both (B, C, 1, 1)
+/// float32.
+struct ChannelScale {
+  torch::Tensor scale, shift;
+
+  /// As x; computed in float32.
+  torch::Tensor apply(const torch::Tensor& x) const;
+  /// SiLU of that.
+  torch::Tensor apply_silu(const torch::Tensor& x) const;
+  /// (x scale + shift) outer.scale + outer.shift
+  ChannelScale then(const ChannelScale& outer) const;
+};
+
+/// Goes over the picture once. The strips' means and variances are put together in float64 (Chan, Golub and LeVeque
+/// 1979), so that they are the whole picture's.
+ChannelScale normalization(const StripPicture& x, const NormWeights& norm, const StripLimits& limits);
+
+/// norm, SiLU, conv1, norm, modulation, SiLU, conv2, beside a skip: a residual block of the UNets and AutoencoderKL.
+struct NormedResidual {
+  NormWeights norm1, norm2;
+  Layer conv1, conv2;         ///< of 3 x 3
+  Layer skip;                 ///< of single sites
+  std::int64_t channels = 0;  ///< that conv1 and conv2 give
+  std::optional<ChannelScale> modulation = std::nullopt;
+};
+
+/// What lies between its convolutions is kept where it and the result fit beside what x holds.
+StripPicture run_in_strips(const NormedResidual& block, const StripPicture& x, const StripLimits& limits);
+
+/// `result` kept where it takes at most half of what may be kept: so it fits beside the one that it is computed from.
+/// Else as it is.
+StripPicture keep_if_small(const StripPicture& result, const StripLimits& limits);
+
+}  // namespace fmboost
