@@ -68,7 +68,10 @@ std::string source_text(const ImportOptions& options) {
 }  // namespace
 
 json describe_bundle(const ImportedModel& model, const ImportOptions& options) {
-  const json& text = model.text_encoder.config;
+  json text = model.text_encoder.config;
+  if (options.clip_skip) {
+    text["clip_skip"] = *options.clip_skip - 1;  // a configuration counts the layers left off
+  }
   json manifest = {{"format", "fmboost-bundle"},
                    {"version", 1},
                    {"name", options.name.empty() ? model.name : options.name},

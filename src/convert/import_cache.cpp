@@ -3,10 +3,16 @@
 #include "hash_stamps.h"
 #include "imported_model.h"
 
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
 #include "fmboost/core/atomic_folder.h"
 #include "fmboost/core/error.h"
 #include "fmboost/core/files.h"
+#include "fmboost/core/folder_cache.h"
 #include "fmboost/core/log.h"
+#include "fmboost/core/memory_probe.h"
 
 namespace fmboost {
 namespace {
@@ -15,6 +21,9 @@ namespace fs = std::filesystem;
 
 // Counts up when the same checkpoint gives another bundle.
 constexpr const char* kVersion = "1";
+
+constexpr double kGibibyte = 1 << 30;
+constexpr auto kDefaultLimit = static_cast<std::int64_t>(20 * kGibibyte);
 
 bool is_complete(const fs::path& bundle) {
   return fs::exists(bundle / "bundle.json");
@@ -37,6 +46,34 @@ void import_into(const fs::path& bundle, const fs::path& checkpoint) {
   }
 }
 
+// Bytes of bundles that are kept.
+std::int64_t cache_limit() {
+  const char* text = std::getenv("FMBOOST_IMPORT_CACHE_GIB");
+  if (text == nullptr || *text == '\0') {
+    return kDefaultLimit;
+  }
+  char* end = nullptr;
+  const double gibibytes = std::strtod(text, &end);
+  if (*end != '\0' || !(gibibytes >= 0 && gibibytes < 1e9)) {
+    throw UsageError("FMBOOST_IMPORT_CACHE_GIB must be a number of GiB, not '" + std::string(text) + "'");
+  }
+  return static_cast<std::int64_t>(gibibytes * kGibibyte);
+}
+
+// Until the process ends, no other one removes the bundle.
+void keep_in_use(const fs::path& bundle) {
+  static std::vector<std::unique_ptr<FolderUse>> uses;
+  uses.push_back(std::make_unique<FolderUse>(bundle));
+}
+
+void trim(const fs::path& cache, const fs::path& bundle, std::int64_t limit) {
+  log_info("the bundle takes " + format_bytes(folder_bytes(bundle)) + "; those used longest ago are removed beyond " +
+           format_bytes(limit) + " (FMBOOST_IMPORT_CACHE_GIB)");
+  for (const auto& removed : trim_folder_cache(cache, limit)) {
+    log_info("removed '" + removed.folder.string() + "' (" + format_bytes(removed.bytes) + ") from the cache");
+  }
+}
+
 }  // namespace
 
 fs::path imported_bundle(const fs::path& checkpoint) {
@@ -46,9 +83,15 @@ fs::path imported_bundle(const fs::path& checkpoint) {
     throw Error("there is no folder to keep a bundle of '" + checkpoint.string() +
                 "' in: set XDG_CACHE_HOME or HOME, or make one with `fmboost import`");
   }
+  const std::int64_t limit = cache_limit();
   const fs::path bundle = cache / "imports" / (file_hash(checkpoint).substr(0, 32) + "-" + kVersion);
-  if (!is_complete(bundle)) {
+  if (is_complete(bundle)) {
+    keep_in_use(bundle);
+  }
+  if (!is_complete(bundle)) {  // never made, or removed a moment ago
     import_into(bundle, checkpoint);
+    keep_in_use(bundle);
+    trim(bundle.parent_path(), bundle, limit);
   }
   return bundle;
 }

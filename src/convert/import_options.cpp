@@ -72,6 +72,7 @@ void ImportOptions::check() const {
   require_in("--steps", sampling.steps, 1, 1000);
   require_in("--guidance", sampling.guidance, 0.0, 1000.0);
   require_in<std::int64_t>("--native-size", native_size, 8, 8192);
+  require_in("--clip-skip", clip_skip, 1, 100);
   require_one_of("--sampler", sampling.sampler, sampler_names());
   require_one_of("--prediction", sampling.prediction, {"epsilon", "v_prediction"});
   require_one_of("--timestep-spacing", sampling.timestep_spacing, {"linspace", "leading", "trailing"});

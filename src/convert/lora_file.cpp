@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <regex>
+#include <set>
 #include <string_view>
 
 #include "fmboost/convert/lora.h"
@@ -12,10 +14,11 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-enum class Role { down, up, alpha };
+enum class Role { down, mid, up, alpha };
 
 constexpr std::pair<std::string_view, Role> kEndings[] = {
     {".lora_down.weight", Role::down},
+    {".lora_mid.weight", Role::mid},
     {".lora_up.weight", Role::up},
     {".lora_A.weight", Role::down},
     {".lora_B.weight", Role::up},
@@ -65,9 +68,36 @@ void check_complete(const fs::path& file, const std::map<std::string, LoraLayer>
   }
 }
 
+Weight& factor(LoraLayer& layer, Role role) {
+  return role == Role::down ? layer.down : role == Role::mid ? layer.mid : layer.up;
+}
+
+// What tensors of other kinds of adapters have in their names.
+constexpr std::pair<std::string_view, const char*> kOtherKinds[] = {
+    {".hada_", "a LoHa"},
+    {".lokr_", "a LoKr"},
+    {".dora_scale", "a DoRA"},
+    {".lora_magnitude_vector", "a DoRA"},
+    {".oft_", "an OFT adapter"},
+    {".on_input", "an IA3"},
+    {".diff", "whole differences of layers"},
+    {".glora_", "a GLoRA"},
+};
+
+void refuse_other_kinds(const fs::path& file, const std::vector<std::string>& others) {
+  for (const auto& name : others) {
+    for (const auto& [part, kind] : kOtherKinds) {
+      if (name.find(part) != std::string::npos) {
+        throw ModelError("'" + file.string() + "' holds " + kind + ", not a plain LoRA, and cannot be merged: " + name);
+      }
+    }
+  }
+}
+
 std::map<std::string, LoraLayer> read_layers(const fs::path& file, Weights tensors) {
   std::map<std::string, LoraLayer> layers;
   std::vector<std::string> others;
+  bool has_factors = false;
   for (auto& [name, weight] : tensors) {
     const auto place = place_of(name);
     if (!place) {
@@ -75,16 +105,17 @@ std::map<std::string, LoraLayer> read_layers(const fs::path& file, Weights tenso
     } else if (place->role == Role::alpha) {
       layers[place->layer].alpha = read_alpha(weight);
     } else {
-      (place->role == Role::down ? layers[place->layer].down : layers[place->layer].up) = std::move(weight);
+      has_factors = true;
+      factor(layers[place->layer], place->role) = std::move(weight);
     }
   }
-  if (layers.empty()) {
+  refuse_other_kinds(file, others);
+  if (!has_factors) {
     throw ModelError("'" + file.string() +
                      "' is no LoRA: none of its tensors is called lora_down, lora_A or lora.down");
   }
   if (!others.empty()) {
-    throw ModelError("the LoRA '" + file.string() + "' holds more than pairs of factors (DoRA, LoHa and the like are " +
-                     "not supported): " + first_few(others));
+    throw ModelError("the LoRA '" + file.string() + "' holds more than factors of layers: " + first_few(others));
   }
   check_complete(file, layers);
   return layers;
@@ -131,18 +162,20 @@ void apply_settings(const json& settings, std::map<std::string, LoraLayer>& laye
   }
 }
 
-bool has_lcm(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text.find("lcm") != std::string::npos;
+// Whether "lcm" stands in a text, in any case, and is no part of a longer word.
+bool has_lcm(const std::string& text) {
+  static const std::regex kLcm("(^|[^a-z])lcm([^a-z]|$)", std::regex::icase);
+  return std::regex_search(text, kLcm);
 }
 
-// Published ones are called lcm-lora-sdv1-5.safetensors, or pytorch_lora_weights.safetensors in such a folder.
+// Published ones are called lcm-lora-sdv1-5.safetensors, or pytorch_lora_weights.safetensors in such a folder. Trainers
+// write a title, a name and tags into the metadata.
 bool is_for_consistency(const fs::path& file, const std::map<std::string, std::string>& metadata) {
+  static const std::set<std::string> kTitles{"title", "name", "modelspec.title", "modelspec.tags", "ss_output_name"};
   const fs::path whole = fs::absolute(file);
   return has_lcm(whole.filename().string()) || has_lcm(whole.parent_path().filename().string()) ||
-         std::any_of(metadata.begin(), metadata.end(), [](const auto& item) {
-           return item.first.find("title") != std::string::npos && has_lcm(item.second);
-         });
+         std::any_of(metadata.begin(), metadata.end(),
+                     [](const auto& item) { return kTitles.contains(item.first) && has_lcm(item.second); });
 }
 
 }  // namespace

@@ -1,3 +1,4 @@
+#include <ATen/ops/einsum.h>
 #include <ATen/ops/mm.h>
 #include <algorithm>
 #include <cmath>
@@ -86,25 +87,44 @@ std::int64_t elements(const std::vector<std::int64_t>& shape) {
   return c10::multiply_integers(shape);
 }
 
+bool is_matrix(const std::vector<std::int64_t>& shape) {
+  return shape.size() >= 2 && elements(shape) == shape[0] * shape[1];
+}
+
+// up (out, rank), mid (rank, rank, k, k), down (rank, in) for a weight (out, in, k, k).
+bool fits_in_three(const LoraLayer& layer, const Weight& weight) {
+  const auto& down = layer.down.shape;
+  const auto& mid = layer.mid.shape;
+  const auto& up = layer.up.shape;
+  return is_matrix(down) && is_matrix(up) && mid.size() == 4 && down[0] > 0 && up[1] == mid[0] && mid[1] == down[0] &&
+         weight.shape == std::vector<std::int64_t>{up[0], down[1], mid[2], mid[3]};
+}
+
 // Whether up (out, rank) times down (rank, in) has as many rows and numbers as the weight. Sizes of 1 behind them come
 // from convolutions.
 bool fits(const LoraLayer& layer, const Weight& weight) {
   const auto& down = layer.down.shape;
   const auto& up = layer.up.shape;
-  const bool matrices = down.size() >= 2 && up.size() >= 2 && down[0] > 0 && elements(up) == up[0] * up[1];
-  return matrices && up[1] == down[0] && up[0] == weight.shape[0] &&
+  return down.size() >= 2 && is_matrix(up) && down[0] > 0 && up[1] == down[0] && up[0] == weight.shape[0] &&
          elements(down) / down[0] * up[0] == elements(weight.shape);
+}
+
+// The product of the factors: up down, or for each tap k of a convolution up mid_k down. (out, in, ...)
+torch::Tensor product(const LoraLayer& layer) {
+  const torch::Tensor up = read_weight(layer.up, torch::kFloat32).flatten(1);
+  const torch::Tensor down = read_weight(layer.down, torch::kFloat32).flatten(1);
+  if (!layer.mid.read) {
+    return at::mm(up, down);
+  }
+  const torch::Tensor mid = read_weight(layer.mid, torch::kFloat32);
+  return at::einsum("oa,abkl,bi->oikl", {up, mid, down});
 }
 
 std::function<void(torch::Tensor&)> change_of(const LoraLayer& layer, double weight) {
   const auto rank = static_cast<double>(layer.down.shape[0]);
   const double divisor = layer.rank_stabilised ? std::sqrt(rank) : rank;
   const double scale = weight * layer.alpha.value_or(rank) / divisor;
-  return [layer, scale](torch::Tensor& tensor) {
-    const torch::Tensor up = read_weight(layer.up, torch::kFloat32).flatten(1);
-    const torch::Tensor down = read_weight(layer.down, torch::kFloat32).flatten(1);
-    tensor.add_(at::mm(up, down).reshape(tensor.sizes()), scale);
-  };
+  return [layer, scale](torch::Tensor& tensor) { tensor.add_(product(layer).reshape(tensor.sizes()), scale); };
 }
 
 // What the names of the layers tell of the model that the LoRA was made for; empty where they tell nothing.
@@ -133,8 +153,9 @@ void merge_lora(const Lora& lora, double weight, Weights& unet, Weights& text_en
     Weight* target = places.find(name);
     if (target == nullptr) {
       problems.push_back("'" + name + "' has no place in it");
-    } else if (!fits(layer, *target)) {
-      problems.push_back("'" + name + "' is " + sizes(layer.up.shape) + " times " + sizes(layer.down.shape) +
+    } else if (layer.mid.read ? !fits_in_three(layer, *target) : !fits(layer, *target)) {
+      problems.push_back("'" + name + "' is " + sizes(layer.up.shape) + " times " +
+                         (layer.mid.read ? sizes(layer.mid.shape) + " times " : "") + sizes(layer.down.shape) +
                          " where the layer is " + sizes(target->shape));
     } else {
       changes.emplace_back(target, &layer);

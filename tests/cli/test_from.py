@@ -8,8 +8,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 SETTINGS = ("-p", "a red sun, très joli", "-n", "moon", "--size", "64x96", "--base-size", "32x64", "--guidance", 2.5,
-            "--steps", 2, "--long-prompt", "chunk", "--sampler", "euler-a", "--seed", 7, "--flow-noise", 150,
-            "--flow-solver", "midpoint", "--coupling", "psu", "--fidelity", 0.8, "--back-project", 1, "--tile", 64, "--tile-overlap", 16)  # fmt: skip
+            "--steps", 2, "--sampler", "euler-a", "--seed", 7, "--flow-noise", 150, "--flow-solver", "midpoint",
+            "--coupling", "psu", "--fidelity", 0.8, "--back-project", 1, "--tile", 64, "--tile-overlap", 16)  # fmt: skip
 
 
 def same(fmboost, first, second):

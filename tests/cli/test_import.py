@@ -134,6 +134,7 @@ def test_damaged_files_are_named_with_what_is_wrong(fmboost, content, said):
         (("model.safetensors", "-o", "b", "--beta-schedule", "cosine"), "beta_schedule"),
         (("model.safetensors", "-o", "b", "--beta-start", "2"), "beta_start"),
         (("model.safetensors", "-o", "b", "--native-size", "1"), "--native-size"),
+        (("model.safetensors", "-o", "b", "--clip-skip", "0"), "--clip-skip must be from 1"),
         (("model.safetensors", "-o", "b", "--dtype", "int8"), "unknown dtype 'int8'"),
     ],
 )

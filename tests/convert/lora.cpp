@@ -122,6 +122,47 @@ TEST_F(LoraTest, OfAConvolutionIsMerged) {
   EXPECT_LT(error_of(kConvolution, tensors, -0.5, 1.0), kRounding);
 }
 
+TEST_F(LoraTest, OfThreeFactorsIsTheirConvolutionsOneAfterTheOther) {
+  const std::string layer = "lora_unet_down_blocks_0_resnets_0_conv1";
+  const torch::Tensor down = random({2, 4, 1, 1});
+  const torch::Tensor mid = random({2, 2, 3, 3});
+  const torch::Tensor up = random({6, 2, 1, 1});
+  const Weight& weight = unet_.at(kConvolution + ".weight");
+  const torch::Tensor before = weight.read().clone();
+  merge_lora(open({{layer + ".lora_down.weight", down},
+                   {layer + ".lora_mid.weight", mid},
+                   {layer + ".lora_up.weight", up},
+                   {layer + ".alpha", torch::tensor(3.0)}}),
+             0.5, unet_, text_);
+  const torch::Tensor change = read_weight(weight, torch::kFloat32) - before;
+  const torch::Tensor x = random({1, 4, 9, 8}).to(torch::kFloat64);
+  const auto wide = [](const torch::Tensor& tensor) { return tensor.to(torch::kFloat64); };
+  const torch::Tensor expected =
+      at::conv2d(at::conv2d(at::conv2d(x, wide(down)), wide(mid)), wide(up)) * (0.5 * 3.0 / 2);
+  EXPECT_GT(expected.abs().max().item<double>(), 0.1);
+  EXPECT_TRUE(torch::allclose(at::conv2d(x, wide(change)), expected, 0, 1e-5));
+}
+
+TEST_F(LoraTest, OfThreeFactorsMustFitTheLayer) {
+  const auto complaint = [&](at::IntArrayRef down, at::IntArrayRef mid, const std::string& layer) {
+    return thrown<ModelError>([&] {
+      merge_lora(open({{layer + ".lora_down.weight", random(down)},
+                       {layer + ".lora_mid.weight", random(mid)},
+                       {layer + ".lora_up.weight", random({6, 2, 1, 1})}}),
+                 1.0, unet_, text_);
+    });
+  };
+  EXPECT_THAT(complaint({2, 4, 1, 1}, {2, 2, 5, 5}, kConvolution),
+              HasSubstr("is [6, 2, 1, 1] times [2, 2, 5, 5] times [2, 4, 1, 1] where the layer is [6, 4, 3, 3]"));
+  EXPECT_THAT(complaint({3, 4, 1, 1}, {2, 2, 3, 3}, kConvolution), HasSubstr("where the layer is"));
+  EXPECT_THAT(complaint({2, 4, 3, 3}, {2, 2, 3, 3}, kConvolution), HasSubstr("where the layer is"));
+  EXPECT_THAT(complaint({2, 5}, {2, 2, 1, 1}, kAttention), HasSubstr("where the layer is"));
+  EXPECT_THAT(thrown<ModelError>([&] {
+                open({{"x.lora_mid.weight", random({2, 2, 3, 3})}});
+              }),
+              HasSubstr("'x' lacks the lower factor"));
+}
+
 TEST_F(LoraTest, OfTheTextEncoderIsMergedUnderAllItsNames) {
   const std::pair<std::string, std::string> layouts[] = {
       {"lora_te_text_model_encoder_layers_0_self_attn_q_proj.lora_down.weight",
@@ -191,12 +232,25 @@ TEST_F(LoraTest, ThatIsIncompleteIsRefused) {
 
 TEST_F(LoraTest, IsNotTakenForAnotherKindOfAdapter) {
   EXPECT_THAT(thrown<ModelError>([&] { open({{"conv.weight", random({3, 5})}}); }), HasSubstr("is no LoRA"));
-  EXPECT_THAT(thrown<ModelError>([&] {
-                open({{"x.lora_up.weight", random({3, 5})},
-                      {"x.lora_down.weight", random({5, 3})},
-                      {"x.dora_scale", random({3, 1})}});
-              }),
-              AllOf(HasSubstr("'x.dora_scale'"), HasSubstr("not supported")));
+  EXPECT_THAT(
+      thrown<ModelError>([&] {
+        open({{"x.lora_up.weight", random({3, 5})}, {"x.lora_down.weight", random({5, 3})}, {"x.bias", random({3})}});
+      }),
+      AllOf(HasSubstr("more than factors"), HasSubstr("'x.bias'")));
+  const std::pair<const char*, const char*> kinds[] = {
+      {"x.dora_scale", "a DoRA"}, {"x.lora_magnitude_vector", "a DoRA"},
+      {"x.hada_w1_a", "a LoHa"},  {"x.lokr_w1", "a LoKr"},
+      {"x.oft_blocks", "an OFT"}, {"x.diff_b", "whole differences"}};
+  for (const auto& [tensor, kind] : kinds) {
+    for (const bool beside_factors : {false, true}) {
+      NamedTensors tensors{{tensor, random({3, 1})}, {"x.alpha", torch::tensor(1.0)}};
+      if (beside_factors) {
+        tensors.insert(tensors.end(), {{"x.lora_up.weight", random({3, 5})}, {"x.lora_down.weight", random({5, 3})}});
+      }
+      EXPECT_THAT(thrown<ModelError>([&] { open(tensors); }),
+                  AllOf(HasSubstr(kind), HasSubstr(tensor), HasSubstr("adapter.safetensors")));
+    }
+  }
 }
 
 TEST_F(LoraTest, ThatIsNotFiniteIsNamedWhenItIsMerged) {
@@ -212,6 +266,10 @@ TEST_F(LoraTest, ForConsistencyIsToldByItsName) {
   EXPECT_FALSE(open(tensors).for_consistency);
   EXPECT_TRUE(open(tensors, {}, "LCM-lora-sdv1-5.safetensors").for_consistency);
   EXPECT_TRUE(open(tensors, {{"modelspec.title", "my LCM"}}).for_consistency);
+  EXPECT_TRUE(open(tensors, {{"ss_output_name", "style_lcm_v2"}}).for_consistency);
+  EXPECT_TRUE(open(tensors, {{"modelspec.tags", "speed,lcm"}}).for_consistency);
+  EXPECT_FALSE(open(tensors, {{"modelspec.description", "no LCM needed"}}).for_consistency);
+  EXPECT_FALSE(open(tensors, {}, "calcmap.safetensors").for_consistency);
 }
 
 }  // namespace

@@ -67,6 +67,12 @@ def test_a_folder_keeps_every_tensor(parts, saved, imported):
     assert "not used" not in said
 
 
+def test_a_chosen_layer_of_the_text_encoder_is_kept(saved, imported):
+    bundle, _ = imported(saved[0], "--clip-skip", 2)
+    assert description(bundle)["text_encoder"]["config"]["clip_skip"] == 1  # how many are left off
+    assert "clip_skip" not in description(imported(saved[0], name="plain")[0])["text_encoder"]["config"]
+
+
 def test_a_single_file_gives_the_same_tensors(parts, saved, imported):
     bundle, said = imported(saved[1])
     assert_tensors_equal(bundle, parts)

@@ -111,6 +111,22 @@ def test_convolutions_are_merged_with_alpha(parts, folder, run_import, tmp_path)
     assert_merged(bundle, merged(parts, names, 1.5 / RANK))
 
 
+def test_three_factors_of_convolutions_are_merged(parts, folder, run_import, tmp_path):
+    """LoCon's CP decomposition: a convolution of single sites, one of k x k between ranks, one of single sites."""
+    weight = expected_tensors(parts, "unet")[f"{CONVOLUTION}.weight"]
+    generator = torch.Generator().manual_seed(5)
+    shapes = {"down": (RANK, weight.shape[1], 1, 1), "mid": (RANK, RANK, 3, 3), "up": (weight.shape[0], RANK, 1, 1)}
+    made = {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}
+    key = "lora_unet_" + CONVOLUTION.replace(".", "_")
+    save_file({f"{key}.lora_{name}.weight": x for name, x in made.items()}, tmp_path / "cp.safetensors")
+    bundle, _ = run(run_import, tmp_path, folder, "--lora", f"{tmp_path}/cp.safetensors:0.7")
+    down, mid, up = (made[name].double() for name in shapes)
+    expected = {part: {name: x.double() for name, x in expected_tensors(parts, part).items()} for part in PARTS}
+    change = torch.einsum("or,rskl,si->oikl", up[:, :, 0, 0], mid, down[:, :, 0, 0])
+    expected["unet"][f"{CONVOLUTION}.weight"] += 0.7 * change
+    assert_merged(bundle, expected, tolerance=1e-5)
+
+
 def test_several_add_up(parts, folder, run_import, tmp_path):
     save_file(kohya(parts, LINEAR), tmp_path / "a.safetensors")
     save_file(peft(parts, LINEAR), tmp_path / "b.safetensors")
@@ -181,6 +197,8 @@ def test_an_lcm_lora_sets_the_sampler_unless_told_otherwise(parts, folder, run_i
 
 # --- what does not fit
 
+OTHER_KINDS = {"loha": "hada_w1_a", "lokr": "lokr_w1"}
+
 
 @pytest.mark.parametrize(
     ("change", "said"),
@@ -189,7 +207,9 @@ def test_an_lcm_lora_sets_the_sampler_unless_told_otherwise(parts, folder, run_i
         ("shape", "where the layer is [32, 32]"),
         ("half", "lacks the upper factor"),
         ("xl", "Stable Diffusion XL"),
-        ("dora", "DoRA"),
+        ("dora", "holds a DoRA"),
+        ("loha", "holds a LoHa"),
+        ("lokr", "holds a LoKr"),
         ("nan", "NaN or infinity"),
         ("none", "is no LoRA"),
         ("truncated", "adapter.safetensors' is not a sound .safetensors file"),
@@ -209,6 +229,8 @@ def test_a_lora_that_does_not_fit_is_refused(parts, folder, run_import, tmp_path
         tensors |= {"lora_te2_x.lora_down.weight": down.clone(), "lora_te2_x.lora_up.weight": up.clone()}
     if change == "dora":
         tensors[f"{key}.dora_scale"] = torch.ones(1)
+    if change in OTHER_KINDS:
+        tensors = {f"{key}.{OTHER_KINDS[change]}": down, f"{key}.alpha": torch.tensor(1.0)}
     if change == "nan":
         down[0, 0] = torch.nan
     save_file({"other": torch.zeros(1)} if change == "none" else tensors, file)

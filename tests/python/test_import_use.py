@@ -131,6 +131,26 @@ def test_another_file_of_the_same_name_is_another_model(draw, tmp_path):
     assert len(list((tmp_path / "cache" / "fmboost" / "imports").iterdir())) == 2
 
 
+def test_bundles_used_longest_ago_make_room(draw, tmp_path, monkeypatch):
+    files = [save_single(make_parts(seed), tmp_path / f"{seed}.safetensors") for seed in (3, 4, 5)]
+    draw(files[0], "--steps", 1)
+    size = sum(file.stat().st_size for file in (tmp_path / "cache" / "fmboost" / "imports").rglob("*") if file.is_file())
+    monkeypatch.setenv("FMBOOST_IMPORT_CACHE_GIB", str(2.5 * size / 2**30))
+    draw(files[1], "--steps", 1)
+    draw(files[0], "--steps", 1)
+    _, said = draw(files[2], "--steps", 1)
+    assert "the bundle takes" in said and "removed" in said
+    assert "used for the first time" not in draw(files[0], "--steps", 1)[1]
+    assert "used for the first time" in draw(files[1], "--steps", 1)[1]
+    assert len(list((tmp_path / "cache" / "fmboost" / "imports").iterdir())) == 2
+
+
+def test_a_limit_that_is_no_number_is_named(model, fmboost, tmp_path, monkeypatch):
+    monkeypatch.setenv("FMBOOST_IMPORT_CACHE_GIB", "much")
+    done = fmboost("generate", "-m", model[1], "-p", "x", "-o", tmp_path / "out.png", check=False)
+    assert done.returncode == 2 and "FMBOOST_IMPORT_CACHE_GIB" in done.stderr and "'much'" in done.stderr
+
+
 # --- what is refused
 
 

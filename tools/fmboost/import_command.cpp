@@ -63,6 +63,10 @@ void add_options(CLI::App& app, ImportFlags& flags) {
   add_schedule_options(app, options.sampling);
   app.add_option("--native-size", options.native_size,
                  "Pixels a side that the model was trained at (default: as its configuration says, else 512)");
+  app.add_option(
+         "--clip-skip", options.clip_skip,
+         "Layer of CLIP's text encoder that the denoiser was trained with, 1: the last one (default: the model's)")
+      ->type_name("N");
   app.add_option("--name", options.name, "The bundle's name (default: the model's)");
   app.add_option("--license", options.license, "The weights' licence");
   app.add_flag("--force", flags.force, "Replace an existing bundle");

@@ -31,6 +31,7 @@ struct ImportOptions {
   std::optional<torch::ScalarType> dtype;  ///< how weights are stored; none: as they were
   SamplingChoices sampling;
   std::optional<std::int64_t> native_size;  ///< pixels a side that it was trained at
+  std::optional<int> clip_skip;             ///< layer of the text encoder from the end, 1: the last; none: the source's
   std::string name;                         ///< empty: the source's
   std::string license;
 
