@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 #include <limits>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <torch/cuda.h>
 
@@ -134,6 +135,9 @@ std::int64_t available_memory(torch::Device device) {
   if (device.is_cuda()) {
     return static_cast<std::int64_t>(c10::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).first);
   }
+#ifdef __GLIBC__
+  malloc_trim(0);  // what was freed and is kept for later counts as available
+#endif
   return std::min({meminfo_available(), control_groups_available(), resource_limit_available()});
 }
 

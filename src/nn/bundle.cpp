@@ -6,10 +6,14 @@
 #include "torchscript_parts.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <cstdlib>
+#include <exception>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/files.h"
+#include "fmboost/core/log.h"
 #include "fmboost/core/memory_probe.h"
 #include "fmboost/core/sha256.h"
 #include "fmboost/core/shared_data.h"
@@ -73,6 +77,25 @@ std::string line_for(const std::string& part, const std::string& file, std::int6
   return part + " " + file + " (" + format_bytes(bytes) + ")";
 }
 
+// Says with -v how long a part took to load.
+class LoadTime {
+ public:
+  explicit LoadTime(const char* part) : part_(part) {}
+  LoadTime(const LoadTime&) = delete;
+  LoadTime& operator=(const LoadTime&) = delete;
+  ~LoadTime() {
+    if (std::uncaught_exceptions() > 0) {
+      return;
+    }
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start_;
+    log_debug(std::string(part_) + " loaded in " + std::to_string(std::lround(passed.count() * 1000)) + " ms");
+  }
+
+ private:
+  const char* part_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
 }  // namespace
 
 Bundle::Bundle(fs::path folder) : folder_(std::move(folder)) {
@@ -108,6 +131,7 @@ std::unique_ptr<Tokenizer> Bundle::load_tokenizer() const {
 }
 
 std::unique_ptr<TextEncoder> Bundle::load_text_encoder(const Placement& placement) const {
+  const LoadTime time("text encoder");
   const TextEncoderEntry& entry = need(manifest_.text_encoder, folder_, "text encoder: it enlarges only");
   if (is_native(entry)) {
     return make_native_text_encoder(checked(entry.program), entry, placement);
@@ -116,6 +140,7 @@ std::unique_ptr<TextEncoder> Bundle::load_text_encoder(const Placement& placemen
 }
 
 std::unique_ptr<Denoiser> Bundle::load_denoiser(const Placement& placement) const {
+  const LoadTime time("denoiser");
   const DenoiserEntry& entry = need(manifest_.denoiser, folder_, "denoiser: it enlarges only");
   if (is_native(entry)) {
     return make_native_denoiser(checked(entry.program), entry, placement);
@@ -125,6 +150,7 @@ std::unique_ptr<Denoiser> Bundle::load_denoiser(const Placement& placement) cons
 }
 
 std::unique_ptr<Autoencoder> Bundle::load_autoencoder(const Placement& placement) const {
+  const LoadTime time("autoencoder");
   const AutoencoderEntry& entry = need(manifest_.autoencoder, folder_, "autoencoder");
   if (is_native(entry)) {
     return make_native_autoencoder(checked(entry.encoder), entry, placement);
@@ -134,6 +160,7 @@ std::unique_ptr<Autoencoder> Bundle::load_autoencoder(const Placement& placement
 
 std::unique_ptr<VelocityNetwork> Bundle::load_velocity(const CouplingEntry& coupling,
                                                        const Placement& placement) const {
+  const LoadTime time("coupling network");
   return make_cfm_velocity(checked(coupling.weights), coupling, placement);
 }
 
