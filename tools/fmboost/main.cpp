@@ -136,13 +136,13 @@ int report(const std::exception& error) {
   return exit_code_of(error);
 }
 
-// Every layer allocates what the one before it has just freed. glibc would give such large pieces back to the kernel in
-// between, which clears their pages anew each time: a sixth of a denoising step. available_memory() gives them back.
+// Every layer allocates what the one before it has just freed. glibc would give it back to the kernel in between, which
+// clears its pages anew each time: a sixth of the time of a denoising step. The largest pieces still go back, since what
+// is kept is full of gaps; available_memory() gives back the rest.
 void keep_freed_memory() {
 #ifdef __GLIBC__
-  constexpr int kLargest = 1 << 30;
-  mallopt(M_MMAP_THRESHOLD, kLargest);
-  mallopt(M_TRIM_THRESHOLD, kLargest);
+  mallopt(M_MMAP_THRESHOLD, 128 << 20);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
 #endif
 }
 
