@@ -137,8 +137,8 @@ int report(const std::exception& error) {
 }
 
 // Every layer allocates what the one before it has just freed. glibc would give it back to the kernel in between, which
-// clears its pages anew each time: a sixth of the time of a denoising step. The largest pieces still go back, since what
-// is kept is full of gaps; available_memory() gives back the rest.
+// clears its pages anew each time: a sixth of the time of a denoising step. The largest pieces still go back, since
+// what is kept is full of gaps; available_memory() gives back the rest.
 void keep_freed_memory() {
 #ifdef __GLIBC__
   mallopt(M_MMAP_THRESHOLD, 128 << 20);
