@@ -15,9 +15,6 @@
 namespace fmboost {
 namespace {
 
-// Windows smaller than this lose too much of what is around them.
-constexpr std::int64_t kSmallestWindow = 256;
-
 // At the faithful end of the dial, of couplings that ask for less themselves.
 constexpr int kFaithfulRounds = 2;
 
@@ -98,30 +95,17 @@ Booster::Booster(ModelParts& parts, FlowOptions flow, TileOptions tiles)
 
 void Booster::check_memory(const Size& size) {
   const MemoryPlan plan = plan_memory(parts_, size);
-  const std::int64_t smallest = std::min(kSmallestWindow * kSmallestWindow, size.width * size.height);
-  const std::int64_t window = tiles_.automatic  ? smallest
-                              : tiles_.size > 0 ? tiles_.size * tiles_.size
-                                                : size.width * size.height;
-  const std::int64_t pixels = std::min(window, size.width * size.height);
-  if (pixels > plan.pixels_that_fit()) {
-    const auto needed = plan.kept + static_cast<std::int64_t>(plan.bytes_per_pixel * static_cast<double>(pixels));
+  const std::int64_t side = tiles_.automatic ? kSmallestWindow : tiles_.size;
+  const auto piece = static_cast<double>(side * side);
+  std::int64_t needed = plan.at_once();
+  if (side > 0 && piece < plan.pixels) {
+    needed = tiles_.automatic ? std::min(needed, plan.in_pieces(piece)) : plan.in_pieces(piece);
+  }
+  if (needed > plan.available) {
     throw MemoryError("a picture of " + to_string(size) + " needs about " + format_bytes(needed) + " of memory, and " +
                       format_bytes(plan.available) + " can be used" +
                       (tiles_.automatic ? "; ask for a smaller size" : "; use --tile auto, or ask for a smaller size"));
   }
-}
-
-std::int64_t Booster::window_side(const Size& padded, std::int64_t unit) {
-  const std::int64_t whole = std::max(padded.width, padded.height);
-  if (!tiles_.automatic) {
-    return tiles_.size == 0 ? whole : std::max(tiles_.size / unit * unit, unit);
-  }
-  const std::int64_t fits = plan_memory(parts_, padded).pixels_that_fit();
-  if (padded.width * padded.height <= fits) {
-    return whole;
-  }
-  const auto side = static_cast<std::int64_t>(std::sqrt(static_cast<double>(fits))) / unit * unit;
-  return std::max(side, (kSmallestWindow + unit - 1) / unit * unit);
 }
 
 torch::Tensor Booster::run_coupling(const BoostInput& input, const CouplingEntry& coupling, const Size& target,
@@ -129,23 +113,32 @@ torch::Tensor Booster::run_coupling(const BoostInput& input, const CouplingEntry
                                     const IntermediateObserver& observer) {
   CouplingStage stage(parts_, coupling, derive_seed(seed, "coupling-" + std::to_string(index)), index);
   stage.watch(progress, observer);
-  stage.prepare(input, target);
-  std::int64_t side = window_side(stage.padded_size(), stage.unit());
+  stage.prepare(input, target, [&](const Size& size) { return plan_pieces(plan_memory(parts_, size), tiles_, size); });
+  const Size padded = stage.padded_size();
+  const MemoryPlan plan = plan_memory(parts_, padded);
+  auto pieces = plan_pieces(plan, tiles_, padded);
+  if (pieces && !plan.in_strips) {
+    log_info("the autoencoder is a TorchScript program: it works in windows of " + std::to_string(pieces->side) +
+             " pixels, which are blended");
+  }
   while (true) {
     try {
       return run_finite("coupling " + std::to_string(index + 1), parts_.placement().dtype,
-                        [&](torch::ScalarType dtype) { return stage.run(side, tiles_.overlap, dtype); });
+                        [&](torch::ScalarType dtype) { return stage.run(pieces, dtype); });
     } catch (const std::exception& error) {
-      const std::int64_t smaller = side / 2 / stage.unit() * stage.unit();
       if (!is_out_of_memory(error)) {
         throw;
       }
-      if (!tiles_.automatic || smaller < kSmallestWindow) {
-        throw MemoryError("memory ran out while enlarging to " + to_string(target) + " in windows of " +
-                          std::to_string(side) + " pixels; ask for a smaller size or a smaller --tile");
+      const std::int64_t half = std::max(padded.width, padded.height) / 2;
+      const Pieces smaller =
+          pieces ? pieces->halved() : largest_pieces(plan_memory(parts_, padded), half, tiles_.overlap);
+      if (!tiles_.automatic || smaller.side < kSmallestWindow) {
+        throw MemoryError("memory ran out while enlarging to " + to_string(target) +
+                          (pieces ? " in pieces of " + std::to_string(pieces->side) + " pixels a side" : "") +
+                          "; ask for a smaller size or a smaller --tile");
       }
-      side = smaller;
-      log_warning("memory ran out; going on with windows of " + std::to_string(side) + " pixels");
+      pieces = smaller;
+      log_warning("memory ran out; going on with pieces of " + std::to_string(pieces->side) + " pixels a side");
     }
   }
 }

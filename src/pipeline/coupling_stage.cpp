@@ -10,19 +10,8 @@
 namespace fmboost {
 namespace {
 
-using torch::indexing::Slice;
-
 // Latent sites of reflection on every side, as far as the decoders' zero padding reaches visibly.
 constexpr std::int64_t kMarginSites = 4;
-
-torch::Tensor cut(const torch::Tensor& x, const Window& window, std::int64_t scale) {
-  return x.index({Slice(), Slice(), Slice(window.top * scale, (window.top + window.height) * scale),
-                  Slice(window.left * scale, (window.left + window.width) * scale)});
-}
-
-Window scaled(const Window& window, std::int64_t scale) {
-  return {window.top * scale, window.left * scale, window.height * scale, window.width * scale};
-}
 
 }  // namespace
 
@@ -45,11 +34,11 @@ void CouplingStage::report(const std::string& name, const torch::Tensor& tensor)
   }
 }
 
-void CouplingStage::prepare(const BoostInput& input, const Size& target) {
+void CouplingStage::prepare(const BoostInput& input, const Size& target, const PiecesFor& pieces_for) {
   if (coupling_.upsampling == Upsampling::psu) {
     prepare_pixels(input.pixels, target);
   } else {
-    prepare_latent(input, target);
+    prepare_latent(input, target, pieces_for);
   }
   auto generator = cpu_generator(noise_seed_);
   noise_ = gaussian_noise(
@@ -75,16 +64,19 @@ void CouplingStage::prepare_pixels(const torch::Tensor& pixels, const Size& targ
   enlarged_pixels_ = pad_reflect(enlarge_bilinear(pixels, target.height, target.width), margins_);
 }
 
-void CouplingStage::prepare_latent(const BoostInput& input, const Size& target) {
-  torch::Tensor latent = input.latent;
-  if (!latent.defined()) {
-    const Margins fill{.right = (factor_ - input.pixels.size(3) % factor_) % factor_,
-                       .bottom = (factor_ - input.pixels.size(2) % factor_) % factor_};
-    const torch::Tensor pixels = pad_reflect(input.pixels, fill);
-    latent = run_finite("the encoder", parts_.placement().dtype,
-                        [&](torch::ScalarType dtype) { return parts_.autoencoder(dtype).encode(pixels); });
-  }
-  latent = latent.to(torch::kCPU);
+torch::Tensor CouplingStage::encode(const torch::Tensor& pixels, const PiecesFor& pieces_for) {
+  const Margins fill{.right = (factor_ - pixels.size(3) % factor_) % factor_,
+                     .bottom = (factor_ - pixels.size(2) % factor_) % factor_};
+  const torch::Tensor filled = pad_reflect(pixels, fill);
+  const auto pieces = pieces_for({filled.size(3), filled.size(2)});
+  return run_finite("the encoder", parts_.placement().dtype, [&](torch::ScalarType dtype) {
+    return PiecewiseAutoencoder(parts_.autoencoder(dtype), factor_, pieces).encode(filled);
+  });
+}
+
+void CouplingStage::prepare_latent(const BoostInput& input, const Size& target, const PiecesFor& pieces_for) {
+  const torch::Tensor latent =
+      (input.latent.defined() ? input.latent : encode(input.pixels, pieces_for)).to(torch::kCPU);
   const std::int64_t scale = coupling_.upsampling == Upsampling::identity ? 1 : coupling_.factor;
   const std::int64_t height = latent.size(2) * scale;
   const std::int64_t width = latent.size(3) * scale;
@@ -103,54 +95,31 @@ void CouplingStage::prepare_latent(const BoostInput& input, const Size& target) 
   enlarged_latent_ = pad_reflect(upsample_latent(latent, coupling_.upsampling, height, width, noise), around);
 }
 
-torch::Tensor CouplingStage::context_of(const Window& window, Autoencoder& autoencoder) const {
-  if (enlarged_latent_.defined()) {
-    return cut(enlarged_latent_, window, 1);
-  }
-  return autoencoder.encode(cut(enlarged_pixels_, window, factor_).contiguous());
-}
-
-torch::Tensor CouplingStage::flow(const torch::Tensor& context, const Window& window, VelocityNetwork& network,
-                                  std::int64_t window_index, std::int64_t window_count) const {
-  const torch::Tensor noise = cut(noise_, window, 1).to(context.device());
+torch::Tensor CouplingStage::flow(const torch::Tensor& context, VelocityNetwork& network,
+                                  const StripLimits* strips) const {
+  const torch::Tensor noise = noise_.to(context.device());
   const torch::Tensor start = coupling_.start_from_noise ? noise : noised_start(context, noise, coupling_.noising_step);
-  const std::int64_t steps = coupling_.steps;
   const auto field = [&](double t, const torch::Tensor& x) {
     check_interrupt();
-    return network.velocity(x, t, context);
+    return network.velocity(x, t, context, strips);
   };
   const auto advance = [&](int step, double, const torch::Tensor&) {
     if (progress_) {
-      progress_("flow " + std::to_string(index_ + 1), window_index * steps + step, window_count * steps);
+      progress_("flow " + std::to_string(index_ + 1), step, coupling_.steps);
     }
   };
   return solve_ode(field, start, {.method = coupling_.solver, .steps = coupling_.steps}, advance);
 }
 
-torch::Tensor CouplingStage::run(std::int64_t side, std::int64_t overlap, torch::ScalarType dtype) {
-  Autoencoder& autoencoder = parts_.autoencoder(dtype);
-  VelocityNetwork& network = parts_.velocity(coupling_, dtype);
-  const std::int64_t multiple = unit_ / factor_;
-  // Windows that were chosen to fit into memory may be small for the overlap that was asked for.
-  const auto whole = [&](std::int64_t sites) { return (sites + multiple - 1) / multiple * multiple; };
-  const std::int64_t shared = std::min(whole(overlap / factor_), whole(side / factor_ / 2));
-  const auto windows =
-      plan_windows(padded_.height / factor_, padded_.width / factor_, side / factor_, shared, multiple);
-  WindowBlender blender(3, padded_.height, padded_.width, shared * factor_);
-  const auto count = static_cast<std::int64_t>(windows.size());
-  for (std::int64_t i = 0; i < count; ++i) {
-    const Window& window = windows[static_cast<std::size_t>(i)];
-    check_interrupt();
-    const torch::Tensor context = context_of(window, autoencoder);
-    const torch::Tensor latent = flow(context, window, network, i, count);
-    if (count == 1) {
-      report("context", context);
-      report("high_latent", latent);
-    }
-    check_interrupt();
-    blender.add(scaled(window, factor_), autoencoder.decode(latent));
-  }
-  return crop(blender.result(), margins_).contiguous();
+torch::Tensor CouplingStage::run(const std::optional<Pieces>& pieces, torch::ScalarType dtype) {
+  const PiecewiseAutoencoder autoencoder(parts_.autoencoder(dtype), factor_, pieces);
+  const torch::Tensor context = (enlarged_latent_.defined() ? enlarged_latent_ : autoencoder.encode(enlarged_pixels_))
+                                    .to(parts_.placement().device);
+  report("context", context);
+  const torch::Tensor latent = flow(context, parts_.velocity(coupling_, dtype), pieces ? &pieces->strips : nullptr);
+  report("high_latent", latent);
+  check_interrupt();
+  return crop(autoencoder.decode(latent).to(torch::kCPU), margins_).contiguous();
 }
 
 }  // namespace fmboost

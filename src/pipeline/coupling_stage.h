@@ -1,8 +1,9 @@
 #pragma once
 
+#include "pieces.h"
+
 #include "fmboost/image/resize.h"
 #include "fmboost/pipeline/boost.h"
-#include "fmboost/pipeline/tiles.h"
 
 namespace fmboost {
 
@@ -14,23 +15,23 @@ class CouplingStage {
 
   void watch(ProgressCallback progress, IntermediateObserver observer);
 
-  /// Enlarges and pads; draws the noise, one field for the whole picture whatever the windows.
-  void prepare(const BoostInput& input, const Size& target);
+  /// Enlarges and pads; draws the noise. `pieces_for`: how to work on a picture of a size.
+  using PiecesFor = std::function<std::optional<Pieces>(const Size&)>;
+  void prepare(const BoostInput& input, const Size& target, const PiecesFor& pieces_for);
 
-  /// The padded picture's size in pixels; its sides are multiples of unit().
+  /// The padded picture's size in pixels.
   Size padded_size() const { return padded_; }
-  std::int64_t unit() const { return unit_; }
 
-  /// Runs it in windows of `side` pixels and returns the target's pixels, (1, 3, H, W) float32 on the CPU.
-  torch::Tensor run(std::int64_t side, std::int64_t overlap, torch::ScalarType dtype);
+  /// Returns the target's pixels, (1, 3, H, W) float32 on the CPU. The flow is that of the whole picture, whatever the
+  /// pieces.
+  torch::Tensor run(const std::optional<Pieces>& pieces, torch::ScalarType dtype);
 
  private:
   void prepare_pixels(const torch::Tensor& pixels, const Size& target);
-  void prepare_latent(const BoostInput& input, const Size& target);
+  void prepare_latent(const BoostInput& input, const Size& target, const PiecesFor& pieces_for);
+  torch::Tensor encode(const torch::Tensor& pixels, const PiecesFor& pieces_for);
   void choose_margins(const Size& covered, const Size& target);
-  torch::Tensor context_of(const Window& window, Autoencoder& autoencoder) const;
-  torch::Tensor flow(const torch::Tensor& context, const Window& window, VelocityNetwork& network,
-                     std::int64_t window_index, std::int64_t window_count) const;
+  torch::Tensor flow(const torch::Tensor& context, VelocityNetwork& network, const StripLimits* strips) const;
   void report(const std::string& name, const torch::Tensor& tensor) const;
 
   ModelParts& parts_;
@@ -38,7 +39,7 @@ class CouplingStage {
   std::uint64_t noise_seed_;
   int index_;
   std::int64_t factor_;  ///< of the autoencoder
-  std::int64_t unit_;
+  std::int64_t unit_;    ///< that the padded sides are multiples of
   ProgressCallback progress_;
   IntermediateObserver observer_;
   Margins margins_;

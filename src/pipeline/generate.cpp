@@ -1,6 +1,7 @@
 #include "fmboost/pipeline/generate.h"
 
 #include "denoising.h"
+#include "pieces.h"
 #include "text_conditioning.h"
 
 #include <algorithm>
@@ -187,8 +188,13 @@ void GeneratePipeline::Run::notice_and_check(std::size_t index, const GeneratePl
 }
 
 torch::Tensor GeneratePipeline::Run::decode_low(const torch::Tensor& latent) {
+  const std::int64_t factor = parts_.manifest().autoencoder->factor;
+  const Size size{latent.size(3) * factor, latent.size(2) * factor};
+  const auto pieces = plan_pieces(plan_memory(parts_, size), settings_.tiles, size);
   return run_finite("the decoder", parts_.placement().dtype,
-                    [&](torch::ScalarType dtype) { return parts_.autoencoder(dtype).decode(latent); })
+                    [&](torch::ScalarType dtype) {
+                      return PiecewiseAutoencoder(parts_.autoencoder(dtype), factor, pieces).decode(latent);
+                    })
       .to(torch::kCPU);
 }
 

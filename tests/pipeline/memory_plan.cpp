@@ -41,9 +41,10 @@ def forward(self, latent):
   std::shared_ptr<ModelParts> parts_;
 };
 
-TEST(MemoryPlan, DividesWhatIsLeftBesideThePicture) {
-  EXPECT_EQ((MemoryPlan{.bytes_per_pixel = 100, .available = 5000, .kept = 1000}.pixels_that_fit()), 40);
-  EXPECT_EQ((MemoryPlan{.bytes_per_pixel = 100, .available = 1000, .kept = 5000}.pixels_that_fit()), 0);
+TEST(MemoryPlan, AddsUpWhatIsHeldAndWhatIsWorkedOn) {
+  const MemoryPlan plan{.pixels = 100, .bytes_per_pixel = 50, .bytes_per_pixel_in_pieces = 7, .kept = 1000};
+  EXPECT_EQ(plan.at_once(), 6000);
+  EXPECT_EQ(plan.in_pieces(10), 2200);
 }
 
 TEST(MemoryPlan, WeighsTheAutoencoder) {
@@ -53,6 +54,9 @@ TEST(MemoryPlan, WeighsTheAutoencoder) {
   // The decoder's result alone takes 3 channels of 4 bytes.
   EXPECT_GT(plan.bytes_per_pixel, 12);
   EXPECT_LT(plan.bytes_per_pixel, 1000);
+  EXPECT_GT(plan.bytes_per_pixel_in_pieces, 0);
+  EXPECT_LT(plan.bytes_per_pixel_in_pieces, plan.bytes_per_pixel);
+  EXPECT_FALSE(plan.in_strips);
   EXPECT_GT(plan.kept, 2 * 200 * 100 * 12);
   EXPECT_LT(plan.kept, 10 * 200 * 100 * 12);
   EXPECT_GT(plan.available, 0);

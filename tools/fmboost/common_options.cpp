@@ -81,9 +81,10 @@ void add_flow_options(CLI::App& app, FlowFlags& flags) {
                  "back-projection; --flow-noise and --back-project win over it (default: the bundle's)")
       ->type_name("F");
   app.add_option("--coupling", flags.coupling, "psu: enlarge pixels, lsu: enlarge the latent (default: the bundle's)");
-  app.add_option("--tile", flags.tile, "Side of the windows that large pictures are made in: auto, off or pixels")
+  app.add_option("--tile", flags.tile, "Side of the pieces that large pictures are made in: auto, off or pixels")
       ->capture_default_str();
-  app.add_option("--tile-overlap", flags.tiles.overlap, "Pixels that neighbouring windows share at least")
+  app.add_option("--tile-overlap", flags.tiles.overlap,
+                 "Pixels that neighbouring windows of TorchScript programs share at least")
       ->capture_default_str();
 }
 

@@ -52,8 +52,12 @@ json describe_bundle(const Bundle& bundle) {
   }
   if (manifest.autoencoder) {
     const AutoencoderEntry& a = *manifest.autoencoder;
-    result["autoencoder"] = {
-        {"factor", a.factor}, {"latent_channels", a.latent_channels}, {"scale", a.scale}, {"shift", a.shift}};
+    const bool native = !std::holds_alternative<TorchScriptNetwork>(a.network);
+    result["autoencoder"] = {{"factor", a.factor},
+                             {"latent_channels", a.latent_channels},
+                             {"scale", a.scale},
+                             {"shift", a.shift},
+                             {"tiles", native ? "exact" : "blended windows"}};
   }
   if (!manifest.boost.empty()) {
     result["boost"] = describe_bundle(Bundle(boosting_folder(bundle.folder())));

@@ -30,10 +30,11 @@ struct FlowOptions {
   void check() const;
 };
 
-/// How large pictures are cut into windows.
+/// How large pictures are worked on in pieces. Native networks give the same picture whatever the pieces: they work
+/// strip by strip. The windows of TorchScript programs are blended where they overlap.
 struct TileOptions {
-  bool automatic = true;      ///< one window where it fits into memory, else the largest that does
-  std::int64_t size = 0;      ///< side of a window in pixels of the result when not automatic; 0: never tile
+  bool automatic = true;      ///< everything at once where it fits into memory, else pieces as large as fit
+  std::int64_t size = 0;      ///< when not automatic: of pieces of size x size pixels; 0: everything at once
   std::int64_t overlap = 64;  ///< pixels that neighbouring windows share at least
 
   /// Throws UsageError naming what is out of range.
@@ -73,15 +74,14 @@ class Booster {
   /// Rounds of back-projection onto the input that the last of these couplings asks for; run() does none itself.
   int back_projection(const std::vector<std::int64_t>& factors) const;
 
-  /// Bytes that enlarging to `size` in one window would take, and what can be had. Loads the autoencoder to weigh it.
-  /// Throws MemoryError with the figures when not even the smallest window fits.
+  /// Loads the autoencoder to weigh what enlarging to `size` takes. Throws MemoryError with the figures when not even
+  /// the smallest pieces fit.
   void check_memory(const Size& size);
 
  private:
   torch::Tensor run_coupling(const BoostInput& input, const CouplingEntry& coupling, const Size& target, int index,
                              std::uint64_t seed, const ProgressCallback& progress,
                              const IntermediateObserver& observer);
-  std::int64_t window_side(const Size& padded, std::int64_t unit);
 
   ModelParts& parts_;
   FlowOptions flow_;
