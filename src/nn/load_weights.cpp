@@ -1,8 +1,10 @@
 #include "fmboost/nn/load_weights.h"
 
 #include "finite.h"
+#include "weight_memory.h"
 
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "fmboost/core/error.h"
@@ -34,8 +36,26 @@ std::map<std::string, torch::Tensor> tensors_of(const torch::nn::Module& module)
   return tensors;
 }
 
-// The file's tensor in another dtype.
-torch::Tensor cast_weight(const SafetensorsFile& file, const std::string& name, torch::ScalarType dtype) {
+// The memory that the file's tensors take which lie in it in another dtype.
+std::size_t bytes_to_cast(const SafetensorsFile& file, const std::string& prefix, torch::ScalarType dtype) {
+  std::size_t bytes = 0;
+  for (const auto& [name, entry] : file.entries()) {
+    if (name.starts_with(prefix) && entry.dtype != dtype) {
+      const auto count = static_cast<std::size_t>(c10::multiply_integers(entry.shape));
+      bytes += WeightMemory::padded(count * c10::elementSize(dtype));
+    }
+  }
+  return bytes;
+}
+
+// Whether every number of the one type is a finite number of the other.
+bool holds_all(torch::ScalarType wide, torch::ScalarType narrow) {
+  return c10::elementSize(wide) > c10::elementSize(narrow);
+}
+
+// The file's tensor in another dtype, in `memory` where there is one.
+torch::Tensor cast_weight(const SafetensorsFile& file, const std::string& name, torch::ScalarType dtype,
+                          WeightMemory* memory) {
   const torch::Tensor stored = file.tensor(name);
   const auto fail = [&](const std::string& what) {
     throw ModelError("tensor '" + name + "' in '" + file.path().string() + "' " + what);
@@ -43,8 +63,9 @@ torch::Tensor cast_weight(const SafetensorsFile& file, const std::string& name, 
   if (!stored.is_floating_point()) {
     fail(std::string("holds ") + c10::toString(stored.scalar_type()) + ": weights are floating-point numbers");
   }
-  torch::Tensor cast = stored.to(dtype);
-  if (!all_finite(cast)) {
+  const bool into_memory = memory != nullptr && stored.scalar_type() != dtype;
+  torch::Tensor cast = into_memory ? memory->take(stored.sizes(), dtype).copy_(stored) : stored.to(dtype);
+  if (!all_finite(holds_all(dtype, stored.scalar_type()) ? stored : cast)) {
     fail(all_finite(stored) ? "holds numbers that are too large for " + dtype_name(dtype) + ": choose another --dtype"
                             : "holds NaN or infinity: the file is damaged, or its training failed");
   }
@@ -92,9 +113,13 @@ void load_into(torch::nn::Module& module, const SafetensorsFile& file, const Pla
                const std::string& prefix) {
   check_weights(module, file, prefix);
   const torch::NoGradGuard no_grad;
+  const bool on_gpu = placement.device.is_cuda();
+  std::optional<WeightMemory> memory;
+  if (const std::size_t bytes = bytes_to_cast(file, prefix, placement.dtype); bytes > 0 && !on_gpu) {
+    memory.emplace(bytes);
+  }
   for (const auto& [name, target] : tensors_of(module)) {
-    const torch::Tensor cast = cast_weight(file, prefix + name, placement.dtype);
-    const bool on_gpu = placement.device.is_cuda();
+    const torch::Tensor cast = cast_weight(file, prefix + name, placement.dtype, memory ? &*memory : nullptr);
     const bool channels_last = on_gpu && cast.dim() == 4;
     torch::Tensor destination = target;
     destination.set_data(cast.to(placement.device, placement.dtype, /*non_blocking=*/false, /*copy=*/false,

@@ -3,6 +3,7 @@
 #include "layers.h"
 #include "support/temporary_folder.h"
 #include "support/thrown.h"
+#include "weight_memory.h"
 
 #include <cmath>
 #include <gmock/gmock.h>
@@ -115,6 +116,31 @@ TEST_F(LoadInto, LeavesInTheFileWhatNeedsNoCast) {
   load_into(*layer, file, {});
   EXPECT_EQ(layer->weight.const_data_ptr(), file.tensor("weight").const_data_ptr());
   EXPECT_TRUE(torch::equal(layer->weight, weight));
+}
+
+TEST_F(LoadInto, PutsWhatIsCastIntoOnePieceThatOutlivesTheFile) {
+  layers::Linear layer(5, 3);
+  const torch::Tensor weight = torch::arange(15, torch::kFloat32).reshape({3, 5});
+  {
+    const SafetensorsFile file = file_of({{"weight", weight.to(torch::kFloat16)}, {"bias", weight[0].slice(0, 0, 3)}});
+    load_into(*layer, file, {torch::kCPU, torch::kBFloat16});
+  }
+  const auto address = [](const torch::Tensor& tensor) { return reinterpret_cast<std::uintptr_t>(tensor.data_ptr()); };
+  const torch::Tensor bias = layer->bias;
+  EXPECT_EQ(address(bias) % 64, 0U);
+  EXPECT_EQ(address(layer->weight) - address(bias), 64U) << "bias is read first, and takes 6 bytes";
+  EXPECT_TRUE(torch::equal(layer->weight, weight.to(torch::kBFloat16)));
+  EXPECT_TRUE(torch::equal(bias, weight[0].slice(0, 0, 3).to(torch::kBFloat16)));
+}
+
+TEST(WeightMemory, GivesTensorsOfItsOwnUntilItIsUsedUp) {
+  const std::size_t huge_page = std::size_t{2} << 20;
+  WeightMemory memory(WeightMemory::padded(5) + WeightMemory::padded(huge_page - 64));
+  const torch::Tensor first = memory.take({5}, torch::kInt8).fill_(1);
+  const torch::Tensor second = memory.take({static_cast<std::int64_t>(huge_page) - 64}, torch::kInt8).fill_(2);
+  EXPECT_EQ(first.sum().item<std::int64_t>(), 5);
+  EXPECT_EQ(second.min().item<std::int64_t>(), 2);
+  EXPECT_THROW(memory.take({1}, torch::kInt8), std::bad_alloc);
 }
 
 TEST_F(LoadInto, RefusesWhatIsNoFiniteNumberByItsName) {
