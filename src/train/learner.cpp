@@ -113,7 +113,7 @@ torch::Tensor Learner::backward(const LatentBatch& batch, const FlowDraw& draw) 
 
 torch::Tensor Learner::forward(CfmUnetImpl& network, const torch::Tensor& x, const torch::Tensor& t,
                                const torch::Tensor& context) const {
-  const Autocast mixed(options_.precision == "bf16-mixed", device_, torch::kBFloat16);
+  const Autocast mixed(precision_on(options_.precision, device_) == "bf16-mixed", device_, torch::kBFloat16);
   return network.forward(x.contiguous(format_), t, context.defined() ? context.contiguous(format_) : context);
 }
 

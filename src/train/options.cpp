@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
+#include "fmboost/core/placement.h"
 
 namespace fmboost {
 namespace {
@@ -31,8 +32,8 @@ void TrainOptions::check() const {
           "the gradient's largest norm must be at least 0 (no limit), not " + std::to_string(clip_norm));
   require(accumulate >= 1 && accumulate <= 65536,
           "gradients are accumulated over 1 to 65536 batches, not " + std::to_string(accumulate));
-  require(precision == "float32" || precision == "bf16-mixed",
-          "the precision must be float32 or bf16-mixed, not '" + precision + "'");
+  require(precision == "auto" || precision == "float32" || precision == "bf16-mixed",
+          "the precision must be auto, float32 or bf16-mixed, not '" + precision + "'");
   require(memory_format == "auto" || memory_format == "channels-last" || memory_format == "contiguous",
           "the memory format must be auto, channels-last or contiguous, not '" + memory_format + "'");
   require(batch_size >= 1 && batch_size <= 65536, "a batch has 1 to 65536 samples, not " + std::to_string(batch_size));
@@ -41,6 +42,13 @@ void TrainOptions::check() const {
   require(network.in_channels == with_context * network.out_channels,
           "the network must take " + std::to_string(with_context * network.out_channels) + " channels (x_t" +
               (flow.with_context ? " and the context" : "") + ") and not " + std::to_string(network.in_channels));
+}
+
+std::string precision_on(const std::string& precision, torch::Device device) {
+  if (precision != "auto") {
+    return precision;
+  }
+  return !device.is_cpu() || cpu_has_fast_bfloat16() ? "bf16-mixed" : "float32";
 }
 
 nlohmann::json to_json(const TrainOptions& o) {

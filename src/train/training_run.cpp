@@ -19,7 +19,7 @@ Placement placement_of(const TrainingRunOptions& options, const WorkerOptions& w
   const auto gpus = static_cast<int>(torch::cuda::device_count());
   const Placement placement = resolve_placement(worker_device_name(options.device, worker, gpus), options.dtype);
   if (placement.device.is_cpu() && options.train.precision == "bf16-mixed" && !cpu_has_fast_bfloat16()) {
-    log_info("this CPU has no instructions for bfloat16; --precision float32 is faster here");
+    log_info("this CPU has no instructions for bfloat16; --precision auto or float32 is faster here");
   }
   return placement;
 }
@@ -31,7 +31,8 @@ const AutoencoderEntry& autoencoder_of(const Bundle& bundle) {
   return *bundle.manifest().autoencoder;
 }
 
-TrainOptions fitted(TrainOptions options, const Bundle& bundle) {
+TrainOptions fitted(TrainOptions options, const Bundle& bundle, torch::Device device) {
+  options.precision = precision_on(options.precision, device);  // so that checkpoints and the log name it
   options.network.out_channels = autoencoder_of(bundle).latent_channels;
   options.network.in_channels = options.network.out_channels * (options.flow.with_context ? 2 : 1);
   options.check();
@@ -46,7 +47,7 @@ class TrainingRun {
         placement_(placement_of(options, worker)),
         workers_(worker, placement_.device),
         bundle_(options.bundle),
-        train_options_(fitted(options.train, bundle_)) {}
+        train_options_(fitted(options.train, bundle_, placement_.device)) {}
 
   TrainingRunResult run();
 

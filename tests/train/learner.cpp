@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
+#include "fmboost/core/placement.h"
 #include "fmboost/nn/cfm_unet.h"
 
 namespace fmboost::test {
@@ -164,6 +165,16 @@ TEST(Learner, NamesTheSampleOfABatchThatDoesNotFit) {
   EXPECT_THAT(message(batch), testing::AllOf(HasSubstr("'pair-0'"), HasSubstr("9x8"), HasSubstr("multiples of 2")));
   batch.latent = torch::zeros({1, 16, 8, 8});
   EXPECT_THAT(message(batch), testing::AllOf(HasSubstr("'pair-0'"), HasSubstr("another autoencoder")));
+}
+
+TEST(TrainOptions, TakeTheFasterPrecisionOfADeviceUnlessToldAnother) {
+  EXPECT_EQ(TrainOptions{}.precision, "auto");
+  EXPECT_EQ(precision_on("auto", torch::kCPU), cpu_has_fast_bfloat16() ? "bf16-mixed" : "float32");
+  EXPECT_EQ(precision_on("auto", torch::kCUDA), "bf16-mixed");
+  for (const auto* precision : {"bf16-mixed", "float32"}) {
+    EXPECT_EQ(precision_on(precision, torch::kCPU), precision);
+    EXPECT_EQ(precision_on(precision, torch::kCUDA), precision);
+  }
 }
 
 TEST(TrainOptions, RefuseWhatIsOutOfRange) {

@@ -116,7 +116,9 @@ void add_optimizer_options(CLI::App& app, TrainOptions& train) {
          "auto, fused or foreach; auto: fused where LibTorch has it");
   option(app, kOptimizer, "--clip-norm", train.clip_norm, "Largest norm of the gradient; 0: no limit");
   option(app, kOptimizer, "--accumulate", train.accumulate, "Batches whose gradients make one step");
-  option(app, kOptimizer, "--precision", train.precision, "bf16-mixed or float32; weights are float32 in both");
+  option(app, kOptimizer, "--precision", train.precision,
+         "bf16-mixed, float32, or auto: bf16-mixed on GPUs and on CPUs with instructions for bfloat16, else float32; "
+         "weights are float32 in both");
   option(app, kOptimizer, "--memory-format", train.memory_format,
          "auto, channels-last or contiguous; auto: channels-last on GPUs");
   option(app, kOptimizer, "--batch-size", train.batch_size, "Pairs a batch, in each process");

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <torch/types.h>
 
 #include "fmboost/nn/cfm_unet_options.h"
 #include "fmboost/train/ema.h"
@@ -23,9 +24,10 @@ struct TrainOptions {
   OptimizerOptions optimizer;
   LrScheduleOptions schedule;
   EmaOptions ema;
-  double clip_norm = 0.0;                ///< largest norm of the gradient over all weights; 0: no limit
-  std::int64_t accumulate = 1;           ///< batches whose gradients are averaged into one step
-  std::string precision = "bf16-mixed";  ///< bf16-mixed (autocast; weights stay float32) or float32
+  double clip_norm = 0.0;       ///< largest norm of the gradient over all weights; 0: no limit
+  std::int64_t accumulate = 1;  ///< batches whose gradients are averaged into one step
+  /// bf16-mixed (autocast; weights stay float32), which is the published one, float32, or auto: see precision_on().
+  std::string precision = "auto";
   /// Of weights and activations: channels-last, contiguous, or auto: what is faster, channels-last on GPUs (tensor
   /// cores) and contiguous on CPUs (docs/training.md has the numbers).
   std::string memory_format = "auto";
@@ -36,6 +38,10 @@ struct TrainOptions {
   /// Throws UsageError or ModelError naming what is out of range.
   void check() const;
 };
+
+/// The precision that is meant on a device: of auto, bf16-mixed on GPUs and on CPUs with instructions for bfloat16,
+/// where it is faster than float32, and float32 on others.
+std::string precision_on(const std::string& precision, torch::Device device);
 
 /// Every field under its name, nested as the structs are.
 nlohmann::json to_json(const TrainOptions& options);
