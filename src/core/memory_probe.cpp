@@ -8,6 +8,10 @@
 #include <new>
 #include <string_view>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "fmboost/core/error.h"
 
 namespace fmboost {
@@ -40,6 +44,16 @@ std::int64_t peak_tensor_memory(torch::Device device, const std::function<void()
   const c10::DebugInfoGuard guard(c10::DebugInfoKind::PROFILER_STATE, meter);
   work();
   return meter->peak();
+}
+
+void return_freed_memory(std::int64_t least) {
+#ifdef __GLIBC__
+  const auto bytes = static_cast<int>(std::clamp<std::int64_t>(least, 1 << 20, 1 << 30));
+  mallopt(M_MMAP_THRESHOLD, bytes);
+  mallopt(M_TRIM_THRESHOLD, bytes);
+#else
+  static_cast<void>(least);
+#endif
 }
 
 bool is_out_of_memory(const std::exception& error) {

@@ -97,14 +97,14 @@ torch::Tensor CfmUnetImpl::run_in_strips(const torch::Tensor& input, const torch
   }
   std::vector<StripPicture> skips;
   for (const auto& stage : *input_blocks_) {
-    h = run(*stage->as<CfmStage>(), h);
+    h = run(*stage->as<CfmStage>(), std::move(h));
     skips.push_back(h);
   }
-  h = run(*middle_block_, h);
+  h = run(*middle_block_, std::move(h));
   for (const auto& stage : *output_blocks_) {
     h = concatenate(h, skips.back());
     skips.pop_back();
-    h = run(*stage->as<CfmStage>(), h);
+    h = run(*stage->as<CfmStage>(), std::move(h));
   }
   const auto last_norm = nn::GroupNorm(std::dynamic_pointer_cast<nn::GroupNormImpl>(out_->ptr(0)));
   const auto last_convolution = nn::Conv2d(std::dynamic_pointer_cast<nn::Conv2dImpl>(out_->ptr(2)));

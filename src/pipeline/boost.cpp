@@ -117,6 +117,10 @@ torch::Tensor Booster::run_coupling(const BoostInput& input, const CouplingEntry
   const Size padded = stage.padded_size();
   const MemoryPlan plan = plan_memory(parts_, padded);
   auto pieces = plan_pieces(plan, tiles_, padded);
+  if (pieces) {
+    // Strips are reused at once. What is kept is larger and comes and goes: its holes would add up.
+    return_freed_memory(pieces->strips.strip_bytes / 4);
+  }
   if (pieces && !plan.in_strips) {
     log_info("the autoencoder is a TorchScript program: it works in windows of " + std::to_string(pieces->side) +
              " pixels, which are blended");
