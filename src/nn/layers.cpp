@@ -15,8 +15,10 @@ LinearImpl::LinearImpl(std::int64_t in, std::int64_t out, bool with_bias, bool a
   }
 }
 
+// load_into() may have left weights in the file in half the size.
 torch::Tensor LinearImpl::forward(const torch::Tensor& x) const {
-  return torch::linear(x, weight.dim() == 2 ? weight : weight.flatten(1), bias);
+  const torch::Tensor matrix = weight.dim() == 2 ? weight : weight.flatten(1);
+  return torch::linear(x, matrix.to(x.scalar_type()), bias);
 }
 
 Conv2dImpl::Conv2dImpl(std::int64_t in, std::int64_t out, Conv2dOptions options_) : options(options_) {
@@ -27,7 +29,7 @@ Conv2dImpl::Conv2dImpl(std::int64_t in, std::int64_t out, Conv2dOptions options_
 }
 
 torch::Tensor Conv2dImpl::forward(const torch::Tensor& x) const {
-  return torch::conv2d(x, weight, bias, options.stride, options.padding);
+  return torch::conv2d(x, weight.to(x.scalar_type()), bias, options.stride, options.padding);
 }
 
 GroupNormImpl::GroupNormImpl(std::int64_t groups_, std::int64_t channels, double eps_) : groups(groups_), eps(eps_) {

@@ -13,8 +13,8 @@ namespace fmboost::layers {
 /// Registers a parameter that has sizes and no memory.
 torch::Tensor add_parameter(torch::nn::Module& module, const std::string& name, at::IntArrayRef sizes);
 
-/// x (..., in) -> (..., out). The weight is (out, in), or (out, in, 1, 1) for those that were trained as a convolution
-/// of single sites.
+/// x (..., in) -> (..., out). The weight, which is cast to the type of x where it has another one, is (out, in), or
+/// (out, in, 1, 1) for those that were trained as a convolution of single sites.
 class LinearImpl : public torch::nn::Module {
  public:
   LinearImpl(std::int64_t in, std::int64_t out, bool with_bias = true, bool as_convolution = false);
@@ -31,7 +31,7 @@ struct Conv2dOptions {
   bool with_bias = true;
 };
 
-/// x (B, in, H, W) -> (B, out, ...)
+/// x (B, in, H, W) -> (B, out, ...). The weight is cast to the type of x where it has another one.
 class Conv2dImpl : public torch::nn::Module {
  public:
   Conv2dImpl(std::int64_t in, std::int64_t out, Conv2dOptions options = {});

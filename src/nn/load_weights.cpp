@@ -1,10 +1,12 @@
 #include "fmboost/nn/load_weights.h"
 
 #include "finite.h"
+#include "layers.h"
 #include "weight_memory.h"
 
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "fmboost/core/error.h"
@@ -36,14 +38,48 @@ std::map<std::string, torch::Tensor> tensors_of(const torch::nn::Module& module)
   return tensors;
 }
 
-// The memory that the file's tensors take which lie in it in another dtype.
-std::size_t bytes_to_cast(const SafetensorsFile& file, const std::string& prefix, torch::ScalarType dtype) {
-  std::size_t bytes = 0;
-  for (const auto& [name, entry] : file.entries()) {
-    if (name.starts_with(prefix) && entry.dtype != dtype) {
-      const auto count = static_cast<std::size_t>(c10::multiply_integers(entry.shape));
-      bytes += WeightMemory::padded(count * c10::elementSize(dtype));
+// A tensor of the module, and what becomes of the file's.
+struct LoadedWeight {
+  std::string name;  ///< in the file
+  torch::Tensor target;
+  torch::ScalarType stored, wanted;
+};
+
+// Names of the weights whose layers cast them whenever they use them.
+std::set<std::string> cast_when_used(const torch::nn::Module& module) {
+  std::set<std::string> names;
+  for (const auto& item : module.named_modules()) {
+    const torch::nn::Module* layer = item.value().get();
+    if (dynamic_cast<const layers::LinearImpl*>(layer) != nullptr ||
+        dynamic_cast<const layers::Conv2dImpl*>(layer) != nullptr) {
+      names.insert(item.key().empty() ? "weight" : item.key() + ".weight");
     }
+  }
+  return names;
+}
+
+std::vector<LoadedWeight> plan_loading(const torch::nn::Module& module, const SafetensorsFile& file,
+                                       const Placement& placement, const std::string& prefix,
+                                       HalfWeights half_weights) {
+  const bool may_stay =
+      half_weights == HalfWeights::stay && placement.device.is_cpu() && placement.dtype == torch::kFloat32;
+  const std::set<std::string> may_be_half = may_stay ? cast_when_used(module) : std::set<std::string>();
+  std::vector<LoadedWeight> plan;
+  for (const auto& [name, target] : tensors_of(module)) {
+    const torch::ScalarType stored = file.entries().at(prefix + name).dtype;
+    const bool half = stored == torch::kFloat16 || stored == torch::kBFloat16;
+    const bool stays = half && may_be_half.contains(name);
+    plan.push_back({prefix + name, target, stored, stays ? stored : placement.dtype});
+  }
+  return plan;
+}
+
+// The memory that what is cast takes.
+std::size_t bytes_to_cast(const std::vector<LoadedWeight>& plan) {
+  std::size_t bytes = 0;
+  for (const auto& weight : plan) {
+    const std::size_t own = static_cast<std::size_t>(weight.target.numel()) * c10::elementSize(weight.wanted);
+    bytes += weight.stored == weight.wanted ? 0 : WeightMemory::padded(own);
   }
   return bytes;
 }
@@ -110,22 +146,23 @@ void load_strictly(torch::nn::Module& module, const SafetensorsFile& file, const
 }
 
 void load_into(torch::nn::Module& module, const SafetensorsFile& file, const Placement& placement,
-               const std::string& prefix) {
+               const std::string& prefix, HalfWeights half_weights) {
   check_weights(module, file, prefix);
   const torch::NoGradGuard no_grad;
   const bool on_gpu = placement.device.is_cuda();
+  const std::vector<LoadedWeight> plan = plan_loading(module, file, placement, prefix, half_weights);
   std::optional<WeightMemory> memory;
-  if (const std::size_t bytes = bytes_to_cast(file, prefix, placement.dtype); bytes > 0 && !on_gpu) {
+  if (const std::size_t bytes = bytes_to_cast(plan); bytes > 0 && !on_gpu) {
     memory.emplace(bytes);
   }
-  for (const auto& [name, target] : tensors_of(module)) {
-    const torch::Tensor cast = cast_weight(file, prefix + name, placement.dtype, memory ? &*memory : nullptr);
+  for (const auto& weight : plan) {
+    const torch::Tensor cast = cast_weight(file, weight.name, weight.wanted, memory ? &*memory : nullptr);
     const bool channels_last = on_gpu && cast.dim() == 4;
-    torch::Tensor destination = target;
-    destination.set_data(cast.to(placement.device, placement.dtype, /*non_blocking=*/false, /*copy=*/false,
+    torch::Tensor destination = weight.target;
+    destination.set_data(cast.to(placement.device, weight.wanted, /*non_blocking=*/false, /*copy=*/false,
                                  channels_last ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Preserve));
-    if (on_gpu || file.entries().at(prefix + name).dtype != placement.dtype) {
-      file.release(prefix + name);
+    if (on_gpu || weight.stored != weight.wanted) {
+      file.release(weight.name);
     }
   }
 }
