@@ -114,7 +114,8 @@ void refuse_other_pipelines(const fs::path& folder) {
                             "Depth2Img", "Cascade", "Kandinsky", "PixArt"}) {
     if (kind.find(other) != std::string::npos) {
       throw ModelError("'" + folder.string() + "' holds a " + kind +
-                       ", which is another kind of model: Stable Diffusion 1 or 2 is needed");
+                       ", which is another kind of model: Stable Diffusion 1 or 2 is needed" +
+                       (std::string(other) == "XL" ? std::string("; ") + kMissingForXl : ""));
     }
   }
 }

@@ -31,7 +31,7 @@ const std::vector<Signature>& signatures() {
        {other_adapter, "an adapter for pictures or motion (IP-Adapter, T2I-Adapter or AnimateDiff)", kNothing}},
       {{"^emb_params", "^string_to_param", "^clip_l", "^<"}, {other_adapter, "a textual inversion", kNothing}},
       {{"^conditioner.embedders.", "diffusion_model.label_emb.", "^add_embedding.", "^unet.add_embedding."},
-       {other_model, "a Stable Diffusion XL model", kNothing}},
+       {other_model, "a Stable Diffusion XL model", kMissingForXl}},
       {{"double_blocks.", "^single_transformer_blocks.", "^txt_in.", "^model.diffusion_model.txt_in."},
        {other_model, "a Flux model", kNothing}},
       {{"joint_blocks.", ".attn.add_q_proj.", "^text_encoders.t5xxl.", "^context_embedder."},

@@ -38,6 +38,7 @@ SD1 = {
     ("tensors", "said"),
     [
         ((*SD1, "conditioner.embedders.0.x"), "Stable Diffusion XL"),
+        ((*SD1, "conditioner.embedders.0.x"), "no second text encoder"),
         (("model.diffusion_model.joint_blocks.0.x",), "Stable Diffusion 3"),
         (("double_blocks.0.img_attn.qkv.weight",), "Flux"),
         (SD1 | {"model.diffusion_model.input_blocks.0.0.weight": (32, 9, 3, 3)}, "Stable Diffusion 1 inpainting"),
@@ -161,7 +162,7 @@ def test_half_a_folder_is_refused_by_what_it_lacks(fmboost):
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"), [("StableDiffusionXLPipeline", "XL"), ("FluxPipeline", "Flux"), (None, "no unet")]
+    ("kind", "said"), [("StableDiffusionXLPipeline", "no second text encoder"), ("FluxPipeline", "Flux"), (None, "no unet")]
 )
 def test_folders_of_other_models_are_named(fmboost, kind, said):
     (fmboost.folder / "model").mkdir()
