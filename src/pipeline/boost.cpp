@@ -121,10 +121,7 @@ torch::Tensor Booster::run_coupling(const BoostInput& input, const CouplingEntry
     // Strips are reused at once. What is kept is larger and comes and goes: its holes would add up.
     return_freed_memory(pieces->strips.strip_bytes / 4);
   }
-  if (pieces && !plan.in_strips) {
-    log_info("the autoencoder is a TorchScript program: it works in windows of " + std::to_string(pieces->side) +
-             " pixels, which are blended");
-  }
+  tell_of_windows(plan, pieces);
   while (true) {
     try {
       return run_finite("coupling " + std::to_string(index + 1), parts_.placement().dtype,

@@ -190,7 +190,9 @@ void GeneratePipeline::Run::notice_and_check(std::size_t index, const GeneratePl
 torch::Tensor GeneratePipeline::Run::decode_low(const torch::Tensor& latent) {
   const std::int64_t factor = parts_.manifest().autoencoder->factor;
   const Size size{latent.size(3) * factor, latent.size(2) * factor};
-  const auto pieces = plan_pieces(plan_memory(parts_, size), settings_.tiles, size);
+  const MemoryPlan plan = plan_memory(parts_, size);
+  const auto pieces = plan_pieces(plan, settings_.tiles, size);
+  tell_of_windows(plan, pieces);
   return run_finite("the decoder", parts_.placement().dtype,
                     [&](torch::ScalarType dtype) {
                       return PiecewiseAutoencoder(parts_.autoencoder(dtype), factor, pieces).decode(latent);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "fmboost/core/interrupt.h"
+#include "fmboost/core/log.h"
 
 namespace fmboost {
 namespace {
@@ -51,6 +52,13 @@ std::optional<Pieces> plan_pieces(const MemoryPlan& plan, const TileOptions& til
   }
   const bool at_once = tiles.size == 0 || tiles.size >= whole;
   return at_once ? std::nullopt : std::optional(pieces_of_side(plan, tiles.size, tiles.overlap));
+}
+
+void tell_of_windows(const MemoryPlan& plan, const std::optional<Pieces>& pieces) {
+  if (pieces && !plan.in_strips) {
+    log_info("the autoencoder is a TorchScript program: it works in windows of " + std::to_string(pieces->side) +
+             " pixels, which are blended");
+  }
 }
 
 torch::Tensor PiecewiseAutoencoder::in_windows(const torch::Tensor& x, std::int64_t pixels_in, std::int64_t pixels_out,

@@ -30,6 +30,9 @@ Pieces largest_pieces(const MemoryPlan& plan, std::int64_t most, std::int64_t ov
 /// What a user wants: none (everything at once), pieces of a size, or either by the memory there is.
 std::optional<Pieces> plan_pieces(const MemoryPlan& plan, const TileOptions& tiles, const Size& size);
 
+/// Says so where the autoencoder will work in windows, since the result is not that of the whole picture then.
+void tell_of_windows(const MemoryPlan& plan, const std::optional<Pieces>& pieces);
+
 /// An autoencoder for pictures (1, C, H, W) of any size. Without pieces it works on all of one at once. With them a
 /// native one works strip by strip, to the same result; a TorchScript program in overlapping windows that are blended,
 /// which it cannot look out of.

@@ -1,0 +1,53 @@
+"""Pictures in pieces: native networks make what diffusers makes at once, TorchScript programs say that they blend."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import CLIP, LCM
+from fmboost_export.random_models import save_folder
+from import_models import make_parts
+from PIL import Image
+from safetensors.torch import load_file
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    parts = make_parts(3, guidance_embedding=32)
+    folder = tmp_path_factory.mktemp("tiles") / "folder"
+    save_folder(parts, LCM, CLIP, folder)
+    return parts, folder
+
+
+def drawn(fmboost, bundle, folder, tile):
+    """Pixels, the low-resolution latent and what was said."""
+    done = fmboost("generate", "-m", bundle, "-p", "a fox", "--size", "96x160", "--no-boost", "--tile", tile,
+                   "--tile-overlap", 16, "--save-intermediates", folder / "i", "--force",
+                   "-o", folder / "a.png")  # fmt: skip
+    pixels = np.asarray(Image.open(folder / "a.png")).astype(int)
+    return pixels, load_file(folder / "i" / "a_low_latent.safetensors")["latent"], done.stderr
+
+
+def test_pieces_of_a_native_model_are_what_diffusers_decodes_at_once(model, fmboost, run_import, tmp_path):
+    parts, folder = model
+    assert run_import(folder, "-o", tmp_path / "bundle").returncode == 0
+    whole, latent, _ = drawn(fmboost, tmp_path / "bundle", tmp_path, "off")
+    vae = parts["vae"]
+    expected = vae.decode(latent / vae.config.scaling_factor).sample.detach()[0].clamp(-1, 1)
+    expected = expected.add(1).mul(127.5).round().permute(1, 2, 0).numpy().astype(int)
+    assert abs(whole - expected).max() <= 1
+    for tile in (64, 77, 150):
+        pieces, _, said = drawn(fmboost, tmp_path / "bundle", tmp_path, tile)
+        assert abs(pieces - whole).max() <= 1
+        assert "windows" not in said
+    content = json.loads(fmboost("inspect", tmp_path / "bundle", "--json").stdout)
+    assert content["autoencoder"]["tiles"] == "exact"
+
+
+def test_windows_of_a_program_are_told(model, fmboost, run_export, tmp_path):
+    code, text = run_export("--model", model[1], "-o", tmp_path / "bundle")
+    assert code == 0, text
+    assert "windows" not in drawn(fmboost, tmp_path / "bundle", tmp_path, "auto")[2]
+    assert "windows of 64 pixels" in drawn(fmboost, tmp_path / "bundle", tmp_path, 64)[2]
+    content = json.loads(fmboost("inspect", tmp_path / "bundle", "--json").stdout)
+    assert content["autoencoder"]["tiles"] == "blended windows"
