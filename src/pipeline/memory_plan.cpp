@@ -7,6 +7,8 @@ namespace {
 
 // The probe sees tensors only; libraries' scratch memory comes on top, as do larger tensors' allocation gaps.
 constexpr double kMargin = 1.4;
+// What is kept of a whole picture is large and few.
+constexpr double kMarginInPieces = 1.15;
 // Other programs need memory too, and the estimate is one.
 constexpr double kUsableShare = 0.8;
 // Enlarged, blended sum, weights and result: float32, three channels each.
@@ -43,8 +45,9 @@ MemoryPlan plan_memory(ModelParts& parts, const Size& size) {
   MemoryPlan plan;
   plan.pixels = static_cast<double>(size.width * size.height);
   plan.bytes_per_pixel = kMargin * std::max(autoencoder.bytes_per_pixel(), coupling_bytes_per_pixel(parts, false));
-  plan.bytes_per_pixel_in_pieces = kMargin * std::max(strips != nullptr ? strips->bytes_per_pixel_in_strips() : 0.0,
-                                                      coupling_bytes_per_pixel(parts, true));
+  plan.bytes_per_pixel_in_pieces =
+      kMarginInPieces *
+      std::max(strips != nullptr ? strips->bytes_per_pixel_in_strips() : 0.0, coupling_bytes_per_pixel(parts, true));
   plan.in_strips = strips != nullptr;
   plan.available =
       static_cast<std::int64_t>(kUsableShare * static_cast<double>(available_memory(parts.placement().device)));
