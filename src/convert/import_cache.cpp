@@ -1,6 +1,5 @@
 #include "fmboost/convert/import_cache.h"
 
-#include "hash_stamps.h"
 #include "imported_model.h"
 
 #include <cstdlib>
@@ -9,6 +8,7 @@
 
 #include "fmboost/core/atomic_folder.h"
 #include "fmboost/core/error.h"
+#include "fmboost/core/file_hash.h"
 #include "fmboost/core/files.h"
 #include "fmboost/core/folder_cache.h"
 #include "fmboost/core/log.h"

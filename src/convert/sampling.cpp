@@ -1,10 +1,10 @@
 #include "fmboost/convert/sampling.h"
 
-#include "json_reader.h"
-
 #include <algorithm>
 #include <string_view>
 #include <vector>
+
+#include "fmboost/core/json_reader.h"
 
 namespace fmboost {
 namespace {

@@ -1,11 +1,10 @@
 #include "fmboost/convert/tokenizer_files.h"
 
-#include "json_reader.h"
-
 #include <algorithm>
 #include <limits>
 
 #include "fmboost/core/files.h"
+#include "fmboost/core/json_reader.h"
 #include "fmboost/core/sha256.h"
 #include "fmboost/core/shared_data.h"
 

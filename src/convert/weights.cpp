@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "fmboost/core/error.h"
+#include "fmboost/core/finite.h"
 #include "fmboost/core/placement.h"
 #include "fmboost/core/safetensors.h"
 
@@ -17,10 +18,6 @@ torch::Tensor read_and_release(const std::shared_ptr<const SafetensorsFile>& fil
   }
   return torch::from_blob(
       tensor.data_ptr(), tensor.sizes(), [file, name, tensor](void*) { file->release(name); }, tensor.options());
-}
-
-bool is_finite(const torch::Tensor& tensor) {
-  return torch::isfinite(tensor).all().item<bool>();
 }
 
 }  // namespace
@@ -94,10 +91,10 @@ torch::Tensor read_weight(const Weight& weight, torch::ScalarType dtype) {
     }
   }
   torch::Tensor result = tensor.to(dtype);
-  if (is_finite(result)) {
+  if (all_finite(result)) {
     return result;
   }
-  if (is_finite(tensor.to(torch::kFloat64))) {
+  if (all_finite(tensor)) {
     throw ModelError(weight.origin + " holds numbers that are too large for " + dtype_name(dtype) +
                      "; choose another --dtype");
   }

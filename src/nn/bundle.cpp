@@ -1,7 +1,6 @@
 #include "fmboost/nn/bundle.h"
 
 #include "cfm_velocity.h"
-#include "hash_stamps.h"
 #include "native_parts.h"
 #include "torchscript_parts.h"
 
@@ -12,6 +11,7 @@
 #include <exception>
 
 #include "fmboost/core/error.h"
+#include "fmboost/core/file_hash.h"
 #include "fmboost/core/files.h"
 #include "fmboost/core/log.h"
 #include "fmboost/core/memory_probe.h"

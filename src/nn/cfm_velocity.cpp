@@ -1,10 +1,9 @@
 #include "cfm_velocity.h"
 
-#include "json_reader.h"
-
 #include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
+#include "fmboost/core/json_reader.h"
 #include "fmboost/nn/cfm_unet.h"
 #include "fmboost/nn/load_weights.h"
 

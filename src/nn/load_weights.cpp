@@ -1,6 +1,5 @@
 #include "fmboost/nn/load_weights.h"
 
-#include "finite.h"
 #include "layers.h"
 #include "weight_memory.h"
 
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "fmboost/core/error.h"
+#include "fmboost/core/finite.h"
 
 namespace fmboost {
 namespace {

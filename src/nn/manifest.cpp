@@ -1,11 +1,11 @@
 #include "fmboost/nn/manifest.h"
 
-#include "json_reader.h"
 #include "native_networks.h"
 
 #include <algorithm>
 
 #include "fmboost/core/error.h"
+#include "fmboost/core/json_reader.h"
 #include "fmboost/diffusion/sampler.h"
 #include "fmboost/flow/ode_solver.h"
 

@@ -1,7 +1,6 @@
 #pragma once
 
-#include "json_reader.h"
-
+#include "fmboost/core/json_reader.h"
 #include "fmboost/nn/manifest.h"
 
 namespace fmboost {

@@ -1,7 +1,6 @@
 #pragma once
 
-#include "json_reader.h"
-
+#include "fmboost/core/json_reader.h"
 #include "fmboost/nn/autoencoder_options.h"
 #include "fmboost/nn/clip_text_options.h"
 #include "fmboost/nn/default_model_options.h"

@@ -1,4 +1,4 @@
-#include "finite.h"
+#include "fmboost/core/finite.h"
 
 #include <ATen/Parallel.h>
 #include <atomic>

@@ -1,4 +1,4 @@
-#include "json_reader.h"
+#include "fmboost/core/json_reader.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "hash_stamps.h"
+#include "fmboost/core/file_hash.h"
 
 #include <sys/stat.h>
 
