@@ -84,7 +84,7 @@ fs::path imported_bundle(const fs::path& checkpoint) {
                 "' in: set XDG_CACHE_HOME or HOME, or make one with `fmboost import`");
   }
   const std::int64_t limit = cache_limit();
-  const fs::path bundle = cache / "imports" / (file_hash(checkpoint).substr(0, 32) + "-" + kVersion);
+  fs::path bundle = cache / "imports" / (file_hash(checkpoint).substr(0, 32) + "-" + kVersion);
   if (is_complete(bundle)) {
     keep_in_use(bundle);
   }
