@@ -113,8 +113,9 @@ TEST_F(PlanOfGenerate, NeedsNativeNetworksForChunksAndLayers) {
   EXPECT_THAT(refusal({.clip_skip = 1}), HasSubstr("is a TorchScript program"));
   auto& text_encoder = files_.manifest["text_encoder"];
   text_encoder["backend"] = "native";
-  text_encoder["config"] = {
-      {"model_type", "clip_text_model"}, {"hidden_size", 3}, {"num_attention_heads", 1}, {"num_hidden_layers", 5}};
+  text_encoder["config"] = {{"model_type", "clip_text_model"}, {"vocab_size", 8},        {"hidden_size", 3},
+                            {"intermediate_size", 3},          {"num_hidden_layers", 5}, {"num_attention_heads", 1},
+                            {"max_position_embeddings", 4},    {"hidden_act", "gelu"}};
   files_.write();
   EXPECT_EQ(plan({.clip_skip = 5}).request.clip_skip, 5);
   EXPECT_THAT(refusal({.clip_skip = 6}), HasSubstr("from 1, the text encoder's last layer, to 5, its first, not 6"));
