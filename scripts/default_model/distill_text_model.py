@@ -18,7 +18,7 @@ from muon import MuonAdamW
 from safetensors.torch import load_file
 from text_networks import OUTER_LAYERS, TextModel
 from torch.nn import functional as F
-from train_text_model import share_at, training_parser, velocity_of
+from train_text_model import compiled_on_gpu, share_at, training_parser, velocity_of
 from training import Average, Run, save_half
 
 LCM_STEPS = (999, 759, 499, 259)  # of fmboost's LCM sampler: four steps of the fifty of the original schedule
@@ -36,11 +36,11 @@ def guided_velocity(teacher, x, timestep, text, null, guidance):
     return untold + guidance * (told - untold)
 
 
-def draw_segments(count, last_share, device):
-    """Timesteps (count,) to start from, and the sampler's next one after each of them (or END)."""
+def draw_segments(count, last, device):
+    """Timesteps (count,) to start from, and the sampler's next one after each of them: END for the last `last` of them."""
     points = torch.tensor([*LCM_STEPS, END], device=device)
     place = torch.randint(0, len(LCM_STEPS) - 1, (count,), device=device)
-    place = torch.where(torch.rand(count, device=device) < last_share, len(LCM_STEPS) - 1, place)
+    place[count - last :] = len(LCM_STEPS) - 1
     start, end = points[place], points[place + 1]
     between = end + 1 + (torch.rand(count, device=device) * (start - end)).long()
     return torch.where(torch.rand(count, device=device) < OTHER_TIMESTEPS, between, start), end
@@ -62,9 +62,9 @@ def teacher_walk(teacher, x, start, end, text, null, shares, guidance, substeps)
 
 class Distillation:
     def __init__(self, teacher, null, shares, guidance, substeps, last_share):
-        self.teacher, self.null, self.shares = teacher.requires_grad_(False), null, shares
+        self.target = compiled_on_gpu(copy.deepcopy(teacher))  # holds the averaged student
+        self.teacher, self.null, self.shares = compiled_on_gpu(teacher.requires_grad_(False)), null, shares
         self.guidance, self.substeps, self.last_share = guidance, substeps, last_share
-        self.target = copy.deepcopy(teacher)  # holds the averaged student
 
     @torch.no_grad()
     def targets(self, x, start, end, ids):
@@ -76,13 +76,15 @@ class Distillation:
         return clean_of(x, velocity, share_at(self.shares, end))
 
     def loss(self, student, latent, ids):
-        start, end = draw_segments(len(latent), self.last_share, latent.device)
+        last = round(len(latent) * self.last_share)  # always as many: batches of one size are compiled once
+        inner = len(latent) - last
+        start, end = draw_segments(len(latent), last, latent.device)
         a = share_at(self.shares, start)
         x = a.sqrt() * latent + (1 - a).sqrt() * torch.randn_like(latent)
         clean = clean_of(x, velocity_of(student, x, start, student.text_encoder(ids)), a)
-        target, inner = latent.clone(), end != END
-        if inner.any():
-            target[inner] = self.targets(x[inner], start[inner], end[inner], ids[inner])
+        target = latent.clone()
+        if inner > 0:
+            target[:inner] = self.targets(x[:inner], start[:inner], end[:inner], ids[:inner])
         return F.mse_loss(clean, target)
 
 
@@ -96,23 +98,24 @@ def main():
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
 
-    data = CaptionedLatents(arguments.latents, DROPPED_CAPTIONS)
+    data = CaptionedLatents(arguments.latents, DROPPED_CAPTIONS, arguments.device)
     teacher = TextModel(len(data.words), data.channels).to(arguments.device)
     teacher.load_state_dict(load_file(arguments.teacher))
-    student = copy.deepcopy(teacher)
+    student = compiled_on_gpu(copy.deepcopy(teacher))
     shares = signal_shares().to(arguments.device)
     work = Distillation(teacher, data.null.to(arguments.device), shares, arguments.guidance, arguments.substeps,
                         arguments.last_share)  # fmt: skip
-    run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.98), arguments.steps, arguments.lr)
+    run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.98), arguments.steps, arguments.lr,
+              arguments.minutes)  # fmt: skip
     run.resume()
     torch.manual_seed(arguments.seed + run.step)
     for _ in run.rest():
-        latent, ids = data.batch(arguments.batch_size, arguments.device)
+        latent, ids = data.batch(arguments.batch_size)
         work.target.load_state_dict(run.average.weights)
         loss = work.loss(student, latent, ids)
         run.optimizer.zero_grad()
         loss.backward()
-        run.finish_step(loss, run.taken + len(latent), every=20, save_every=50)
+        run.finish_step(loss, run.taken + len(latent), every=20, save_every=100)
 
     sampling = {"default_sampler": "lcm", "default_steps": len(LCM_STEPS), "default_guidance": 1.0}
     metadata = {"step": str(run.step), "sampling": json.dumps(sampling)} | data.metadata()

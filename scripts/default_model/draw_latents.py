@@ -2,7 +2,7 @@
 
   draw_latents.py AUTOENCODER FOLDER [--count 20000]     (a file of train_autoencoder.py, or a bundle: models/default)
 
-FOLDER gets latents.npy (count, C, 32, 32) float16, not scaled, captions.jsonl and the autoencoder's scaling.json; a run that
+FOLDER gets latents.npy (count, C, 64, 64) float16, not scaled, captions.jsonl and the autoencoder's scaling.json; a run that
 was stopped goes on.
 """
 
@@ -17,18 +17,20 @@ from captioned_latents import SCALING
 from drawn_pictures import FIRST_SEED, read_picture, start_drawing
 from networks import FACTOR, LATENT_CHANNELS, load_autoencoder
 
-SIDE = 128  # the text model's native size
-BATCH = 32
+SIDE = 256  # the text model's native size
+BATCH = 64
 
 
 class CaptionedPictures:
     """Landscapes from a seed on, as ((side, side, 3) uint8, {"seed", "caption", "scene"})."""
 
-    def __init__(self, seed, count, side=SIDE):
+    def __init__(self, seed, count, side=SIDE, threads=0):
         read, write = os.pipe()
         captions = ("--captions", f"/dev/fd/{write}")
         self.side = side
-        self.process = start_drawing("landscapes", side, seed, *captions, count=count, pass_fds=[write])
+        self.process = start_drawing(
+            "landscapes", side, seed, *captions, count=count, threads=threads, pass_fds=[write]
+        )  # fmt: skip
         os.close(write)
         self.captions = os.fdopen(read)
 
@@ -70,7 +72,8 @@ def main():
     latents = open_latents(folder, arguments.count)
     captions = folder / "captions.jsonl"
     done = len(captions.read_text().splitlines()) if captions.exists() else 0
-    pictures = iter(CaptionedPictures(arguments.seed + done, arguments.count - done))
+    left = arguments.count - done
+    pictures = iter(CaptionedPictures(arguments.seed + done, left, threads=arguments.threads or 0))
     with captions.open("a") as file:
         while done < arguments.count:
             batch = [next(pictures) for _ in range(min(BATCH, arguments.count - done))]

@@ -14,7 +14,8 @@ from torch import nn
 from torch.nn import functional as F
 
 OUTER_LAYERS = ("body.1.", "places.", "heads.")  # what Muon leaves to AdamW
-CHANNELS = (16, 32, 48, 96)  # at 64x64, 32x32, 16x16, 8x8 sites
+CHANNELS = (32, 48, 64, 96)  # at 64x64, 32x32, 16x16, 8x8 sites
+SITE = 4  # pixels a side of the finest sites
 
 
 class Block(nn.Module):
@@ -29,7 +30,7 @@ class Block(nn.Module):
 
 
 class FactClassifier(nn.Module):
-    """Pictures (B, 3, 128, 128) in [-1, 1] to {property: scores (B, values)}.
+    """Pictures (B, 3, 256, 256) in [-1, 1] to {property: scores (B, values)}.
 
     Each property sees the largest value and the mean of every feature in the picture, and an average over the sites with
     weights of its own, so that it can look where it wants to.
@@ -38,7 +39,7 @@ class FactClassifier(nn.Module):
     def __init__(self):
         super().__init__()
         first, *rest = CHANNELS
-        layers, width = [nn.PixelUnshuffle(2), nn.Conv2d(12, first, 3, padding=1), nn.ReLU()], first
+        layers, width = [nn.PixelUnshuffle(SITE), nn.Conv2d(3 * SITE**2, first, 3, padding=1), Block(first)], first
         for channels in rest:
             layers += [nn.Conv2d(width, channels, 3, stride=2, padding=1), Block(channels)]
             width = channels
@@ -69,10 +70,10 @@ def to_pixels(pictures):
 
 @torch.no_grad()
 def classify(model, pictures, batch=64):
-    """What each of the pictures, (128, 128, 3) uint8, shows: {property: value} as in the JSON of a scene."""
+    """What each of the pictures, (256, 256, 3) uint8, shows: {property: value} as in the JSON of a scene."""
     shown = []
     for first in range(0, len(pictures), batch):
-        scores = model(to_pixels(np.stack(pictures[first : first + batch])))
+        scores = model(to_pixels(np.stack(pictures[first : first + batch])).to(model.places.weight.device))
         best = {name: scores[name].argmax(1).tolist() for name in PROPERTIES}
         count = len(pictures[first : first + batch])
         shown += [{name: PROPERTIES[name][best[name][i]] for name in PROPERTIES} for i in range(count)]
@@ -80,6 +81,6 @@ def classify(model, pictures, batch=64):
 
 
 def read_picture_file(path):
-    """(128, 128, 3) uint8; larger pictures are reduced."""
+    """(256, 256, 3) uint8; larger pictures are reduced."""
     picture = Image.open(path).convert("RGB")
     return np.asarray(picture if picture.size == (SIDE, SIDE) else picture.resize((SIDE, SIDE), Image.BICUBIC))

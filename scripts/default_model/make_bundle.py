@@ -5,49 +5,38 @@
 """
 
 import argparse
-import copy
 import json
 import sys
 from pathlib import Path
 
 import torch
 from captioned_latents import BETAS, LENGTH, NULL, PAD
+from draw_latents import SIDE
 from networks import FACTOR, LATENT_CHANNELS, load_autoencoder
 from safetensors import safe_open
 from safetensors.torch import load_file
 from text_networks import TextModel
+from training import save_half
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from fmboost_export.export import write_couplings  # noqa: E402
 from fmboost_export.files import refuse_existing, sha256, whole_folder  # noqa: E402
-from fmboost_export.parts import CHECKED_SIZES, TRACED_SIZE, Part, export_part  # noqa: E402
 
 # Of a text model that was not distilled; distill_text_model.py names its own.
 TEACHER_SAMPLING = {"default_sampler": "ddim", "default_steps": 25, "default_guidance": 4.0}
 
 
-def random_inputs(*shapes):
-    generator = torch.Generator().manual_seed(len(shapes))
-    return tuple(torch.randn(shape, generator=generator) for shape in shapes)
-
-
-def part(file, module, make, traced, checked):
-    """`make(batch, height, width)` gives inputs for latents of that size."""
-    module = module.eval().requires_grad_(False)
-    return Part(file, copy.deepcopy, module, module, make(2, *traced), [make(*size) for size in checked], torch.float16)
+def native(part, module, config, folder):
+    """Writes a network's weights as float16; returns its entry of bundle.json."""
+    file = folder / f"{part}.safetensors"
+    save_half(module.state_dict(), file)
+    return {"backend": "native", "file": file.name, "sha256": sha256(file), "config": config}
 
 
 def autoencoder_entry(path, folder):
     model, mean, deviation = load_autoencoder(path)
-    pixels = lambda b, h, w: random_inputs((b, 3, FACTOR * h, FACTOR * w))  # noqa: E731
-    latent = lambda b, h, w: random_inputs((b, LATENT_CHANNELS, h, w))  # noqa: E731
-    sizes = (TRACED_SIZE, CHECKED_SIZES)
-    encoder, _ = export_part(part("autoencoder_encoder.pt", model.encoder, pixels, *sizes), folder, print)
-    decoder, _ = export_part(part("autoencoder_decoder.pt", model.decoder, latent, *sizes), folder, print)
-    return {
-        "encoder": encoder, "decoder": decoder, "factor": FACTOR, "latent_channels": LATENT_CHANNELS,
-        "scale": 1 / deviation, "shift": mean,
-    }  # fmt: skip
+    entry = native("autoencoder", model, {"_class_name": "PlainAutoencoder", **model.configuration}, folder)
+    return {**entry, "factor": FACTOR, "latent_channels": LATENT_CHANNELS, "scale": 1 / deviation, "shift": mean}
 
 
 def read_examples(path, words):
@@ -69,21 +58,10 @@ def text_entries(path, examples, folder):
     sampling = json.loads(metadata.get("sampling", "null")) or TEACHER_SAMPLING
     model = TextModel(len(words))
     model.load_state_dict(load_file(path))
-    text_width = model.text_encoder.embedding.embedding_dim
     (folder / "tokenizer").mkdir()
     (folder / "tokenizer" / "words.json").write_text(json.dumps(words))
-
-    def ids(batch, *_):
-        return (torch.randint(0, len(words), (batch, LENGTH), generator=torch.Generator().manual_seed(batch)),)
-
-    def denoiser_inputs(batch, height, width):
-        x, text = random_inputs((batch, LATENT_CHANNELS, 8 * height, 8 * width), (batch, LENGTH, text_width))
-        return x, torch.linspace(1, 998, batch), text
-
-    text, _ = export_part(part("text_encoder.pt", model.text_encoder, ids, (0, 0), CHECKED_SIZES), folder, print)
-    denoiser, _ = export_part(
-        part("denoiser.pt", model.denoiser, denoiser_inputs, (3, 5), ((1, 4, 4), (3, 3, 2), (2, 5, 1))), folder, print
-    )
+    text = {"_class_name": "WordTransformer", **model.text_encoder.configuration}
+    denoiser = {"_class_name": "SiteUnet", **model.denoiser.configuration}
     schedule = {
         "beta_start": BETAS[0], "beta_end": BETAS[1], "beta_schedule": "scaled_linear", "train_steps": 1000,
         "timestep_spacing": "trailing", "set_alpha_to_one": True,
@@ -94,10 +72,10 @@ def text_entries(path, examples, folder):
             "type": "words", "words": "tokenizer/words.json", "sha256": sha256(folder / "tokenizer" / "words.json"),
             "max_length": LENGTH, "pad": PAD, "null": NULL,
         },
-        "text_encoder": {**text, "width": text_width},
+        "text_encoder": {**native("text_encoder", model.text_encoder, text, folder), "width": text["width"]},
         "denoiser": {
-            **denoiser, "prediction": "v_prediction", "schedule": schedule, "latent_channels": LATENT_CHANNELS,
-            "native_size": 128, "size_multiple": 32, "guidance_embedding": None, **sampling,
+            **native("denoiser", model.denoiser, denoiser, folder), "prediction": "v_prediction", "schedule": schedule, "latent_channels": LATENT_CHANNELS,
+            "native_size": SIDE, "size_multiple": 32, "guidance_embedding": None, **sampling,
         },
     }  # fmt: skip
 

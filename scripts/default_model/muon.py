@@ -31,18 +31,23 @@ class MuonAdamW(torch.optim.Optimizer):
         self.adam = torch.optim.AdamW(others, lr=lr, betas=betas, weight_decay=weight_decay, fused=True)
         super().__init__([{"params": matrices}], {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
         self.param_groups += self.adam.param_groups
+        by_shape = {}
+        for parameter in matrices:
+            by_shape.setdefault(parameter.shape, []).append(parameter)
+        self.alike = list(by_shape.values())  # these share their steps: a GPU is slow at many small products
 
     @torch.no_grad()
     def step(self):
         self.adam.step()
         group = self.param_groups[0]
-        for parameter in group["params"]:
-            state = self.state[parameter]
-            momentum = state.setdefault("momentum", torch.zeros_like(parameter))
-            momentum.lerp_(parameter.grad, 1 - group["momentum"])
-            flat = parameter.grad.lerp(momentum, group["momentum"]).flatten(1)
-            step = orthogonal(flat) * (0.2 * max(flat.shape) ** 0.5)
-            parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(step.view_as(parameter), alpha=-group["lr"])
+        for parameters in self.alike:
+            momenta = [self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in parameters]
+            gradients = [p.grad for p in parameters]
+            torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
+            flat = torch.stack(torch._foreach_lerp(gradients, momenta, group["momentum"])).flatten(2)
+            steps = orthogonal(flat) * (0.2 * max(flat.shape[1:]) ** 0.5)
+            torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+            torch._foreach_add_(parameters, list(steps.view(-1, *parameters[0].shape)), alpha=-group["lr"])
 
     def state_dict(self):
         matrices = [self.state[p]["momentum"] for p in self.param_groups[0]["params"] if p in self.state]

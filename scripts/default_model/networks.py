@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
@@ -65,6 +66,17 @@ class Autoencoder(nn.Module):
         self.encoder = Encoder(latent_channels)
         self.decoder = Decoder(latent_channels, **{k: v for k, v in options.items() if k != "latent_channels"})
 
+    @property
+    def configuration(self):
+        """What a bundle says of it."""
+        encoder, decoder = self.encoder, self.decoder
+        return {
+            "latent_channels": encoder.conv_out.out_channels,
+            "encoder_channels": encoder.conv_in.out_channels, "encoder_blocks": len(encoder.blocks),
+            "decoder_channels": decoder.conv_in.out_channels, "decoder_blocks": len(decoder.blocks),
+            "fine_channels": decoder.conv_out.in_channels, "fine_blocks": len(decoder.fine_blocks),
+        }  # fmt: skip
+
 
 def load_autoencoder(path):
     """Returns the autoencoder, and its latents' mean and deviation: from train_autoencoder.py's file, or from a bundle that
@@ -72,9 +84,7 @@ def load_autoencoder(path):
     path, model = Path(path), Autoencoder()
     if path.is_dir():
         entry = json.loads((path / "bundle.json").read_text())["autoencoder"]
-        for half in ("encoder", "decoder"):
-            program = torch.jit.load(str(path / entry[half]["file"]), map_location="cpu")
-            getattr(model, half).load_state_dict(program.state_dict())
+        model.load_state_dict(load_file(path / entry["file"]))
         return model, entry["shift"], 1 / entry["scale"]
     with safe_open(path, framework="pt") as file:
         model.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118

@@ -27,13 +27,14 @@ class Sizes:
     landscapes: int = 150
     crops: tuple = (8, 4)  # squares of each, for 2x and for 4x
     coupling_steps: int = 4000
-    scenes: int = 20000  # drawn landscapes for the text model, 128x128
-    text_steps: int = 20000
-    distillation_steps: int = 2000
+    scenes: int = 60000  # drawn landscapes for the text model, 256x256
+    text_batch: int = 256
+    text_steps: int = 5000
+    distillation_steps: int = 1500
 
 
-TINY = Sizes(autoencoder_steps=60, leaves=6, landscapes=2, crops=(4, 2), coupling_steps=30, scenes=64, text_steps=20,
-            distillation_steps=4)  # fmt: skip
+TINY = Sizes(autoencoder_steps=60, leaves=6, landscapes=2, crops=(4, 2), coupling_steps=30, scenes=64, text_batch=6,
+            text_steps=24, distillation_steps=3)  # fmt: skip
 
 
 class Recipe:
@@ -98,11 +99,12 @@ class Recipe:
     def train_text_model(self):
         latents = self.folder / "text-latents"
         self.train("draw_latents.py", self.autoencoder, latents, "--count", self.sizes.scenes)
-        self.train("train_text_model.py", latents, self.text_model.parent, "--steps", self.sizes.text_steps)
+        self.train("train_text_model.py", latents, self.text_model.parent, "--steps", self.sizes.text_steps,
+                   "--batch-size", self.sizes.text_batch)  # fmt: skip
 
     def distill_text_model(self):
         self.train("distill_text_model.py", self.folder / "text-latents", self.distilled.parent, "--teacher", self.text_model,
-                   "--steps", self.sizes.distillation_steps)  # fmt: skip
+                   "--steps", self.sizes.distillation_steps, "--batch-size", self.sizes.text_batch)  # fmt: skip
 
     def make_bundle(self):
         self.script("make_bundle.py", self.folder / "bundle", "--autoencoder", self.autoencoder, "--coupling", self.coupling,

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 SITE = 2  # latents a side that the denoiser sees as one place
+HEADS = 4  # of the denoiser's attention
 
 
 class TextEncoder(nn.Module):
@@ -20,6 +21,7 @@ class TextEncoder(nn.Module):
 
     def __init__(self, words, length=48, width=128, layers=2, heads=4):
         super().__init__()
+        self.configuration = {"words": words, "length": length, "width": width, "layers": layers, "heads": heads}
         self.heads = heads
         self.embedding = nn.Embedding(words, width)
         self.position = nn.Parameter(torch.randn(length, width) * 0.02)
@@ -91,9 +93,8 @@ class ResBlock(nn.Module):
 class AttentionBlock(nn.Module):
     """Every place looks at all others, then at the words, then thinks for itself."""
 
-    def __init__(self, channels, text_width, heads=4):
+    def __init__(self, channels, text_width):
         super().__init__()
-        self.heads = heads
         self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(channels) for _ in range(3))
         self.qkv, self.proj = nn.Linear(channels, 3 * channels), zeroed(nn.Linear(channels, channels))
         self.q, self.kv = nn.Linear(channels, channels), nn.Linear(text_width, 2 * channels)
@@ -105,9 +106,9 @@ class AttentionBlock(nn.Module):
     def forward(self, x, time, text):
         h = x.flatten(2).transpose(1, 2)
         q, k, v = self.qkv(self.norm1(h)).chunk(3, 2)
-        h = h + self.proj(attend(q, k, v, self.heads))
+        h = h + self.proj(attend(q, k, v, HEADS))
         k, v = self.kv(text).chunk(2, 2)
-        h = h + self.text_proj(attend(self.q(self.norm2(h)), k, v, self.heads))
+        h = h + self.text_proj(attend(self.q(self.norm2(h)), k, v, HEADS))
         h = h + self.mlp(self.norm3(h))
         return h.transpose(1, 2).reshape(x.shape)
 
@@ -132,8 +133,12 @@ class Level(nn.Module):
 class Denoiser(nn.Module):
     """(B, C, h, w), (B,) timesteps of 1000, (B, length, width) -> the velocity v = sqrt(a) noise - sqrt(1 - a) latent."""
 
-    def __init__(self, latent_channels=16, widths=(64, 128, 192), down=(1, 1, 1), up=(1, 2, 2), text_width=128):
+    def __init__(self, latent_channels=16, widths=(96, 192, 224), down=(2, 1, 1), up=(2, 2, 2), text_width=128):
         super().__init__()
+        self.configuration = {
+            "latent_channels": latent_channels, "widths": list(widths), "down": list(down), "up": list(up),
+            "text_width": text_width, "heads": HEADS,
+        }  # fmt: skip
         inside, time_width = latent_channels * SITE * SITE, 4 * widths[0]
         self.time, self.text = TimeEmbedding(widths[0], time_width), nn.Linear(text_width, time_width)
         self.conv_in = nn.Conv2d(inside, widths[0], 1)

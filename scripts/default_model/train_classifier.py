@@ -21,11 +21,11 @@ from torch.nn import functional as F
 from training import Average, Run, save_half, save_whole
 
 HELD_OUT_SEED = 50_000
-SHIFT = 4  # pixels
+SHIFT = 8  # pixels
 
 
 def drawn(seed, count):
-    """Pictures (count, 128, 128, 3) uint8 and their scenes."""
+    """Pictures (count, 256, 256, 3) uint8 and their scenes."""
     pictures, lines = zip(*CaptionedPictures(seed, count), strict=True)
     return np.stack(pictures), [line["scene"] for line in lines]
 
@@ -51,7 +51,7 @@ def array_file(path, array):
         np.save(file, array)
 
 
-def varied(pictures):
+def varied(pictures, device):
     """A batch of pictures as pixels: moved, half of them mirrored, some batches softened, with some noise. Generated
     pictures are not as clean as drawn ones, and have their things at other places."""
     random = np.random.default_rng(torch.randint(2**31, ()).item())
@@ -61,7 +61,7 @@ def varied(pictures):
     moved = np.pad(pictures, around, "reflect")[:, y : y + side, x : x + side]
     mirrored = random.random(len(moved)) < 0.5
     moved[mirrored] = moved[mirrored, :, ::-1]
-    pixels = to_pixels(moved)
+    pixels = to_pixels(moved).to(device, non_blocking=True)
     if random.random() < 0.5:
         soft = F.avg_pool2d(pixels, 3, stride=1, padding=1, count_include_pad=False)
         pixels = torch.lerp(pixels, soft, random.random())
@@ -85,18 +85,18 @@ def accuracy(model, pictures, scenes):
     return result
 
 
-def train(folder, steps=1500, scenes=16000, batch_size=32, learning_rate=2e-2, seed=0):
+def train(folder, steps=1500, scenes=16000, batch_size=32, learning_rate=2e-2, seed=0, device="cpu"):
     """Writes folder/classifier.safetensors once all steps are done; ends the program when it is stopped before."""
     pictures, told = training_set(folder, scenes)
     classes = torch.tensor([[class_of(name, scene) for name in PROPERTIES] for scene in told])
     torch.manual_seed(seed)
-    model = FactClassifier()
+    model = FactClassifier().to(device)
     run = Run(folder, model, MuonAdamW(model, OUTER_LAYERS), Average(model, 0.995), steps, learning_rate)
     run.resume()
     torch.manual_seed(seed + run.step)
     for _ in run.rest():
         chosen = torch.randint(0, len(told), (batch_size,)).sort().values
-        loss = loss_of(model, varied(pictures[chosen.numpy()]), classes[chosen])
+        loss = loss_of(model, varied(pictures[chosen.numpy()], device), classes[chosen].to(device))
         run.optimizer.zero_grad()
         loss.backward()
         run.finish_step(loss, run.taken + batch_size)
@@ -113,11 +113,14 @@ def main():
     parser.add_argument("--held-out", type=int, default=1000, help="drawn landscapes to measure with")
     parser.add_argument("--lr", type=float, default=2e-2)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int)
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    train(arguments.folder, arguments.steps, arguments.scenes, learning_rate=arguments.lr, seed=arguments.seed)
+    train(arguments.folder, arguments.steps, arguments.scenes, arguments.batch_size, arguments.lr, arguments.seed,
+          arguments.device)  # fmt: skip
     model = load_classifier(arguments.folder / "classifier.safetensors")
     print("| property | told right | the commonest value |\n| --- | ---: | ---: |")
     for name, (right, commonest) in accuracy(model, *drawn(HELD_OUT_SEED, arguments.held_out)).items():

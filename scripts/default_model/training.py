@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 
 class Average:
@@ -25,11 +25,11 @@ class Average:
         torch._foreach_lerp_(list(self.weights.values()), [state[name] for name in self.weights], 1 - decay)
 
 
-def cosine_factor(step, steps, warmup=100, floor=0.02):
-    """Of the learning rate: a linear warm-up, then half a cosine down to `floor`."""
+def cosine_factor(step, progress, warmup=100, floor=0.02):
+    """Of the learning rate: a linear warm-up, then half a cosine down to `floor`. `progress`: from 0 to 1."""
     if step < warmup:
         return (step + 1) / warmup
-    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1, step / steps)))
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1, progress)))
 
 
 def save_whole(save, path):
@@ -42,7 +42,7 @@ def save_whole(save, path):
 def save_half(weights, path, metadata=None):
     """Float16 safetensors: enough to use, and to start from again."""
     half = {name: tensor.detach().to("cpu", torch.float16).contiguous() for name, tensor in weights.items()}
-    save_whole(lambda temporary: save_file(half, temporary, metadata), path)
+    save_whole(lambda temporary: temporary.write_bytes(save(half, metadata)), path)  # save_file writes for its owner alone
 
 
 def bfloat16_is_fast(device_type):
@@ -59,11 +59,13 @@ def autocast(tensor):
 class Run:
     """A training in a folder: checkpoint.pt (everything, to go on from), log lines, an end at Ctrl-C or SIGTERM."""
 
-    def __init__(self, folder, module, optimizer, average, steps, learning_rate):
+    def __init__(self, folder, module, optimizer, average, steps, learning_rate, minutes=None):
+        """With `minutes` the run, and the schedule of its learning rate, end after that time at the latest."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.module, self.optimizer, self.average = module, optimizer, average
-        self.steps, self.learning_rate = steps, learning_rate
+        self.steps, self.learning_rate, self.seconds = steps, learning_rate, (minutes or math.inf) * 60
+        self.started, self.worked = time.time(), 0.0  # `worked`: seconds of sittings before this one
         self.step, self.taken, self.stopped = 0, 0, False
         self.losses, self.began, self.reported = [], time.time(), 0
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -85,6 +87,7 @@ class Run:
         device = next(self.module.parameters()).device
         self.average.weights = {name: tensor.to(device) for name, tensor in state["average"].items()}
         self.average.steps, self.step, self.taken = state["average_steps"], state["step"], state["taken"]
+        self.worked = state.get("worked", 0.0)
         self.reported = self.step
         print(f"going on after step {self.step}", flush=True)
         return True
@@ -92,15 +95,21 @@ class Run:
     def save(self):
         state = {
             "module": self.module.state_dict(), "optimizer": self.optimizer.state_dict(), "average": self.average.weights,
-            "average_steps": self.average.steps, "step": self.step, "taken": self.taken,
+            "average_steps": self.average.steps, "step": self.step, "taken": self.taken, "worked": self.time_worked(),
         }  # fmt: skip
         save_whole(lambda temporary: torch.save(state, temporary), self.checkpoint)
 
+    def time_worked(self):
+        return self.worked + time.time() - self.started
+
+    def progress(self):
+        return max(self.step / self.steps, self.time_worked() / self.seconds)
+
     def rest(self):
         """The numbers of the steps that are left, until the end or a signal."""
-        while self.step < self.steps and not self.stopped:
+        while (progress := self.progress()) < 1 and not self.stopped:
             for group in self.optimizer.param_groups:
-                group["lr"] = self.learning_rate * cosine_factor(self.step, self.steps)
+                group["lr"] = self.learning_rate * cosine_factor(self.step, progress)
             yield self.step
 
     def finish_step(self, loss, taken, every=100, save_every=500):
@@ -113,10 +122,10 @@ class Run:
         if self.step % every == 0:
             mean = torch.stack(self.losses).mean().item()
             rate = (self.step - self.reported) / (time.time() - self.began)
-            left = (self.steps - self.step) / rate / 60
+            left = min((self.steps - self.step) / rate, self.seconds - self.time_worked()) / 60
             print(f"step {self.step}/{self.steps}, loss {mean:.4f}, {rate:.2f} steps/s, {left:.0f} min left", flush=True)
             if not math.isfinite(mean):
                 raise SystemExit("the loss is not finite; the last checkpoint is good: go on with a smaller --lr")
             self.losses, self.began, self.reported = [], time.time(), self.step
-        if self.step % save_every == 0 or self.step == self.steps or self.stopped:
+        if self.step % save_every == 0 or self.progress() >= 1 or self.stopped:
             self.save()

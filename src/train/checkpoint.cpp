@@ -156,6 +156,9 @@ void compare_options(const fs::path& checkpoint, json before, const json& now) {
   if (flow.is_object() && !flow.contains("noising_step_max")) {
     flow["noising_step_max"] = flow["noising_step"];  // of a version that knew no range of steps
   }
+  if (flow.is_object() && !flow.contains("noising_share")) {
+    flow["noising_share"] = 1.0;  // of a version that drew every pair's step
+  }
   for (const auto& line : differences(before, now)) {
     if (starts_with(line, "network.") || starts_with(line, "flow.")) {
       throw UsageError("the checkpoint '" + checkpoint.string() + "' cannot go on with these options: " + line);

@@ -1,5 +1,6 @@
 #include "fmboost/train/flow_loss.h"
 
+#include <ATen/Parallel.h>
 #include <algorithm>
 #include <string>
 
@@ -13,11 +14,13 @@ bool needs_start_noise(const FlowLossOptions& options) {
   return options.start_from_noise || options.noising_step > 0 || options.draws_noising_step();
 }
 
-// `random`: 64 random bits.
-float drawn_alpha_bar(const FlowLossOptions& options, std::uint64_t random) {
+// `seed`: the sample's own.
+float drawn_alpha_bar(const FlowLossOptions& options, std::uint64_t seed) {
   const int least = std::max(options.noising_step, 0);
   const auto steps = static_cast<std::uint64_t>(*options.noising_step_max - least) + 1;
-  return noising_alpha_bar()[least + static_cast<int>(random % steps)].item<float>();
+  const double chance = static_cast<double>(derive_seed(seed, "noising share") >> 11) * 0x1p-53;  // in [0, 1)
+  const int more = chance < options.noising_share ? static_cast<int>(derive_seed(seed, "noising step") % steps) : 0;
+  return noising_alpha_bar()[least + more].item<float>();
 }
 
 torch::Tensor start_of(const FlowLossOptions& options, const torch::Tensor& context, const FlowDraw& draw) {
@@ -65,6 +68,10 @@ void FlowLossOptions::check() const {
                      std::to_string(*noising_step_max) +
                      ": the largest one is at least the least one, and at most 999");
   }
+  if (!(noising_share >= 0 && noising_share <= 1)) {
+    throw UsageError("the share of pairs that draw their noising step must be from 0 to 1, not " +
+                     std::to_string(noising_share));
+  }
   if (noising_step_max && start_from_noise) {
     throw UsageError("a start at noise alone has no noising step, so none can be drawn up to a largest one");
   }
@@ -87,7 +94,7 @@ FlowDraw draw_flow(const FlowLossOptions& options, at::IntArrayRef latent_shape,
     return derive_seed(stream + static_cast<std::uint64_t>(number), purpose);
   };
   draw.dropout_seed = sample_seed(sample_numbers.front(), "dropout");
-  for (std::int64_t i = 0; i < latent_shape[0]; ++i) {
+  const auto draw_sample = [&](std::int64_t i) {
     const auto number = sample_numbers[static_cast<std::size_t>(i)];
     at::Generator generator = cpu_generator(sample_seed(number, "sample"));
     draw.t[i].uniform_(0, 1, generator);
@@ -97,9 +104,16 @@ FlowDraw draw_flow(const FlowLossOptions& options, at::IntArrayRef latent_shape,
       }
     }
     if (draw.alpha_bar.defined()) {
-      draw.alpha_bar[i] = drawn_alpha_bar(options, sample_seed(number, "noising step"));
+      draw.alpha_bar[i] = drawn_alpha_bar(options, stream + static_cast<std::uint64_t>(number));
     }
-  }
+  };
+  // A GPU would wait for one thread's noise. Every sample has a generator of its own: the order changes nothing.
+  at::parallel_for(0, latent_shape[0], 1, [&](std::int64_t begin, std::int64_t end) {
+    const torch::NoGradGuard no_grad_here;  // the guard above is the calling thread's
+    for (std::int64_t i = begin; i < end; ++i) {
+      draw_sample(i);
+    }
+  });
   return draw;
 }
 

@@ -58,6 +58,7 @@ nlohmann::json to_json(const TrainOptions& o) {
             {"upsampling", upsampling_name(o.flow.upsampling)},
             {"noising_step", o.flow.noising_step},
             {"noising_step_max", o.flow.noising_step_max.value_or(o.flow.noising_step)},
+            {"noising_share", o.flow.noising_share},
             {"start_from_noise", o.flow.start_from_noise},
             {"with_context", o.flow.with_context}}},
           {"network", to_json(o.network)},

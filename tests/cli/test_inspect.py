@@ -30,7 +30,7 @@ def test_the_default_bundle_is_described_when_nothing_is_named(fmboost):
 
 def test_a_bundle_is_verified(fmboost):
     lines = json.loads(fmboost("inspect", MODEL, "--verify", "--json").out)["verified"]
-    for name in ("denoiser.pt", "text_encoder.pt", "autoencoder_encoder.pt", WEIGHTS, "tokenizer/words.json"):
+    for name in ("denoiser.safetensors", "text_encoder.safetensors", "autoencoder.safetensors", WEIGHTS, "tokenizer/words.json"):
         assert any(name in line for line in lines)
 
 
@@ -39,7 +39,7 @@ def test_verifying_sees_through_a_stamp(fmboost, bundles):
     folder = bundles.copy()
     fmboost("inspect", folder, "--verify")
     fmboost.generate("-p", "sun", "-m", folder)
-    file = folder / "denoiser.pt"
+    file = folder / "denoiser.safetensors"
     times = file.stat().st_atime_ns, file.stat().st_mtime_ns
     with file.open("r+b") as content:
         content.seek(1000)
@@ -47,7 +47,7 @@ def test_verifying_sees_through_a_stamp(fmboost, bundles):
         content.seek(1000)
         content.write(bytes([byte ^ 1]))
     os.utime(file, ns=times)
-    assert "denoiser.pt" in fmboost("inspect", folder, "--verify", code=4).err
+    assert "denoiser.safetensors" in fmboost("inspect", folder, "--verify", code=4).err
 
 
 def test_weights_are_described(fmboost):

@@ -14,7 +14,8 @@ from runner import MODEL, PLACE
 def files_of(description):
     """The files that a description names."""
     if isinstance(description, dict):
-        found = [value for key, value in description.items() if key in ("file", "words")]
+        found = [value for key, value in description.items()
+                 if key in ("file", "words") and isinstance(value, str)]  # fmt: skip
         return {*found, *(name for value in description.values() for name in files_of(value))}
     return {name for value in description for name in files_of(value)} if isinstance(description, list) else set()
 
@@ -113,10 +114,10 @@ def test_a_diffusers_folder_is_recognised(fmboost, tmp_path):
     assert "`fmboost import" in draw(fmboost, tmp_path, code=4).err
 
 
-@pytest.mark.parametrize("name", ["/etc/passwd", "../outside.pt", "tokenizer/../../outside.pt"])
+@pytest.mark.parametrize("name", ["/etc/passwd", "../outside.safetensors", "tokenizer/../../outside.safetensors"])
 def test_a_bundle_names_nothing_outside_its_folder(fmboost, bundles, name):
     folder = bundles.copy()
-    (folder.parent / "outside.pt").write_bytes(b"")
+    (folder.parent / "outside.safetensors").write_bytes(b"")
     part = description_of(folder)["denoiser"]
     bundles.describe(folder, denoiser=part | {"file": name})
     assert name in draw(fmboost, folder, code=4).err
@@ -124,9 +125,9 @@ def test_a_bundle_names_nothing_outside_its_folder(fmboost, bundles, name):
 
 def test_a_link_out_of_the_folder_is_not_followed(fmboost, bundles):
     folder = bundles.copy()
-    shutil.move(folder / "denoiser.pt", folder.parent / "outside.pt")
-    (folder / "denoiser.pt").symlink_to(folder.parent / "outside.pt")
-    assert "denoiser.pt" in draw(fmboost, folder, code=4).err
+    shutil.move(folder / "denoiser.safetensors", folder.parent / "outside.safetensors")
+    (folder / "denoiser.safetensors").symlink_to(folder.parent / "outside.safetensors")
+    assert "denoiser.safetensors" in draw(fmboost, folder, code=4).err
 
 
 def test_a_coupling_for_other_latents_is_refused(fmboost, bundles):
@@ -149,13 +150,13 @@ def test_a_tensor_of_another_shape_is_named(fmboost, bundles):
     assert "out.2.weight" in done.err
 
 
-def test_a_file_that_is_no_program_is_named(fmboost, bundles):
+def test_a_file_that_holds_no_weights_is_named(fmboost, bundles):
     folder = bundles.copy()
-    (folder / "denoiser.pt").write_bytes(b"no program")
+    (folder / "denoiser.safetensors").write_bytes(b"no weights")
     part = description_of(folder)["denoiser"]
-    bundles.describe(folder, denoiser=part | {"sha256": hashlib.sha256(b"no program").hexdigest()})
+    bundles.describe(folder, denoiser=part | {"sha256": hashlib.sha256(b"no weights").hexdigest()})
     done = draw(fmboost, folder, code=4)
-    assert "denoiser.pt" in done.err
+    assert "denoiser.safetensors" in done.err
     assert len(done.err.splitlines()) <= 2
 
 

@@ -254,7 +254,7 @@ def test_tiny_autoencoder(compare, call):
 def test_default_text_encoder(compare):
     torch.manual_seed(0)
     model = random_weights(text_networks.TextEncoder(words=50, length=12, width=32, layers=2, heads=4))
-    config = {"_class_name": "WordTransformer", "words": 50, "length": 12, "width": 32, "layers": 2, "heads": 4}
+    config = {"_class_name": "WordTransformer", **model.configuration}
     ids = torch.randint(0, 50, (2, 12), generator=torch.Generator().manual_seed(3))
     compare(model, lambda ids: {"states": model(ids)}, {"ids": ids}, config)
 
@@ -264,7 +264,7 @@ def test_default_denoiser(compare):
     options = {"latent_channels": 4, "widths": [64, 96, 128], "down": [1, 2, 1], "up": [1, 2, 2], "text_width": 24}
     model = random_weights(text_networks.Denoiser(**options))
     inputs = {"x": normal(2, 4, 16, 24), "timestep": torch.tensor([1.0, 999.0]), "text": normal(2, 7, 24, seed=4)}
-    config = {"_class_name": "SiteUnet", "heads": 4, **options}
+    config = {"_class_name": "SiteUnet", **model.configuration}
     compare(model, lambda x, timestep, text: {"prediction": model(x, timestep, text)}, inputs, config)
 
 
@@ -273,10 +273,7 @@ def test_default_autoencoder(compare, call):
     torch.manual_seed(0)
     options = {"latent_channels": 6, "channels": 24, "blocks": 3, "fine_channels": 16, "fine_blocks": 2}
     model = random_weights(networks.Autoencoder(**options))
-    config = {
-        "_class_name": "PlainAutoencoder", "latent_channels": 6, "encoder_channels": 64, "encoder_blocks": 4,
-        "decoder_channels": 24, "decoder_blocks": 3, "fine_channels": 16, "fine_blocks": 2,
-    }  # fmt: skip
+    config = {"_class_name": "PlainAutoencoder", **model.configuration}
     if call == "encode":
         inputs, run = {"pixels": normal(2, 3, 16, 24)}, lambda pixels: {"latent": model.encoder(pixels)}
     else:

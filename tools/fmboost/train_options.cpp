@@ -73,6 +73,10 @@ void add_flow_options(CLI::App& app, TrainFlags& flags) {
                  "Draw each pair's noising step from --noising-step (then 0 unless given) to this one, both included; "
                  "--fidelity chooses among them later")
       ->group(kFlow);
+  option(
+      app, kFlow, "--noising-share", flow.noising_share,
+      "With --noising-step-max: share of the pairs that draw their step; the others keep the least one, which is what "
+      "faithful enlarging asks of the network");
   app.add_flag("--start-from-noise", flow.start_from_noise, "Start the flow at noise alone")->group(kFlow);
   app.add_flag("--no-context", flags.no_context, "The network does not see the context")->group(kFlow);
   app.add_option("--factor", flags.options.factor, "How much larger it makes pictures (default: what the data says)")

@@ -18,6 +18,7 @@ struct FlowLossOptions {
   Upsampling upsampling = Upsampling::psu;   ///< psu: the data's context has been enlarged already
   int noising_step = 400;                    ///< of 1000, how noisy x0 is; 0 and less: x0 is the context
   std::optional<int> noising_step_max = {};  ///< every sample's step is drawn from noising_step to this one, inclusive
+  double noising_share = 1.0;                ///< of the samples that draw their step; the others keep noising_step
   bool start_from_noise = false;             ///< x0 is noise alone
   bool with_context = true;                  ///< the network sees the context
 
