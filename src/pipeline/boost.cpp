@@ -18,6 +18,9 @@ namespace {
 // At the faithful end of the dial, of couplings that ask for less themselves.
 constexpr int kFaithfulRounds = 2;
 
+// Where memory is short, what strips leave behind them must not stand between what is kept: by half more otherwise.
+constexpr std::int64_t kLeastReturned = 1 << 20;
+
 void apply_fidelity(double fidelity, CouplingEntry& coupling) {
   coupling.back_projection =
       static_cast<int>(std::lround(fidelity * std::max(coupling.back_projection, kFaithfulRounds)));
@@ -118,8 +121,7 @@ torch::Tensor Booster::run_coupling(const BoostInput& input, const CouplingEntry
   const MemoryPlan plan = plan_memory(parts_, padded);
   auto pieces = plan_pieces(plan, tiles_, padded);
   if (pieces) {
-    // Strips are reused at once. What is kept is larger and comes and goes: its holes would add up.
-    return_freed_memory(pieces->strips.strip_bytes / 4);
+    return_freed_memory(kLeastReturned);
   }
   tell_of_windows(plan, pieces);
   while (true) {
