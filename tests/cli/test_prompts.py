@@ -42,7 +42,7 @@ def test_json_lines_have_settings_of_their_own(fmboost):
 def test_settings_of_a_line_do_what_options_do(fmboost):
     settings = {"prompt": "sun", "negative_prompt": "moon", "seed": 5, "size": "64x96", "base_size": "32x64",
                 "steps": 2, "guidance": 3.5, "sampler": "euler", "karras": True, "flow_steps": 2, "flow_solver": "midpoint",
-                "flow_noise": 100, "long_prompt": "truncate", "coupling": "psu", "fidelity": 0.9, "back_project": 1}  # fmt: skip
+                "flow_noise": 100, "long_prompt": "chunk", "coupling": "psu", "fidelity": 0.9, "back_project": 1}  # fmt: skip
     fmboost.generate("--prompts", write(fmboost, settings), "-o", "a.png")
     options = [
         part for key, value in settings.items() if key != "karras" for part in (f"--{key.replace('_', '-')}", value)
@@ -105,6 +105,14 @@ def test_what_is_cut_off_a_long_prompt_is_shown(fmboost):
     assert "'red moon'" in done.err
     fits = fmboost.generate("-p", "sun " * 48, "--force")
     assert "token" not in fits.err
+
+
+def test_a_long_prompt_is_read_to_its_end_in_chunks(fmboost):
+    prompt = "sun " * 48 + "red moon"
+    done = fmboost.generate("-p", prompt, "--long-prompt", "chunk", "-o", "whole.png")
+    assert "cut" not in done.err
+    assert "--long-prompt chunk" in fmboost.generate("-p", prompt, "-o", "cut.png").err
+    assert abs(pixels(fmboost.folder / "whole.png") - pixels(fmboost.folder / "cut.png")).max() > 5
 
 
 def test_other_ways_with_long_prompts_are_refused(fmboost):

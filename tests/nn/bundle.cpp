@@ -223,7 +223,7 @@ TEST(BoostingFolder, NamesWhatIsWrongWithTheOneInside) {
 
 TEST(DefaultModel, LoadsAndVerifies) {
   const Bundle bundle(FMBOOST_DEFAULT_MODEL);
-  EXPECT_EQ(bundle.verify().size(), 6U + 1U + 4U + 2U);  // files, tokenizer, programs, couplings
+  EXPECT_EQ(bundle.verify().size(), 5U + 1U + 3U + 2U);  // files, tokenizer, networks, couplings
   const auto tokenizer = bundle.load_tokenizer();
   const auto ids = torch::tensor(tokenizer->encode("red flowers, blue sky").ids, torch::kInt64).unsqueeze(0);
   const torch::Tensor text = bundle.load_text_encoder({})->encode(ids);
