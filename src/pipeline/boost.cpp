@@ -98,7 +98,7 @@ Booster::Booster(ModelParts& parts, FlowOptions flow, TileOptions tiles)
 
 void Booster::check_memory(const Size& size) {
   const MemoryPlan plan = plan_memory(parts_, size);
-  const std::int64_t side = tiles_.automatic ? kSmallestWindow : tiles_.size;
+  const std::int64_t side = tiles_.automatic ? smallest_piece(plan) : tiles_.size;
   const auto piece = static_cast<double>(side * side);
   std::int64_t needed = plan.at_once();
   if (side > 0 && piece < plan.pixels) {
@@ -135,7 +135,7 @@ torch::Tensor Booster::run_coupling(const BoostInput& input, const CouplingEntry
       const std::int64_t half = std::max(padded.width, padded.height) / 2;
       const Pieces smaller =
           pieces ? pieces->halved() : largest_pieces(plan_memory(parts_, padded), half, tiles_.overlap);
-      if (!tiles_.automatic || smaller.side < kSmallestWindow) {
+      if (!tiles_.automatic || smaller.side < smallest_piece(plan)) {
         throw MemoryError("memory ran out while enlarging to " + to_string(target) +
                           (pieces ? " in pieces of " + std::to_string(pieces->side) + " pixels a side" : "") +
                           "; ask for a smaller size or a smaller --tile");

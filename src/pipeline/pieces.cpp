@@ -41,7 +41,7 @@ Pieces Pieces::halved() const {
 Pieces largest_pieces(const MemoryPlan& plan, std::int64_t most, std::int64_t overlap) {
   const auto left = static_cast<double>(std::max<std::int64_t>(plan.available - plan.in_pieces(0), 0));
   const double pixels = left * (plan.in_strips ? kShareOfStrips : 1.0) / std::max(plan.bytes_per_pixel, 1.0);
-  const auto side = std::max(static_cast<std::int64_t>(std::sqrt(pixels)), kSmallestWindow);
+  const auto side = std::max(static_cast<std::int64_t>(std::sqrt(pixels)), smallest_piece(plan));
   return pieces_of_side(plan, std::min(side, most), overlap);
 }
 

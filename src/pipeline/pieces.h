@@ -20,8 +20,11 @@ struct Pieces {
   Pieces halved() const;
 };
 
-/// Windows smaller than this lose too much of what is around them.
-inline constexpr std::int64_t kSmallestWindow = 256;
+/// The least side of pieces that are chosen by memory. Smaller windows lose too much of what is around them; strips
+/// lose nothing.
+inline std::int64_t smallest_piece(const MemoryPlan& plan) {
+  return plan.in_strips ? 64 : 256;
+}
 
 /// Pieces as large as memory allows, of at most `most` pixels a side; networks that work strip by strip may keep what
 /// memory is left beside the strips.

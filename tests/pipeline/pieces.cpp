@@ -149,7 +149,7 @@ TEST(PlanPieces, KeepsNothingWhereNothingIsLeft) {
   MemoryPlan poor = kPlan;
   poor.available = 0;
   const Pieces pieces = *plan_pieces(poor, {}, {1000, 1000});
-  EXPECT_EQ(pieces.side, kSmallestWindow);
+  EXPECT_EQ(pieces.side, 64);
   EXPECT_EQ(pieces.strips.kept_bytes, 0);
 }
 
