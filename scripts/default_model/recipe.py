@@ -33,8 +33,8 @@ class Sizes:
     distillation_steps: int = 1500
 
 
-TINY = Sizes(autoencoder_steps=60, leaves=6, landscapes=2, crops=(4, 2), coupling_steps=30, scenes=64, text_batch=6,
-            text_steps=24, distillation_steps=3)  # fmt: skip
+TINY = Sizes(autoencoder_steps=60, leaves=6, landscapes=2, crops=(4, 2), coupling_steps=30, scenes=64, text_batch=4,
+            text_steps=60, distillation_steps=3)  # fmt: skip
 
 
 class Recipe:

@@ -174,7 +174,7 @@ def test_a_model_without_couplings_draws_and_does_not_enlarge(fmboost, bundles):
     ramp(20, 10).save(fmboost.folder / "a.png")
     assert "no coupling" in fmboost.upscale("a.png", "-m", folder, code=4).err
     fmboost("generate", "-p", "sun", "-m", folder, "--steps", 1, "-o", "native.png", *PLACE)
-    assert pixels(fmboost.folder / "native.png").shape == (128, 128, 3)
+    assert pixels(fmboost.folder / "native.png").shape == (256, 256, 3)
     done = draw(fmboost, folder, code=2)
     assert "--no-boost" in done.err
     assert "--boost-model" in done.err

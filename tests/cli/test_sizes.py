@@ -31,15 +31,13 @@ def test_a_size_may_be_given_as_width_and_height(fmboost):
 
 def test_a_low_resolution_picture_is_native_by_default(fmboost):
     fmboost("generate", "-p", "sun", "--no-boost", "--steps", 1, *PLACE)
-    assert size(fmboost.folder / "fmboost_42.png") == (128, 128)
+    assert size(fmboost.folder / "fmboost_42.png") == (256, 256)
 
 
 def test_a_boosted_picture_is_1024_by_default(fmboost):
     done = fmboost("generate", "-p", "sun", "--steps", 1, "--flow-steps", 1, *PLACE)
     assert size(fmboost.folder / "fmboost_42.png") == (1024, 1024)
-    assert [line.split(": ")[1] for line in done.err.splitlines()] == [
-        "denoise, 1 steps", "flow 1, 1 steps", "flow 2, 1 steps"
-    ]  # fmt: skip
+    assert [line.split(": ")[1] for line in done.err.splitlines()] == ["denoise, 1 steps", "flow 1, 1 steps"]
 
 
 @pytest.mark.parametrize(
@@ -129,10 +127,9 @@ def test_a_result_beyond_the_largest_is_refused(fmboost):
 
 
 @pytest.mark.parametrize("tile", [64, 96])
-def test_tiles_make_the_same_size_and_nearly_the_same_picture(fmboost, tile):
+def test_tiles_make_the_same_picture(fmboost, tile):
     ramp(75, 51).save(fmboost.folder / "a.png")
     fmboost.upscale("a.png", "-o", "whole.png", "--tile", "off")
     fmboost.upscale("a.png", "-o", "tiled.png", "--tile", tile, "--tile-overlap", 32)
     difference = abs(pixels(fmboost.folder / "whole.png") - pixels(fmboost.folder / "tiled.png"))
-    assert difference.max() < 20
-    assert difference.mean() < 2
+    assert difference.max() <= 1

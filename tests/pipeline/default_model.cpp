@@ -80,8 +80,7 @@ TEST(DefaultModelUpscales, AlikeInTilesAndAtOnce) {
   };
   const torch::Tensor whole = run({.automatic = false});
   const torch::Tensor tiled = run({.automatic = false, .size = 128, .overlap = 64});
-  EXPECT_LT((tiled - whole).abs().mean().item<double>(), 0.01);
-  EXPECT_LT((tiled - whole).abs().max().item<double>(), 0.25);
+  EXPECT_LT((tiled - whole).abs().max().item<double>(), 1e-4);
 }
 
 TEST(DefaultModelUpscales, AlikeInBfloat16) {

@@ -169,6 +169,7 @@ TEST_F(CheckpointTest, GoesOnWithOneThatKnewNoRangeOfNoisingSteps) {
   const fs::path file = folder.path_of(1) / "checkpoint.json";
   auto description = nlohmann::json::parse(read_text_file(file));
   description["options"]["flow"].erase("noising_step_max");
+  description["options"]["flow"].erase("noising_share");
   write_file_atomically(file, as_bytes(description.dump()));
   EXPECT_EQ(folder.load(1, learner_).step, 1);
 }

@@ -76,6 +76,21 @@ TEST(DrawFlow, NoisingStepsAreUniformAndReachBothEnds) {
   }
 }
 
+TEST(DrawFlow, AShareOfTheSamplesDrawsItsStepAndTheOthersKeepTheLeastOne) {
+  std::vector<std::int64_t> numbers(4000);
+  std::iota(numbers.begin(), numbers.end(), 0);
+  const auto steps = [&](double share) {
+    return draw_flow({.noising_step = 0, .noising_step_max = 400, .noising_share = share}, {4000, 1, 1, 1}, 1, numbers)
+        .alpha_bar;
+  };
+  const torch::Tensor least = noising_alpha_bar()[0];
+  const torch::Tensor some = steps(0.3);
+  EXPECT_NEAR((some != least).to(torch::kFloat64).mean().item<double>(), 0.3, 0.03);
+  EXPECT_TRUE(torch::equal(steps(0.0), least.expand({4000})));
+  // Those that draw get what they would get if all did.
+  EXPECT_TRUE(torch::equal(some.masked_select(some != least), steps(1.0).masked_select(some != least)));
+}
+
 TEST(DrawFlow, ANoisingStepDependsOnTheSeedAndTheSamplesNumberAlone) {
   const FlowLossOptions options{.noising_step = 0, .noising_step_max = 999};
   const FlowDraw together = draw(options, {5, 6, 7});
@@ -185,6 +200,8 @@ TEST(FlowLossOptions, RefuseWhatIsOutOfRange) {
   EXPECT_THROW((FlowLossOptions{.noising_step_max = 1000}.check()), UsageError);
   EXPECT_THROW((FlowLossOptions{.noising_step = 400, .noising_step_max = 399}.check()), UsageError);
   EXPECT_THROW((FlowLossOptions{.noising_step_max = 500, .start_from_noise = true}.check()), UsageError);
+  EXPECT_THROW((FlowLossOptions{.noising_share = 1.1}.check()), UsageError);
+  EXPECT_THROW((FlowLossOptions{.noising_share = -0.1}.check()), UsageError);
   EXPECT_NO_THROW((FlowLossOptions{.noising_step = 400, .noising_step_max = 400}.check()));
   EXPECT_THROW(FlowLossOptions{.sigma_min = -0.1}.check(), UsageError);
   EXPECT_THROW((FlowLossOptions{.path = PathKind::gvp, .sigma_min = 0.1}.check()), UsageError);
