@@ -12,9 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import torch
 from drawn_pictures import DRAW
-from training import bfloat16_is_fast
 
 HERE = Path(__file__).resolve().parent
 FMBOOST = DRAW.with_name("fmboost")
@@ -88,12 +86,10 @@ class Recipe:
 
     def train_coupling(self):
         run, steps = self.coupling.parent, self.sizes.coupling_steps
-        fast = bfloat16_is_fast("cuda" if torch.cuda.is_available() else "cpu")
-        precision = [] if fast else ["--precision", "float32"]
         self.run(FMBOOST, "train", "--config", HERE / "coupling.toml", "--data", self.folder / "shards-64",
                  self.folder / "shards-32", "--val-data", self.folder / "held-out-shards", "-m", self.latent_bundle,
                  "-o", run, "--steps", steps, "--validate-every", steps,
-                 *(["--threads", self.threads] if self.threads else []), *precision,
+                 *(["--threads", self.threads] if self.threads else []),
                  *(["--resume"] if any(run.glob("checkpoints/step-*")) else ["--force"]))  # fmt: skip
 
     def train_text_model(self):

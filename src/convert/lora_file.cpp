@@ -94,11 +94,11 @@ void refuse_other_kinds(const fs::path& file, const std::vector<std::string>& ot
   }
 }
 
-std::map<std::string, LoraLayer> read_layers(const fs::path& file, Weights tensors) {
+std::map<std::string, LoraLayer> read_layers(const fs::path& file, const Weights& tensors) {
   std::map<std::string, LoraLayer> layers;
   std::vector<std::string> others;
   bool has_factors = false;
-  for (auto& [name, weight] : tensors) {
+  for (const auto& [name, weight] : tensors) {
     const auto place = place_of(name);
     if (!place) {
       others.push_back("'" + name + "'");

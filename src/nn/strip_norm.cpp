@@ -11,7 +11,7 @@ class GroupStatistics {
   void add(const torch::Tensor& strip) {
     const torch::Tensor grouped = strip.to(torch::kFloat32).unflatten(1, {groups_, -1});
     const auto [variance, average] = torch::var_mean(grouped, at::IntArrayRef{2, 3, 4}, /*unbiased=*/false);
-    const auto count = static_cast<double>(grouped.numel() / (grouped.size(0) * groups_));
+    const auto count = static_cast<double>(grouped.numel()) / static_cast<double>(grouped.size(0) * groups_);
     const torch::Tensor mean = average.to(torch::kFloat64);
     const torch::Tensor squares = variance.to(torch::kFloat64) * count;
     if (count_ == 0) {

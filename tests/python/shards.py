@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 import tarfile
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import torch
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts" / "default_model"))
+
+import networks  # noqa: E402
+
 DEFAULT_MODEL = ROOT / "models" / "default"
 FACTOR = json.loads((DEFAULT_MODEL / "bundle.json").read_text())["autoencoder"]["factor"]
 
@@ -63,7 +68,7 @@ class PlainEncoder:
 
     def __init__(self, bundle=DEFAULT_MODEL):
         self.entry = json.loads((bundle / "bundle.json").read_text())["autoencoder"]
-        self.encoder = torch.jit.load(str(bundle / self.entry["encoder"]["file"])).float()
+        self.encoder = networks.load_autoencoder(bundle)[0].encoder
 
     def square(self, file, crop):
         """The large square that a sample's json describes, (1, 3, H, W) in [-1, 1]."""

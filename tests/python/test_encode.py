@@ -214,7 +214,7 @@ def test_dataset_json_says_how_the_shards_were_made(encode, photos, tmp_path):
     bundle = json.loads((DEFAULT_MODEL / "bundle.json").read_text())
     assert info["bundle"]["name"] == bundle["name"]
     assert info["autoencoder"] == {
-        "hash": bundle["autoencoder"]["encoder"]["sha256"],
+        "hash": bundle["autoencoder"]["sha256"],
         **{key: bundle["autoencoder"][key] for key in ("factor", "latent_channels", "scale", "shift")},
     }
     assert (info["low"], info["high"], info["crops"], info["seed"]) == (64, 128, 2, 7)

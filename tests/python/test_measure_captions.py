@@ -136,7 +136,7 @@ def test_the_classifier_learns_in_seconds(classifier):
 
 def test_right_captions_measure_better_than_wrong_ones(measure, tmp_path):
     """Pictures that are there; those of fmboost-draw measure what the drawn ones of the same seeds do."""
-    subprocess.run([DRAW, "landscapes", "--size", "128", "--count", "60", "--seed", "500", "-o", tmp_path], check=True)
+    subprocess.run([DRAW, "landscapes", "--size", "256", "--count", "60", "--seed", "500", "-o", tmp_path], check=True)
     (tmp_path / "landscapes_507.png").unlink()
     report = [json.loads(line) for line in measure(tmp_path, "--json").splitlines()]
     columns = report[-1]["summary"]
@@ -149,7 +149,7 @@ def test_pictures_are_generated_from_the_captions(measure, tmp_path, binary):
     text = measure(tmp_path, "-m", ROOT / "models" / "default", "--count", 2, "--seed-from", 7, "--steps", 1, "--device",
                    "cpu", "--threads", 1)  # fmt: skip
     assert text.startswith("2 captions") and "| **all** |" in text
-    assert Image.open(tmp_path / "7.png").size == Image.open(tmp_path / "8.png").size == (128, 128)
+    assert Image.open(tmp_path / "7.png").size == Image.open(tmp_path / "8.png").size == (256, 256)
     with pytest.raises(SystemExit, match="holds pictures already"):
         measure(tmp_path, "-m", ROOT / "models" / "default")
 
