@@ -66,7 +66,7 @@ class Run:
         self.module, self.optimizer, self.average = module, optimizer, average
         self.steps, self.learning_rate, self.seconds = steps, learning_rate, (minutes or math.inf) * 60
         self.started, self.worked = time.time(), 0.0  # `worked`: seconds of sittings before this one
-        self.step, self.taken, self.stopped = 0, 0, False
+        self.step, self.taken, self.saved, self.stopped = 0, 0, 0, False
         self.losses, self.began, self.reported = [], time.time(), 0
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
@@ -88,7 +88,7 @@ class Run:
         self.average.weights = {name: tensor.to(device) for name, tensor in state["average"].items()}
         self.average.steps, self.step, self.taken = state["average_steps"], state["step"], state["taken"]
         self.worked = state.get("worked", 0.0)
-        self.reported = self.step
+        self.reported = self.saved = self.step
         print(f"going on after step {self.step}", flush=True)
         return True
 
@@ -98,6 +98,7 @@ class Run:
             "average_steps": self.average.steps, "step": self.step, "taken": self.taken, "worked": self.time_worked(),
         }  # fmt: skip
         save_whole(lambda temporary: torch.save(state, temporary), self.checkpoint)
+        self.saved = self.step
 
     def time_worked(self):
         return self.worked + time.time() - self.started
@@ -106,11 +107,13 @@ class Run:
         return max(self.step / self.steps, self.time_worked() / self.seconds)
 
     def rest(self):
-        """The numbers of the steps that are left, until the end or a signal."""
+        """The numbers of the steps that are left, until the end or a signal; then the last one is saved."""
         while (progress := self.progress()) < 1 and not self.stopped:
             for group in self.optimizer.param_groups:
                 group["lr"] = self.learning_rate * cosine_factor(self.step, progress)
             yield self.step
+        if self.step != self.saved:
+            self.save()
 
     def finish_step(self, loss, taken, every=100, save_every=500):
         """Takes the optimizer's step for gradients that are there; reports and saves now and then."""
@@ -127,5 +130,5 @@ class Run:
             if not math.isfinite(mean):
                 raise SystemExit("the loss is not finite; the last checkpoint is good: go on with a smaller --lr")
             self.losses, self.began, self.reported = [], time.time(), self.step
-        if self.step % save_every == 0 or self.progress() >= 1 or self.stopped:
+        if self.step % save_every == 0:
             self.save()

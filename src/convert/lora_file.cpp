@@ -106,7 +106,7 @@ std::map<std::string, LoraLayer> read_layers(const fs::path& file, const Weights
       layers[place->layer].alpha = read_alpha(weight);
     } else {
       has_factors = true;
-      factor(layers[place->layer], place->role) = std::move(weight);
+      factor(layers[place->layer], place->role) = weight;
     }
   }
   refuse_other_kinds(file, others);
@@ -181,8 +181,8 @@ bool is_for_consistency(const fs::path& file, const std::map<std::string, std::s
 }  // namespace
 
 Lora open_lora(const fs::path& file) {
-  WeightFile content = open_weights(file);
-  Lora lora{file, read_layers(file, std::move(content.tensors)), is_for_consistency(file, content.metadata)};
+  const WeightFile content = open_weights(file);
+  Lora lora{file, read_layers(file, content.tensors), is_for_consistency(file, content.metadata)};
   apply_settings(peft_settings(file, content.metadata), lora.layers);
   return lora;
 }

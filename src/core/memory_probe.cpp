@@ -46,13 +46,13 @@ std::int64_t peak_tensor_memory(torch::Device device, const std::function<void()
   return meter->peak();
 }
 
-void return_freed_memory(std::int64_t least) {
+void return_freed_memory([[maybe_unused]] std::int64_t piece, [[maybe_unused]] std::int64_t end) {
 #ifdef __GLIBC__
-  const auto bytes = static_cast<int>(std::clamp<std::int64_t>(least, 1 << 20, 1 << 30));
-  mallopt(M_MMAP_THRESHOLD, bytes);
-  mallopt(M_TRIM_THRESHOLD, bytes);
-#else
-  static_cast<void>(least);
+  const auto bytes = [](std::int64_t value) {
+    return static_cast<int>(std::clamp<std::int64_t>(value, 1 << 20, 1 << 30));
+  };
+  mallopt(M_MMAP_THRESHOLD, bytes(piece));
+  mallopt(M_TRIM_THRESHOLD, bytes(end));
 #endif
 }
 

@@ -121,7 +121,7 @@ torch::Tensor Booster::run_coupling(const BoostInput& input, const CouplingEntry
   const MemoryPlan plan = plan_memory(parts_, padded);
   auto pieces = plan_pieces(plan, tiles_, padded);
   if (pieces) {
-    return_freed_memory(kLeastReturned);
+    return_freed_memory(kLeastReturned, kLeastReturned);
   }
   tell_of_windows(plan, pieces);
   while (true) {

@@ -7,13 +7,13 @@
 #include <csignal>
 #include <exception>
 #include <iostream>
-#include <malloc.h>
 #include <memory>
 #include <torch/version.h>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/interrupt.h"
 #include "fmboost/core/log.h"
+#include "fmboost/core/memory_probe.h"
 
 namespace fmboost::tool {
 namespace {
@@ -140,10 +140,7 @@ int report(const std::exception& error) {
 // clears its pages anew each time: a sixth of the time of a denoising step. The largest pieces still go back, since
 // what is kept is full of gaps; available_memory() gives back the rest.
 void keep_freed_memory() {
-#ifdef __GLIBC__
-  mallopt(M_MMAP_THRESHOLD, 128 << 20);
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
-#endif
+  return_freed_memory(/*piece=*/128 << 20, /*end=*/1 << 30);
 }
 
 // What could not be written to stdout is missing there, however well the rest went.

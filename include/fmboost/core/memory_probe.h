@@ -12,9 +12,10 @@ namespace fmboost {
 /// what was there before. What libraries allocate past PyTorch's allocators is not seen.
 std::int64_t peak_tensor_memory(torch::Device device, const std::function<void()>& work);
 
-/// From now on, pieces of at least `least` bytes go back to the system when they are freed. Smaller ones may be kept
-/// for what is allocated next, which is quicker but leaves holes between what lives longer.
-void return_freed_memory(std::int64_t least);
+/// From now on, pieces of at least `piece` bytes go back to the system when they are freed, and so does what lies free
+/// at the heap's end once that is `end` bytes. The rest is kept for what is allocated next, which is quicker but leaves
+/// holes between what lives longer. Does nothing where the C library is not glibc.
+void return_freed_memory(std::int64_t piece, std::int64_t end);
 
 /// True for what this program, LibTorch and the standard library throw when memory runs out.
 bool is_out_of_memory(const std::exception& error);
