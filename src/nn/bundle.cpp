@@ -37,11 +37,6 @@ const Entry& need(const std::optional<Entry>& entry, const fs::path& folder, con
   return *entry;
 }
 
-template <typename Entry>
-bool is_native(const Entry& entry) {
-  return !std::holds_alternative<TorchScriptNetwork>(entry.network);
-}
-
 // What cannot be looked at, such as a name that is too long, is not there either.
 bool is_there(const fs::path& path) {
   std::error_code error;

@@ -35,7 +35,7 @@ BundleFile read_file_entry(const JsonReader& reader, const std::string& file_key
   return result;
 }
 
-bool is_native(const JsonReader& reader) {
+bool says_native(const JsonReader& reader) {
   const auto backend = reader.get<std::string>("backend");
   if (backend != "torchscript" && backend != "native") {
     reader.fail("backend", "\"torchscript\" or \"native\", the ones this version supports");
@@ -44,7 +44,7 @@ bool is_native(const JsonReader& reader) {
 }
 
 BundleFile read_program(const JsonReader& reader) {
-  if (is_native(reader)) {
+  if (says_native(reader)) {
     reader.fail("backend", "\"torchscript\": a native autoencoder has both halves in one file");
   }
   return read_file_entry(reader);
@@ -114,7 +114,7 @@ void check_default_sampler(const JsonReader& reader, const DenoiserEntry& entry)
 
 TextEncoderEntry read_text_encoder(const JsonReader& reader) {
   TextEncoderEntry entry{read_file_entry(reader), reader.get_in<std::int64_t>("width", 1, 65536)};
-  if (is_native(reader)) {
+  if (says_native(reader)) {
     entry.network = read_text_network(reader.object("config"));
   }
   return entry;
@@ -123,7 +123,7 @@ TextEncoderEntry read_text_encoder(const JsonReader& reader) {
 DenoiserEntry read_denoiser(const JsonReader& reader) {
   DenoiserEntry entry;
   entry.program = read_file_entry(reader);
-  if (is_native(reader)) {
+  if (says_native(reader)) {
     entry.network = read_denoiser_network(reader.object("config"));
   }
   entry.prediction = parse_field(reader, "prediction", parse_prediction);
@@ -144,7 +144,7 @@ DenoiserEntry read_denoiser(const JsonReader& reader) {
 
 AutoencoderEntry read_autoencoder(const JsonReader& reader) {
   AutoencoderEntry entry;
-  if (reader.has("backend") && is_native(reader)) {
+  if (reader.has("backend") && says_native(reader)) {
     entry.encoder = entry.decoder = read_file_entry(reader);
     entry.network = read_autoencoder_network(reader.object("config"));
   } else {

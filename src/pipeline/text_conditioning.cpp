@@ -18,13 +18,13 @@ std::string quoted_list(const std::vector<std::string>& words) {
 
 // A program is traced with text of one length, and does not say whether it holds for others.
 bool takes_any_text_length(const Manifest& manifest) {
-  return !std::holds_alternative<TorchScriptNetwork>(manifest.denoiser->network);
+  return is_native(*manifest.denoiser);
 }
 
 void check_clip_skip(int clip_skip, const Manifest& manifest) {
   const auto* clip = std::get_if<ClipTextOptions>(&manifest.text_encoder->network);
   if (clip == nullptr) {
-    const bool program = std::holds_alternative<TorchScriptNetwork>(manifest.text_encoder->network);
+    const bool program = !is_native(*manifest.text_encoder);
     throw UsageError("a clip skip chooses a layer of CLIP's text encoder; that of the model '" + manifest.name +
                      (program ? "' is a TorchScript program, with one output (`fmboost import` makes native bundles)"
                               : "' is another network"));

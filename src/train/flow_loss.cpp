@@ -105,6 +105,9 @@ FlowDraw draw_flow(const FlowLossOptions& options, at::IntArrayRef latent_shape,
     }
     if (draw.alpha_bar.defined()) {
       draw.alpha_bar[i] = drawn_alpha_bar(options, stream + static_cast<std::uint64_t>(number));
+      if (draw.path.defined() && draw.alpha_bar[i].item<float>() < 1) {
+        draw.path[i].zero_();  // the start's own noise hides x1, and goes; the path's would stay in the result
+      }
     }
   };
   // A GPU would wait for one thread's noise. Every sample has a generator of its own: the order changes nothing.

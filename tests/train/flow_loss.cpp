@@ -91,6 +91,19 @@ TEST(DrawFlow, AShareOfTheSamplesDrawsItsStepAndTheOthersKeepTheLeastOne) {
   EXPECT_TRUE(torch::equal(some.masked_select(some != least), steps(1.0).masked_select(some != least)));
 }
 
+TEST(DrawFlow, OnlySamplesThatStartWithoutNoiseHaveNoiseOnTheirPath) {
+  std::vector<std::int64_t> numbers(200);
+  std::iota(numbers.begin(), numbers.end(), 0);
+  const FlowDraw mixed = draw_flow({.sigma_min = 0.3, .noising_step = 0, .noising_step_max = 400, .noising_share = 0.5},
+                                   {200, 1, 2, 2}, 1, numbers);
+  const torch::Tensor noised = mixed.alpha_bar < 1;
+  EXPECT_NEAR(noised.sum().item<double>(), 100, 40);
+  EXPECT_TRUE(torch::equal(mixed.path.abs().amax({1, 2, 3}) == 0, noised));
+  // One step for all: who asks for noise on the path gets it.
+  EXPECT_TRUE(
+      (draw({.sigma_min = 0.3, .noising_step = 400}, {5, 6}).path.abs().amax({1, 2, 3}) > 0).all().item<bool>());
+}
+
 TEST(DrawFlow, ANoisingStepDependsOnTheSeedAndTheSamplesNumberAlone) {
   const FlowLossOptions options{.noising_step = 0, .noising_step_max = 999};
   const FlowDraw together = draw(options, {5, 6, 7});

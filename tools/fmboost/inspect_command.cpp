@@ -52,7 +52,7 @@ json describe_bundle(const Bundle& bundle) {
   }
   if (manifest.autoencoder) {
     const AutoencoderEntry& a = *manifest.autoencoder;
-    const bool native = !std::holds_alternative<TorchScriptNetwork>(a.network);
+    const bool native = is_native(a);
     result["autoencoder"] = {{"factor", a.factor},
                              {"latent_channels", a.latent_channels},
                              {"scale", a.scale},

@@ -27,6 +27,13 @@ struct BundleFile {
 /// are configurations of native networks, whose file holds weights only.
 struct TorchScriptNetwork {};
 
+/// Whether an entry's network is one that this library computes itself. `Entry`: of a text encoder, a denoiser or an
+/// autoencoder.
+template <typename Entry>
+bool is_native(const Entry& entry) {
+  return !std::holds_alternative<TorchScriptNetwork>(entry.network);
+}
+
 struct TokenizerEntry {
   std::string type;          ///< "clip-bpe" or "words"
   BundleFile vocab, merges;  ///< clip-bpe
