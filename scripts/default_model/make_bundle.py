@@ -92,7 +92,6 @@ def main():
     parser.add_argument("--coupling", type=Path)
     parser.add_argument("--factors", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--flow-steps", type=int, default=2)
-    parser.add_argument("--generated-fidelity", type=float, help="what --fidelity is for generated pictures")
     parser.add_argument("--name", default="fmboost default")
     parser.add_argument("--force", action="store_true", help="replace a bundle of this name")
     arguments = parser.parse_args()
@@ -109,10 +108,7 @@ def main():
             entries = write_couplings(
                 arguments.coupling, arguments.factors, None, LATENT_CHANNELS, torch.float16, folder
             )
-            flow = {"steps": arguments.flow_steps}
-            if arguments.generated_fidelity is not None:
-                flow["generated_fidelity"] = arguments.generated_fidelity
-            description["couplings"] = [entry | flow for entry in entries]
+            description["couplings"] = [{**entry, "steps": arguments.flow_steps} for entry in entries]
         (folder / "bundle.json").write_text(json.dumps(description, indent=1) + "\n")
 
 

@@ -16,7 +16,6 @@ from drawn_pictures import DRAW
 
 HERE = Path(__file__).resolve().parent
 FMBOOST = DRAW.with_name("fmboost")
-GENERATED_FIDELITY = 0.5  # what looks best; see models/README.md
 
 
 @dataclasses.dataclass
@@ -30,12 +29,10 @@ class Sizes:
     text_batch: int = 256
     text_steps: int = 5000
     distillation_steps: int = 1500
-    generated: tuple = (448, 192)  # landscapes that went through the text model, for 4x and for 2x
-    generated_steps: int = 4800  # of the coupling, with these beside the others
 
 
 TINY = Sizes(autoencoder_steps=60, leaves=6, landscapes=2, crops=(4, 2), coupling_steps=30, scenes=64, text_batch=4,
-            text_steps=60, distillation_steps=3, generated=(2, 1), generated_steps=10)  # fmt: skip
+            text_steps=60, distillation_steps=3)  # fmt: skip
 
 
 class Recipe:
@@ -43,7 +40,6 @@ class Recipe:
         self.folder, self.sizes, self.threads, self.tiny = folder, sizes, threads, tiny
         self.autoencoder = folder / "autoencoder" / "autoencoder.safetensors"
         self.coupling = folder / "coupling" / "cfm-2x-4x.safetensors"
-        self.generated_coupling = folder / "generated-coupling" / "cfm-2x-4x.safetensors"
         self.text_model = folder / "text" / "text_model.safetensors"
         self.distilled = folder / "distilled" / "text_model.safetensors"
         self.latent_bundle = folder / "latent-bundle"  # the autoencoder alone, for encode and train
@@ -66,8 +62,6 @@ class Recipe:
             "coupling": (self.train_coupling, self.coupling),
             "text": (self.train_text_model, self.text_model),
             "distill": (self.distill_text_model, self.distilled),
-            "generated-pairs": (self.draw_generated_pairs, self.folder / "generated-2x" / "done"),
-            "generated-coupling": (self.train_generated_coupling, self.generated_coupling),
             "bundle": (self.make_bundle, self.folder / "bundle" / "bundle.json"),
         }
 
@@ -91,12 +85,10 @@ class Recipe:
                  "--low", 64, "--high", 128, "--reduce", "bicubic", "--keep-images")  # fmt: skip
 
     def train_coupling(self):
-        self.train_flow(self.coupling.parent, self.sizes.coupling_steps)
-
-    def train_flow(self, run, steps, *options, data=()):
+        run, steps = self.coupling.parent, self.sizes.coupling_steps
         self.run(FMBOOST, "train", "--config", HERE / "coupling.toml", "--data", self.folder / "shards-64",
-                 self.folder / "shards-32", *data, "--val-data", self.folder / "held-out-shards", "-m", self.latent_bundle,
-                 "-o", run, "--steps", steps, "--validate-every", steps, *options,
+                 self.folder / "shards-32", "--val-data", self.folder / "held-out-shards", "-m", self.latent_bundle,
+                 "-o", run, "--steps", steps, "--validate-every", steps,
                  *(["--threads", self.threads] if self.threads else []),
                  *(["--resume"] if any(run.glob("checkpoints/step-*")) else ["--force"]))  # fmt: skip
 
@@ -110,29 +102,16 @@ class Recipe:
         self.train("distill_text_model.py", self.folder / "text-latents", self.distilled.parent, "--teacher", self.text_model,
                    "--steps", self.sizes.distillation_steps, "--batch-size", self.sizes.text_batch)  # fmt: skip
 
-    def draw_generated_pairs(self):
-        for factor, count in zip((4, 2), self.sizes.generated, strict=True):
-            self.train("draw_generated_pairs.py", self.autoencoder, self.distilled, self.folder / f"generated-{factor}x",
-                       "--factor", factor, "--count", count)  # fmt: skip
-        (self.folder / "generated-2x" / "done").touch()
-
-    def train_generated_coupling(self):
-        data = [self.folder / f"generated-{factor}x" for factor in (4, 2)]
-        self.train_flow(self.generated_coupling.parent, self.sizes.generated_steps, "--init", self.coupling, "--lr", 4e-4,
-                        "--ema-beta", 0.999, "--noising-step-max", 300, "--noising-share", 0.4, data=data)  # fmt: skip
-
     def make_bundle(self):
-        self.script("make_bundle.py", self.folder / "bundle", "--autoencoder", self.autoencoder, "--coupling",
-                    self.generated_coupling, "--text-model", self.distilled, "--generated-fidelity", GENERATED_FIDELITY,
-                    "--force")  # fmt: skip
+        self.script("make_bundle.py", self.folder / "bundle", "--autoencoder", self.autoencoder, "--coupling", self.coupling,
+                    "--text-model", self.distilled, "--force")  # fmt: skip
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--tiny", action="store_true")
-    parser.add_argument("--until", help="the last stage to do: autoencoder, pictures, encode, coupling, text, distill, "
-                        "generated-pairs, generated-coupling or bundle")  # fmt: skip
+    parser.add_argument("--until", help="the last stage to do: autoencoder, pictures, encode, coupling, text, distill or bundle")
     parser.add_argument("--threads", type=int, help="of every training")
     arguments = parser.parse_args()
     recipe = Recipe(arguments.folder, TINY if arguments.tiny else Sizes(), arguments.threads, arguments.tiny)

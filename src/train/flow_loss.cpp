@@ -77,6 +77,18 @@ void FlowLossOptions::check() const {
   }
 }
 
+std::string FlowLossOptions::warning() const {
+  if (draws_noising_step() && sigma_min > 0) {
+    return "noise on the path (--sigma-min) stays in what becomes of noisy starts, as grain; with --noising-step-max "
+           "the starts' own noise does its work: try --sigma-min 0";
+  }
+  if (with_context && !start_from_noise && noising_step <= 0 && !draws_noising_step() && sigma_min == 0) {
+    return "with --noising-step 0 and --sigma-min 0 every point of the path but the first tells where it ends, and "
+           "hardly anything is learned for the first, where enlarging begins; try --sigma-min 0.1";
+  }
+  return {};
+}
+
 FlowDraw draw_flow(const FlowLossOptions& options, at::IntArrayRef latent_shape, std::uint64_t seed,
                    std::span<const std::int64_t> sample_numbers) {
   TORCH_CHECK(latent_shape.size() == 4 && latent_shape[0] == static_cast<std::int64_t>(sample_numbers.size()),
@@ -105,9 +117,6 @@ FlowDraw draw_flow(const FlowLossOptions& options, at::IntArrayRef latent_shape,
     }
     if (draw.alpha_bar.defined()) {
       draw.alpha_bar[i] = drawn_alpha_bar(options, stream + static_cast<std::uint64_t>(number));
-      if (draw.path.defined() && draw.alpha_bar[i].item<float>() < 1) {
-        draw.path[i].zero_();  // the start's own noise hides x1, and goes; the path's would stay in the result
-      }
     }
   };
   // A GPU would wait for one thread's noise. Every sample has a generator of its own: the order changes nothing.

@@ -210,12 +210,8 @@ void TrainingRun::describe() const {
            std::to_string(data_.training->size()) + " pairs, " + std::to_string(together) + " a step in " +
            std::to_string(workers_.size()) + (workers_.size() == 1 ? " process, " : " processes, ") +
            train_options_.precision + " on " + placement_.device.str());
-  const FlowLossOptions& flow = train_options_.flow;
-  if (flow.with_context && !flow.start_from_noise && flow.noising_step <= 0 && !flow.draws_noising_step() &&
-      flow.sigma_min == 0) {
-    log_warning(
-        "with --noising-step 0 and --sigma-min 0 every point of the path but the first tells where it ends, and hardly "
-        "anything is learned for the first, where enlarging begins; try --sigma-min 0.1");
+  if (const std::string warning = train_options_.flow.warning(); !warning.empty()) {
+    log_warning(warning);
   }
   if (!data_.validation) {
     log_info("no --val-data was given, so nothing is validated");

@@ -18,7 +18,6 @@ sys.path.insert(0, str(RECIPE))
 
 import captioned_latents  # noqa: E402
 import distill_text_model  # noqa: E402
-import draw_generated_pairs  # noqa: E402
 import drawn_pictures  # noqa: E402
 import make_bundle  # noqa: E402
 import muon  # noqa: E402
@@ -71,14 +70,6 @@ def test_the_text_model_learns_to_denoise(made):
     fresh, trained = text_networks.TextModel(len(words)), text_networks.TextModel(len(words))
     trained.load_state_dict(load_file(made / "text" / "text_model.safetensors"))
     assert loss(trained) < 0.97 * loss(fresh)
-
-
-def test_the_coupling_goes_on_with_generated_pairs(made, fmboost):
-    for factor, pairs in ((4, 16), (2, 8)):
-        told = json.loads(fmboost("inspect", made / f"generated-{factor}x", "--json").stdout)
-        assert (told["samples"], told["latent"], told["latent_lowres"]) == (pairs, [16, 48, 48], [16, 48, 48])
-    for entry in json.loads((made / "bundle" / "bundle.json").read_text())["couplings"]:
-        assert (entry["noising_step"], entry["noising_step_max"]) == (0, 300) and 0 <= entry["generated_fidelity"] <= 1
 
 
 def test_the_bundle_draws_and_enlarges(made, fmboost, tmp_path):
@@ -248,41 +239,3 @@ def test_a_distilled_bundle_draws_in_four_steps(made):
     assert denoiser["schedule"]["beta_end"] == captioned_latents.BETAS[1]
     base, distilled = (load_file(made / name / "text_model.safetensors") for name in ("text", "distilled"))
     assert any(not torch.equal(base[name], distilled[name]) for name in base)
-
-
-class Redrawn(draw_generated_pairs.Redrawing):
-    """With an autoencoder that shuffles pixels, and a text model that is sure of one clean latent."""
-
-    def __init__(self, clean):
-        self.words, self.mean, self.deviation = {"sun": 2}, 0.25, 2.0
-        self.autoencoder = torch.nn.Module()
-        self.autoencoder.encoder, self.autoencoder.decoder = torch.nn.PixelUnshuffle(4), torch.nn.PixelShuffle(4)
-        self.shares = captioned_latents.signal_shares()
-        self.model = KnowsThePicture((torch.nn.PixelUnshuffle(4)(clean) - self.mean) / self.deviation, self.shares)
-
-
-@pytest.mark.parametrize("steps", draw_generated_pairs.STARTS)
-def test_a_picture_is_redrawn_by_the_samplers_last_steps(steps):
-    torch.manual_seed(0)
-    clean = torch.rand(1, 3, 16, 16) * 1.8 - 0.9
-    redrawn = Redrawn(clean).redraw(torch.rand(2, 3, 16, 16), ["sun", ""], steps)
-    torch.testing.assert_close(redrawn, clean.expand(2, -1, -1, -1), atol=1e-4, rtol=0)  # whatever it began with
-    scheduler = diffusers.DDIMScheduler(timestep_spacing="trailing")
-    scheduler.set_timesteps(distill_text_model.SAMPLING["default_steps"])
-    assert scheduler.timesteps.tolist()[-len(steps) :] == list(steps)
-
-
-def test_squares_of_both_pictures_show_the_same_place():
-    side = 256
-    high = torch.stack(torch.meshgrid(*[torch.linspace(-1, 1, side)] * 2, indexing="ij") + (torch.zeros(side, side),))
-    low = torch.nn.functional.avg_pool2d(high[None], 4)[0]
-    chance = draw_generated_pairs.random.Random(1)
-    large, small = draw_generated_pairs.cut_pairs(high, low, 6, chance)
-    assert large.shape == small.shape == (6, 3, 192, 192)
-    torch.testing.assert_close(small[..., 4:-4, 4:-4], large[..., 4:-4, 4:-4], atol=2e-3, rtol=0)
-    corners = {tuple(square[:2, 0, 0].tolist()) for square in large}
-    assert len(corners) > 1 and all(round((c + 1) / 2 * (side - 1)) % networks.FACTOR == 0 for place in corners for c in place)
-    detailed = torch.zeros(3, 512, 512)
-    detailed[:, :, 256:] = torch.rand(3, 512, 256)
-    lefts = [draw_generated_pairs.place_of_crop(detailed, 192, chance)[1] for _ in range(200)]
-    assert sum(lefts) / 200 > 190  # 160 if all places were alike

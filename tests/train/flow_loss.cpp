@@ -91,17 +91,15 @@ TEST(DrawFlow, AShareOfTheSamplesDrawsItsStepAndTheOthersKeepTheLeastOne) {
   EXPECT_TRUE(torch::equal(some.masked_select(some != least), steps(1.0).masked_select(some != least)));
 }
 
-TEST(DrawFlow, OnlySamplesThatStartWithoutNoiseHaveNoiseOnTheirPath) {
-  std::vector<std::int64_t> numbers(200);
-  std::iota(numbers.begin(), numbers.end(), 0);
-  const FlowDraw mixed = draw_flow({.sigma_min = 0.3, .noising_step = 0, .noising_step_max = 400, .noising_share = 0.5},
-                                   {200, 1, 2, 2}, 1, numbers);
-  const torch::Tensor noised = mixed.alpha_bar < 1;
-  EXPECT_NEAR(noised.sum().item<double>(), 100, 40);
-  EXPECT_TRUE(torch::equal(mixed.path.abs().amax({1, 2, 3}) == 0, noised));
-  // One step for all: who asks for noise on the path gets it.
-  EXPECT_TRUE(
-      (draw({.sigma_min = 0.3, .noising_step = 400}, {5, 6}).path.abs().amax({1, 2, 3}) > 0).all().item<bool>());
+TEST(FlowLossOptions, WarnsOfPathsThatTellTooMuchAndOfNoiseThatStays) {
+  EXPECT_THAT((FlowLossOptions{.noising_step = 0}).warning(), HasSubstr("try --sigma-min 0.1"));
+  EXPECT_THAT((FlowLossOptions{.sigma_min = 0.1, .noising_step = 0, .noising_step_max = 300}).warning(),
+              HasSubstr("try --sigma-min 0"));
+  for (const FlowLossOptions& sound : {FlowLossOptions{}, FlowLossOptions{.sigma_min = 0.1, .noising_step = 0},
+                                       FlowLossOptions{.noising_step = 0, .noising_step_max = 300},
+                                       FlowLossOptions{.start_from_noise = true, .with_context = false}}) {
+    EXPECT_EQ(sound.warning(), "");
+  }
 }
 
 TEST(DrawFlow, ANoisingStepDependsOnTheSeedAndTheSamplesNumberAlone) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <torch/types.h>
 
 #include "fmboost/flow/coupling.h"
@@ -14,7 +15,7 @@ namespace fmboost {
 /// What the network is taught: the path, and where it starts. The published training is the defaults.
 struct FlowLossOptions {
   PathKind path = PathKind::linear;
-  double sigma_min = 0.0;                    ///< noise on top of x_t, linear path only; see FlowDraw::path
+  double sigma_min = 0.0;                    ///< noise on top of x_t, linear path only
   Upsampling upsampling = Upsampling::psu;   ///< psu: the data's context has been enlarged already
   int noising_step = 400;                    ///< of 1000, how noisy x0 is; 0 and less: x0 is the context
   std::optional<int> noising_step_max = {};  ///< every sample's step is drawn from noising_step to this one, inclusive
@@ -24,6 +25,8 @@ struct FlowLossOptions {
 
   /// Whether there is more than one noising step to draw from.
   bool draws_noising_step() const;
+  /// What to tell of settings that train, but badly; empty where there is nothing to say.
+  std::string warning() const;
   /// Throws UsageError naming what is out of range.
   void check() const;
 };
@@ -33,7 +36,7 @@ struct FlowLossOptions {
 struct FlowDraw {
   torch::Tensor t;           ///< (B), U(0, 1), float32
   torch::Tensor start;       ///< of x0
-  torch::Tensor path;        ///< of sigma_min; 0 for samples that drew a noising step above 0
+  torch::Tensor path;        ///< of sigma_min
   torch::Tensor upsampling;  ///< of noise upsampling
   torch::Tensor alpha_bar;   ///< (B), noising_alpha_bar() at each sample's step, float32; only where that is drawn
   std::uint64_t dropout_seed = 0;
