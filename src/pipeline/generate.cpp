@@ -4,11 +4,9 @@
 #include "pieces.h"
 #include "text_conditioning.h"
 
-#include <algorithm>
 #include <chrono>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/interrupt.h"
 #include "fmboost/core/log.h"
 #include "fmboost/image/resize.h"
 #include "fmboost/pipeline/back_projection.h"
