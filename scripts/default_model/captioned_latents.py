@@ -7,6 +7,7 @@ import subprocess
 import numpy as np
 import torch
 from drawn_pictures import DRAW
+from scene_facts import PROPERTIES, class_of
 
 SCALING = "scaling.json"  # beside the latents: scaled = (latent - shift) * scale
 LENGTH = 48  # tokens of a caption
@@ -39,7 +40,7 @@ def signal_shares(steps=1000, first=BETAS[0], last=BETAS[1]):
 
 
 class CaptionedLatents:
-    """Latents, scaled as everywhere in the autoencoder's bundle, and the tokens of their captions.
+    """Latents, scaled as everywhere in the autoencoder's bundle, the tokens of their captions, and what they show.
 
     On a GPU they are kept in its memory: fetching them would take longer than a step.
     """
@@ -55,19 +56,22 @@ class CaptionedLatents:
         self.kept = torch.empty(self.mapped.shape, dtype=torch.float16, device=self.device) if on_gpu else None
         self.captions = (folder / "captions.jsonl").open()
         self.ids = torch.empty((0, LENGTH), dtype=torch.long)
+        self.classes = torch.empty((0, len(PROPERTIES)), dtype=torch.long)  # of every property, as scene_facts.py counts them
         scaling = json.loads((folder / SCALING).read_text())
         self.scale, self.shift = scaling["scale"], scaling["shift"]
         self.grow()
 
     def grow(self):
         """Takes in what draw_latents.py, which may still be at work, has added."""
-        before, lines, place = len(self.ids), [], self.captions.tell()
-        while (line := self.captions.readline()).endswith("\n"):
-            lines.append(token_ids(json.loads(line)["caption"], self.numbers))
+        before, ids, classes, place = len(self.ids), [], [], self.captions.tell()
+        while (text := self.captions.readline()).endswith("\n"):
+            line = json.loads(text)
+            ids.append(token_ids(line["caption"], self.numbers))
+            classes.append([class_of(name, line["scene"]) for name in PROPERTIES])
             place = self.captions.tell()
         self.captions.seek(place)  # before a line that is not complete yet
-        if lines:
-            self.ids = torch.cat([self.ids, torch.tensor(lines)])
+        if ids:
+            self.ids, self.classes = torch.cat([self.ids, torch.tensor(ids)]), torch.cat([self.classes, torch.tensor(classes)])
         if self.kept is not None:
             for first in range(before, len(self.ids), 4096):
                 last = min(first + 4096, len(self.ids))
@@ -77,15 +81,23 @@ class CaptionedLatents:
     def channels(self):
         return self.mapped.shape[1]
 
-    def batch(self, count):
-        """(count, C, h, w) float32 and (count, length) int64, drawn by torch's generator."""
-        chosen = torch.randint(0, len(self.ids), (count,))
+    def choose(self, count):
+        """The numbers of some of them, drawn by torch's generator."""
+        return torch.randint(0, len(self.ids), (count,))
+
+    def latents(self, chosen):
+        """(count, C, h, w) float32"""
         if self.kept is None:
             latent = torch.from_numpy(self.mapped[chosen.numpy()].astype(np.float32))
         else:
             latent = self.kept[chosen.to(self.device)].float()
+        return (latent - self.shift) * self.scale
+
+    def batch(self, count):
+        """(count, C, h, w) float32 and (count, length) int64, some captions dropped."""
+        chosen = self.choose(count)
         told = torch.where(torch.rand(count, 1) < self.dropped, self.null, self.ids[chosen])
-        return (latent - self.shift) * self.scale, told.to(self.device)
+        return self.latents(chosen), told.to(self.device)
 
     def metadata(self):
         """Of a file of weights: what the bundle must say of them."""

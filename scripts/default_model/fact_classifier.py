@@ -1,4 +1,5 @@
-"""A small network that tells from a landscape what it shows: every property of scene_facts.py, absence included.
+"""A small network that tells from a landscape, or from its latents, what it shows: every property of scene_facts.py, absence
+included.
 
 A network for all properties, and not a measurement with the colours that the drawing starts from: haze, light, clouds and
 mirrors change these, and it has to find the things first whatever it does with their colours.
@@ -30,16 +31,17 @@ class Block(nn.Module):
 
 
 class FactClassifier(nn.Module):
-    """Pictures (B, 3, 256, 256) in [-1, 1] to {property: scores (B, values)}.
+    """Pictures (B, 3, 256, 256) in [-1, 1], or scaled latents (B, C, 64, 64), to {property: scores (B, values)}.
 
     Each property sees the largest value and the mean of every feature in the picture, and an average over the sites with
     weights of its own, so that it can look where it wants to.
     """
 
-    def __init__(self):
+    def __init__(self, latent_channels=None):
         super().__init__()
         first, *rest = CHANNELS
-        layers, width = [nn.PixelUnshuffle(SITE), nn.Conv2d(3 * SITE**2, first, 3, padding=1), Block(first)], first
+        unshuffle, inside = (nn.Identity(), latent_channels) if latent_channels else (nn.PixelUnshuffle(SITE), 3 * SITE**2)
+        layers, width = [unshuffle, nn.Conv2d(inside, first, 3, padding=1), Block(first)], first
         for channels in rest:
             layers += [nn.Conv2d(width, channels, 3, stride=2, padding=1), Block(channels)]
             width = channels
@@ -48,8 +50,8 @@ class FactClassifier(nn.Module):
         self.heads = nn.ModuleDict({name: nn.Linear(3 * width, len(values)) for name, values in PROPERTIES.items()})
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, pixels):
-        features = self.body(pixels.contiguous(memory_format=torch.channels_last))
+    def forward(self, x):
+        features = self.body(x.contiguous(memory_format=torch.channels_last))
         weights = self.places(features).flatten(2).softmax(2)  # (B, properties, sites)
         features = features.flatten(2)
         chosen = weights @ features.transpose(1, 2)  # (B, properties, channels)
@@ -57,8 +59,14 @@ class FactClassifier(nn.Module):
         return {name: head(torch.cat([chosen[:, i], common], 1)) for i, (name, head) in enumerate(self.heads.items())}
 
 
-def load_classifier(path):
-    model = FactClassifier()
+def loss_of(scores, classes, left_out=()):
+    """Mean cross entropy of the properties; `classes` (B, properties) as class_of() numbers them."""
+    losses = [F.cross_entropy(scores[name], classes[:, i]) for i, name in enumerate(PROPERTIES) if name not in left_out]
+    return torch.stack(losses).mean()
+
+
+def load_classifier(path, latent_channels=None):
+    model = FactClassifier(latent_channels)
     model.load_state_dict(load_file(path))
     return model.eval()
 

@@ -29,10 +29,13 @@ class Sizes:
     text_batch: int = 256
     text_steps: int = 5000
     distillation_steps: int = 1500
+    classifier_steps: int = 1500  # of latents, for the tuning
+    tuning_steps: int = 1000
+    tuning_batch: int = 16
 
 
 TINY = Sizes(autoencoder_steps=60, leaves=6, landscapes=2, crops=(4, 2), coupling_steps=30, scenes=64, text_batch=4,
-            text_steps=60, distillation_steps=3)  # fmt: skip
+            text_steps=60, distillation_steps=3, classifier_steps=20, tuning_steps=2, tuning_batch=4)  # fmt: skip
 
 
 class Recipe:
@@ -42,6 +45,8 @@ class Recipe:
         self.coupling = folder / "coupling" / "cfm-2x-4x.safetensors"
         self.text_model = folder / "text" / "text_model.safetensors"
         self.distilled = folder / "distilled" / "text_model.safetensors"
+        self.classifier = folder / "latent-classifier" / "classifier.safetensors"
+        self.tuned = folder / "tuned" / "text_model.safetensors"
         self.latent_bundle = folder / "latent-bundle"  # the autoencoder alone, for encode and train
 
     def run(self, *command):
@@ -62,6 +67,8 @@ class Recipe:
             "coupling": (self.train_coupling, self.coupling),
             "text": (self.train_text_model, self.text_model),
             "distill": (self.distill_text_model, self.distilled),
+            "classifier": (self.train_classifier, self.classifier),
+            "tune": (self.tune_text_model, self.tuned),
             "bundle": (self.make_bundle, self.folder / "bundle" / "bundle.json"),
         }
 
@@ -102,16 +109,25 @@ class Recipe:
         self.train("distill_text_model.py", self.folder / "text-latents", self.distilled.parent, "--teacher", self.text_model,
                    "--steps", self.sizes.distillation_steps, "--batch-size", self.sizes.text_batch)  # fmt: skip
 
+    def train_classifier(self):
+        self.train("train_classifier.py", self.classifier.parent, "--latents", self.folder / "text-latents",
+                   "--steps", self.sizes.classifier_steps)  # fmt: skip
+
+    def tune_text_model(self):
+        self.train("tune_text_model.py", self.folder / "text-latents", self.tuned.parent, "--student", self.distilled,
+                   "--classifier", self.classifier.parent, "--steps", self.sizes.tuning_steps,
+                   "--batch-size", self.sizes.tuning_batch)  # fmt: skip
+
     def make_bundle(self):
         self.script("make_bundle.py", self.folder / "bundle", "--autoencoder", self.autoencoder, "--coupling", self.coupling,
-                    "--text-model", self.distilled, "--force")  # fmt: skip
+                    "--text-model", self.tuned, "--force")  # fmt: skip
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--tiny", action="store_true")
-    parser.add_argument("--until", help="the last stage to do: autoencoder, pictures, encode, coupling, text, distill or bundle")
+    parser.add_argument("--until", help="the last stage to do, from autoencoder to bundle")
     parser.add_argument("--threads", type=int, help="of every training")
     arguments = parser.parse_args()
     recipe = Recipe(arguments.folder, TINY if arguments.tiny else Sizes(), arguments.threads, arguments.tiny)

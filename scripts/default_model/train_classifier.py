@@ -1,9 +1,11 @@
-"""Trains the classifier that measure_captions.py looks at pictures with, on drawn landscapes.
+"""Trains the classifier that measure_captions.py looks at pictures with, on drawn landscapes, or one of latents for
+tune_text_model.py.
 
-  train_classifier.py RUN_FOLDER [--steps N]
+  train_classifier.py RUN_FOLDER [--steps N]                                  writes RUN_FOLDER/classifier.safetensors
+  train_classifier.py RUN_FOLDER --latents LATENTS_FOLDER [--steps N]         of what draw_latents.py made
 
-Writes RUN_FOLDER/classifier.safetensors and says how often it is right on held-out landscapes. The same command goes on
-with a training that was stopped.
+Says how often a classifier of pictures is right on held-out landscapes. The same command goes on with a training that was
+stopped.
 """
 
 import argparse
@@ -12,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from captioned_latents import CaptionedLatents
 from draw_latents import CaptionedPictures
 from drawn_pictures import FIRST_SEED
-from fact_classifier import OUTER_LAYERS, FactClassifier, classify, load_classifier, to_pixels
+from fact_classifier import OUTER_LAYERS, FactClassifier, classify, load_classifier, loss_of, to_pixels
 from muon import MuonAdamW
 from scene_facts import PROPERTIES, class_of
 from torch.nn import functional as F
@@ -61,18 +64,8 @@ def varied(pictures, device):
     moved = np.pad(pictures, around, "reflect")[:, y : y + side, x : x + side]
     mirrored = random.random(len(moved)) < 0.5
     moved[mirrored] = moved[mirrored, :, ::-1]
-    pixels = to_pixels(moved).to(device, non_blocking=True)
-    if random.random() < 0.5:
-        soft = F.avg_pool2d(pixels, 3, stride=1, padding=1, count_include_pad=False)
-        pixels = torch.lerp(pixels, soft, random.random())
+    pixels = softened(to_pixels(moved).to(device, non_blocking=True))
     return pixels + 0.06 * random.random() * torch.randn_like(pixels[:1])
-
-
-def loss_of(model, pixels, classes):
-    """`classes` (B, properties)."""
-    scores = model(pixels)
-    losses = [F.cross_entropy(scores[name], classes[:, i]) for i, name in enumerate(PROPERTIES)]
-    return torch.stack(losses).mean()
 
 
 def accuracy(model, pictures, scenes):
@@ -85,18 +78,51 @@ def accuracy(model, pictures, scenes):
     return result
 
 
-def train(folder, steps=1500, scenes=16000, batch_size=32, learning_rate=2e-2, seed=0, device="cpu"):
+def softened(x):
+    """Some batches softened, up to a mean of nine neighbours."""
+    if torch.rand(()) < 0.5:
+        return x
+    return torch.lerp(x, F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False), torch.rand(()).item())
+
+
+class Pictures:
+    """Batches of drawn landscapes, varied, and the classes of their properties."""
+
+    def __init__(self, folder, count, device):
+        self.pictures, told = training_set(folder, count)
+        self.classes = torch.tensor([[class_of(name, scene) for name in PROPERTIES] for scene in told])
+        self.device, self.latent_channels = device, None
+
+    def batch(self, count):
+        chosen = torch.randint(0, len(self.classes), (count,)).sort().values
+        return varied(self.pictures[chosen.numpy()], self.device), self.classes[chosen].to(self.device)
+
+
+class Latents:
+    """The same of latents. They cannot be mirrored or moved by single pixels; noise and softness are what generated ones
+    differ by."""
+
+    def __init__(self, folder, device):
+        self.data = CaptionedLatents(folder, 0, device)
+        self.device, self.latent_channels = device, self.data.channels
+
+    def batch(self, count):
+        chosen = self.data.choose(count).sort().values
+        latent = softened(self.data.latents(chosen))
+        return latent + 0.2 * torch.rand(()).item() * torch.randn_like(latent), self.data.classes[chosen].to(self.device)
+
+
+def train(folder, steps=1500, scenes=16000, batch_size=32, learning_rate=2e-2, seed=0, device="cpu", latents=None):
     """Writes folder/classifier.safetensors once all steps are done; ends the program when it is stopped before."""
-    pictures, told = training_set(folder, scenes)
-    classes = torch.tensor([[class_of(name, scene) for name in PROPERTIES] for scene in told])
+    data = Latents(latents, device) if latents else Pictures(folder, scenes, device)
     torch.manual_seed(seed)
-    model = FactClassifier().to(device)
+    model = FactClassifier(data.latent_channels).to(device)
     run = Run(folder, model, MuonAdamW(model, OUTER_LAYERS), Average(model, 0.995), steps, learning_rate)
     run.resume()
     torch.manual_seed(seed + run.step)
     for _ in run.rest():
-        chosen = torch.randint(0, len(told), (batch_size,)).sort().values
-        loss = loss_of(model, varied(pictures[chosen.numpy()], device), classes[chosen].to(device))
+        x, classes = data.batch(batch_size)
+        loss = loss_of(model(x), classes)
         run.optimizer.zero_grad()
         loss.backward()
         run.finish_step(loss, run.taken + batch_size)
@@ -108,6 +134,7 @@ def train(folder, steps=1500, scenes=16000, batch_size=32, learning_rate=2e-2, s
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--latents", type=Path, help="learn from these, not from pictures")
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--scenes", type=int, default=16000, help="drawn landscapes to learn from")
     parser.add_argument("--held-out", type=int, default=1000, help="drawn landscapes to measure with")
@@ -120,7 +147,9 @@ def main():
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     train(arguments.folder, arguments.steps, arguments.scenes, arguments.batch_size, arguments.lr, arguments.seed,
-          arguments.device)  # fmt: skip
+          arguments.device, arguments.latents)  # fmt: skip
+    if arguments.latents:
+        return
     model = load_classifier(arguments.folder / "classifier.safetensors")
     print("| property | told right | the commonest value |\n| --- | ---: | ---: |")
     for name, (right, commonest) in accuracy(model, *drawn(HELD_OUT_SEED, arguments.held_out)).items():

@@ -59,12 +59,13 @@ def autocast(tensor):
 class Run:
     """A training in a folder: checkpoint.pt (everything, to go on from), log lines, an end at Ctrl-C or SIGTERM."""
 
-    def __init__(self, folder, module, optimizer, average, steps, learning_rate, minutes=None):
+    def __init__(self, folder, module, optimizer, average, steps, learning_rate, minutes=None, warmup=100):
         """With `minutes` the run, and the schedule of its learning rate, end after that time at the latest."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.module, self.optimizer, self.average = module, optimizer, average
-        self.steps, self.learning_rate, self.seconds = steps, learning_rate, (minutes or math.inf) * 60
+        self.steps, self.learning_rate, self.warmup = steps, learning_rate, warmup
+        self.seconds = (minutes or math.inf) * 60
         self.started, self.worked = time.time(), 0.0  # `worked`: seconds of sittings before this one
         self.step, self.taken, self.saved, self.stopped = 0, 0, 0, False
         self.losses, self.began, self.reported = [], time.time(), 0
@@ -110,7 +111,7 @@ class Run:
         """The numbers of the steps that are left, until the end or a signal; then the last one is saved."""
         while (progress := self.progress()) < 1 and not self.stopped:
             for group in self.optimizer.param_groups:
-                group["lr"] = self.learning_rate * cosine_factor(self.step, progress)
+                group["lr"] = self.learning_rate * cosine_factor(self.step, progress, self.warmup)
             yield self.step
         if self.step != self.saved:
             self.save()

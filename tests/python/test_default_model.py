@@ -1,5 +1,6 @@
 """The recipe of the default model, at a size that a test can afford: every stage runs, and every part learns."""
 
+import copy
 import json
 import subprocess
 import sys
@@ -19,13 +20,16 @@ sys.path.insert(0, str(RECIPE))
 import captioned_latents  # noqa: E402
 import distill_text_model  # noqa: E402
 import drawn_pictures  # noqa: E402
+import fact_classifier  # noqa: E402
 import make_bundle  # noqa: E402
 import muon  # noqa: E402
 import networks  # noqa: E402
 import reconstruct  # noqa: E402
+import scene_facts  # noqa: E402
 import text_networks  # noqa: E402
 import train_text_model  # noqa: E402
 import training  # noqa: E402
+import tune_text_model  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +239,101 @@ def test_the_targets_of_distillation_are_the_teachers_pictures():
 
 def test_a_distilled_bundle_draws_in_four_steps(made):
     denoiser = json.loads((made / "bundle" / "bundle.json").read_text())["denoiser"]
-    assert [denoiser[f"default_{name}"] for name in ("sampler", "steps", "guidance")] == ["ddim", 4, 1.5]
+    assert [denoiser[f"default_{name}"] for name in ("sampler", "steps", "guidance")] == ["ddim", 4, 1.0]
     assert denoiser["schedule"]["beta_end"] == captioned_latents.BETAS[1]
     base, distilled = (load_file(made / name / "text_model.safetensors") for name in ("text", "distilled"))
     assert any(not torch.equal(base[name], distilled[name]) for name in base)
+    tuned = load_file(made / "tuned" / "text_model.safetensors")
+    assert any(not torch.equal(tuned[name], distilled[name]) for name in base)
+
+
+def test_tuning_draws_as_diffusers_do():
+    torch.manual_seed(0)
+    network, shares = torch.nn.Conv2d(4, 4, 3, padding=1), captioned_latents.signal_shares()
+
+    class Model:
+        def denoiser(self, x, timestep, text):
+            return network(x) * (1 + timestep[:, None, None, None] / 1000) + text[:, :, None, None]
+
+    first, last = captioned_latents.BETAS
+    scheduler = diffusers.DDIMScheduler(
+        beta_start=first, beta_end=last, beta_schedule="scaled_linear", prediction_type="v_prediction",
+        timestep_spacing="trailing", set_alpha_to_one=True, clip_sample=False,
+    )  # fmt: skip
+    scheduler.set_timesteps(len(tune_text_model.DDIM_STEPS))
+    assert scheduler.timesteps.tolist() == list(tune_text_model.DDIM_STEPS)
+    noise, text = torch.randn(2, 4, 8, 8), torch.randn(2, 4)
+    x = noise
+    for timestep in scheduler.timesteps:
+        velocity = Model().denoiser(x, timestep.float().expand(2), text)
+        x = scheduler.step(velocity, timestep, x).prev_sample
+    walked = tune_text_model.walk(Model(), noise, text, shares)
+    assert [timestep for timestep, _, _ in walked] == scheduler.timesteps.tolist()
+    torch.testing.assert_close(walked[-1][2], x, atol=1e-4, rtol=1e-4)
+
+
+class Painter(torch.nn.Module):
+    """A text model that can learn a picture for every word, and nothing else."""
+
+    def __init__(self):
+        super().__init__()
+        self.text_encoder = torch.nn.Embedding(8, 16 * 32 * 32)
+
+    def denoiser(self, x, timestep, text):
+        return text[:, 0].view(-1, 16, 32, 32)
+
+
+@torch.enable_grad()
+def test_tuning_follows_the_classifier_and_the_leash(monkeypatch):
+    monkeypatch.setattr(fact_classifier, "CHANNELS", (8, 8, 8, 8))
+    torch.manual_seed(0)
+    origin, shares = Painter(), captioned_latents.signal_shares()
+    work = tune_text_model.Tuning(origin, fact_classifier.FactClassifier(16), shares)
+    before = {name: tensor.clone() for name, tensor in work.classifier.state_dict().items()}
+    ids = torch.arange(8)[:, None]
+    classes = torch.stack([torch.arange(8) % len(values) for values in scene_facts.PROPERTIES.values()], 1)
+
+    def tuned(**weights):
+        """Both losses of a tuning by a weighted sum of them, at its end."""
+        torch.manual_seed(1)
+        painter = copy.deepcopy(origin).requires_grad_(True)
+        optimizer = torch.optim.Adam(painter.parameters(), lr=0.05)
+        for _ in range(60):
+            losses = dict(zip(("facts", "leash"), work.losses(painter, torch.randn(8, 16, 32, 32), ids, classes), strict=True))
+            optimizer.zero_grad()
+            sum(weight * losses[name] for name, weight in weights.items()).backward()
+            optimizer.step()
+        return losses["facts"].item(), losses["leash"].item()
+
+    def first(painter):
+        facts, leash = work.losses(painter, torch.randn(8, 16, 32, 32), ids, classes)
+        return facts.item(), leash.item()
+
+    facts, leash = first(origin)
+    assert leash == 0
+    freely, held = tuned(facts=1), tuned(facts=1, leash=100)
+    assert freely[0] < 0.95 * facts and freely[0] < held[0]
+    assert held[1] < 0.1 * freely[1]
+    # Squared differences, here of a constant velocity, count by the ratio of signal to noise, at the last two timesteps.
+    moved = copy.deepcopy(origin)
+    with torch.no_grad():
+        moved.text_encoder.weight += 0.5
+    expected = sum(shares[t] / (1 - shares[t]) * (1 - shares[t]) * 0.25 for t in (499, 249))
+    assert first(moved)[1] == pytest.approx(expected.item(), rel=1e-4)
+    assert all(torch.equal(before[name], tensor) for name, tensor in work.classifier.state_dict().items())  # only asked
+
+
+def test_what_the_drawn_world_has_once_is_not_judged(monkeypatch):
+    monkeypatch.setattr(fact_classifier, "CHANNELS", (8, 8, 8, 8))
+    torch.manual_seed(0)
+    names, scores = list(scene_facts.PROPERTIES), fact_classifier.FactClassifier(16)(torch.randn(2, 16, 32, 32))
+    classes = torch.zeros(2, len(names), dtype=torch.long)
+    other = classes.clone()
+    other[:, names.index("orb")] = 1
+
+    def loss(classes):
+        return fact_classifier.loss_of(scores, classes, tune_text_model.NOT_JUDGED).item()
+
+    assert loss(classes) == loss(other)
+    other[:, names.index("boat")] = 1
+    assert loss(classes) != loss(other)

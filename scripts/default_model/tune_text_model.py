@@ -1,0 +1,113 @@
+"""Tunes the distilled text model on the pictures that it draws itself.
+
+  tune_text_model.py LATENTS_FOLDER RUN_FOLDER --student text_model.safetensors --classifier FOLDER [--steps N]
+
+What a caption names can be a handful of the latent's sites, which squared errors hardly see. Here the model draws captions
+from pure noise by the sampler's own four steps, and a classifier of latents says how well the picture shows what the caption
+names; its gradients go back through all four steps (as in DRaFT, Clark et al. 2023, arXiv 2309.17400). A leash keeps the model
+the denoiser that it was at the last timesteps: without it the classifier is pleased by fine grids. FOLDER is what
+train_classifier.py --latents writes. Pictures are measured with another one, which sees pixels. Writes
+RUN_FOLDER/text_model.safetensors.
+"""
+
+import copy
+import json
+from pathlib import Path
+
+import torch
+from captioned_latents import CaptionedLatents, signal_shares
+from distill_text_model import SAMPLING, clean_of
+from fact_classifier import load_classifier, loss_of
+from muon import MuonAdamW
+from safetensors.torch import load_file
+from text_networks import OUTER_LAYERS, TextModel
+from torch.nn import functional as F
+from train_text_model import compiled_on_gpu, training_parser, velocity_of
+from training import Average, Run, save_half
+
+DDIM_STEPS = (999, 749, 499, 249)  # of fmboost's DDIM sampler with the bundle's schedule, then the clean latent
+UNGUIDED = SAMPLING | {"default_guidance": 1.0}  # as it draws here; guidance finds no more, and takes twice as long
+LEASHED = 2  # of them are held to what the model was
+NOISE = 0.3  # deviation, at the most, on scaled latents before they are judged: what is to be seen survives, fine grids do not
+# Not judged: the drawn world has one sun or moon, so that to the classifier two are only surer, and the model draws two.
+NOT_JUDGED = ("orb",)
+
+
+def walk(model, noise, text, shares):
+    """The sampler's four DDIM steps from `noise`, as fmboost takes them, without guidance: [(timestep, x, clean latents that
+    the model sees in it)]. The last of these are what is drawn."""
+    x, steps = noise, []
+    for i, now in enumerate(DDIM_STEPS):
+        a = shares[now]
+        velocity = velocity_of(model, x, torch.full((len(x),), now, device=x.device), text)
+        steps.append((now, x, clean_of(x, velocity, a)))
+        if i + 1 < len(DDIM_STEPS):
+            b = shares[DDIM_STEPS[i + 1]]
+            x = b.sqrt() * steps[-1][2] + (1 - b).sqrt() * ((1 - a).sqrt() * x + a.sqrt() * velocity)
+    return steps
+
+
+class Tuning:
+    def __init__(self, origin, classifier, shares):
+        self.origin, self.classifier = origin.requires_grad_(False), classifier.requires_grad_(False)
+        self.shares = shares
+
+    def losses(self, student, noise, ids, classes):
+        """Of facts and leash, for the pictures that the student draws of the captions `ids` from `noise`."""
+        steps = walk(student, noise, student.text_encoder(ids), self.shares)
+        return self.facts(steps[-1][2], classes), self.leash(steps[-LEASHED:], ids)
+
+    def facts(self, latent, classes):
+        """Mean cross entropy of the judged properties in scaled latents; `classes` (B, properties)."""
+        roughness = NOISE * torch.rand(len(latent), 1, 1, 1, device=latent.device)
+        scores = self.classifier(latent + roughness * torch.randn_like(latent))
+        return loss_of(scores, classes, left_out=NOT_JUDGED)
+
+    def leash(self, steps, ids):
+        """How far the student has gone from what it was, at steps of its walk. Squared differences of clean latents count by
+        the ratio of signal to noise, as in the divergence of the two models' walks."""
+        total = 0.0
+        for timestep, x, clean in steps:
+            with torch.no_grad():
+                text, now = self.origin.text_encoder(ids), torch.full((len(x),), timestep, device=x.device)
+                a = self.shares[timestep]
+                before = clean_of(x, velocity_of(self.origin, x, now, text), a)
+            total = total + a / (1 - a) * F.mse_loss(clean, before)
+        return total
+
+
+def main():
+    parser = training_parser(__doc__.splitlines()[0], steps=400, batch_size=16, learning_rate=2e-4)
+    parser.add_argument("--student", required=True, help="weights to start from")
+    parser.add_argument("--classifier", required=True, type=Path)
+    parser.add_argument("--leash", type=float, default=4.0, help="its weight; that of the facts is 1")
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+
+    data = CaptionedLatents(arguments.latents, 0, arguments.device)
+    student = TextModel(len(data.words), data.channels).to(arguments.device)
+    student.load_state_dict(load_file(arguments.student))
+    classifier = load_classifier(arguments.classifier / "classifier.safetensors", data.channels).to(arguments.device)
+    work = Tuning(copy.deepcopy(student), classifier, signal_shares().to(arguments.device))
+    compiled_on_gpu(student)
+    run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.99), arguments.steps, arguments.lr,
+              arguments.minutes, warmup=30)  # fmt: skip
+    run.resume()
+    torch.manual_seed(arguments.seed + run.step)
+    for _ in run.rest():
+        chosen = data.choose(arguments.batch_size)
+        noise = torch.randn(len(chosen), *data.mapped.shape[1:], device=data.device)
+        facts, leash = work.losses(student, noise, data.ids[chosen].to(data.device), data.classes[chosen].to(data.device))
+        loss = facts + arguments.leash * leash
+        run.optimizer.zero_grad()
+        loss.backward()
+        run.finish_step(loss, run.taken + len(chosen), every=20, save_every=20)
+
+    metadata = {"step": str(run.step), "sampling": json.dumps(UNGUIDED)} | data.metadata()
+    save_half(run.average.weights, run.folder / "text_model.safetensors", metadata)
+    raise SystemExit(130 if run.stopped else 0)
+
+
+if __name__ == "__main__":
+    main()
