@@ -35,6 +35,12 @@ def clean_of(x, velocity, a):
     return a.sqrt() * x - (1 - a).sqrt() * velocity
 
 
+def ddim_step(x, velocity, a, b):
+    """From the signal's share a to b: the clean latent and the noise that the velocity tells of, mixed anew."""
+    noise = (1 - a).sqrt() * x + a.sqrt() * velocity
+    return b.sqrt() * clean_of(x, velocity, a) + (1 - b).sqrt() * noise
+
+
 def guided_velocity(teacher, x, timestep, text, null, guidance):
     told, untold = velocity_of(teacher, torch.cat([x, x]), timestep.repeat(2), torch.cat([text, null])).chunk(2)
     return untold + guidance * (told - untold)
@@ -57,9 +63,7 @@ def teacher_walk(teacher, x, start, end, text, null, shares, guidance, substeps)
     for i in range(1, substeps + 1):
         following = end if i == substeps else start + (end - start) * i // substeps
         a, b = share_at(shares, now), share_at(shares, following)
-        velocity = guided_velocity(teacher, x, now, text, null, guidance)
-        noise = (1 - a).sqrt() * x + a.sqrt() * velocity
-        x = b.sqrt() * clean_of(x, velocity, a) + (1 - b).sqrt() * noise
+        x = ddim_step(x, guided_velocity(teacher, x, now, text, null, guidance), a, b)
         now = following
     return x
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 from captioned_latents import CaptionedLatents, signal_shares
-from distill_text_model import SAMPLING, clean_of
+from distill_text_model import SAMPLING, clean_of, ddim_step
 from fact_classifier import load_classifier, loss_of
 from muon import MuonAdamW
 from safetensors.torch import load_file
@@ -42,8 +42,7 @@ def walk(model, noise, text, shares):
         velocity = velocity_of(model, x, torch.full((len(x),), now, device=x.device), text)
         steps.append((now, x, clean_of(x, velocity, a)))
         if i + 1 < len(DDIM_STEPS):
-            b = shares[DDIM_STEPS[i + 1]]
-            x = b.sqrt() * steps[-1][2] + (1 - b).sqrt() * ((1 - a).sqrt() * x + a.sqrt() * velocity)
+            x = ddim_step(x, velocity, a, shares[DDIM_STEPS[i + 1]])
     return steps
 
 
@@ -66,11 +65,10 @@ class Tuning:
     def leash(self, steps, ids):
         """How far the student has gone from what it was, at steps of its walk. Squared differences of clean latents count by
         the ratio of signal to noise, as in the divergence of the two models' walks."""
-        total = 0.0
+        text, total = self.origin.text_encoder(ids), 0.0
         for timestep, x, clean in steps:
+            now, a = torch.full((len(x),), timestep, device=x.device), self.shares[timestep]
             with torch.no_grad():
-                text, now = self.origin.text_encoder(ids), torch.full((len(x),), timestep, device=x.device)
-                a = self.shares[timestep]
                 before = clean_of(x, velocity_of(self.origin, x, now, text), a)
             total = total + a / (1 - a) * F.mse_loss(clean, before)
         return total
