@@ -29,7 +29,7 @@ class Sizes:
     text_batch: int = 256
     text_steps: int = 5000
     distillation_steps: int = 1500
-    classifier_steps: int = 1500  # of latents, for the tuning
+    classifier_steps: int = 1500  # two of latents, for the tuning
     tuning_steps: int = 1000
     tuning_batch: int = 16
 
@@ -45,7 +45,7 @@ class Recipe:
         self.coupling = folder / "coupling" / "cfm-2x-4x.safetensors"
         self.text_model = folder / "text" / "text_model.safetensors"
         self.distilled = folder / "distilled" / "text_model.safetensors"
-        self.classifier = folder / "latent-classifier" / "classifier.safetensors"
+        self.classifiers = [folder / f"latent-classifier-{seed}" / "classifier.safetensors" for seed in (0, 1)]
         self.tuned = folder / "tuned" / "text_model.safetensors"
         self.latent_bundle = folder / "latent-bundle"  # the autoencoder alone, for encode and train
 
@@ -67,7 +67,7 @@ class Recipe:
             "coupling": (self.train_coupling, self.coupling),
             "text": (self.train_text_model, self.text_model),
             "distill": (self.distill_text_model, self.distilled),
-            "classifier": (self.train_classifier, self.classifier),
+            "classifiers": (self.train_classifiers, self.classifiers[-1]),
             "tune": (self.tune_text_model, self.tuned),
             "bundle": (self.make_bundle, self.folder / "bundle" / "bundle.json"),
         }
@@ -109,13 +109,14 @@ class Recipe:
         self.train("distill_text_model.py", self.folder / "text-latents", self.distilled.parent, "--teacher", self.text_model,
                    "--steps", self.sizes.distillation_steps, "--batch-size", self.sizes.text_batch)  # fmt: skip
 
-    def train_classifier(self):
-        self.train("train_classifier.py", self.classifier.parent, "--latents", self.folder / "text-latents",
-                   "--steps", self.sizes.classifier_steps)  # fmt: skip
+    def train_classifiers(self):
+        for seed, classifier in enumerate(self.classifiers):
+            self.train("train_classifier.py", classifier.parent, "--latents", self.folder / "text-latents",
+                       "--steps", self.sizes.classifier_steps, "--seed", seed)  # fmt: skip
 
     def tune_text_model(self):
         self.train("tune_text_model.py", self.folder / "text-latents", self.tuned.parent, "--student", self.distilled,
-                   "--classifier", self.classifier.parent, "--steps", self.sizes.tuning_steps,
+                   "--classifiers", *(file.parent for file in self.classifiers), "--steps", self.sizes.tuning_steps,
                    "--batch-size", self.sizes.tuning_batch)  # fmt: skip
 
     def make_bundle(self):

@@ -1,13 +1,13 @@
 """Tunes the distilled text model on the pictures that it draws itself.
 
-  tune_text_model.py LATENTS_FOLDER RUN_FOLDER --student text_model.safetensors --classifier FOLDER [--steps N]
+  tune_text_model.py LATENTS_FOLDER RUN_FOLDER --student text_model.safetensors --classifiers FOLDER... [--steps N]
 
 What a caption names can be a handful of the latent's sites, which squared errors hardly see. Here the model draws captions
-from pure noise by the sampler's own four steps, and a classifier of latents says how well the picture shows what the caption
-names; its gradients go back through all four steps (as in DRaFT, Clark et al. 2023, arXiv 2309.17400). A leash keeps the model
-the denoiser that it was at the last timesteps: without it the classifier is pleased by fine grids. FOLDER is what
-train_classifier.py --latents writes. Pictures are measured with another one, which sees pixels. Writes
-RUN_FOLDER/text_model.safetensors.
+from pure noise by the sampler's own four steps, and classifiers of latents say how well the picture shows what the caption
+names; their gradients go back through all four steps (as in DRaFT, Clark et al. 2023, arXiv 2309.17400). A leash keeps the model
+the denoiser that it was at the last timesteps: without it the classifiers are pleased by fine grids. Each FOLDER is what
+train_classifier.py --latents writes, with a seed of its own: what pleases one and not the other is no picture of the thing.
+Pictures are measured with another one, which sees pixels. Writes RUN_FOLDER/text_model.safetensors.
 """
 
 import copy
@@ -20,6 +20,7 @@ from distill_text_model import SAMPLING, clean_of, ddim_step
 from fact_classifier import load_classifier, loss_of
 from muon import MuonAdamW
 from safetensors.torch import load_file
+from scene_facts import PROPERTIES
 from text_networks import OUTER_LAYERS, TextModel
 from torch.nn import functional as F
 from train_text_model import compiled_on_gpu, training_parser, velocity_of
@@ -31,6 +32,9 @@ LEASHED = 2  # of them are held to what the model was
 NOISE = 0.3  # deviation, at the most, on scaled latents before they are judged: what is to be seen survives, fine grids do not
 # Not judged: the drawn world has one sun or moon, so that to the classifier two are only surer, and the model draws two.
 NOT_JUDGED = ("orb",)
+# What is small and often wrong, and not in every caption: those that name more of it are drawn more often.
+RARE = ("building", "boat", "animals")
+RARE_WEIGHT = 2.0  # of each, where a caption without any weighs 1
 
 
 def walk(model, noise, text, shares):
@@ -47,9 +51,9 @@ def walk(model, noise, text, shares):
 
 
 class Tuning:
-    def __init__(self, origin, classifier, shares):
-        self.origin, self.classifier = origin.requires_grad_(False), classifier.requires_grad_(False)
-        self.shares = shares
+    def __init__(self, origin, classifiers, shares):
+        self.origin, self.shares = origin.requires_grad_(False), shares
+        self.classifiers = [classifier.requires_grad_(False) for classifier in classifiers]
 
     def losses(self, student, noise, ids, classes):
         """Of facts and leash, for the pictures that the student draws of the captions `ids` from `noise`."""
@@ -59,8 +63,9 @@ class Tuning:
     def facts(self, latent, classes):
         """Mean cross entropy of the judged properties in scaled latents; `classes` (B, properties)."""
         roughness = NOISE * torch.rand(len(latent), 1, 1, 1, device=latent.device)
-        scores = self.classifier(latent + roughness * torch.randn_like(latent))
-        return loss_of(scores, classes, left_out=NOT_JUDGED)
+        rough = latent + roughness * torch.randn_like(latent)
+        losses = [loss_of(classifier(rough), classes, left_out=NOT_JUDGED) for classifier in self.classifiers]
+        return torch.stack(losses).mean()
 
     def leash(self, steps, ids):
         """How far the student has gone from what it was, at steps of its walk. Squared differences of clean latents count by
@@ -74,10 +79,16 @@ class Tuning:
         return total
 
 
+def weights_of_captions(classes):
+    """(N) how often each is to be drawn; `classes` (N, properties), 0 where a thing is absent."""
+    names = list(PROPERTIES)
+    return 1 + RARE_WEIGHT * (classes[:, [names.index(name) for name in RARE]] > 0).sum(1)
+
+
 def main():
     parser = training_parser(__doc__.splitlines()[0], steps=400, batch_size=16, learning_rate=2e-4)
     parser.add_argument("--student", required=True, help="weights to start from")
-    parser.add_argument("--classifier", required=True, type=Path)
+    parser.add_argument("--classifiers", required=True, type=Path, nargs="+")
     parser.add_argument("--leash", type=float, default=4.0, help="its weight; that of the facts is 1")
     arguments = parser.parse_args()
     if arguments.threads:
@@ -86,15 +97,17 @@ def main():
     data = CaptionedLatents(arguments.latents, 0, arguments.device)
     student = TextModel(len(data.words), data.channels).to(arguments.device)
     student.load_state_dict(load_file(arguments.student))
-    classifier = load_classifier(arguments.classifier / "classifier.safetensors", data.channels).to(arguments.device)
-    work = Tuning(copy.deepcopy(student), classifier, signal_shares().to(arguments.device))
+    files = [folder / "classifier.safetensors" for folder in arguments.classifiers]
+    classifiers = [load_classifier(file, data.channels).to(arguments.device) for file in files]
+    work = Tuning(copy.deepcopy(student), classifiers, signal_shares().to(arguments.device))
+    weights = weights_of_captions(data.classes)
     compiled_on_gpu(student)
     run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.99), arguments.steps, arguments.lr,
               arguments.minutes, warmup=30)  # fmt: skip
     run.resume()
     torch.manual_seed(arguments.seed + run.step)
     for _ in run.rest():
-        chosen = data.choose(arguments.batch_size)
+        chosen = torch.multinomial(weights, arguments.batch_size, replacement=True)
         noise = torch.randn(len(chosen), *data.mapped.shape[1:], device=data.device)
         facts, leash = work.losses(student, noise, data.ids[chosen].to(data.device), data.classes[chosen].to(data.device))
         loss = facts + arguments.leash * leash

@@ -159,6 +159,10 @@ void compare_options(const fs::path& checkpoint, json before, const json& now) {
   if (flow.is_object() && !flow.contains("noising_share")) {
     flow["noising_share"] = 1.0;  // of a version that drew every pair's step
   }
+  if (flow.is_object() && !flow.contains("objective")) {
+    flow["objective"] = objective_name(Objective::velocity);  // of a version that knew no other
+    flow["walk_steps"] = now["flow"]["walk_steps"];
+  }
   for (const auto& line : differences(before, now)) {
     if (starts_with(line, "network.") || starts_with(line, "flow.")) {
       throw UsageError("the checkpoint '" + checkpoint.string() + "' cannot go on with these options: " + line);

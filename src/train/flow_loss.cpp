@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 #include <algorithm>
+#include <bit>
 #include <string>
 
 #include "fmboost/core/error.h"
@@ -15,12 +16,23 @@ bool needs_start_noise(const FlowLossOptions& options) {
 }
 
 // `seed`: the sample's own.
-float drawn_alpha_bar(const FlowLossOptions& options, std::uint64_t seed) {
+int drawn_noising_step(const FlowLossOptions& options, std::uint64_t seed) {
   const int least = std::max(options.noising_step, 0);
   const auto steps = static_cast<std::uint64_t>(*options.noising_step_max - least) + 1;
   const double chance = static_cast<double>(derive_seed(seed, "noising share") >> 11) * 0x1p-53;  // in [0, 1)
   const int more = chance < options.noising_share ? static_cast<int>(derive_seed(seed, "noising step") % steps) : 0;
-  return noising_alpha_bar()[least + more].item<float>();
+  return least + more;
+}
+
+// How far along the dial a step lies.
+float spread_of(const FlowLossOptions& options, int step) {
+  return options.draws_noising_step() ? static_cast<float>(step) / static_cast<float>(*options.noising_step_max) : 1.F;
+}
+
+// 1, 2, 4, ... up to the largest.
+int drawn_walk_steps(int largest, std::uint64_t seed) {
+  const auto choices = static_cast<std::uint64_t>(std::bit_width(static_cast<unsigned>(largest)));
+  return 1 << (derive_seed(seed, "walk steps") % choices);
 }
 
 torch::Tensor start_of(const FlowLossOptions& options, const torch::Tensor& context, const FlowDraw& draw) {
@@ -54,6 +66,20 @@ torch::Tensor upsampled_context(const FlowLossOptions& options, const LatentBatc
 
 }  // namespace
 
+Objective parse_objective(const std::string& name) {
+  if (name == "velocity") {
+    return Objective::velocity;
+  }
+  if (name == "energy") {
+    return Objective::energy;
+  }
+  throw UsageError("unknown objective '" + name + "': use velocity or energy");
+}
+
+std::string objective_name(Objective objective) {
+  return objective == Objective::velocity ? "velocity" : "energy";
+}
+
 bool FlowLossOptions::draws_noising_step() const {
   return noising_step_max && *noising_step_max > std::max(noising_step, 0);
 }
@@ -74,6 +100,17 @@ void FlowLossOptions::check() const {
   }
   if (noising_step_max && start_from_noise) {
     throw UsageError("a start at noise alone has no noising step, so none can be drawn up to a largest one");
+  }
+  if (objective == Objective::energy && !needs_start_noise(*this)) {
+    throw UsageError(
+        "the energy objective is for flows that start at noise: give --noising-step-max or --noising-step");
+  }
+  if (objective == Objective::energy && sigma_min > 0) {
+    throw UsageError(
+        "the energy objective walks along the flow and knows no noise on the path: leave --sigma-min at 0");
+  }
+  if (walk_steps < 1 || walk_steps > 64) {
+    throw UsageError("walks have 1 to 64 steps, not " + std::to_string(walk_steps));
   }
 }
 
@@ -106,6 +143,14 @@ FlowDraw draw_flow(const FlowLossOptions& options, at::IntArrayRef latent_shape,
     return derive_seed(stream + static_cast<std::uint64_t>(number), purpose);
   };
   draw.dropout_seed = sample_seed(sample_numbers.front(), "dropout");
+  const bool walks = options.objective == Objective::energy;
+  draw.other_start = noise(walks);
+  if (walks) {
+    draw.spread = torch::empty({latent_shape[0]});
+    draw.walk_steps = drawn_walk_steps(options.walk_steps, sample_seed(sample_numbers.front(), "batch"));
+    const std::uint64_t place = sample_seed(sample_numbers.front(), "patches");
+    draw.patches = {.y = static_cast<int>(place % 8), .x = static_cast<int>(place / 8 % 8)};
+  }
   const auto draw_sample = [&](std::int64_t i) {
     const auto number = sample_numbers[static_cast<std::size_t>(i)];
     at::Generator generator = cpu_generator(sample_seed(number, "sample"));
@@ -115,8 +160,16 @@ FlowDraw draw_flow(const FlowLossOptions& options, at::IntArrayRef latent_shape,
         field[i].normal_(0, 1, generator);
       }
     }
+    const int step = options.draws_noising_step()
+                         ? drawn_noising_step(options, stream + static_cast<std::uint64_t>(number))
+                         : options.noising_step;
     if (draw.alpha_bar.defined()) {
-      draw.alpha_bar[i] = drawn_alpha_bar(options, stream + static_cast<std::uint64_t>(number));
+      draw.alpha_bar[i] = noising_alpha_bar()[step].item<float>();
+    }
+    if (walks) {
+      at::Generator other = cpu_generator(sample_seed(number, "other sample"));
+      draw.other_start[i].normal_(0, 1, other);
+      draw.spread[i] = spread_of(options, step);
     }
   };
   // A GPU would wait for one thread's noise. Every sample has a generator of its own: the order changes nothing.

@@ -8,6 +8,7 @@
 #include "fmboost/core/random.h"
 #include "fmboost/nn/cfm_unet.h"
 #include "fmboost/nn/load_weights.h"
+#include "fmboost/train/energy_loss.h"
 
 namespace fmboost {
 namespace {
@@ -60,7 +61,11 @@ FlowDraw place(const FlowDraw& draw, torch::Device device) {
           .path = move(draw.path),
           .upsampling = move(draw.upsampling),
           .alpha_bar = move(draw.alpha_bar),
-          .dropout_seed = draw.dropout_seed};
+          .dropout_seed = draw.dropout_seed,
+          .other_start = move(draw.other_start),
+          .spread = draw.spread,  // says which samples walk twice: the device need not be waited for
+          .walk_steps = draw.walk_steps,
+          .patches = draw.patches};
 }
 
 std::string name_of(const LatentBatch& batch) {
@@ -101,14 +106,24 @@ torch::Tensor Learner::backward(const LatentBatch& batch, const FlowDraw& draw) 
   LatentBatch placed = batch;
   placed.latent = place(batch.latent, device_);
   placed.context = place(batch.context, device_);
-  const FlowTask task = make_flow_task(options_.flow, placed, place(draw, device_));
   if (options_.network.dropout > 0) {
     torch::manual_seed(draw.dropout_seed);
   }
-  const torch::Tensor predicted = forward(*network_, task.x, task.t, task.context);
-  torch::Tensor loss = flow_matching_loss(predicted, task.velocity);
+  const torch::Tensor loss = loss_of(placed, place(draw, device_));
   (loss / static_cast<double>(options_.accumulate)).backward();
   return loss.detach();
+}
+
+torch::Tensor Learner::loss_of(const LatentBatch& batch, const FlowDraw& draw) const {
+  const auto velocity = [&](const torch::Tensor& x, const torch::Tensor& t, const torch::Tensor& context) {
+    return forward(*network_, x, t, context);
+  };
+  if (options_.flow.objective == Objective::energy) {
+    const WalkTask task = make_walk_task(options_.flow, batch, draw);
+    return energy_loss(task, walk(task, velocity));
+  }
+  const FlowTask task = make_flow_task(options_.flow, batch, draw);
+  return flow_matching_loss(velocity(task.x, task.t, task.context), task.velocity);
 }
 
 torch::Tensor Learner::forward(CfmUnetImpl& network, const torch::Tensor& x, const torch::Tensor& t,

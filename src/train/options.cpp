@@ -53,7 +53,9 @@ std::string precision_on(const std::string& precision, torch::Device device) {
 
 nlohmann::json to_json(const TrainOptions& o) {
   return {{"flow",
-           {{"path", path_name(o.flow.path)},
+           {{"objective", objective_name(o.flow.objective)},
+            {"walk_steps", o.flow.walk_steps},
+            {"path", path_name(o.flow.path)},
             {"sigma_min", o.flow.sigma_min},
             {"upsampling", upsampling_name(o.flow.upsampling)},
             {"noising_step", o.flow.noising_step},

@@ -182,6 +182,7 @@ Validator::Batch Validator::load(std::int64_t first, std::int64_t end) const {
   batch.pairs = stack(pairs);
   // At t = 0 both paths are at x0; the network's own options decide whether it sees the context, not what it is.
   FlowLossOptions at_start = flow_;
+  at_start.objective = Objective::velocity;  // of walks the first start is enough
   at_start.sigma_min = 0;
   at_start.noising_step_max.reset();  // of a range of steps the least noisy one is measured
   at_start.with_context = true;

@@ -284,12 +284,12 @@ class Painter(torch.nn.Module):
 
 
 @torch.enable_grad()
-def test_tuning_follows_the_classifier_and_the_leash(monkeypatch):
+def test_tuning_follows_the_classifiers_and_the_leash(monkeypatch):
     monkeypatch.setattr(fact_classifier, "CHANNELS", (8, 8, 8, 8))
     torch.manual_seed(0)
     origin, shares = Painter(), captioned_latents.signal_shares()
-    work = tune_text_model.Tuning(origin, fact_classifier.FactClassifier(16), shares)
-    before = {name: tensor.clone() for name, tensor in work.classifier.state_dict().items()}
+    work = tune_text_model.Tuning(origin, [fact_classifier.FactClassifier(16) for _ in range(2)], shares)
+    before = [{name: tensor.clone() for name, tensor in one.state_dict().items()} for one in work.classifiers]
     ids = torch.arange(8)[:, None]
     classes = torch.stack([torch.arange(8) % len(values) for values in scene_facts.PROPERTIES.values()], 1)
 
@@ -320,7 +320,31 @@ def test_tuning_follows_the_classifier_and_the_leash(monkeypatch):
         moved.text_encoder.weight += 0.5
     expected = sum(shares[t] / (1 - shares[t]) * (1 - shares[t]) * 0.25 for t in (499, 249))
     assert first(moved)[1] == pytest.approx(expected.item(), rel=1e-4)
-    assert all(torch.equal(before[name], tensor) for name, tensor in work.classifier.state_dict().items())  # only asked
+    for weights, one in zip(before, work.classifiers, strict=True):
+        assert all(torch.equal(weights[name], tensor) for name, tensor in one.state_dict().items())  # only asked
+
+
+def test_tuning_asks_all_classifiers_alike(monkeypatch):
+    monkeypatch.setattr(fact_classifier, "CHANNELS", (8, 8, 8, 8))
+    monkeypatch.setattr(tune_text_model, "NOISE", 0)
+    torch.manual_seed(0)
+    one, other = (fact_classifier.FactClassifier(16) for _ in range(2))
+    latent, classes = torch.randn(4, 16, 32, 32), torch.zeros(4, len(scene_facts.PROPERTIES), dtype=torch.long)
+
+    def facts(*classifiers):
+        return tune_text_model.Tuning(Painter(), classifiers, captioned_latents.signal_shares()).facts(latent, classes).item()
+
+    assert facts(one) != facts(other)
+    assert facts(one, other) == pytest.approx((facts(one) + facts(other)) / 2)
+
+
+def test_captions_of_small_things_are_tuned_more_often():
+    classes = torch.zeros(3, len(scene_facts.PROPERTIES), dtype=torch.long)
+    names = list(scene_facts.PROPERTIES)
+    classes[:, names.index("trees")] = 1
+    classes[1, names.index("boat")] = 2
+    classes[2, names.index("boat")] = classes[2, names.index("animals")] = 1
+    assert tune_text_model.weights_of_captions(classes).tolist() == [1, 3, 5]
 
 
 def test_what_the_drawn_world_has_once_is_not_judged(monkeypatch):

@@ -47,6 +47,9 @@ def make_case(options, network):
         if "noising_step_max" in options:
             steps = torch.randint(options["noising_step"], options["noising_step_max"] + 1, (3,), generator=generator)
             case[f"alpha_bar.{i}"] = noising_alpha_bar()[steps]
+        if options.get("objective") == "energy":
+            case[f"other_start.{i}"] = torch.randn(latent.shape, generator=generator)
+            case[f"spread.{i}"] = torch.tensor([0.3, 0.0, 1.0])
     return case, config
 
 
@@ -58,12 +61,47 @@ def run_program(program, tmp_path, case, config, options):
     return load_file(tmp_path / "out.safetensors")
 
 
+def patches(x, side, origin):
+    """(B, C, H, W) -> (B, sites, numbers) of squares from `origin` on, as many as fit in whole squares of 8."""
+    y, x0 = (min(place, size - 8) for place, size in zip(origin, x.shape[2:], strict=True))
+    height, width = ((size - place) // 8 * 8 for place, size in zip((y, x0), x.shape[2:], strict=True))
+    return torch.nn.functional.unfold(x[:, :, y : y + height, x0 : x0 + width], side, stride=side).transpose(1, 2)
+
+
+def distance(a, b, origin):
+    """Of latents (B, C, H, W), from the description of the energy objective: (B)."""
+    x = a - b
+    y, x0 = (min(place, size - 8) for place, size in zip(origin, x.shape[2:], strict=True))
+    means = torch.nn.functional.avg_pool2d(x[:, :, y:, x0:], 2)[:, :, : (x.shape[2] - y) // 8 * 4, : (x.shape[3] - x0) // 8 * 4]
+    here = x[:, :, :-1, :-1]
+    neighbours = torch.cat([x[:, :, 1:, :-1] - here, x[:, :, :-1, 1:] - here], 1)
+    views = [x.flatten(2).transpose(1, 2), neighbours.flatten(2).transpose(1, 2), patches(x, 2, origin), patches(x, 4, origin),
+             torch.nn.functional.unfold(means, 4, stride=4).transpose(1, 2)]  # fmt: skip
+    return sum((view.square().mean(2) + 1e-6).sqrt().mean(1) for view in views)
+
+
+def energy_of_walks(network, starts, context, latent, spread, walk):
+    """Both walks of every pair, clean ones too, whose second is left out of the sum."""
+    ends = []
+    for x in starts:
+        for i in range(walk["steps"]):
+            x = x + network.velocity(x, torch.full((len(x),), i / walk["steps"]), context) / walk["steps"]
+        ends.append(x)
+    one, other = ends
+    far = [distance(*pair, (walk["y"], walk["x"])) for pair in ((one, latent), (other, latent), (one, other))]
+    energy = (far[0] + far[1]) / 2 - spread * far[2] / 2
+    return torch.where(spread > 0, energy, 5 * (one - latent).square().mean((1, 2, 3))).mean()
+
+
 def loss_of(network, case, i, options):
     latent, context, t = (case[f"{name}.{i}"] for name in ("latent", "context", "t"))
     a = case.get(f"alpha_bar.{i}", noising_alpha_bar()[options["noising_step"]]).reshape(-1, 1, 1, 1)
     x0 = a.sqrt() * context + (1 - a).sqrt() * case[f"start.{i}"]
     if options.get("start_from_noise"):
         x0 = case[f"start.{i}"]
+    if options.get("objective") == "energy":
+        other = a.sqrt() * context + (1 - a).sqrt() * case[f"other_start.{i}"]
+        return energy_of_walks(network, (x0, other), context, latent, case[f"spread.{i}"], options["walk"])
     at = t[:, None, None, None]
     if options.get("path") == "gvp":
         half = torch.pi / 2
@@ -120,6 +158,9 @@ STEPS = {
     "no noise, linear attention": ({"noising_step": 0}, {"use_linear_attn": True}),
     "a noising step of its own for every sample": ({"noising_step": 0, "noising_step_max": 500, "sigma_min": 0.1}, {}),
     "sigma_min, accumulated": ({"sigma_min": 0.05, "accumulate": 3}, {}),
+    "the energy of walks": ({"objective": "energy", "noising_step": 0, "noising_step_max": 300,
+                             "walk": {"steps": 2, "y": 5, "x": 8}}, {}),
+    "the energy of one step, accumulated": ({"objective": "energy", "accumulate": 2, "walk": {"steps": 1, "y": 0, "x": 3}}, {}),
     "pooled, no scale and shift": ({}, {"pool_factor": 2, "use_scale_shift_norm": False, "conv_resample": False}),
     "channels-last": ({"memory_format": "channels-last"}, {"channel_mult": [1, 2, 2], "num_res_blocks": 2}),
 }

@@ -1,8 +1,8 @@
 // fmboost_training_case CASE OUT: trains on what CASE.safetensors holds, for tests/python/test_training.py.
 //
-// CASE: weight.NAME; latent.I, context.I, t.I, start.I[, path.I, alpha_bar.I] of every batch I; metadata `options`,
-// JSON whose keys are read below, and `config`, the network's. OUT: loss (steps), norm (steps), gradient.NAME of the
-// first step, weight.NAME and ema.NAME after the last.
+// CASE: weight.NAME; latent.I, context.I, t.I, start.I[, path.I, alpha_bar.I, other_start.I, spread.I] of every batch
+// I; metadata `options`, JSON whose keys are read below, and `config`, the network's. OUT: loss (steps), norm (steps),
+// gradient.NAME of the first step, weight.NAME and ema.NAME after the last.
 #include <cstdio>
 #include <exception>
 #include <nlohmann/json.hpp>
@@ -34,6 +34,7 @@ TrainOptions read_options(const SafetensorsFile& file) {
   if (source.contains("noising_step_max")) {
     options.flow.noising_step_max = source["noising_step_max"].get<int>();
   }
+  options.flow.objective = parse_objective(source.value("objective", "velocity"));
   read(source, "start_from_noise", options.flow.start_from_noise);
   read(source, "method", options.optimizer.method);
   read(source, "kernels", options.optimizer.kernels);
@@ -60,6 +61,7 @@ void run(const std::string& input, const std::string& output) {
     return file.contains(name) ? file.tensor(name) : torch::Tensor();
   };
   Learner learner(read_options(file), torch::kCPU);
+  const json walk = json::parse(file.metadata().at("options")).value("walk", json::object());
   NamedTensors results;
   std::vector<torch::Tensor> losses;
   std::vector<torch::Tensor> norms;
@@ -76,7 +78,11 @@ void run(const std::string& input, const std::string& output) {
                           .start = optional("start" + number),
                           .path = optional("path" + number),
                           .upsampling = {},
-                          .alpha_bar = optional("alpha_bar" + number)};
+                          .alpha_bar = optional("alpha_bar" + number),
+                          .other_start = optional("other_start" + number),
+                          .spread = optional("spread" + number),
+                          .walk_steps = walk.value("steps", 1),
+                          .patches = {.y = walk.value("y", 0), .x = walk.value("x", 0)}};
       const torch::AutoGradMode with_grad(true);
       LatentBatch pairs;
       pairs.latent = file.tensor("latent" + number);

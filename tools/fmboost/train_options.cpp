@@ -62,6 +62,12 @@ void add_data_options(CLI::App& app, TrainFlags& flags) {
 
 void add_flow_options(CLI::App& app, TrainFlags& flags) {
   FlowLossOptions& flow = flags.options.train.flow;
+  option(
+      app, kFlow, "--objective", flags.objective,
+      "velocity: flow matching; energy: that the ends of short walks along the flow vary as the latents do, to tune a "
+      "trained coupling whose flow starts at noise");
+  option(app, kFlow, "--walk-steps", flow.walk_steps,
+         "Of the energy: each batch walks 1, 2, 4, ... up to this many Euler steps");
   option(app, kFlow, "--path", flags.path, "linear or gvp");
   option(app, kFlow, "--sigma-min", flow.sigma_min, "Noise on top of the path, linear only");
   option(app, kFlow, "--coupling", flags.coupling,
@@ -223,6 +229,7 @@ void finish(const CLI::App& app, TrainFlags& flags) {
   options.data.images.crop.seed = options.train.seed;
   options.data.images.cache.memory_limit = flags.cache_mebibytes << 20;
   options.train.flow.path = parse_path(flags.path);
+  options.train.flow.objective = parse_objective(flags.objective);
   if (options.train.flow.noising_step_max && app.get_option("--noising-step")->count() == 0) {
     options.train.flow.noising_step = 0;
   }

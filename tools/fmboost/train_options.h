@@ -15,6 +15,7 @@ struct TrainFlags {
   TrainingRunOptions options;
   std::string crop = crop_place_name(PictureCropOptions{}.place);
   std::string reduce = reduction_name(PictureCropOptions{}.reduction);
+  std::string objective = objective_name(FlowLossOptions{}.objective);
   std::string path = path_name(FlowLossOptions{}.path);
   std::string coupling = upsampling_name(FlowLossOptions{}.upsampling);
   bool no_context = false;

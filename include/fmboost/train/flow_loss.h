@@ -12,8 +12,20 @@
 
 namespace fmboost {
 
+/// What is asked of the network.
+enum class Objective {
+  velocity,  ///< the path's velocity wherever it is: flow matching
+  energy     ///< that the flow's ends, after a few steps, are distributed as the latents are: see energy_loss.h
+};
+
+/// "velocity" or "energy". Throws UsageError otherwise.
+Objective parse_objective(const std::string& name);
+std::string objective_name(Objective objective);
+
 /// What the network is taught: the path, and where it starts. The published training is the defaults.
 struct FlowLossOptions {
+  Objective objective = Objective::velocity;
+  int walk_steps = 4;  ///< of the energy: batches walk 1, 2, 4, ... up to this many Euler steps, each as likely
   PathKind path = PathKind::linear;
   double sigma_min = 0.0;                    ///< noise on top of x_t, linear path only
   Upsampling upsampling = Upsampling::psu;   ///< psu: the data's context has been enlarged already
@@ -31,6 +43,11 @@ struct FlowLossOptions {
   void check() const;
 };
 
+/// Where patches of latents are cut from, in sites.
+struct PatchPlace {
+  int y = 0, x = 0;
+};
+
 /// Everything that is random about the loss of a batch. Noises are standard normal, of the latent's shape, and
 /// undefined where the options do without.
 struct FlowDraw {
@@ -40,6 +57,11 @@ struct FlowDraw {
   torch::Tensor upsampling;  ///< of noise upsampling
   torch::Tensor alpha_bar;   ///< (B), noising_alpha_bar() at each sample's step, float32; only where that is drawn
   std::uint64_t dropout_seed = 0;
+  // Of Objective::energy only:
+  torch::Tensor other_start;  ///< of a second x0
+  torch::Tensor spread;       ///< (B), 0 to 1: each sample's noising step, relative to the largest; stays on the CPU
+  int walk_steps = 1;         ///< of the batch, as the following
+  PatchPlace patches;
 };
 
 /// Draws for the samples that have these numbers in the run. A sample's draw depends on the seed and its number alone:

@@ -58,6 +58,7 @@ class Learner {
   void load_weights(const SafetensorsFile& file, const std::string& prefix = "");
 
  private:
+  torch::Tensor loss_of(const LatentBatch& batch, const FlowDraw& draw) const;
   torch::Tensor forward(CfmUnetImpl& network, const torch::Tensor& x, const torch::Tensor& t,
                         const torch::Tensor& context) const;
 

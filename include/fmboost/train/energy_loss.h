@@ -1,0 +1,49 @@
+#pragma once
+
+#include <functional>
+#include <torch/types.h>
+
+#include "fmboost/train/flow_loss.h"
+
+namespace fmboost {
+
+/// Batch and draw of Objective::energy as walks from x0 to the end of the flow. Pairs whose start is noisy walk twice,
+/// from two noises.
+struct WalkTask {
+  torch::Tensor x = {};        ///< (B + N, C, H, W): x0 of every pair, then of the N noisy ones from the other noise
+  torch::Tensor context = {};  ///< the same of the context, or undefined
+  torch::Tensor latent = {};   ///< (B, C, H, W), where the walks should end
+  torch::Tensor noisy = {};    ///< (N) int64, the pairs that walk twice
+  torch::Tensor clean = {};    ///< (B - N) int64, the others
+  torch::Tensor spread = {};   ///< (N), of the noisy ones
+  int steps = 1;               ///< Euler steps of all walks
+  PatchPlace patches = {};     ///< of energy_loss
+};
+
+/// The batch and the draw lie on one device, but draw.spread on the CPU. Throws Error when context and latent do not
+/// fit the upsampling, or a latent has less than 8x8 sites.
+WalkTask make_walk_task(const FlowLossOptions& options, const LatentBatch& batch, const FlowDraw& draw);
+
+/// Velocity v(x, t | context); t: (B).
+using BatchVelocity =
+    std::function<torch::Tensor(const torch::Tensor& x, const torch::Tensor& t, const torch::Tensor& context)>;
+
+/// Where Euler's method carries the task's starts from t = 0 to 1, with gradients: (B + N, C, H, W), float32.
+torch::Tensor walk(const WalkTask& task, const BatchVelocity& velocity);
+
+/// How far latents (B, C, H, W) are from each other, (B), float32: the distances of sites, of differences of
+/// neighbouring sites, of patches of 2x2 and 4x4 sites, and of 4x4 means of 2x2 sites, each averaged over the latent
+/// and divided by the root of its numbers, summed. Patches are cut from `patches` on.
+torch::Tensor patch_distance(const torch::Tensor& a, const torch::Tensor& b, PatchPlace patches);
+
+/// Mean over the batch of what is left of the way in the walks' ends, a scalar. Of a noisy pair the energy score of its
+/// two ends y and y' (Gneiting and Raftery, "Strictly Proper Scoring Rules", JASA 102, 2007, section 4.3),
+///   (d(y, x1) + d(y', x1)) / 2 - spread d(y, y') / 2     with d = patch_distance
+/// which, at a spread of 1, is least on average where the ends are distributed as x1 is; at 0, where they are at its
+/// middle. Of a clean one, whose flow has but one end, kCleanWeight times the mean of (y - x1)^2.
+torch::Tensor energy_loss(const WalkTask& task, const torch::Tensor& ends);
+
+/// So that both kinds of pairs pull about alike at the end of a usual training.
+inline constexpr double kCleanWeight = 5.0;
+
+}  // namespace fmboost

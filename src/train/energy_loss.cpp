@@ -1,0 +1,97 @@
+#include "fmboost/train/energy_loss.h"
+
+#include <vector>
+
+#include "fmboost/core/error.h"
+
+namespace fmboost {
+namespace {
+
+constexpr std::int64_t kLargestPatch = 8;  // sites a side: 4x4 means of 2x2
+constexpr double kEpsilon = 1e-6;          // under the root, whose slope at 0 is infinite
+
+// What is compared of a latent, (B, numbers, sites, sites) each.
+std::vector<torch::Tensor> views(const torch::Tensor& x, PatchPlace patches) {
+  const auto grid = [](const torch::Tensor& y, int dim, int offset) {
+    const std::int64_t room = y.size(dim) - kLargestPatch;
+    const std::int64_t start = std::min<std::int64_t>(offset, room);
+    return y.narrow(dim, start, (y.size(dim) - start) / kLargestPatch * kLargestPatch);
+  };
+  const std::int64_t height = x.size(2) - 1;
+  const std::int64_t width = x.size(3) - 1;
+  const torch::Tensor here = x.narrow(2, 0, height).narrow(3, 0, width);
+  const torch::Tensor below = x.narrow(2, 1, height).narrow(3, 0, width);
+  const torch::Tensor right = x.narrow(2, 0, height).narrow(3, 1, width);
+  const torch::Tensor cut = grid(grid(x, 2, patches.y), 3, patches.x);
+  return {x, torch::cat({below - here, right - here}, 1), at::pixel_unshuffle(cut, 2), at::pixel_unshuffle(cut, 4),
+          at::pixel_unshuffle(at::avg_pool2d(cut, 2), 4)};
+}
+
+torch::Tensor indices(const torch::Tensor& mask, torch::Device device) {
+  return mask.nonzero().flatten().to(device);
+}
+
+}  // namespace
+
+WalkTask make_walk_task(const FlowLossOptions& options, const LatentBatch& batch, const FlowDraw& draw) {
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor& latent = batch.latent;
+  if (latent.size(2) < kLargestPatch || latent.size(3) < kLargestPatch) {
+    throw Error(c10::str("the energy objective compares patches of ", kLargestPatch, "x", kLargestPatch,
+                         " sites; the latents of '", batch.keys.empty() ? "?" : batch.keys.front(), "' have ",
+                         latent.size(2), "x", latent.size(3), ": choose a larger crop"));
+  }
+  // At t = 0 both paths are at x0.
+  FlowDraw at_start = draw;
+  at_start.t = torch::zeros_like(draw.t);
+  const FlowTask one = make_flow_task(options, batch, at_start);
+  at_start.start = draw.other_start;
+  const FlowTask other = make_flow_task(options, batch, at_start);
+  const torch::Tensor noisy = indices(draw.spread > 0, latent.device());
+  const auto twice = [&](const torch::Tensor& first, const torch::Tensor& second) {
+    return torch::cat({first, second.index_select(0, noisy)});
+  };
+  return {.x = twice(one.x, other.x),
+          .context = one.context.defined() ? twice(one.context, other.context) : torch::Tensor(),
+          .latent = latent,
+          .noisy = noisy,
+          .clean = indices(draw.spread <= 0, latent.device()),
+          .spread = draw.spread.to(latent.device()).index_select(0, noisy),
+          .steps = draw.walk_steps,
+          .patches = draw.patches};
+}
+
+torch::Tensor walk(const WalkTask& task, const BatchVelocity& velocity) {
+  torch::Tensor x = task.x.to(torch::kFloat32);
+  for (int i = 0; i < task.steps; ++i) {
+    const torch::Tensor t = torch::full({x.size(0)}, static_cast<double>(i) / task.steps, x.options());
+    x = x + velocity(x, t, task.context).to(torch::kFloat32) / task.steps;
+  }
+  return x;
+}
+
+torch::Tensor patch_distance(const torch::Tensor& a, const torch::Tensor& b, PatchPlace patches) {
+  torch::Tensor total;
+  for (const auto& difference : views((a - b).to(torch::kFloat32), patches)) {  // views are linear
+    const torch::Tensor distance = (difference.square().mean(1) + kEpsilon).sqrt().mean({1, 2});
+    total = total.defined() ? total + distance : distance;
+  }
+  return total;
+}
+
+torch::Tensor energy_loss(const WalkTask& task, const torch::Tensor& ends) {
+  const std::int64_t pairs = task.latent.size(0);
+  const torch::Tensor first = ends.narrow(0, 0, pairs);
+  const torch::Tensor one = first.index_select(0, task.noisy);
+  const torch::Tensor other = ends.narrow(0, pairs, task.noisy.size(0));
+  const torch::Tensor target = task.latent.index_select(0, task.noisy);
+  const auto distance = [&](const torch::Tensor& a, const torch::Tensor& b) {
+    return patch_distance(a, b, task.patches);
+  };
+  const torch::Tensor energy =
+      (distance(one, target) + distance(other, target) - task.spread * distance(one, other)) / 2;
+  const torch::Tensor clean = (first - task.latent).index_select(0, task.clean).square().mean({1, 2, 3});
+  return (energy.sum() + kCleanWeight * clean.sum()) / static_cast<double>(pairs);
+}
+
+}  // namespace fmboost

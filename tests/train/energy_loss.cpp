@@ -1,0 +1,176 @@
+#include "fmboost/train/energy_loss.h"
+
+#include "support/compare.h"
+#include "toy_pairs.h"
+
+#include <cmath>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <map>
+#include <numeric>
+
+#include "fmboost/core/error.h"
+
+namespace fmboost::test {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr FlowLossOptions kDial{.objective = Objective::energy, .noising_step = 0, .noising_step_max = 300};
+
+std::vector<std::int64_t> numbers_from(std::int64_t first, std::size_t count) {
+  std::vector<std::int64_t> numbers(count);
+  std::iota(numbers.begin(), numbers.end(), first);
+  return numbers;
+}
+
+FlowDraw draw(const FlowLossOptions& options, const std::vector<std::int64_t>& numbers) {
+  return draw_flow(options, {static_cast<std::int64_t>(numbers.size()), 4, 8, 8}, 3, numbers);
+}
+
+TEST(DrawEnergy, SamplesDependOnTheirNumbersAlone) {
+  const FlowDraw together = draw(kDial, {5, 6, 7});
+  const FlowDraw alone = draw(kDial, {6});
+  EXPECT_TRUE(torch::equal(together.other_start[1], alone.other_start[0]));
+  EXPECT_TRUE(torch::equal(together.spread[1], alone.spread[0]));
+  EXPECT_FALSE(torch::equal(together.other_start, together.start));
+  FlowLossOptions velocity = kDial;
+  velocity.objective = Objective::velocity;
+  EXPECT_TRUE(torch::equal(draw(velocity, {6}).start, alone.start));  // the objective changes no other draw
+  EXPECT_FALSE(draw(velocity, {6}).other_start.defined());
+}
+
+TEST(DrawEnergy, SpreadIsWhereTheNoisingStepLiesOnTheDial) {
+  const FlowDraw many = draw(kDial, numbers_from(0, 200));
+  for (std::int64_t i = 0; i < 200; ++i) {
+    const auto step = std::lround(many.spread[i].item<float>() * 300);
+    EXPECT_EQ(noising_alpha_bar()[step].item<float>(), many.alpha_bar[i].item<float>());
+  }
+  const FlowDraw fixed = draw({.objective = Objective::energy, .noising_step = 100}, {0, 1});
+  EXPECT_TRUE(torch::equal(fixed.spread, torch::ones({2})));
+}
+
+TEST(DrawEnergy, WalksTakePowersOfTwoUpToTheMost) {
+  std::map<int, int> counts;
+  for (std::int64_t i = 0; i < 300; ++i) {
+    const FlowDraw one = draw(kDial, {i});
+    ++counts[one.walk_steps];
+    EXPECT_TRUE(one.patches.y >= 0 && one.patches.y < 8 && one.patches.x >= 0 && one.patches.x < 8);
+  }
+  EXPECT_THAT(counts, testing::ElementsAre(testing::Key(1), testing::Key(2), testing::Key(4)));
+  for (const auto& [steps, count] : counts) {
+    EXPECT_NEAR(count, 100, 40) << steps;
+  }
+}
+
+TEST(EnergyOptions, AskForNoise) {
+  const auto message = [](const FlowLossOptions& options) -> std::string {
+    try {
+      options.check();
+    } catch (const UsageError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(message(kDial), "");
+  EXPECT_THAT(message({.objective = Objective::energy, .noising_step = 0}), HasSubstr("--noising-step-max"));
+  EXPECT_THAT(message({.objective = Objective::energy, .sigma_min = 0.1}), HasSubstr("--sigma-min"));
+  EXPECT_THAT(message({.objective = Objective::energy, .walk_steps = 0}), HasSubstr("1 to 64"));
+  EXPECT_THROW(parse_objective("score"), UsageError);
+}
+
+TEST(WalkTask, NoisyPairsWalkTwice) {
+  const LatentBatch batch = batch_of(NoisePairs(8), {0, 1, 2});
+  FlowDraw drawn = draw(kDial, {0, 1, 2});
+  drawn.spread = torch::tensor({0.5F, 0.F, 1.F});
+  const WalkTask task = make_walk_task(kDial, batch, drawn);
+  EXPECT_EQ(task.x.sizes(), at::IntArrayRef({5, 4, 8, 8}));
+  EXPECT_TRUE(torch::equal(task.noisy, torch::tensor({0, 2})));
+  EXPECT_TRUE(torch::equal(task.clean, torch::tensor({1})));
+  EXPECT_TRUE(torch::equal(task.spread, torch::tensor({0.5F, 1.F})));
+  const torch::Tensor first = noised_start(batch.context, drawn.start, drawn.alpha_bar);
+  const torch::Tensor other = noised_start(batch.context, drawn.other_start, drawn.alpha_bar);
+  EXPECT_TRUE(torch::equal(task.x, torch::cat({first, other.index_select(0, task.noisy)})));
+  EXPECT_TRUE(torch::equal(task.context, torch::cat({batch.context, batch.context.index_select(0, task.noisy)})));
+}
+
+TEST(WalkTask, RefusesLatentsWithoutRoomForPatches) {
+  LatentBatch batch = batch_of(NoisePairs(1), {0});
+  batch.latent = batch.latent.narrow(3, 0, 6);
+  EXPECT_THROW(make_walk_task(kDial, batch, draw(kDial, {0})), Error);
+}
+
+TEST(Walk, IsEulersMethodFromStartToEnd) {
+  WalkTask task{.x = torch::ones({2, 1, 1, 1}), .context = torch::full({2, 1, 1, 1}, 3.0F)};
+  task.steps = 4;
+  std::vector<float> times;
+  const torch::Tensor end = walk(task, [&](const torch::Tensor& x, const torch::Tensor& t, const torch::Tensor& c) {
+    times.push_back(t[1].item<float>());
+    return x + c;
+  });
+  EXPECT_THAT(times, testing::ElementsAre(0.F, 0.25F, 0.5F, 0.75F));
+  EXPECT_NEAR(end[0].item<double>(), 4 * std::pow(1.25, 4) - 3, 1e-5);
+}
+
+TEST(PatchDistance, OfAConstantDifferenceIsItInFourViews) {
+  const torch::Tensor a = torch::zeros({2, 3, 16, 19});
+  const torch::Tensor b = torch::full_like(a, 0.5);
+  // Neighbouring sites do not differ: what is left of that view is the root of its epsilon.
+  EXPECT_NEAR(patch_distance(a, b, {.y = 3, .x = 7})[1].item<double>(), 4 * 0.5 + 1e-3, 1e-5);
+}
+
+TEST(PatchDistance, SeesEverySiteAndWhereItsPatchesBegin) {
+  const torch::Tensor a = torch::zeros({1, 2, 12, 12});
+  torch::Tensor b = a.clone();
+  b.index_put_({0, 1, 9, 9}, 5.0);  // outside the first 8x8
+  const double near = patch_distance(a, b, {}).item<double>();
+  const double far = patch_distance(a, b, {.y = 7, .x = 7}).item<double>();  // begins at 4: there is no more room
+  EXPECT_GT(near, patch_distance(a, a, {}).item<double>());
+  EXPECT_GT(far, near);
+}
+
+WalkTask task_of(const torch::Tensor& latent, double spread) {
+  const std::int64_t pairs = latent.size(0);
+  return {.latent = latent,
+          .noisy = torch::arange(pairs),
+          .clean = torch::empty({0}, torch::kInt64),
+          .spread = torch::full({pairs}, spread)};
+}
+
+// Mean energy, at a spread of 1 or another, of ends drawn around 0 with some deviation, where the latents have 1.
+double energy_at(double deviation, double spread) {
+  at::Generator generator = cpu_generator(1);
+  const torch::Tensor latent = gaussian_noise({400, 2, 8, 8}, generator);
+  const torch::Tensor ends = deviation * gaussian_noise({800, 2, 8, 8}, generator);
+  return energy_loss(task_of(latent, spread), ends).item<double>();
+}
+
+TEST(EnergyLoss, IsLeastForEndsThatVaryAsTheLatentsDo) {
+  EXPECT_LT(energy_at(1.0, 1), energy_at(0.8, 1));
+  EXPECT_LT(energy_at(1.0, 1), energy_at(1.2, 1));
+  EXPECT_LT(energy_at(0.0, 0), energy_at(0.2, 0));  // without spread, for ends in the middle
+  EXPECT_LT(energy_at(0.2, 0), energy_at(1.0, 0));
+}
+
+TEST(EnergyLoss, SeesWhatNeighbouringSitesHaveInCommon) {
+  at::Generator generator = cpu_generator(1);
+  const auto smooth = [&](std::int64_t count) {
+    const torch::Tensor coarse = gaussian_noise({count, 2, 4, 4}, generator);
+    return at::upsample_nearest2d(coarse, {8, 8});
+  };
+  const WalkTask task = task_of(smooth(400), 1);
+  EXPECT_LT(energy_loss(task, smooth(800)).item<double>(),
+            energy_loss(task, gaussian_noise({800, 2, 8, 8}, generator)).item<double>());
+}
+
+TEST(EnergyLoss, OfCleanPairsIsTheirSquaredDifference) {
+  const torch::Tensor latent = torch::zeros({2, 1, 8, 8});
+  WalkTask task{.latent = latent,
+                .noisy = torch::empty({0}, torch::kInt64),
+                .clean = torch::tensor({0, 1}),
+                .spread = torch::empty({0})};
+  EXPECT_NEAR(energy_loss(task, torch::full({2, 1, 8, 8}, 0.1)).item<double>(), kCleanWeight * 0.01, 1e-6);
+}
+
+}  // namespace
+}  // namespace fmboost::test
