@@ -115,15 +115,12 @@ def main():
                         arguments.last_share)  # fmt: skip
     run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.98), arguments.steps, arguments.lr,
               arguments.minutes)  # fmt: skip
-    run.resume()
-    torch.manual_seed(arguments.seed + run.step)
+    run.resume(arguments.seed)
     for _ in run.rest():
         latent, ids = data.batch(arguments.batch_size)
         work.target.load_state_dict(run.average.weights)
         loss = work.loss(student, latent, ids)
-        run.optimizer.zero_grad()
-        loss.backward()
-        run.finish_step(loss, run.taken + len(latent), every=20, save_every=100)
+        run.take_step(loss, run.taken + len(latent), every=20, save_every=100)
 
     metadata = {"step": str(run.step), "sampling": json.dumps(SAMPLING)} | data.metadata()
     save_half(run.average.weights, run.folder / "text_model.safetensors", metadata)

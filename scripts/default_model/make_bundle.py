@@ -1,6 +1,7 @@
 """Puts trained weights into a bundle, as float16.
 
-  make_bundle.py BUNDLE --autoencoder AUTOENCODER [--coupling cfm-2x-4x.safetensors --factors 2 4]
+  make_bundle.py BUNDLE --autoencoder AUTOENCODER [--coupling cfm-2x-4x.safetensors --factors 2 4
+                 --generated-fidelity 0.5]
                  [--text-model text_model.safetensors [--examples FILE]] [--name NAME]
 """
 
@@ -74,8 +75,8 @@ def text_entries(path, examples, folder):
         },
         "text_encoder": {**native("text_encoder", model.text_encoder, text, folder), "width": text["width"]},
         "denoiser": {
-            **native("denoiser", model.denoiser, denoiser, folder), "prediction": "v_prediction", "schedule": schedule, "latent_channels": LATENT_CHANNELS,
-            "native_size": SIDE, "size_multiple": 32, "guidance_embedding": None, **sampling,
+            **native("denoiser", model.denoiser, denoiser, folder), "prediction": "v_prediction", "schedule": schedule,
+            "latent_channels": LATENT_CHANNELS, "native_size": SIDE, "size_multiple": 32, "guidance_embedding": None, **sampling,
         },
     }  # fmt: skip
 
@@ -92,6 +93,7 @@ def main():
     parser.add_argument("--coupling", type=Path)
     parser.add_argument("--factors", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--flow-steps", type=int, default=2)
+    parser.add_argument("--generated-fidelity", type=float, help="0 to 1, of generated pictures where nobody asks for another")
     parser.add_argument("--name", default="fmboost default")
     parser.add_argument("--force", action="store_true", help="replace a bundle of this name")
     arguments = parser.parse_args()
@@ -108,7 +110,10 @@ def main():
             entries = write_couplings(
                 arguments.coupling, arguments.factors, None, LATENT_CHANNELS, torch.float16, folder
             )
-            description["couplings"] = [{**entry, "steps": arguments.flow_steps} for entry in entries]
+            said = {"steps": arguments.flow_steps}
+            if arguments.generated_fidelity is not None:
+                said["generated_fidelity"] = arguments.generated_fidelity
+            description["couplings"] = [entry | said for entry in entries]
         (folder / "bundle.json").write_text(json.dumps(description, indent=1) + "\n")
 
 

@@ -32,10 +32,13 @@ class Sizes:
     classifier_steps: int = 1500  # two of latents, for the tuning
     tuning_steps: int = 1000
     tuning_batch: int = 16
+    generated_pairs: tuple = (200, 450)  # pictures for the couplings' tuning, for 2x and for 4x
+    coupling_tuning_steps: int = 1500
 
 
 TINY = Sizes(autoencoder_steps=60, leaves=6, landscapes=2, crops=(4, 2), coupling_steps=30, scenes=64, text_batch=4,
-            text_steps=60, distillation_steps=3, classifier_steps=20, tuning_steps=2, tuning_batch=4)  # fmt: skip
+            text_steps=60, distillation_steps=3, classifier_steps=20, tuning_steps=2, tuning_batch=4,
+            generated_pairs=(2, 2), coupling_tuning_steps=2)  # fmt: skip
 
 
 class Recipe:
@@ -47,6 +50,7 @@ class Recipe:
         self.distilled = folder / "distilled" / "text_model.safetensors"
         self.classifiers = [folder / f"latent-classifier-{seed}" / "classifier.safetensors" for seed in (0, 1)]
         self.tuned = folder / "tuned" / "text_model.safetensors"
+        self.tuned_coupling = folder / "tuned-coupling" / "cfm-2x-4x.safetensors"
         self.latent_bundle = folder / "latent-bundle"  # the autoencoder alone, for encode and train
 
     def run(self, *command):
@@ -69,6 +73,8 @@ class Recipe:
             "distill": (self.distill_text_model, self.distilled),
             "classifiers": (self.train_classifiers, self.classifiers[-1]),
             "tune": (self.tune_text_model, self.tuned),
+            "generated-pairs": (self.draw_generated_pairs, self.folder / "generated-4" / "done"),
+            "tune-coupling": (self.tune_coupling, self.tuned_coupling),
             "bundle": (self.make_bundle, self.folder / "bundle" / "bundle.json"),
         }
 
@@ -92,11 +98,17 @@ class Recipe:
                  "--low", 64, "--high", 128, "--reduce", "bicubic", "--keep-images")  # fmt: skip
 
     def train_coupling(self):
-        run, steps = self.coupling.parent, self.sizes.coupling_steps
-        self.run(FMBOOST, "train", "--config", HERE / "coupling.toml", "--data", self.folder / "shards-64",
-                 self.folder / "shards-32", "--val-data", self.folder / "held-out-shards", "-m", self.latent_bundle,
-                 "-o", run, "--steps", steps, "--validate-every", steps,
-                 *(["--threads", self.threads] if self.threads else []),
+        self.flow_training("coupling.toml", self.coupling.parent, self.sizes.coupling_steps, ("shards-64", "shards-32"))
+
+    def tune_coupling(self):
+        data = ("shards-64", "shards-32", "generated-2", "generated-4")
+        self.flow_training("coupling_tuning.toml", self.tuned_coupling.parent, self.sizes.coupling_tuning_steps, data,
+                           "--init", self.coupling)  # fmt: skip
+
+    def flow_training(self, config, run, steps, data, *options):
+        self.run(FMBOOST, "train", "--config", HERE / config, "--data", *(self.folder / name for name in data),
+                 "--val-data", self.folder / "held-out-shards", "-m", self.latent_bundle, "-o", run, "--steps", steps,
+                 "--validate-every", steps, *options, *(["--threads", self.threads] if self.threads else []),
                  *(["--resume"] if any(run.glob("checkpoints/step-*")) else ["--force"]))  # fmt: skip
 
     def train_text_model(self):
@@ -119,9 +131,15 @@ class Recipe:
                    "--classifiers", *(file.parent for file in self.classifiers), "--steps", self.sizes.tuning_steps,
                    "--batch-size", self.sizes.tuning_batch)  # fmt: skip
 
+    def draw_generated_pairs(self):
+        for factor, count in zip((2, 4), self.sizes.generated_pairs, strict=True):
+            folder = self.folder / f"generated-{factor}"
+            self.train("draw_generated_pairs.py", self.autoencoder, self.tuned, folder, "--factor", factor, "--count", count)
+        (folder / "done").touch()
+
     def make_bundle(self):
-        self.script("make_bundle.py", self.folder / "bundle", "--autoencoder", self.autoencoder, "--coupling", self.coupling,
-                    "--text-model", self.tuned, "--force")  # fmt: skip
+        self.script("make_bundle.py", self.folder / "bundle", "--autoencoder", self.autoencoder, "--coupling",
+                    self.tuned_coupling, "--text-model", self.tuned, "--force")  # fmt: skip
 
 
 def main():

@@ -76,15 +76,12 @@ def main():
     model = model.to(arguments.device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=1e-4)
     run = Run(arguments.folder, model, optimizer, Average(model, 0.999), arguments.steps, arguments.lr)
-    run.resume()
-    torch.manual_seed(arguments.seed + run.step)
+    run.resume(arguments.seed)
     pictures = PictureMix(arguments.side, arguments.landscapes, seed=arguments.seed, taken=run.taken)
     for _ in run.rest():
         batch = pictures.batch(arguments.batch_size).to(arguments.device)
         loss = loss_of(model, batch)
-        optimizer.zero_grad()
-        loss.backward()
-        run.finish_step(loss, pictures.taken)
+        run.take_step(loss, pictures.taken)
 
     model.load_state_dict(run.average.weights)
     mean, deviation = latent_statistics(model.encoder, pictures)

@@ -118,14 +118,11 @@ def train(folder, steps=1500, scenes=16000, batch_size=32, learning_rate=2e-2, s
     torch.manual_seed(seed)
     model = FactClassifier(data.latent_channels).to(device)
     run = Run(folder, model, MuonAdamW(model, OUTER_LAYERS), Average(model, 0.995), steps, learning_rate)
-    run.resume()
-    torch.manual_seed(seed + run.step)
+    run.resume(seed)
     for _ in run.rest():
         x, classes = data.batch(batch_size)
         loss = loss_of(model(x), classes)
-        run.optimizer.zero_grad()
-        loss.backward()
-        run.finish_step(loss, run.taken + batch_size)
+        run.take_step(loss, run.taken + batch_size)
     if run.stopped:
         raise SystemExit(130)
     save_half(run.average.weights, folder / "classifier.safetensors", {"step": str(run.step)})

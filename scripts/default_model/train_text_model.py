@@ -78,17 +78,14 @@ def main():
         model.load_state_dict(load_file(arguments.init))
     run = Run(arguments.folder, model, MuonAdamW(model, OUTER_LAYERS), Average(model, 0.999), arguments.steps, arguments.lr,
               arguments.minutes)  # fmt: skip
-    run.resume()
-    torch.manual_seed(arguments.seed + run.step)
+    run.resume(arguments.seed)
     shares = signal_shares().to(arguments.device)
     for _ in run.rest():
         if run.step % GROWS_EVERY == 0:
             data.grow()
         latent, ids = data.batch(arguments.batch_size)
         loss = loss_of(model, latent, ids, shares)
-        run.optimizer.zero_grad()
-        loss.backward()
-        run.finish_step(loss, run.taken + len(latent), every=50, save_every=500)
+        run.take_step(loss, run.taken + len(latent), every=50, save_every=500)
 
     save_half(run.average.weights, run.folder / "text_model.safetensors", {"step": str(run.step)} | data.metadata())
     raise SystemExit(130 if run.stopped else 0)

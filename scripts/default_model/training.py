@@ -79,9 +79,13 @@ class Run:
     def checkpoint(self):
         return self.folder / "checkpoint.pt"
 
-    def resume(self):
-        if not self.checkpoint.exists():
-            return False
+    def resume(self, seed=0):
+        """Goes on from the checkpoint where there is one; seeds torch's generator for the steps that are left."""
+        if self.checkpoint.exists():
+            self._load()
+        torch.manual_seed(seed + self.step)
+
+    def _load(self):
         state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         self.module.load_state_dict(state["module"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -91,7 +95,6 @@ class Run:
         self.worked = state.get("worked", 0.0)
         self.reported = self.saved = self.step
         print(f"going on after step {self.step}", flush=True)
-        return True
 
     def save(self):
         state = {
@@ -116,8 +119,11 @@ class Run:
         if self.step != self.saved:
             self.save()
 
-    def finish_step(self, loss, taken, every=100, save_every=500):
-        """Takes the optimizer's step for gradients that are there; reports and saves now and then."""
+    def take_step(self, loss, taken, every=100, save_every=500):
+        """The optimizer's step down the loss's gradient, and the average's; reports and saves now and then. `taken`: samples
+        of the whole run so far."""
+        self.optimizer.zero_grad()
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.module.parameters(), 1.0)
         self.optimizer.step()
         self.average.update(self.module)

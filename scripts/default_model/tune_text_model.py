@@ -4,10 +4,10 @@
 
 What a caption names can be a handful of the latent's sites, which squared errors hardly see. Here the model draws captions
 from pure noise by the sampler's own four steps, and classifiers of latents say how well the picture shows what the caption
-names; their gradients go back through all four steps (as in DRaFT, Clark et al. 2023, arXiv 2309.17400). A leash keeps the model
-the denoiser that it was at the last timesteps: without it the classifiers are pleased by fine grids. Each FOLDER is what
-train_classifier.py --latents writes, with a seed of its own: what pleases one and not the other is no picture of the thing.
-Pictures are measured with another one, which sees pixels. Writes RUN_FOLDER/text_model.safetensors.
+names; their gradients go back through all four steps (as in DRaFT, Clark et al. 2023, arXiv 2309.17400). A leash keeps the
+model the denoiser that it was at the last timesteps: without it the classifiers are pleased by fine grids. Each FOLDER is
+what train_classifier.py --latents writes, with a seed of its own: what pleases one and not the other is no picture of the
+thing. Pictures are measured with another one, which sees pixels. Writes RUN_FOLDER/text_model.safetensors.
 """
 
 import copy
@@ -104,16 +104,13 @@ def main():
     compiled_on_gpu(student)
     run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.99), arguments.steps, arguments.lr,
               arguments.minutes, warmup=30)  # fmt: skip
-    run.resume()
-    torch.manual_seed(arguments.seed + run.step)
+    run.resume(arguments.seed)
     for _ in run.rest():
         chosen = torch.multinomial(weights, arguments.batch_size, replacement=True)
         noise = torch.randn(len(chosen), *data.mapped.shape[1:], device=data.device)
         facts, leash = work.losses(student, noise, data.ids[chosen].to(data.device), data.classes[chosen].to(data.device))
         loss = facts + arguments.leash * leash
-        run.optimizer.zero_grad()
-        loss.backward()
-        run.finish_step(loss, run.taken + len(chosen), every=20, save_every=20)
+        run.take_step(loss, run.taken + len(chosen), every=20, save_every=20)
 
     metadata = {"step": str(run.step), "sampling": json.dumps(UNGUIDED)} | data.metadata()
     save_half(run.average.weights, run.folder / "text_model.safetensors", metadata)

@@ -1,9 +1,11 @@
 """The recipe of the default model, at a size that a test can afford: every stage runs, and every part learns."""
 
 import copy
+import io
 import json
 import subprocess
 import sys
+import tarfile
 
 import diffusers
 import numpy as np
@@ -54,6 +56,26 @@ def test_the_autoencoder_learns_to_reconstruct(made):
 def test_the_coupling_learns_to_enlarge(made):
     rows = [json.loads(line) for line in (made / "coupling" / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["validation/psnr"] > rows[-1]["validation/start_psnr"]
+
+
+def test_generated_pairs_are_softer_than_what_they_are_to_become(made):
+    with tarfile.open(made / "generated-4" / "shard-000000.tar") as tar:
+        arrays = {member.name: np.load(io.BytesIO(tar.extractfile(member).read())) for member in tar}
+    keys = sorted({name.split(".")[0] for name in arrays})
+    assert len(keys) == 2 * 8 and keys[0] == "00100000_0"  # two pictures, eight squares each
+    _, mean, deviation = networks.load_autoencoder(made / "autoencoder" / "autoencoder.safetensors")
+    pairs = [[(arrays[f"{key}.{kind}.npy"].astype(np.float32) - mean) / deviation for kind in ("latent", "latent_lowres")]
+             for key in keys]  # fmt: skip
+    assert all(latent.shape == context.shape == (networks.LATENT_CHANNELS, 48, 48) for latent, context in pairs)
+    roughness = [np.mean([np.abs(np.diff(one)).mean() for one in kind]) for kind in zip(*pairs, strict=True)]
+    assert 0 < roughness[1] < roughness[0]
+
+
+def test_tuning_keeps_the_couplings_faithful_end(made):
+    rows = [json.loads(line) for line in (made / "tuned-coupling" / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["validation/psnr"] > rows[-1]["validation/start_psnr"]
+    couplings = json.loads((made / "bundle" / "bundle.json").read_text())["couplings"]
+    assert [(entry["noising_step"], entry["noising_step_max"]) for entry in couplings] == [(0, 300), (0, 300)]
 
 
 def test_the_text_model_learns_to_denoise(made):
@@ -133,9 +155,7 @@ def test_a_training_that_is_stopped_goes_on_with_the_same_state(tmp_path, optimi
     def go(run, until):
         for step in run.rest():
             loss = run.module(torch.full((2, 3), float(step))).square().mean()
-            run.optimizer.zero_grad()
-            loss.backward()
-            run.finish_step(loss, run.taken + 2)
+            run.take_step(loss, run.taken + 2)
             run.stopped = run.step >= until
             if run.stopped:
                 run.save()
@@ -145,7 +165,9 @@ def test_a_training_that_is_stopped_goes_on_with_the_same_state(tmp_path, optimi
     whole.checkpoint.unlink()
     go(start(), 3)
     rest = start()
-    assert rest.resume() and (rest.step, rest.taken) == (3, 6)
+    torch.manual_seed(5)
+    rest.resume(seed=1)
+    assert (rest.step, rest.taken) == (3, 6) and torch.initial_seed() == 4
     go(rest, 6)
     for name, tensor in whole.average.weights.items():
         assert torch.equal(tensor, rest.average.weights[name])

@@ -1,0 +1,135 @@
+"""Pairs of latents for `fmboost train` whose small pictures went through the text model: what generated pictures look like.
+
+  draw_generated_pairs.py BUNDLE_OR_AUTOENCODER TEXT_MODEL FOLDER [--count 450] [--factor 4]
+
+A landscape is drawn at 256 pixels and, from the same seed, `factor` times as large. The small one is noised as far as the
+sampler's last step or its last two, which the text model then takes. What comes out has the softness of a generated
+picture, and the large landscape shows what belongs there. FOLDER gets shard-NNNNNN.tar, 64 pictures each, in the layout of
+docs/training.md. A shard appears when it is complete; a run that was stopped goes on.
+"""
+
+import argparse
+import io
+import random
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from captioned_latents import signal_shares, token_ids, vocabulary
+from distill_text_model import clean_of, ddim_step
+from draw_latents import SIDE, CaptionedPictures
+from drawn_pictures import FIRST_SEED
+from fact_classifier import to_pixels
+from networks import FACTOR, load_autoencoder
+from safetensors.torch import load_file
+from text_networks import TextModel
+from torch.nn import functional as F
+from train_text_model import velocity_of
+from training import save_whole
+from tune_text_model import DDIM_STEPS
+
+PICTURES_A_SHARD = 64
+ONE_STEP = 0.75  # of the pictures: two steps leave only the layout of the drawn one
+CROP = 48  # latent sites a side
+DETAILED = 0.7  # of the crops lie where there is more detail than at a second place
+
+
+class Redrawing:
+    """Takes drawn pictures through the last steps of the text model's sampling."""
+
+    def __init__(self, autoencoder, text_model):
+        self.words = {word: i for i, word in enumerate(vocabulary())}
+        self.autoencoder, self.mean, self.deviation = load_autoencoder(autoencoder)
+        self.model = TextModel(len(self.words))
+        self.model.load_state_dict(load_file(text_model))
+        self.shares = signal_shares()
+
+    def redraw(self, pixels, captions, steps):
+        """(B, 3, side, side) -> the same size: noised to the first of `steps`, then DDIM."""
+        text = self.model.text_encoder(torch.tensor([token_ids(caption, self.words) for caption in captions]))
+        x = (self.autoencoder.encoder(pixels) - self.mean) / self.deviation
+        a = self.shares[steps[0]]
+        x = a.sqrt() * x + (1 - a).sqrt() * torch.randn_like(x)
+        for i, step in enumerate(steps):
+            a = self.shares[step]
+            velocity = velocity_of(self.model, x, torch.full((len(x),), step), text)
+            x = ddim_step(x, velocity, a, self.shares[steps[i + 1]]) if i + 1 < len(steps) else clean_of(x, velocity, a)
+        return self.autoencoder.decoder(x * self.deviation + self.mean).clamp(-1, 1)
+
+    def latents(self, pixels):
+        return self.autoencoder.encoder(pixels).half().numpy()
+
+
+def place_of_crop(picture, side, chance):
+    """(top, left), multiples of FACTOR, of a square of `side` pixels in (3, height, width)."""
+    places = [tuple(chance.randrange((n - side) // FACTOR + 1) * FACTOR for n in picture.shape[1:]) for _ in range(2)]
+    detail = [picture[:, y : y + side, x : x + side].diff(dim=2).abs().mean().item() for y, x in places]
+    return places[detail[1] > detail[0]] if chance.random() < DETAILED else places[0]
+
+
+def cut_pairs(high, low, count, chance):
+    """Squares of a large picture and of its enlarged small one, (count, 3, side, side) each."""
+    enlarged = F.interpolate(low[None], size=high.shape[1:], mode="bilinear", align_corners=False)[0]  # as in use
+    side = CROP * FACTOR
+    places = [place_of_crop(high, side, chance) for _ in range(count)]
+    return tuple(torch.stack([picture[:, y : y + side, x : x + side] for y, x in places]) for picture in (high, enlarged))
+
+
+def add_array(tar, name, array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    member = tarfile.TarInfo(name)
+    member.size = buffer.tell()
+    buffer.seek(0)
+    tar.addfile(member, buffer)
+
+
+def fill(tar, redrawing, seed, count, arguments):
+    torch.manual_seed(seed)
+    chance = random.Random(seed)
+    small = CaptionedPictures(seed, count, threads=1)
+    large = CaptionedPictures(seed, count, SIDE * arguments.factor, threads=arguments.threads or 0)
+    for (low, line), (high, _) in zip(small, large, strict=True):
+        steps = DDIM_STEPS[-1:] if chance.random() < ONE_STEP else DDIM_STEPS[-2:]
+        redrawn = redrawing.redraw(to_pixels([low]), [line["caption"]], steps)[0]
+        pairs = cut_pairs(to_pixels([high])[0], redrawn, arguments.crops, chance)
+        for i, (latent, context) in enumerate(zip(*map(redrawing.latents, pairs), strict=True)):
+            add_array(tar, f"{line['seed']:08d}_{i}.latent.npy", latent)
+            add_array(tar, f"{line['seed']:08d}_{i}.latent_lowres.npy", context)
+
+
+def write_shard(path, *what):
+    def write(temporary):
+        with tarfile.open(temporary, "w") as tar:
+            fill(tar, *what)
+
+    save_whole(write, path)
+
+
+@torch.no_grad()
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("autoencoder", help="a bundle, or a file of train_autoencoder.py")
+    parser.add_argument("text_model")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--count", type=int, default=450, help="pictures")
+    parser.add_argument("--crops", type=int, default=8, help="of each picture")
+    parser.add_argument("--factor", type=int, default=4, choices=(2, 4))
+    parser.add_argument("--seed", type=int, default=FIRST_SEED)
+    parser.add_argument("--threads", type=int)
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    redrawing = Redrawing(arguments.autoencoder, arguments.text_model)
+    for first in range(0, arguments.count, PICTURES_A_SHARD):
+        path = arguments.folder / f"shard-{first // PICTURES_A_SHARD:06d}.tar"
+        count = min(PICTURES_A_SHARD, arguments.count - first)
+        if not path.exists():
+            write_shard(path, redrawing, arguments.seed + first, count, arguments)
+            print(f"{path.name}: {first + count} of {arguments.count} pictures", flush=True)
+
+
+if __name__ == "__main__":
+    main()
