@@ -1,5 +1,6 @@
 #include "fmboost/train/energy_loss.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "fmboost/core/error.h"

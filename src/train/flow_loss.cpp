@@ -26,7 +26,10 @@ int drawn_noising_step(const FlowLossOptions& options, std::uint64_t seed) {
 
 // How far along the dial a step lies.
 float spread_of(const FlowLossOptions& options, int step) {
-  return options.draws_noising_step() ? static_cast<float>(step) / static_cast<float>(*options.noising_step_max) : 1.F;
+  if (options.draws_noising_step()) {
+    return static_cast<float>(step) / static_cast<float>(*options.noising_step_max);
+  }
+  return needs_start_noise(options) ? 1.F : 0.F;
 }
 
 // 1, 2, 4, ... up to the largest.
@@ -101,10 +104,6 @@ void FlowLossOptions::check() const {
   if (noising_step_max && start_from_noise) {
     throw UsageError("a start at noise alone has no noising step, so none can be drawn up to a largest one");
   }
-  if (objective == Objective::energy && !needs_start_noise(*this)) {
-    throw UsageError(
-        "the energy objective is for flows that start at noise: give --noising-step-max or --noising-step");
-  }
   if (objective == Objective::energy && sigma_min > 0) {
     throw UsageError(
         "the energy objective walks along the flow and knows no noise on the path: leave --sigma-min at 0");
@@ -119,7 +118,8 @@ std::string FlowLossOptions::warning() const {
     return "noise on the path (--sigma-min) stays in what becomes of noisy starts, as grain; with --noising-step-max "
            "the starts' own noise does its work: try --sigma-min 0";
   }
-  if (with_context && !start_from_noise && noising_step <= 0 && !draws_noising_step() && sigma_min == 0) {
+  const bool starts_clean = !start_from_noise && noising_step <= 0 && !draws_noising_step();
+  if (objective == Objective::velocity && with_context && starts_clean && sigma_min == 0) {
     return "with --noising-step 0 and --sigma-min 0 every point of the path but the first tells where it ends, and "
            "hardly anything is learned for the first, where enlarging begins; try --sigma-min 0.1";
   }
@@ -144,7 +144,7 @@ FlowDraw draw_flow(const FlowLossOptions& options, at::IntArrayRef latent_shape,
   };
   draw.dropout_seed = sample_seed(sample_numbers.front(), "dropout");
   const bool walks = options.objective == Objective::energy;
-  draw.other_start = noise(walks);
+  draw.other_start = noise(walks && needs_start_noise(options));
   if (walks) {
     draw.spread = torch::empty({latent_shape[0]});
     draw.walk_steps = drawn_walk_steps(options.walk_steps, sample_seed(sample_numbers.front(), "batch"));
@@ -166,9 +166,11 @@ FlowDraw draw_flow(const FlowLossOptions& options, at::IntArrayRef latent_shape,
     if (draw.alpha_bar.defined()) {
       draw.alpha_bar[i] = noising_alpha_bar()[step].item<float>();
     }
-    if (walks) {
+    if (draw.other_start.defined()) {
       at::Generator other = cpu_generator(sample_seed(number, "other sample"));
       draw.other_start[i].normal_(0, 1, other);
+    }
+    if (draw.spread.defined()) {
       draw.spread[i] = spread_of(options, step);
     }
   };

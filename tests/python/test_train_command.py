@@ -273,6 +273,17 @@ def test_a_range_of_noising_steps_begins_at_0_and_reaches_weights_and_bundle(com
     assert (entry["noising_step"], entry["noising_step_max"]) == (0, 300)
 
 
+def test_a_tuning_by_energies_goes_on_as_it_began(train, tmp_path):
+    tuning = ("--objective", "energy", "--noising-step-max", 300, "--noising-share", 0.5, "--checkpoint-every", 2)
+    train(tmp_path / "whole", *tuning, "--steps", 4)
+    train(tmp_path / "parts", *tuning, "--steps", 2)
+    refused = train(tmp_path / "parts", *tuning[2:], "--resume", "--steps", 4, check=False)
+    assert refused.returncode == 2 and 'flow.objective was "energy" and is "velocity"' in refused.stderr
+    train(tmp_path / "parts", *tuning, "--resume", "--steps", 4)
+    assert checkpoint_bytes(tmp_path / "parts", 4) == checkpoint_bytes(tmp_path / "whole", 4)
+    assert len({row["loss"] for row in metrics(tmp_path / "whole")}) > 1
+
+
 def strip_network(line, network):
     kept, skip = [], False
     for word in map(str, line):

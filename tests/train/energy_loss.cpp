@@ -48,6 +48,9 @@ TEST(DrawEnergy, SpreadIsWhereTheNoisingStepLiesOnTheDial) {
   }
   const FlowDraw fixed = draw({.objective = Objective::energy, .noising_step = 100}, {0, 1});
   EXPECT_TRUE(torch::equal(fixed.spread, torch::ones({2})));
+  const FlowDraw clean = draw({.objective = Objective::energy, .noising_step = 0}, {0, 1});
+  EXPECT_TRUE(torch::equal(clean.spread, torch::zeros({2})));
+  EXPECT_FALSE(clean.other_start.defined());
 }
 
 TEST(DrawEnergy, WalksTakePowersOfTwoUpToTheMost) {
@@ -63,7 +66,7 @@ TEST(DrawEnergy, WalksTakePowersOfTwoUpToTheMost) {
   }
 }
 
-TEST(EnergyOptions, AskForNoise) {
+TEST(EnergyOptions, KnowNoNoiseOnThePath) {
   const auto message = [](const FlowLossOptions& options) -> std::string {
     try {
       options.check();
@@ -73,7 +76,6 @@ TEST(EnergyOptions, AskForNoise) {
     return "";
   };
   EXPECT_EQ(message(kDial), "");
-  EXPECT_THAT(message({.objective = Objective::energy, .noising_step = 0}), HasSubstr("--noising-step-max"));
   EXPECT_THAT(message({.objective = Objective::energy, .sigma_min = 0.1}), HasSubstr("--sigma-min"));
   EXPECT_THAT(message({.objective = Objective::energy, .walk_steps = 0}), HasSubstr("1 to 64"));
   EXPECT_THROW(parse_objective("score"), UsageError);
@@ -92,6 +94,14 @@ TEST(WalkTask, NoisyPairsWalkTwice) {
   const torch::Tensor other = noised_start(batch.context, drawn.other_start, drawn.alpha_bar);
   EXPECT_TRUE(torch::equal(task.x, torch::cat({first, other.index_select(0, task.noisy)})));
   EXPECT_TRUE(torch::equal(task.context, torch::cat({batch.context, batch.context.index_select(0, task.noisy)})));
+}
+
+TEST(WalkTask, OfAFlowWithoutNoiseStartsAtTheContextAlone) {
+  const FlowLossOptions options{.objective = Objective::energy, .noising_step = 0};
+  const LatentBatch batch = batch_of(NoisePairs(8), {0, 1});
+  const WalkTask task = make_walk_task(options, batch, draw(options, {0, 1}));
+  EXPECT_TRUE(torch::equal(task.x, batch.context));
+  EXPECT_EQ(task.noisy.size(0), 0);
 }
 
 TEST(WalkTask, RefusesLatentsWithoutRoomForPatches) {

@@ -65,7 +65,7 @@ void add_flow_options(CLI::App& app, TrainFlags& flags) {
   option(
       app, kFlow, "--objective", flags.objective,
       "velocity: flow matching; energy: that the ends of short walks along the flow vary as the latents do, to tune a "
-      "trained coupling whose flow starts at noise");
+      "trained coupling");
   option(app, kFlow, "--walk-steps", flow.walk_steps,
          "Of the energy: each batch walks 1, 2, 4, ... up to this many Euler steps");
   option(app, kFlow, "--path", flags.path, "linear or gvp");
