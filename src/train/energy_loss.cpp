@@ -28,6 +28,15 @@ std::vector<torch::Tensor> views(const torch::Tensor& x, PatchPlace patches) {
           at::pixel_unshuffle(at::avg_pool2d(cut, 2), 4)};
 }
 
+// Of the noisy pairs, (N), from their two ends.
+torch::Tensor energies(const WalkTask& task, const torch::Tensor& one, const torch::Tensor& other) {
+  const torch::Tensor target = task.latent.index_select(0, task.noisy);
+  const auto distance = [&](const torch::Tensor& a, const torch::Tensor& b) {
+    return patch_distance(a, b, task.patches);
+  };
+  return (distance(one, target) + distance(other, target) - task.spread * distance(one, other)) / 2;
+}
+
 torch::Tensor indices(const torch::Tensor& mask, torch::Device device) {
   return mask.nonzero().flatten().to(device);
 }
@@ -83,16 +92,12 @@ torch::Tensor patch_distance(const torch::Tensor& a, const torch::Tensor& b, Pat
 torch::Tensor energy_loss(const WalkTask& task, const torch::Tensor& ends) {
   const std::int64_t pairs = task.latent.size(0);
   const torch::Tensor first = ends.narrow(0, 0, pairs);
-  const torch::Tensor one = first.index_select(0, task.noisy);
-  const torch::Tensor other = ends.narrow(0, pairs, task.noisy.size(0));
-  const torch::Tensor target = task.latent.index_select(0, task.noisy);
-  const auto distance = [&](const torch::Tensor& a, const torch::Tensor& b) {
-    return patch_distance(a, b, task.patches);
-  };
-  const torch::Tensor energy =
-      (distance(one, target) + distance(other, target) - task.spread * distance(one, other)) / 2;
-  const torch::Tensor clean = (first - task.latent).index_select(0, task.clean).square().mean({1, 2, 3});
-  return (energy.sum() + kCleanWeight * clean.sum()) / static_cast<double>(pairs);
+  const torch::Tensor squares = (first - task.latent).index_select(0, task.clean).square().mean({1, 2, 3});
+  torch::Tensor sum = kCleanWeight * squares.sum();
+  if (task.noisy.size(0) > 0) {  // LibTorch has no gradient of an empty pixel_unshuffle
+    sum = sum + energies(task, first.index_select(0, task.noisy), ends.narrow(0, pairs, task.noisy.size(0))).sum();
+  }
+  return sum / static_cast<double>(pairs);
 }
 
 }  // namespace fmboost

@@ -179,7 +179,11 @@ TEST(EnergyLoss, OfCleanPairsIsTheirSquaredDifference) {
                 .noisy = torch::empty({0}, torch::kInt64),
                 .clean = torch::tensor({0, 1}),
                 .spread = torch::empty({0})};
-  EXPECT_NEAR(energy_loss(task, torch::full({2, 1, 8, 8}, 0.1)).item<double>(), kCleanWeight * 0.01, 1e-6);
+  const torch::Tensor ends = torch::full({2, 1, 8, 8}, 0.1).requires_grad_();
+  const torch::Tensor loss = energy_loss(task, ends);
+  EXPECT_NEAR(loss.item<double>(), kCleanWeight * 0.01, 1e-6);
+  loss.backward();
+  EXPECT_NEAR(ends.grad().sum().item<double>(), kCleanWeight * 0.2, 1e-5);
 }
 
 }  // namespace
