@@ -70,10 +70,14 @@ TEST_F(BundleCouplingTest, WritesTheDialOfACouplingThatHasOne) {
   coupling_.noising_step_max = 300;
   coupling_.generated_fidelity = 0.25;
   add_coupling(bundle_, weights_, coupling_, false);
-  const Manifest after = Bundle(bundle_).manifest();
-  EXPECT_EQ(after.couplings.back().noising_step_max, 300);
-  EXPECT_EQ(after.couplings.back().generated_fidelity, 0.25);
-  EXPECT_FALSE(after.couplings.front().noising_step_max.has_value());
+  EXPECT_EQ(Bundle(bundle_).manifest().couplings.back().noising_step_max, 300);
+  EXPECT_EQ(Bundle(bundle_).manifest().couplings.back().generated_fidelity, 0.25);
+}
+
+TEST_F(BundleCouplingTest, WritesNoDialOfACouplingWithoutOne) {
+  add_coupling(bundle_, weights_, coupling_, false);
+  EXPECT_FALSE(Bundle(bundle_).manifest().couplings.back().noising_step_max.has_value());
+  EXPECT_FALSE(Bundle(bundle_).manifest().couplings.back().generated_fidelity.has_value());
 }
 
 TEST_F(BundleCouplingTest, KeepsTheOrderOfTheOtherKeys) {

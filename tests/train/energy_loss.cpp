@@ -133,8 +133,8 @@ TEST(PatchDistance, SeesEverySiteAndWhereItsPatchesBegin) {
   const torch::Tensor a = torch::zeros({1, 2, 12, 12});
   torch::Tensor b = a.clone();
   b.index_put_({0, 1, 9, 9}, 5.0);  // outside the first 8x8
-  const double near = patch_distance(a, b, {}).item<double>();
-  const double far = patch_distance(a, b, {.y = 7, .x = 7}).item<double>();  // begins at 4: there is no more room
+  const auto near = patch_distance(a, b, {}).item<double>();
+  const auto far = patch_distance(a, b, {.y = 7, .x = 7}).item<double>();  // begins at 4: there is no more room
   EXPECT_GT(near, patch_distance(a, a, {}).item<double>());
   EXPECT_GT(far, near);
 }
