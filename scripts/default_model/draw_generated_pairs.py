@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from captioned_latents import signal_shares, token_ids, vocabulary
-from distill_text_model import clean_of, ddim_step
 from draw_latents import SIDE, CaptionedPictures
 from drawn_pictures import FIRST_SEED
 from fact_classifier import to_pixels
@@ -25,9 +24,8 @@ from networks import FACTOR, load_autoencoder
 from safetensors.torch import load_file
 from text_networks import TextModel
 from torch.nn import functional as F
-from train_text_model import velocity_of
 from training import save_whole
-from tune_text_model import DDIM_STEPS
+from tune_text_model import DDIM_STEPS, walk
 
 PICTURES_A_SHARD = 64
 ONE_STEP = 0.75  # of the pictures: two steps leave only the layout of the drawn one
@@ -51,11 +49,8 @@ class Redrawing:
         x = (self.autoencoder.encoder(pixels) - self.mean) / self.deviation
         a = self.shares[steps[0]]
         x = a.sqrt() * x + (1 - a).sqrt() * torch.randn_like(x)
-        for i, step in enumerate(steps):
-            a = self.shares[step]
-            velocity = velocity_of(self.model, x, torch.full((len(x),), step), text)
-            x = ddim_step(x, velocity, a, self.shares[steps[i + 1]]) if i + 1 < len(steps) else clean_of(x, velocity, a)
-        return self.autoencoder.decoder(x * self.deviation + self.mean).clamp(-1, 1)
+        clean = walk(self.model, x, text, self.shares, steps)[-1][2]
+        return self.autoencoder.decoder(clean * self.deviation + self.mean).clamp(-1, 1)
 
     def latents(self, pixels):
         return self.autoencoder.encoder(pixels).half().numpy()

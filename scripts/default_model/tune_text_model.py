@@ -37,16 +37,16 @@ RARE = ("building", "boat", "animals")
 RARE_WEIGHT = 2.0  # of each, where a caption without any weighs 1
 
 
-def walk(model, noise, text, shares):
-    """The sampler's four DDIM steps from `noise`, as fmboost takes them, without guidance: [(timestep, x, clean latents that
-    the model sees in it)]. The last of these are what is drawn."""
+def walk(model, noise, text, shares, timesteps=DDIM_STEPS):
+    """The sampler's DDIM steps from `noise`, or from a latent that is noised to the first of other timesteps, as fmboost takes
+    them, without guidance: [(timestep, x, clean latents that the model sees in it)]. The last of these are what is drawn."""
     x, steps = noise, []
-    for i, now in enumerate(DDIM_STEPS):
+    for i, now in enumerate(timesteps):
         a = shares[now]
         velocity = velocity_of(model, x, torch.full((len(x),), now, device=x.device), text)
         steps.append((now, x, clean_of(x, velocity, a)))
-        if i + 1 < len(DDIM_STEPS):
-            x = ddim_step(x, velocity, a, shares[DDIM_STEPS[i + 1]])
+        if i + 1 < len(timesteps):
+            x = ddim_step(x, velocity, a, shares[timesteps[i + 1]])
     return steps
 
 

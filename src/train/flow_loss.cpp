@@ -118,8 +118,7 @@ std::string FlowLossOptions::warning() const {
     return "noise on the path (--sigma-min) stays in what becomes of noisy starts, as grain; with --noising-step-max "
            "the starts' own noise does its work: try --sigma-min 0";
   }
-  const bool starts_clean = !start_from_noise && noising_step <= 0 && !draws_noising_step();
-  if (objective == Objective::velocity && with_context && starts_clean && sigma_min == 0) {
+  if (objective == Objective::velocity && with_context && !needs_start_noise(*this) && sigma_min == 0) {
     return "with --noising-step 0 and --sigma-min 0 every point of the path but the first tells where it ends, and "
            "hardly anything is learned for the first, where enlarging begins; try --sigma-min 0.1";
   }
