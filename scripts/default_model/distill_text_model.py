@@ -11,7 +11,6 @@ names DDIM as its sampler: see SAMPLING.
 """
 
 import copy
-import json
 
 import torch
 from captioned_latents import CaptionedLatents, signal_shares
@@ -19,8 +18,8 @@ from muon import MuonAdamW
 from safetensors.torch import load_file
 from text_networks import OUTER_LAYERS, TextModel
 from torch.nn import functional as F
-from train_text_model import compiled_on_gpu, share_at, training_parser, velocity_of
-from training import Average, Run, save_half
+from train_text_model import compiled_on_gpu, finish, share_at, training_parser, velocity_of
+from training import Average, Run
 
 LCM_STEPS = (999, 759, 499, 259)  # of fmboost's LCM sampler: four steps of the fifty of the original schedule
 END = -1  # stands for the clean latent
@@ -122,9 +121,7 @@ def main():
         loss = work.loss(student, latent, ids)
         run.take_step(loss, run.taken + len(latent), every=20, save_every=100)
 
-    metadata = {"step": str(run.step), "sampling": json.dumps(SAMPLING)} | data.metadata()
-    save_half(run.average.weights, run.folder / "text_model.safetensors", metadata)
-    raise SystemExit(130 if run.stopped else 0)
+    finish(run, data, SAMPLING)
 
 
 if __name__ == "__main__":

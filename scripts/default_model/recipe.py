@@ -31,13 +31,14 @@ class Sizes:
     distillation_steps: int = 1500
     classifier_steps: int = 1500  # two of latents, for the tuning
     tuning_steps: int = 1000
-    tuning_batch: int = 16
+    tuning_batch: int = 12
+    critic_ahead: int = 60
     generated_pairs: tuple = (200, 450)  # pictures for the couplings' tuning, for 2x and for 4x
     coupling_tuning_steps: int = 1500
 
 
 TINY = Sizes(autoencoder_steps=60, leaves=6, landscapes=2, crops=(4, 2), coupling_steps=30, scenes=64, text_batch=4,
-            text_steps=60, distillation_steps=3, classifier_steps=20, tuning_steps=2, tuning_batch=4,
+            text_steps=60, distillation_steps=3, classifier_steps=20, tuning_steps=2, tuning_batch=4, critic_ahead=2,
             generated_pairs=(2, 2), coupling_tuning_steps=2)  # fmt: skip
 
 
@@ -129,7 +130,7 @@ class Recipe:
     def tune_text_model(self):
         self.train("tune_text_model.py", self.folder / "text-latents", self.tuned.parent, "--student", self.distilled,
                    "--classifiers", *(file.parent for file in self.classifiers), "--steps", self.sizes.tuning_steps,
-                   "--batch-size", self.sizes.tuning_batch)  # fmt: skip
+                   "--batch-size", self.sizes.tuning_batch, "--critic-ahead", self.sizes.critic_ahead)  # fmt: skip
 
     def draw_generated_pairs(self):
         for factor, count in zip((2, 4), self.sizes.generated_pairs, strict=True):

@@ -7,6 +7,7 @@ stopped.
 """
 
 import argparse
+import json
 from pathlib import Path
 
 import torch
@@ -64,6 +65,16 @@ def compiled_on_gpu(model):
     return model
 
 
+def finish(run, data, sampling=None):
+    """Writes the averaged weights, with what the bundle must say of them, and ends the program: with 130 after a signal.
+    `sampling`: the bundle's defaults, where they are not the teacher's."""
+    metadata = {"step": str(run.step)} | data.metadata()
+    if sampling:
+        metadata["sampling"] = json.dumps(sampling)
+    save_half(run.average.weights, run.folder / "text_model.safetensors", metadata)
+    raise SystemExit(130 if run.stopped else 0)
+
+
 def main():
     parser = training_parser(__doc__.splitlines()[0], steps=20000, batch_size=64, learning_rate=2e-3)
     parser.add_argument("--init", help="weights to start from")
@@ -87,8 +98,7 @@ def main():
         loss = loss_of(model, latent, ids, shares)
         run.take_step(loss, run.taken + len(latent), every=50, save_every=500)
 
-    save_half(run.average.weights, run.folder / "text_model.safetensors", {"step": str(run.step)} | data.metadata())
-    raise SystemExit(130 if run.stopped else 0)
+    finish(run, data)
 
 
 if __name__ == "__main__":

@@ -59,12 +59,13 @@ def autocast(tensor):
 class Run:
     """A training in a folder: checkpoint.pt (everything, to go on from), log lines, an end at Ctrl-C or SIGTERM."""
 
-    def __init__(self, folder, module, optimizer, average, steps, learning_rate, minutes=None, warmup=100):
-        """With `minutes` the run, and the schedule of its learning rate, end after that time at the latest."""
+    def __init__(self, folder, module, optimizer, average, steps, learning_rate, minutes=None, warmup=100, beside=None):
+        """With `minutes` the run, and the schedule of its learning rate, end after that time at the latest. `beside`: what
+        learns along, {name: what has a state_dict}, for the checkpoints."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.module, self.optimizer, self.average = module, optimizer, average
-        self.steps, self.learning_rate, self.warmup = steps, learning_rate, warmup
+        self.steps, self.learning_rate, self.warmup, self.beside = steps, learning_rate, warmup, beside or {}
         self.seconds = (minutes or math.inf) * 60
         self.started, self.worked = time.time(), 0.0  # `worked`: seconds of sittings before this one
         self.step, self.taken, self.saved, self.stopped = 0, 0, 0, False
@@ -89,6 +90,8 @@ class Run:
         state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         self.module.load_state_dict(state["module"])
         self.optimizer.load_state_dict(state["optimizer"])
+        for name, other in self.beside.items():
+            other.load_state_dict(state["beside"][name])
         device = next(self.module.parameters()).device
         self.average.weights = {name: tensor.to(device) for name, tensor in state["average"].items()}
         self.average.steps, self.step, self.taken = state["average_steps"], state["step"], state["taken"]
@@ -100,6 +103,7 @@ class Run:
         state = {
             "module": self.module.state_dict(), "optimizer": self.optimizer.state_dict(), "average": self.average.weights,
             "average_steps": self.average.steps, "step": self.step, "taken": self.taken, "worked": self.time_worked(),
+            "beside": {name: other.state_dict() for name, other in self.beside.items()},
         }  # fmt: skip
         save_whole(lambda temporary: torch.save(state, temporary), self.checkpoint)
         self.saved = self.step

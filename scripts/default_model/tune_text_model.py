@@ -4,31 +4,37 @@
 
 What a caption names can be a handful of the latent's sites, which squared errors hardly see. Here the model draws captions
 from pure noise by the sampler's own four steps, and classifiers of latents say how well the picture shows what the caption
-names; their gradients go back through all four steps (as in DRaFT, Clark et al. 2023, arXiv 2309.17400). A leash keeps the
-model the denoiser that it was at the last timesteps: without it the classifiers are pleased by fine grids. Each FOLDER is
-what train_classifier.py --latents writes, with a seed of its own: what pleases one and not the other is no picture of the
-thing. Pictures are measured with another one, which sees pixels. Writes RUN_FOLDER/text_model.safetensors.
+names; their gradients go back through the steps (as in DRaFT, Clark et al. 2023, arXiv 2309.17400). Each FOLDER is what
+train_classifier.py --latents writes, with a seed of its own: what pleases one and not the other is no picture of the thing.
+A critic, which learns beside the model, says what tells its pictures from drawn ones (latent_critic.py). A leash holds the
+model to the denoiser that it was at the last timestep, and the pattern that its strides leave is taken back: classifiers and
+critic are pleased by fine grids and grain. Pictures are measured with another classifier, which sees pixels. Writes
+RUN_FOLDER/text_model.safetensors.
 """
 
 import copy
-import json
 from pathlib import Path
 
 import torch
 from captioned_latents import CaptionedLatents, signal_shares
 from distill_text_model import SAMPLING, clean_of, ddim_step
 from fact_classifier import load_classifier, loss_of
+from latent_critic import Adversary
 from muon import MuonAdamW
 from safetensors.torch import load_file
 from scene_facts import PROPERTIES
 from text_networks import OUTER_LAYERS, TextModel
 from torch.nn import functional as F
-from train_text_model import compiled_on_gpu, training_parser, velocity_of
-from training import Average, Run, save_half
+from train_text_model import compiled_on_gpu, finish, training_parser, velocity_of
+from training import Average, Run
 
 DDIM_STEPS = (999, 749, 499, 249)  # of fmboost's DDIM sampler with the bundle's schedule, then the clean latent
+LEARNED = 3  # of them, the last ones, let gradients through: the first lays out sky and ground, which are right already
 UNGUIDED = SAMPLING | {"default_guidance": 1.0}  # as it draws here; guidance finds no more, and takes twice as long
-LEASHED = 2  # of them are held to what the model was
+PERIOD = 8  # latents: the longest stride of the denoiser, which works on sites of 2x2, and of the critic
+FAINT = 0.3  # of scaled latents: what stands out more from its surroundings belongs to the picture, not to a pattern
+WEIGHTS = {"facts": 2.5, "critic": 0.5, "leash": 30.0, "pattern": 500.0}
+CRITIC_STEPS = 4  # for each step of the model
 NOISE = 0.3  # deviation, at the most, on scaled latents before they are judged: what is to be seen survives, fine grids do not
 # Not judged: the drawn world has one sun or moon, so that to the classifier two are only surer, and the model draws two.
 NOT_JUDGED = ("orb",)
@@ -37,28 +43,45 @@ RARE = ("building", "boat", "animals")
 RARE_WEIGHT = 2.0  # of each, where a caption without any weighs 1
 
 
-def walk(model, noise, text, shares, timesteps=DDIM_STEPS):
+def walk(model, noise, text, shares, timesteps=DDIM_STEPS, learned=LEARNED):
     """The sampler's DDIM steps from `noise`, or from a latent that is noised to the first of other timesteps, as fmboost takes
-    them, without guidance: [(timestep, x, clean latents that the model sees in it)]. The last of these are what is drawn."""
+    them, without guidance: [(timestep, x, clean latents that the model sees in it)]. The last of these are what is drawn.
+    Gradients go back through the `learned` last steps."""
     x, steps = noise, []
     for i, now in enumerate(timesteps):
         a = shares[now]
-        velocity = velocity_of(model, x, torch.full((len(x),), now, device=x.device), text)
-        steps.append((now, x, clean_of(x, velocity, a)))
-        if i + 1 < len(timesteps):
-            x = ddim_step(x, velocity, a, shares[timesteps[i + 1]])
+        with torch.set_grad_enabled(torch.is_grad_enabled() and len(timesteps) - i <= learned):
+            velocity = velocity_of(model, x, torch.full((len(x),), now, device=x.device), text)
+            steps.append((now, x, clean_of(x, velocity, a)))
+            if i + 1 < len(timesteps):
+                x = ddim_step(x, velocity, a, shares[timesteps[i + 1]])
     return steps
+
+
+def pattern_of(latent):
+    """How much all the latents (B, C, h, w) share a fine pattern of PERIOD: the mean square, over its places, of the mean of
+    what stands out from its surroundings. What is drawn has none but by chance, since it is nowhere tied to such places."""
+    around = F.avg_pool2d(F.pad(latent, (2, 2, 2, 2), mode="replicate"), 5, stride=1)
+    fine = (latent - around).clamp(-FAINT, FAINT)
+    mean = fine.unflatten(3, (-1, PERIOD)).unflatten(2, (-1, PERIOD)).mean((0, 2, 4))  # (C, PERIOD, PERIOD)
+    return (mean - mean.mean((1, 2), keepdim=True)).square().mean()
 
 
 class Tuning:
     def __init__(self, origin, classifiers, shares):
         self.origin, self.shares = origin.requires_grad_(False), shares
         self.classifiers = [classifier.requires_grad_(False) for classifier in classifiers]
+        self.adversary = Adversary(self.classifiers[0])
 
     def losses(self, student, noise, ids, classes):
-        """Of facts and leash, for the pictures that the student draws of the captions `ids` from `noise`."""
+        """{name: loss} of the pictures that the student draws of the captions `ids` from `noise`; and these, scaled latents."""
         steps = walk(student, noise, student.text_encoder(ids), self.shares)
-        return self.facts(steps[-1][2], classes), self.leash(steps[-LEASHED:], ids)
+        latent = steps[-1][2]
+        losses = {
+            "facts": self.facts(latent, classes), "critic": self.adversary.loss(latent, classes),
+            "leash": self.leash(*steps[-1], ids), "pattern": pattern_of(latent),
+        }  # fmt: skip
+        return losses, latent
 
     def facts(self, latent, classes):
         """Mean cross entropy of the judged properties in scaled latents; `classes` (B, properties)."""
@@ -67,16 +90,14 @@ class Tuning:
         losses = [loss_of(classifier(rough), classes, left_out=NOT_JUDGED) for classifier in self.classifiers]
         return torch.stack(losses).mean()
 
-    def leash(self, steps, ids):
-        """How far the student has gone from what it was, at steps of its walk. Squared differences of clean latents count by
-        the ratio of signal to noise, as in the divergence of the two models' walks."""
-        text, total = self.origin.text_encoder(ids), 0.0
-        for timestep, x, clean in steps:
-            now, a = torch.full((len(x),), timestep, device=x.device), self.shares[timestep]
-            with torch.no_grad():
-                before = clean_of(x, velocity_of(self.origin, x, now, text), a)
-            total = total + a / (1 - a) * F.mse_loss(clean, before)
-        return total
+    def leash(self, timestep, x, clean, ids):
+        """How far the student has gone from what it was, at the last step of its walk: shapes come before it, and what is asked
+        of it is grain. Squared differences of clean latents count by the ratio of signal to noise, as in the divergence of
+        the two models' walks."""
+        now, a = torch.full((len(x),), timestep, device=x.device), self.shares[timestep]
+        with torch.no_grad():
+            before = clean_of(x, velocity_of(self.origin, x, now, self.origin.text_encoder(ids)), a)
+        return a / (1 - a) * F.mse_loss(clean, before)
 
 
 def weights_of_captions(classes):
@@ -86,10 +107,12 @@ def weights_of_captions(classes):
 
 
 def main():
-    parser = training_parser(__doc__.splitlines()[0], steps=400, batch_size=16, learning_rate=2e-4)
+    parser = training_parser(__doc__.splitlines()[0], steps=400, batch_size=12, learning_rate=5e-5)
     parser.add_argument("--student", required=True, help="weights to start from")
     parser.add_argument("--classifiers", required=True, type=Path, nargs="+")
-    parser.add_argument("--leash", type=float, default=4.0, help="its weight; that of the facts is 1")
+    for name, weight in WEIGHTS.items():
+        parser.add_argument(f"--{name}", type=float, default=weight, help="weight of a loss")
+    parser.add_argument("--critic-ahead", type=int, default=60, help="batches that the critic meets before the model learns")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
@@ -101,20 +124,30 @@ def main():
     classifiers = [load_classifier(file, data.channels).to(arguments.device) for file in files]
     work = Tuning(copy.deepcopy(student), classifiers, signal_shares().to(arguments.device))
     weights = weights_of_captions(data.classes)
-    compiled_on_gpu(student)
-    run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.99), arguments.steps, arguments.lr,
-              arguments.minutes, warmup=30)  # fmt: skip
-    run.resume(arguments.seed)
-    for _ in run.rest():
-        chosen = torch.multinomial(weights, arguments.batch_size, replacement=True)
-        noise = torch.randn(len(chosen), *data.mapped.shape[1:], device=data.device)
-        facts, leash = work.losses(student, noise, data.ids[chosen].to(data.device), data.classes[chosen].to(data.device))
-        loss = facts + arguments.leash * leash
-        run.take_step(loss, run.taken + len(chosen), every=20, save_every=20)
 
-    metadata = {"step": str(run.step), "sampling": json.dumps(UNGUIDED)} | data.metadata()
-    save_half(run.average.weights, run.folder / "text_model.safetensors", metadata)
-    raise SystemExit(130 if run.stopped else 0)
+    def draw_captions():
+        """Drawn latents, noise of their shape, and the tokens of their captions and what these name."""
+        chosen = torch.multinomial(weights, arguments.batch_size, replacement=True)
+        drawn = data.latents(chosen)
+        return drawn, torch.randn_like(drawn), data.ids[chosen].to(data.device), data.classes[chosen].to(data.device)
+
+    compiled_on_gpu(student)
+    run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.98), arguments.steps, arguments.lr,
+              arguments.minutes, warmup=20, beside={"critic": work.adversary})  # fmt: skip
+    run.resume(arguments.seed)
+    for _ in range(0 if run.step else arguments.critic_ahead):
+        drawn, noise, ids, classes = draw_captions()
+        with torch.no_grad():
+            latent = walk(student, noise, student.text_encoder(ids), work.shares)[-1][2]
+        work.adversary.meet(drawn, latent, classes, CRITIC_STEPS)
+    for _ in run.rest():
+        drawn, noise, ids, classes = draw_captions()
+        losses, latent = work.losses(student, noise, ids, classes)
+        loss = sum(getattr(arguments, name) * loss for name, loss in losses.items())
+        run.take_step(loss, run.taken + len(drawn), every=20, save_every=20)
+        work.adversary.meet(drawn, latent, classes, CRITIC_STEPS)
+
+    finish(run, data, UNGUIDED)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import captioned_latents  # noqa: E402
 import distill_text_model  # noqa: E402
 import drawn_pictures  # noqa: E402
 import fact_classifier  # noqa: E402
+import latent_critic  # noqa: E402
 import make_bundle  # noqa: E402
 import muon  # noqa: E402
 import networks  # noqa: E402
@@ -294,6 +295,13 @@ def test_tuning_draws_as_diffusers_do():
     torch.testing.assert_close(walked[-1][2], x, atol=1e-4, rtol=1e-4)
 
 
+@pytest.fixture
+def narrow(monkeypatch):
+    """Classifiers and critics of few channels."""
+    for module in (latent_critic, fact_classifier):
+        monkeypatch.setattr(module, "CHANNELS", (8, 8, 8, 8))
+
+
 class Painter(torch.nn.Module):
     """A text model that can learn a picture for every word, and nothing else."""
 
@@ -306,8 +314,7 @@ class Painter(torch.nn.Module):
 
 
 @torch.enable_grad()
-def test_tuning_follows_the_classifiers_and_the_leash(monkeypatch):
-    monkeypatch.setattr(fact_classifier, "CHANNELS", (8, 8, 8, 8))
+def test_tuning_follows_the_classifiers_and_the_leash(narrow):
     torch.manual_seed(0)
     origin, shares = Painter(), captioned_latents.signal_shares()
     work = tune_text_model.Tuning(origin, [fact_classifier.FactClassifier(16) for _ in range(2)], shares)
@@ -321,33 +328,113 @@ def test_tuning_follows_the_classifiers_and_the_leash(monkeypatch):
         painter = copy.deepcopy(origin).requires_grad_(True)
         optimizer = torch.optim.Adam(painter.parameters(), lr=0.05)
         for _ in range(60):
-            losses = dict(zip(("facts", "leash"), work.losses(painter, torch.randn(8, 16, 32, 32), ids, classes), strict=True))
+            losses, _ = work.losses(painter, torch.randn(8, 16, 32, 32), ids, classes)
             optimizer.zero_grad()
             sum(weight * losses[name] for name, weight in weights.items()).backward()
             optimizer.step()
         return losses["facts"].item(), losses["leash"].item()
 
     def first(painter):
-        facts, leash = work.losses(painter, torch.randn(8, 16, 32, 32), ids, classes)
-        return facts.item(), leash.item()
+        losses, _ = work.losses(painter, torch.randn(8, 16, 32, 32), ids, classes)
+        return losses["facts"].item(), losses["leash"].item()
 
     facts, leash = first(origin)
     assert leash == 0
     freely, held = tuned(facts=1), tuned(facts=1, leash=100)
     assert freely[0] < 0.95 * facts and freely[0] < held[0]
     assert held[1] < 0.1 * freely[1]
-    # Squared differences, here of a constant velocity, count by the ratio of signal to noise, at the last two timesteps.
+    # Squared differences, here of a constant velocity, count by the ratio of signal to noise, at the last timestep.
     moved = copy.deepcopy(origin)
     with torch.no_grad():
         moved.text_encoder.weight += 0.5
-    expected = sum(shares[t] / (1 - shares[t]) * (1 - shares[t]) * 0.25 for t in (499, 249))
-    assert first(moved)[1] == pytest.approx(expected.item(), rel=1e-4)
+    assert first(moved)[1] == pytest.approx(0.25 * shares[249].item(), rel=1e-4)
     for weights, one in zip(before, work.classifiers, strict=True):
         assert all(torch.equal(weights[name], tensor) for name, tensor in one.state_dict().items())  # only asked
 
 
-def test_tuning_asks_all_classifiers_alike(monkeypatch):
-    monkeypatch.setattr(fact_classifier, "CHANNELS", (8, 8, 8, 8))
+def test_gradients_go_back_through_the_last_steps_of_a_walk():
+    shares, noise, text = captioned_latents.signal_shares(), torch.randn(1, 4, 8, 8), torch.zeros(1, 4)
+
+    class Model:
+        def __init__(self):
+            self.answers = []
+
+        def denoiser(self, x, timestep, text):
+            self.answers.append(torch.zeros_like(x, requires_grad=True))
+            return x + self.answers[-1]
+
+    model = Model()
+    with torch.enable_grad():
+        tune_text_model.walk(model, noise, text, shares, learned=2)[-1][2].sum().backward()
+    assert [answer.grad is not None for answer in model.answers] == [False, False, True, True]
+
+
+@torch.enable_grad()
+def test_a_pattern_is_what_latents_share_at_the_same_places():
+    torch.manual_seed(0)
+    latent = torch.randn(16, 3, 64, 64)
+    by_chance = tune_text_model.pattern_of(latent).item()
+    pattern = 0.1 * torch.randn(3, tune_text_model.PERIOD, tune_text_model.PERIOD).repeat(1, 8, 8)
+    patterned = (latent + pattern).requires_grad_(True)
+    found = tune_text_model.pattern_of(patterned)
+    assert found.item() > 5 * by_chance
+    # The same pattern at another place of every picture is no pattern; nor is what all the surroundings share.
+    moved = torch.stack([torch.roll(p, (3 * i, 5 * i), (1, 2)) for i, p in enumerate(latent + pattern)])
+    assert tune_text_model.pattern_of(moved).item() < 0.3 * found.item()
+    assert tune_text_model.pattern_of(latent + 2).item() == pytest.approx(by_chance, rel=1e-3)
+    found.backward()
+    with torch.no_grad():
+        assert tune_text_model.pattern_of(patterned - 2000 * patterned.grad).item() < found.item()
+
+
+@pytest.fixture
+def adversary(narrow):
+    torch.manual_seed(0)
+    return latent_critic.Adversary(fact_classifier.FactClassifier(16).requires_grad_(False), learning_rate=0.01)
+
+
+ACROSS = torch.sin(torch.arange(24) * 0.8).expand(8, 16, 24, 24)  # stripes
+NOTHING_NAMED = torch.zeros(8, len(scene_facts.PROPERTIES), dtype=torch.long)
+
+
+def plain():
+    return 0.3 * torch.randn(8, 16, 24, 24)
+
+
+@torch.enable_grad()
+def test_a_critic_learns_what_is_drawn_and_says_what_is_lacking(adversary):
+    for _ in range(30):
+        adversary.meet(ACROSS + plain(), plain(), NOTHING_NAMED, steps=2)
+    assert len(adversary.remembered) == latent_critic.REMEMBERED
+    assert adversary.loss(ACROSS + plain(), NOTHING_NAMED) < 0.5 * adversary.loss(plain(), NOTHING_NAMED)
+    latent = (0.5 * ACROSS + plain()).requires_grad_(True)
+    adversary.loss(latent, NOTHING_NAMED).backward()
+    assert (latent.grad * ACROSS).sum() < 0  # more of the stripes
+    for parameter in adversary.critic.parameters():  # which only `learn` changes, and its gradients before that
+        assert parameter.requires_grad
+    # One that goes on from a checkpoint judges alike.
+    other = latent_critic.Adversary(fact_classifier.FactClassifier(16))
+    other.load_state_dict(adversary.state_dict())
+    torch.manual_seed(1)
+    before = adversary.loss(latent, NOTHING_NAMED)
+    torch.manual_seed(1)
+    assert torch.equal(before, other.loss(latent, NOTHING_NAMED))
+
+
+@torch.enable_grad()
+def test_a_critic_judges_by_what_a_caption_names(adversary):
+    named = NOTHING_NAMED.clone()
+    named[4:, 0] = 1
+    stripes = torch.cat([ACROSS[:4], ACROSS[4:].mT])  # across or along, as the caption says
+
+    for _ in range(60):
+        adversary.meet(stripes + plain(), stripes.mT + plain(), named, steps=2)
+    other = named.clone()
+    other[:, 0] = 1 - named[:, 0]
+    assert adversary.loss(stripes + plain(), named) < 0.8 * adversary.loss(stripes + plain(), other)
+
+
+def test_tuning_asks_all_classifiers_alike(narrow, monkeypatch):
     monkeypatch.setattr(tune_text_model, "NOISE", 0)
     torch.manual_seed(0)
     one, other = (fact_classifier.FactClassifier(16) for _ in range(2))
@@ -369,8 +456,7 @@ def test_captions_of_small_things_are_tuned_more_often():
     assert tune_text_model.weights_of_captions(classes).tolist() == [1, 3, 5]
 
 
-def test_what_the_drawn_world_has_once_is_not_judged(monkeypatch):
-    monkeypatch.setattr(fact_classifier, "CHANNELS", (8, 8, 8, 8))
+def test_what_the_drawn_world_has_once_is_not_judged(narrow):
     torch.manual_seed(0)
     names, scores = list(scene_facts.PROPERTIES), fact_classifier.FactClassifier(16)(torch.randn(2, 16, 32, 32))
     classes = torch.zeros(2, len(names), dtype=torch.long)
