@@ -33,8 +33,9 @@ LEARNED = 3  # of them, the last ones, let gradients through: the first lays out
 UNGUIDED = SAMPLING | {"default_guidance": 1.0}  # as it draws here; guidance finds no more, and takes twice as long
 PERIOD = 8  # latents: the longest stride of the denoiser, which works on sites of 2x2, and of the critic
 FAINT = 0.3  # of scaled latents: what stands out more from its surroundings belongs to the picture, not to a pattern
-WEIGHTS = {"facts": 2.5, "critic": 0.5, "leash": 30.0, "pattern": 500.0}
+WEIGHTS = {"facts": 2.5, "critic": 0.5, "leash": 6.0, "pattern": 500.0}
 CRITIC_STEPS = 4  # for each step of the model
+KEPT = 0.5  # of the weights that it began with: see halfway
 NOISE = 0.3  # deviation, at the most, on scaled latents before they are judged: what is to be seen survives, fine grids do not
 # Not judged: the drawn world has one sun or moon, so that to the classifier two are only surer, and the model draws two.
 NOT_JUDGED = ("orb",)
@@ -106,6 +107,12 @@ def weights_of_captions(classes):
     return 1 + RARE_WEIGHT * (classes[:, [names.index(name) for name in RARE]] > 0).sum(1)
 
 
+def halfway(weights, origin):
+    """The tuned weights, mixed with those before (as Wortsman et al. 2022, arXiv 2109.01903): less grain, and more of what
+    captions name than at either end."""
+    return {name: torch.lerp(tensor, origin[name], KEPT) for name, tensor in weights.items()}
+
+
 def main():
     parser = training_parser(__doc__.splitlines()[0], steps=400, batch_size=12, learning_rate=5e-5)
     parser.add_argument("--student", required=True, help="weights to start from")
@@ -147,6 +154,7 @@ def main():
         run.take_step(loss, run.taken + len(drawn), every=20, save_every=20)
         work.adversary.meet(drawn, latent, classes, CRITIC_STEPS)
 
+    run.average.weights = halfway(run.average.weights, work.origin.state_dict())
     finish(run, data, UNGUIDED)
 
 

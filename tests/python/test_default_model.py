@@ -369,6 +369,11 @@ def test_gradients_go_back_through_the_last_steps_of_a_walk():
     assert [answer.grad is not None for answer in model.answers] == [False, False, True, True]
 
 
+def test_what_is_kept_lies_between_the_tuned_weights_and_those_before():
+    mixed = tune_text_model.halfway({"w": torch.tensor([2.0, -1.0])}, {"w": torch.tensor([0.0, 1.0])})
+    assert mixed["w"].tolist() == [1.0, 0.0]
+
+
 @torch.enable_grad()
 def test_a_pattern_is_what_latents_share_at_the_same_places():
     torch.manual_seed(0)
