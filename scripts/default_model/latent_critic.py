@@ -100,7 +100,6 @@ class Adversary:
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        return loss.item()
 
     def state_dict(self):
         return {"critic": self.critic.state_dict(), "optimizer": self.optimizer.state_dict()}

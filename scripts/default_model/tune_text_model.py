@@ -35,7 +35,6 @@ PERIOD = 8  # latents: the longest stride of the denoiser, which works on sites 
 FAINT = 0.3  # of scaled latents: what stands out more from its surroundings belongs to the picture, not to a pattern
 WEIGHTS = {"facts": 2.5, "critic": 0.5, "leash": 6.0, "pattern": 500.0}
 CRITIC_STEPS = 4  # for each step of the model
-KEPT = 0.5  # of the weights that it began with: see halfway
 NOISE = 0.3  # deviation, at the most, on scaled latents before they are judged: what is to be seen survives, fine grids do not
 # Not judged: the drawn world has one sun or moon, so that to the classifier two are only surer, and the model draws two.
 NOT_JUDGED = ("orb",)
@@ -107,10 +106,9 @@ def weights_of_captions(classes):
     return 1 + RARE_WEIGHT * (classes[:, [names.index(name) for name in RARE]] > 0).sum(1)
 
 
-def halfway(weights, origin):
-    """The tuned weights, mixed with those before (as Wortsman et al. 2022, arXiv 2109.01903): less grain, and more of what
-    captions name than at either end."""
-    return {name: torch.lerp(tensor, origin[name], KEPT) for name, tensor in weights.items()}
+def mixed(weights, origin, kept):
+    """The tuned weights with a share `kept` of those before (as Wortsman et al. 2022, arXiv 2109.01903)."""
+    return {name: torch.lerp(tensor, origin[name], kept) for name, tensor in weights.items()}
 
 
 def main():
@@ -119,6 +117,7 @@ def main():
     parser.add_argument("--classifiers", required=True, type=Path, nargs="+")
     for name, weight in WEIGHTS.items():
         parser.add_argument(f"--{name}", type=float, default=weight, help="weight of a loss")
+    parser.add_argument("--kept", type=float, default=0.0, help="share of the weights before, in the end: less grain")
     parser.add_argument("--critic-ahead", type=int, default=60, help="batches that the critic meets before the model learns")
     arguments = parser.parse_args()
     if arguments.threads:
@@ -154,7 +153,7 @@ def main():
         run.take_step(loss, run.taken + len(drawn), every=20, save_every=20)
         work.adversary.meet(drawn, latent, classes, CRITIC_STEPS)
 
-    run.average.weights = halfway(run.average.weights, work.origin.state_dict())
+    run.average.weights = mixed(run.average.weights, work.origin.state_dict(), arguments.kept)
     finish(run, data, UNGUIDED)
 
 

@@ -370,8 +370,8 @@ def test_gradients_go_back_through_the_last_steps_of_a_walk():
 
 
 def test_what_is_kept_lies_between_the_tuned_weights_and_those_before():
-    mixed = tune_text_model.halfway({"w": torch.tensor([2.0, -1.0])}, {"w": torch.tensor([0.0, 1.0])})
-    assert mixed["w"].tolist() == [1.0, 0.0]
+    mixed = tune_text_model.mixed({"w": torch.tensor([2.0, -1.0])}, {"w": torch.tensor([0.0, 1.0])}, kept=0.25)
+    assert mixed["w"].tolist() == [1.5, -0.5]
 
 
 @torch.enable_grad()
