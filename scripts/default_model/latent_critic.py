@@ -54,10 +54,10 @@ def cut(*latents):
     return [latent[:, :, top : top + height, left : left + width] for latent in latents]
 
 
-def noise_like(latent):
-    """Of a deviation of its own for each of them."""
-    deviation = NOISE[0] + (NOISE[1] - NOISE[0]) * torch.rand(len(latent), 1, 1, 1, device=latent.device)
-    return deviation * torch.randn_like(latent)
+def noised(latent, lowest, highest):
+    """With noise, of each of them with a deviation of its own between these."""
+    deviation = lowest + (highest - lowest) * torch.rand(len(latent), 1, 1, 1, device=latent.device)
+    return latent + deviation * torch.randn_like(latent)
 
 
 def mean_loss(scores, wanted):
@@ -76,7 +76,7 @@ class Adversary:
     def loss(self, latent, classes):
         """What is to be lessened to look drawn; the gradient goes to the latents alone."""
         self.critic.requires_grad_(False)
-        loss = mean_loss(self.critic(*cut(latent + noise_like(latent)), classes), 1)
+        loss = mean_loss(self.critic(*cut(noised(latent, *NOISE)), classes), 1)
         self.critic.requires_grad_(True)
         return loss
 
@@ -90,7 +90,7 @@ class Adversary:
     def learn(self, drawn, generated, classes):
         """Scores shall not change within NEAR: an approximation of the penalties on the critic's gradients at drawn and at
         generated samples that makes such trainings converge (Lin et al. 2025, arXiv 2501.08316)."""
-        drawn, generated = (latent + noise_like(latent) for latent in cut(drawn, generated))
+        drawn, generated = (noised(latent, *NOISE) for latent in cut(drawn, generated))
         seen = torch.cat([drawn, generated])
         near = seen + NEAR * torch.randn_like(seen)
         pairs = [scores.chunk(2) for scores in self.critic(torch.cat([seen, near]), classes.repeat(4, 1))]

@@ -19,7 +19,7 @@ import torch
 from captioned_latents import CaptionedLatents, signal_shares
 from distill_text_model import SAMPLING, clean_of, ddim_step
 from fact_classifier import load_classifier, loss_of
-from latent_critic import Adversary
+from latent_critic import Adversary, noised
 from muon import MuonAdamW
 from safetensors.torch import load_file
 from scene_facts import PROPERTIES
@@ -85,8 +85,7 @@ class Tuning:
 
     def facts(self, latent, classes):
         """Mean cross entropy of the judged properties in scaled latents; `classes` (B, properties)."""
-        roughness = NOISE * torch.rand(len(latent), 1, 1, 1, device=latent.device)
-        rough = latent + roughness * torch.randn_like(latent)
+        rough = noised(latent, 0, NOISE)
         losses = [loss_of(classifier(rough), classes, left_out=NOT_JUDGED) for classifier in self.classifiers]
         return torch.stack(losses).mean()
 

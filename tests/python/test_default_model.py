@@ -415,7 +415,7 @@ def test_a_critic_learns_what_is_drawn_and_says_what_is_lacking(adversary):
     latent = (0.5 * ACROSS + plain()).requires_grad_(True)
     adversary.loss(latent, NOTHING_NAMED).backward()
     assert (latent.grad * ACROSS).sum() < 0  # more of the stripes
-    for parameter in adversary.critic.parameters():  # which only `learn` changes, and its gradients before that
+    for parameter in adversary.critic.parameters():  # can learn again after it was asked
         assert parameter.requires_grad
     # One that goes on from a checkpoint judges alike.
     other = latent_critic.Adversary(fact_classifier.FactClassifier(16))
