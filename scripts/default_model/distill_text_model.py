@@ -18,8 +18,8 @@ from muon import MuonAdamW
 from safetensors.torch import load_file
 from text_networks import OUTER_LAYERS, TextModel
 from torch.nn import functional as F
-from train_text_model import compiled_on_gpu, finish, share_at, training_parser, velocity_of
-from training import Average, Run
+from train_text_model import finish, share_at, training_parser, velocity_of
+from training import Average, Run, compiled_on_gpu
 
 LCM_STEPS = (999, 759, 499, 259)  # of fmboost's LCM sampler: four steps of the fifty of the original schedule
 END = -1  # stands for the clean latent
@@ -69,8 +69,8 @@ def teacher_walk(teacher, x, start, end, text, null, shares, guidance, substeps)
 
 class Distillation:
     def __init__(self, teacher, null, shares, guidance, substeps, last_share):
-        self.target = compiled_on_gpu(copy.deepcopy(teacher))  # holds the averaged student
-        self.teacher, self.null, self.shares = compiled_on_gpu(teacher.requires_grad_(False)), null, shares
+        self.target = copy.deepcopy(teacher)  # holds the averaged student
+        self.teacher, self.null, self.shares = teacher.requires_grad_(False), null, shares
         self.guidance, self.substeps, self.last_share = guidance, substeps, last_share
 
     @torch.no_grad()
@@ -108,10 +108,12 @@ def main():
     data = CaptionedLatents(arguments.latents, DROPPED_CAPTIONS, arguments.device)
     teacher = TextModel(len(data.words), data.channels).to(arguments.device)
     teacher.load_state_dict(load_file(arguments.teacher))
-    student = compiled_on_gpu(copy.deepcopy(teacher))
+    student = copy.deepcopy(teacher)
     shares = signal_shares().to(arguments.device)
     work = Distillation(teacher, data.null.to(arguments.device), shares, arguments.guidance, arguments.substeps,
                         arguments.last_share)  # fmt: skip
+    for model in (student, work.teacher, work.target):
+        compiled_on_gpu(model.text_encoder, model.denoiser)
     run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.98), arguments.steps, arguments.lr,
               arguments.minutes)  # fmt: skip
     run.resume(arguments.seed)
@@ -119,7 +121,7 @@ def main():
         latent, ids = data.batch(arguments.batch_size)
         work.target.load_state_dict(run.average.weights)
         loss = work.loss(student, latent, ids)
-        run.take_step(loss, run.taken + len(latent), every=20, save_every=100)
+        run.take_step(loss, run.taken + len(latent), every=20)
 
     finish(run, data, SAMPLING)
 

@@ -72,6 +72,7 @@ class Adversary:
         self.critic = LatentCritic(classifier).to(next(classifier.parameters()).device)
         self.optimizer = torch.optim.AdamW(self.critic.parameters(), lr=learning_rate, betas=(0.5, 0.99), weight_decay=1e-4)
         self.remembered = []  # (drawn, generated, classes)
+        self.error = next(classifier.parameters()).new_zeros(())  # of its last step: ln 2 where it knows nothing
 
     def loss(self, latent, classes):
         """What is to be lessened to look drawn; the gradient goes to the latents alone."""
@@ -96,7 +97,9 @@ class Adversary:
         pairs = [scores.chunk(2) for scores in self.critic(torch.cat([seen, near]), classes.repeat(4, 1))]
         of_drawn, of_generated = zip(*(scores.chunk(2) for scores, _ in pairs), strict=True)
         smooth = torch.stack([(scores - others).square().mean() for scores, others in pairs]).mean()
-        loss = mean_loss(of_drawn, 1) + mean_loss(of_generated, -1) + 2 * smooth
+        errors = mean_loss(of_drawn, 1) + mean_loss(of_generated, -1)
+        self.error = errors.detach() / 2
+        loss = errors + 2 * smooth
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()

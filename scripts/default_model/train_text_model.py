@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from text_networks import OUTER_LAYERS, TextModel
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from training import Average, Run, autocast, save_half
+from training import Average, Run, autocast, compiled_on_gpu, save_half
 
 DROPPED_CAPTIONS = 0.1
 GROWS_EVERY = 100  # steps
@@ -57,14 +57,6 @@ def training_parser(text, steps, batch_size, learning_rate):
     return parser
 
 
-def compiled_on_gpu(model):
-    """Joins what stands between the convolutions: a third of the time. On CPUs it gains nothing that pays for the wait."""
-    if any(parameter.is_cuda for parameter in model.parameters()):
-        model.text_encoder.compile(dynamic=False)
-        model.denoiser.compile(dynamic=False)
-    return model
-
-
 def finish(run, data, sampling=None):
     """Writes the averaged weights, with what the bundle must say of them, and ends the program: with 130 after a signal.
     `sampling`: the bundle's defaults, where they are not the teacher's."""
@@ -84,9 +76,10 @@ def main():
 
     data = CaptionedLatents(arguments.latents, DROPPED_CAPTIONS, arguments.device)
     torch.manual_seed(arguments.seed)
-    model = compiled_on_gpu(TextModel(len(data.words), data.channels).to(arguments.device))
+    model = TextModel(len(data.words), data.channels).to(arguments.device)
     if arguments.init:
         model.load_state_dict(load_file(arguments.init))
+    compiled_on_gpu(model.text_encoder, model.denoiser)
     run = Run(arguments.folder, model, MuonAdamW(model, OUTER_LAYERS), Average(model, 0.999), arguments.steps, arguments.lr,
               arguments.minutes)  # fmt: skip
     run.resume(arguments.seed)
@@ -96,7 +89,7 @@ def main():
             data.grow()
         latent, ids = data.batch(arguments.batch_size)
         loss = loss_of(model, latent, ids, shares)
-        run.take_step(loss, run.taken + len(latent), every=50, save_every=500)
+        run.take_step(loss, run.taken + len(latent), every=50)
 
     finish(run, data)
 

@@ -10,6 +10,9 @@ import torch
 from safetensors.torch import save
 
 
+SAVE_SECONDS = 60  # between checkpoints
+
+
 class Average:
     """Exponential moving average of a module's weights; its decay grows with the steps up to `decay`."""
 
@@ -56,6 +59,14 @@ def autocast(tensor):
     return torch.autocast(device_type, torch.bfloat16, enabled=bfloat16_is_fast(device_type))
 
 
+def compiled_on_gpu(*modules):
+    """Joins what stands between the convolutions: a third of the time. On CPUs it gains nothing that pays for the wait."""
+    for module in modules:
+        if any(parameter.is_cuda for parameter in module.parameters()):
+            torch.set_float32_matmul_precision("high")
+            module.compile(dynamic=False)
+
+
 class Run:
     """A training in a folder: checkpoint.pt (everything, to go on from), log lines, an end at Ctrl-C or SIGTERM."""
 
@@ -68,8 +79,8 @@ class Run:
         self.steps, self.learning_rate, self.warmup, self.beside = steps, learning_rate, warmup, beside or {}
         self.seconds = (minutes or math.inf) * 60
         self.started, self.worked = time.time(), 0.0  # `worked`: seconds of sittings before this one
-        self.step, self.taken, self.saved, self.stopped = 0, 0, 0, False
-        self.losses, self.began, self.reported = [], time.time(), 0
+        self.step, self.taken, self.saved, self.saved_at, self.stopped = 0, 0, 0, time.time(), False
+        self.losses, self.parts, self.began, self.reported = [], [], time.time(), 0
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
 
@@ -106,7 +117,7 @@ class Run:
             "beside": {name: other.state_dict() for name, other in self.beside.items()},
         }  # fmt: skip
         save_whole(lambda temporary: torch.save(state, temporary), self.checkpoint)
-        self.saved = self.step
+        self.saved, self.saved_at = self.step, time.time()
 
     def time_worked(self):
         return self.worked + time.time() - self.started
@@ -123,9 +134,9 @@ class Run:
         if self.step != self.saved:
             self.save()
 
-    def take_step(self, loss, taken, every=100, save_every=500):
-        """The optimizer's step down the loss's gradient, and the average's; reports and saves now and then. `taken`: samples
-        of the whole run so far."""
+    def take_step(self, loss, taken, every=100, parts=None):
+        """The optimizer's step down the loss's gradient, and the average's; reports every so many steps, and saves every
+        SAVE_SECONDS. `taken`: samples of the whole run so far. `parts`: {name: loss} of a sum, for the reports."""
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.module.parameters(), 1.0)
@@ -133,13 +144,19 @@ class Run:
         self.average.update(self.module)
         self.step, self.taken = self.step + 1, taken
         self.losses.append(loss.detach())
+        self.parts.append({name: part.detach() for name, part in (parts or {}).items()})
         if self.step % every == 0:
-            mean = torch.stack(self.losses).mean().item()
-            rate = (self.step - self.reported) / (time.time() - self.began)
-            left = min((self.steps - self.step) / rate, self.seconds - self.time_worked()) / 60
-            print(f"step {self.step}/{self.steps}, loss {mean:.4f}, {rate:.2f} steps/s, {left:.0f} min left", flush=True)
-            if not math.isfinite(mean):
-                raise SystemExit("the loss is not finite; the last checkpoint is good: go on with a smaller --lr")
-            self.losses, self.began, self.reported = [], time.time(), self.step
-        if self.step % save_every == 0:
+            self.report()
+        if time.time() - self.saved_at >= SAVE_SECONDS:
             self.save()
+
+    def report(self):
+        mean = torch.stack(self.losses).mean().item()
+        names = self.parts[-1]
+        means = "".join(f", {name} {torch.stack([part[name] for part in self.parts]).mean():.4g}" for name in names)
+        rate = (self.step - self.reported) / (time.time() - self.began)
+        left = min((self.steps - self.step) / rate, self.seconds - self.time_worked()) / 60
+        print(f"step {self.step}/{self.steps}, loss {mean:.4f}{means}, {rate:.2f} steps/s, {left:.0f} min left", flush=True)
+        if not math.isfinite(mean):
+            raise SystemExit("the loss is not finite; the last checkpoint is good: go on with a smaller --lr")
+        self.losses, self.parts, self.began, self.reported = [], [], time.time(), self.step

@@ -20,21 +20,19 @@ from captioned_latents import CaptionedLatents, signal_shares
 from distill_text_model import SAMPLING, clean_of, ddim_step
 from fact_classifier import load_classifier, loss_of
 from latent_critic import Adversary, noised
+from latent_statistics import grain_distance, pattern_of
 from muon import MuonAdamW
 from safetensors.torch import load_file
 from scene_facts import PROPERTIES
 from text_networks import OUTER_LAYERS, TextModel
 from torch.nn import functional as F
-from train_text_model import compiled_on_gpu, finish, training_parser, velocity_of
-from training import Average, Run
+from train_text_model import finish, training_parser, velocity_of
+from training import Average, Run, compiled_on_gpu
 
 DDIM_STEPS = (999, 749, 499, 249)  # of fmboost's DDIM sampler with the bundle's schedule, then the clean latent
 LEARNED = 3  # of them, the last ones, let gradients through: the first lays out sky and ground, which are right already
 UNGUIDED = SAMPLING | {"default_guidance": 1.0}  # as it draws here; guidance finds no more, and takes twice as long
-PERIOD = 8  # latents: the longest stride of the denoiser, which works on sites of 2x2, and of the critic
-FAINT = 0.3  # of scaled latents: what stands out more from its surroundings belongs to the picture, not to a pattern
-WEIGHTS = {"facts": 2.5, "critic": 0.5, "leash": 6.0, "pattern": 500.0}
-CRITIC_STEPS = 4  # for each step of the model
+WEIGHTS = {"facts": 2.5, "critic": 0.5, "leash": 6.0, "pattern": 500.0, "grain": 5.0}
 NOISE = 0.3  # deviation, at the most, on scaled latents before they are judged: what is to be seen survives, fine grids do not
 # Not judged: the drawn world has one sun or moon, so that to the classifier two are only surer, and the model draws two.
 NOT_JUDGED = ("orb",)
@@ -58,30 +56,24 @@ def walk(model, noise, text, shares, timesteps=DDIM_STEPS, learned=LEARNED):
     return steps
 
 
-def pattern_of(latent):
-    """How much all the latents (B, C, h, w) share a fine pattern of PERIOD: the mean square, over its places, of the mean of
-    what stands out from its surroundings. What is drawn has none but by chance, since it is nowhere tied to such places."""
-    around = F.avg_pool2d(F.pad(latent, (2, 2, 2, 2), mode="replicate"), 5, stride=1)
-    fine = (latent - around).clamp(-FAINT, FAINT)
-    mean = fine.unflatten(3, (-1, PERIOD)).unflatten(2, (-1, PERIOD)).mean((0, 2, 4))  # (C, PERIOD, PERIOD)
-    return (mean - mean.mean((1, 2), keepdim=True)).square().mean()
-
-
 class Tuning:
-    def __init__(self, origin, classifiers, shares):
-        self.origin, self.shares = origin.requires_grad_(False), shares
+    def __init__(self, origin, classifiers, shares, weights=None):
+        """`origin`: what the leash holds to; `weights`: {loss: weight}, WEIGHTS without them."""
+        self.origin, self.shares, self.weights = origin.requires_grad_(False), shares, weights or WEIGHTS
         self.classifiers = [classifier.requires_grad_(False) for classifier in classifiers]
         self.adversary = Adversary(self.classifiers[0])
 
-    def losses(self, student, noise, ids, classes):
-        """{name: loss} of the pictures that the student draws of the captions `ids` from `noise`; and these, scaled latents."""
-        steps = walk(student, noise, student.text_encoder(ids), self.shares)
+    def losses(self, student, drawn, noise, ids, classes, learned=LEARNED):
+        """{name: loss} of the pictures that the student draws of the captions `ids` from `noise`, beside drawn ones of these
+        captions, where it has a weight; and these pictures, scaled latents."""
+        steps = walk(student, noise, student.text_encoder(ids), self.shares, learned=learned)
         latent = steps[-1][2]
         losses = {
-            "facts": self.facts(latent, classes), "critic": self.adversary.loss(latent, classes),
-            "leash": self.leash(*steps[-1], ids), "pattern": pattern_of(latent),
+            "facts": lambda: self.facts(latent, classes), "critic": lambda: self.adversary.loss(latent, classes),
+            "leash": lambda: self.leash(*steps[-1], ids), "pattern": lambda: pattern_of(latent),
+            "grain": lambda: grain_distance(latent, drawn),
         }  # fmt: skip
-        return losses, latent
+        return {name: loss() for name, loss in losses.items() if self.weights[name]}, latent
 
     def facts(self, latent, classes):
         """Mean cross entropy of the judged properties in scaled latents; `classes` (B, properties)."""
@@ -118,6 +110,9 @@ def main():
         parser.add_argument(f"--{name}", type=float, default=weight, help="weight of a loss")
     parser.add_argument("--kept", type=float, default=0.0, help="share of the weights before, in the end: less grain")
     parser.add_argument("--critic-ahead", type=int, default=60, help="batches that the critic meets before the model learns")
+    parser.add_argument("--critic-steps", type=int, default=4, help="of the critic for each step of the model")
+    parser.add_argument("--average", type=float, default=0.98, help="decay of the averaged weights")
+    parser.add_argument("--learned", type=int, default=LEARNED, help="steps of the walk that let gradients through")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
@@ -127,30 +122,32 @@ def main():
     student.load_state_dict(load_file(arguments.student))
     files = [folder / "classifier.safetensors" for folder in arguments.classifiers]
     classifiers = [load_classifier(file, data.channels).to(arguments.device) for file in files]
-    work = Tuning(copy.deepcopy(student), classifiers, signal_shares().to(arguments.device))
-    weights = weights_of_captions(data.classes)
+    of_losses = {name: getattr(arguments, name) for name in WEIGHTS}
+    work = Tuning(copy.deepcopy(student), classifiers, signal_shares().to(arguments.device), of_losses)
 
     def draw_captions():
         """Drawn latents, noise of their shape, and the tokens of their captions and what these name."""
-        chosen = torch.multinomial(weights, arguments.batch_size, replacement=True)
+        data.grow()
+        chosen = torch.multinomial(weights_of_captions(data.classes), arguments.batch_size, replacement=True)
         drawn = data.latents(chosen)
         return drawn, torch.randn_like(drawn), data.ids[chosen].to(data.device), data.classes[chosen].to(data.device)
 
-    compiled_on_gpu(student)
-    run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.98), arguments.steps, arguments.lr,
-              arguments.minutes, warmup=20, beside={"critic": work.adversary})  # fmt: skip
+    for model in (student, work.origin):
+        compiled_on_gpu(model.text_encoder, model.denoiser)
+    compiled_on_gpu(work.adversary.critic, *work.classifiers)
+    run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, arguments.average), arguments.steps,
+              arguments.lr, arguments.minutes, warmup=20, beside={"critic": work.adversary})  # fmt: skip
     run.resume(arguments.seed)
     for _ in range(0 if run.step else arguments.critic_ahead):
         drawn, noise, ids, classes = draw_captions()
-        with torch.no_grad():
-            latent = walk(student, noise, student.text_encoder(ids), work.shares)[-1][2]
-        work.adversary.meet(drawn, latent, classes, CRITIC_STEPS)
+        latent = walk(student, noise, student.text_encoder(ids), work.shares, learned=arguments.learned)[-1][2]
+        work.adversary.meet(drawn, latent, classes, arguments.critic_steps)
     for _ in run.rest():
         drawn, noise, ids, classes = draw_captions()
-        losses, latent = work.losses(student, noise, ids, classes)
-        loss = sum(getattr(arguments, name) * loss for name, loss in losses.items())
-        run.take_step(loss, run.taken + len(drawn), every=20, save_every=20)
-        work.adversary.meet(drawn, latent, classes, CRITIC_STEPS)
+        losses, latent = work.losses(student, drawn, noise, ids, classes, arguments.learned)
+        loss = sum(work.weights[name] * loss for name, loss in losses.items())
+        run.take_step(loss, run.taken + len(drawn), every=20, parts=losses | {"critic's own": work.adversary.error})
+        work.adversary.meet(drawn, latent, classes, arguments.critic_steps)
 
     run.average.weights = mixed(run.average.weights, work.origin.state_dict(), arguments.kept)
     finish(run, data, UNGUIDED)

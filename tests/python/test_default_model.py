@@ -1,6 +1,5 @@
 """The recipe of the default model, at a size that a test can afford: every stage runs, and every part learns."""
 
-import copy
 import io
 import json
 import subprocess
@@ -22,17 +21,13 @@ sys.path.insert(0, str(RECIPE))
 import captioned_latents  # noqa: E402
 import distill_text_model  # noqa: E402
 import drawn_pictures  # noqa: E402
-import fact_classifier  # noqa: E402
-import latent_critic  # noqa: E402
 import make_bundle  # noqa: E402
 import muon  # noqa: E402
 import networks  # noqa: E402
 import reconstruct  # noqa: E402
-import scene_facts  # noqa: E402
 import text_networks  # noqa: E402
 import train_text_model  # noqa: E402
 import training  # noqa: E402
-import tune_text_model  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +169,25 @@ def test_a_training_that_is_stopped_goes_on_with_the_same_state(tmp_path, optimi
         assert torch.equal(tensor, rest.average.weights[name])
 
 
+@torch.enable_grad()
+def test_a_training_reports_the_parts_of_its_loss_and_saves_now_and_then(tmp_path, capsys, monkeypatch):
+    module = torch.nn.Linear(3, 3)
+    run = training.Run(tmp_path, module, torch.optim.AdamW(module.parameters()), training.Average(module, 0.9), 9, 0.1)
+    saved = []
+    for _ in run.rest():
+        if run.step == 5:
+            monkeypatch.setattr(training, "SAVE_SECONDS", 0)
+        loss = module(torch.ones(2, 3)).square().mean()
+        run.take_step(loss, run.taken + 2, every=2, parts={"whole": loss, "twice": 2 * loss, "one": torch.ones(())})
+        saved.append(run.saved)
+    assert saved == [0] * 5 + [6, 7, 8, 9]
+    lines = [line.split(", ") for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == 4 and all(line[4] == "one 1" for line in lines)
+    for _, loss, whole, twice, *_ in lines:
+        numbers = [float(text.split()[1]) for text in (loss, whole, twice)]
+        assert numbers == pytest.approx([numbers[0], numbers[0], 2 * numbers[0]], abs=1e-3)
+
+
 def test_the_schedule_ends_in_noise():
     shares = captioned_latents.signal_shares()
     assert shares[0].item() == pytest.approx(1 - 0.00085, rel=1e-5)
@@ -268,209 +282,3 @@ def test_a_distilled_bundle_draws_in_four_steps(made):
     assert any(not torch.equal(base[name], distilled[name]) for name in base)
     tuned = load_file(made / "tuned" / "text_model.safetensors")
     assert any(not torch.equal(tuned[name], distilled[name]) for name in base)
-
-
-def test_tuning_draws_as_diffusers_do():
-    torch.manual_seed(0)
-    network, shares = torch.nn.Conv2d(4, 4, 3, padding=1), captioned_latents.signal_shares()
-
-    class Model:
-        def denoiser(self, x, timestep, text):
-            return network(x) * (1 + timestep[:, None, None, None] / 1000) + text[:, :, None, None]
-
-    first, last = captioned_latents.BETAS
-    scheduler = diffusers.DDIMScheduler(
-        beta_start=first, beta_end=last, beta_schedule="scaled_linear", prediction_type="v_prediction",
-        timestep_spacing="trailing", set_alpha_to_one=True, clip_sample=False,
-    )  # fmt: skip
-    scheduler.set_timesteps(len(tune_text_model.DDIM_STEPS))
-    assert scheduler.timesteps.tolist() == list(tune_text_model.DDIM_STEPS)
-    noise, text = torch.randn(2, 4, 8, 8), torch.randn(2, 4)
-    x = noise
-    for timestep in scheduler.timesteps:
-        velocity = Model().denoiser(x, timestep.float().expand(2), text)
-        x = scheduler.step(velocity, timestep, x).prev_sample
-    walked = tune_text_model.walk(Model(), noise, text, shares)
-    assert [timestep for timestep, _, _ in walked] == scheduler.timesteps.tolist()
-    torch.testing.assert_close(walked[-1][2], x, atol=1e-4, rtol=1e-4)
-
-
-@pytest.fixture
-def narrow(monkeypatch):
-    """Classifiers and critics of few channels."""
-    for module in (latent_critic, fact_classifier):
-        monkeypatch.setattr(module, "CHANNELS", (8, 8, 8, 8))
-
-
-class Painter(torch.nn.Module):
-    """A text model that can learn a picture for every word, and nothing else."""
-
-    def __init__(self):
-        super().__init__()
-        self.text_encoder = torch.nn.Embedding(8, 16 * 32 * 32)
-
-    def denoiser(self, x, timestep, text):
-        return text[:, 0].view(-1, 16, 32, 32)
-
-
-@torch.enable_grad()
-def test_tuning_follows_the_classifiers_and_the_leash(narrow):
-    torch.manual_seed(0)
-    origin, shares = Painter(), captioned_latents.signal_shares()
-    work = tune_text_model.Tuning(origin, [fact_classifier.FactClassifier(16) for _ in range(2)], shares)
-    before = [{name: tensor.clone() for name, tensor in one.state_dict().items()} for one in work.classifiers]
-    ids = torch.arange(8)[:, None]
-    classes = torch.stack([torch.arange(8) % len(values) for values in scene_facts.PROPERTIES.values()], 1)
-
-    def tuned(**weights):
-        """Both losses of a tuning by a weighted sum of them, at its end."""
-        torch.manual_seed(1)
-        painter = copy.deepcopy(origin).requires_grad_(True)
-        optimizer = torch.optim.Adam(painter.parameters(), lr=0.05)
-        for _ in range(60):
-            losses, _ = work.losses(painter, torch.randn(8, 16, 32, 32), ids, classes)
-            optimizer.zero_grad()
-            sum(weight * losses[name] for name, weight in weights.items()).backward()
-            optimizer.step()
-        return losses["facts"].item(), losses["leash"].item()
-
-    def first(painter):
-        losses, _ = work.losses(painter, torch.randn(8, 16, 32, 32), ids, classes)
-        return losses["facts"].item(), losses["leash"].item()
-
-    facts, leash = first(origin)
-    assert leash == 0
-    freely, held = tuned(facts=1), tuned(facts=1, leash=100)
-    assert freely[0] < 0.95 * facts and freely[0] < held[0]
-    assert held[1] < 0.1 * freely[1]
-    # Squared differences, here of a constant velocity, count by the ratio of signal to noise, at the last timestep.
-    moved = copy.deepcopy(origin)
-    with torch.no_grad():
-        moved.text_encoder.weight += 0.5
-    assert first(moved)[1] == pytest.approx(0.25 * shares[249].item(), rel=1e-4)
-    for weights, one in zip(before, work.classifiers, strict=True):
-        assert all(torch.equal(weights[name], tensor) for name, tensor in one.state_dict().items())  # only asked
-
-
-def test_gradients_go_back_through_the_last_steps_of_a_walk():
-    shares, noise, text = captioned_latents.signal_shares(), torch.randn(1, 4, 8, 8), torch.zeros(1, 4)
-
-    class Model:
-        def __init__(self):
-            self.answers = []
-
-        def denoiser(self, x, timestep, text):
-            self.answers.append(torch.zeros_like(x, requires_grad=True))
-            return x + self.answers[-1]
-
-    model = Model()
-    with torch.enable_grad():
-        tune_text_model.walk(model, noise, text, shares, learned=2)[-1][2].sum().backward()
-    assert [answer.grad is not None for answer in model.answers] == [False, False, True, True]
-
-
-def test_what_is_kept_lies_between_the_tuned_weights_and_those_before():
-    mixed = tune_text_model.mixed({"w": torch.tensor([2.0, -1.0])}, {"w": torch.tensor([0.0, 1.0])}, kept=0.25)
-    assert mixed["w"].tolist() == [1.5, -0.5]
-
-
-@torch.enable_grad()
-def test_a_pattern_is_what_latents_share_at_the_same_places():
-    torch.manual_seed(0)
-    latent = torch.randn(16, 3, 64, 64)
-    by_chance = tune_text_model.pattern_of(latent).item()
-    pattern = 0.1 * torch.randn(3, tune_text_model.PERIOD, tune_text_model.PERIOD).repeat(1, 8, 8)
-    patterned = (latent + pattern).requires_grad_(True)
-    found = tune_text_model.pattern_of(patterned)
-    assert found.item() > 5 * by_chance
-    # The same pattern at another place of every picture is no pattern; nor is what all the surroundings share.
-    moved = torch.stack([torch.roll(p, (3 * i, 5 * i), (1, 2)) for i, p in enumerate(latent + pattern)])
-    assert tune_text_model.pattern_of(moved).item() < 0.3 * found.item()
-    assert tune_text_model.pattern_of(latent + 2).item() == pytest.approx(by_chance, rel=1e-3)
-    found.backward()
-    with torch.no_grad():
-        assert tune_text_model.pattern_of(patterned - 2000 * patterned.grad).item() < found.item()
-
-
-@pytest.fixture
-def adversary(narrow):
-    torch.manual_seed(0)
-    return latent_critic.Adversary(fact_classifier.FactClassifier(16).requires_grad_(False), learning_rate=0.01)
-
-
-ACROSS = torch.sin(torch.arange(24) * 0.8).expand(8, 16, 24, 24)  # stripes
-NOTHING_NAMED = torch.zeros(8, len(scene_facts.PROPERTIES), dtype=torch.long)
-
-
-def plain():
-    return 0.3 * torch.randn(8, 16, 24, 24)
-
-
-@torch.enable_grad()
-def test_a_critic_learns_what_is_drawn_and_says_what_is_lacking(adversary):
-    for _ in range(30):
-        adversary.meet(ACROSS + plain(), plain(), NOTHING_NAMED, steps=2)
-    assert len(adversary.remembered) == latent_critic.REMEMBERED
-    assert adversary.loss(ACROSS + plain(), NOTHING_NAMED) < 0.5 * adversary.loss(plain(), NOTHING_NAMED)
-    latent = (0.5 * ACROSS + plain()).requires_grad_(True)
-    adversary.loss(latent, NOTHING_NAMED).backward()
-    assert (latent.grad * ACROSS).sum() < 0  # more of the stripes
-    for parameter in adversary.critic.parameters():  # can learn again after it was asked
-        assert parameter.requires_grad
-    # One that goes on from a checkpoint judges alike.
-    other = latent_critic.Adversary(fact_classifier.FactClassifier(16))
-    other.load_state_dict(adversary.state_dict())
-    torch.manual_seed(1)
-    before = adversary.loss(latent, NOTHING_NAMED)
-    torch.manual_seed(1)
-    assert torch.equal(before, other.loss(latent, NOTHING_NAMED))
-
-
-@torch.enable_grad()
-def test_a_critic_judges_by_what_a_caption_names(adversary):
-    named = NOTHING_NAMED.clone()
-    named[4:, 0] = 1
-    stripes = torch.cat([ACROSS[:4], ACROSS[4:].mT])  # across or along, as the caption says
-
-    for _ in range(60):
-        adversary.meet(stripes + plain(), stripes.mT + plain(), named, steps=2)
-    other = named.clone()
-    other[:, 0] = 1 - named[:, 0]
-    assert adversary.loss(stripes + plain(), named) < 0.8 * adversary.loss(stripes + plain(), other)
-
-
-def test_tuning_asks_all_classifiers_alike(narrow, monkeypatch):
-    monkeypatch.setattr(tune_text_model, "NOISE", 0)
-    torch.manual_seed(0)
-    one, other = (fact_classifier.FactClassifier(16) for _ in range(2))
-    latent, classes = torch.randn(4, 16, 32, 32), torch.zeros(4, len(scene_facts.PROPERTIES), dtype=torch.long)
-
-    def facts(*classifiers):
-        return tune_text_model.Tuning(Painter(), classifiers, captioned_latents.signal_shares()).facts(latent, classes).item()
-
-    assert facts(one) != facts(other)
-    assert facts(one, other) == pytest.approx((facts(one) + facts(other)) / 2)
-
-
-def test_captions_of_small_things_are_tuned_more_often():
-    classes = torch.zeros(3, len(scene_facts.PROPERTIES), dtype=torch.long)
-    names = list(scene_facts.PROPERTIES)
-    classes[:, names.index("trees")] = 1
-    classes[1, names.index("boat")] = 2
-    classes[2, names.index("boat")] = classes[2, names.index("animals")] = 1
-    assert tune_text_model.weights_of_captions(classes).tolist() == [1, 3, 5]
-
-
-def test_what_the_drawn_world_has_once_is_not_judged(narrow):
-    torch.manual_seed(0)
-    names, scores = list(scene_facts.PROPERTIES), fact_classifier.FactClassifier(16)(torch.randn(2, 16, 32, 32))
-    classes = torch.zeros(2, len(names), dtype=torch.long)
-    other = classes.clone()
-    other[:, names.index("orb")] = 1
-
-    def loss(classes):
-        return fact_classifier.loss_of(scores, classes, tune_text_model.NOT_JUDGED).item()
-
-    assert loss(classes) == loss(other)
-    other[:, names.index("boat")] = 1
-    assert loss(classes) != loss(other)
