@@ -6,10 +6,10 @@ What a caption names can be a handful of the latent's sites, which squared error
 from pure noise by the sampler's own four steps, and classifiers of latents say how well the picture shows what the caption
 names; their gradients go back through the steps (as in DRaFT, Clark et al. 2023, arXiv 2309.17400). Each FOLDER is what
 train_classifier.py --latents writes, with a seed of its own: what pleases one and not the other is no picture of the thing.
-A critic, which learns beside the model, says what tells its pictures from drawn ones (latent_critic.py). A leash holds the
-model to the denoiser that it was at the last timestep, and the pattern that its strides leave is taken back: classifiers and
-critic are pleased by fine grids and grain. Pictures are measured with another classifier, which sees pixels. Writes
-RUN_FOLDER/text_model.safetensors.
+A critic, which learns beside the model, says what tells its pictures from drawn ones (latent_critic.py). Both are pleased
+by fine grids and grain too, so a leash holds the model to the denoiser that it was at the last timestep, and what its strides
+leave and what drawn latents have no grain of is taken back (latent_statistics.py). Pictures are measured with another
+classifier, which sees pixels. Writes RUN_FOLDER/text_model.safetensors.
 """
 
 import copy
