@@ -135,8 +135,9 @@ class Run:
             self.save()
 
     def take_step(self, loss, taken, every=100, parts=None):
-        """The optimizer's step down the loss's gradient, and the average's; reports every so many steps, and saves every
-        SAVE_SECONDS. `taken`: samples of the whole run so far. `parts`: {name: loss} of a sum, for the reports."""
+        """The optimizer's step down the loss's gradient, and the average's; reports `every` so many steps, and saves then what
+        was found finite, but not more often than SAVE_SECONDS. `taken`: samples of the whole run so far. `parts`: {name: loss}
+        of a sum, for the reports."""
         self.optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.module.parameters(), 1.0)
@@ -147,10 +148,11 @@ class Run:
         self.parts.append({name: part.detach() for name, part in (parts or {}).items()})
         if self.step % every == 0:
             self.report()
-        if time.time() - self.saved_at >= SAVE_SECONDS:
-            self.save()
+            if time.time() - self.saved_at >= SAVE_SECONDS:
+                self.save()
 
     def report(self):
+        """A line on the steps since the last one; ends the program where their loss is not finite."""
         mean = torch.stack(self.losses).mean().item()
         names = self.parts[-1]
         means = "".join(f", {name} {torch.stack([part[name] for part in self.parts]).mean():.4g}" for name in names)

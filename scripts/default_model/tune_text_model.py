@@ -63,10 +63,10 @@ class Tuning:
         self.classifiers = [classifier.requires_grad_(False) for classifier in classifiers]
         self.adversary = Adversary(self.classifiers[0])
 
-    def losses(self, student, drawn, noise, ids, classes, learned=LEARNED):
+    def losses(self, student, drawn, noise, ids, classes):
         """{name: loss} of the pictures that the student draws of the captions `ids` from `noise`, beside drawn ones of these
         captions, where it has a weight; and these pictures, scaled latents."""
-        steps = walk(student, noise, student.text_encoder(ids), self.shares, learned=learned)
+        steps = walk(student, noise, student.text_encoder(ids), self.shares)
         latent = steps[-1][2]
         losses = {
             "facts": lambda: self.facts(latent, classes), "critic": lambda: self.adversary.loss(latent, classes),
@@ -111,8 +111,6 @@ def main():
     parser.add_argument("--kept", type=float, default=0.0, help="share of the weights before, in the end: less grain")
     parser.add_argument("--critic-ahead", type=int, default=60, help="batches that the critic meets before the model learns")
     parser.add_argument("--critic-steps", type=int, default=4, help="of the critic for each step of the model")
-    parser.add_argument("--average", type=float, default=0.98, help="decay of the averaged weights")
-    parser.add_argument("--learned", type=int, default=LEARNED, help="steps of the walk that let gradients through")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
@@ -135,16 +133,17 @@ def main():
     for model in (student, work.origin):
         compiled_on_gpu(model.text_encoder, model.denoiser)
     compiled_on_gpu(work.adversary.critic, *work.classifiers)
-    run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, arguments.average), arguments.steps,
+    run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.98), arguments.steps,
               arguments.lr, arguments.minutes, warmup=20, beside={"critic": work.adversary})  # fmt: skip
     run.resume(arguments.seed)
     for _ in range(0 if run.step else arguments.critic_ahead):
         drawn, noise, ids, classes = draw_captions()
-        latent = walk(student, noise, student.text_encoder(ids), work.shares, learned=arguments.learned)[-1][2]
+        with torch.no_grad():
+            latent = walk(student, noise, student.text_encoder(ids), work.shares)[-1][2]
         work.adversary.meet(drawn, latent, classes, arguments.critic_steps)
     for _ in run.rest():
         drawn, noise, ids, classes = draw_captions()
-        losses, latent = work.losses(student, drawn, noise, ids, classes, arguments.learned)
+        losses, latent = work.losses(student, drawn, noise, ids, classes)
         loss = sum(work.weights[name] * loss for name, loss in losses.items())
         run.take_step(loss, run.taken + len(drawn), every=20, parts=losses | {"critic's own": work.adversary.error})
         work.adversary.meet(drawn, latent, classes, arguments.critic_steps)

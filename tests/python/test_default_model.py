@@ -180,12 +180,25 @@ def test_a_training_reports_the_parts_of_its_loss_and_saves_now_and_then(tmp_pat
         loss = module(torch.ones(2, 3)).square().mean()
         run.take_step(loss, run.taken + 2, every=2, parts={"whole": loss, "twice": 2 * loss, "one": torch.ones(())})
         saved.append(run.saved)
-    assert saved == [0] * 5 + [6, 7, 8, 9]
+    assert saved == [0] * 5 + [6, 6, 8, 8] and run.saved == 9  # what a report found finite, and the end
     lines = [line.split(", ") for line in capsys.readouterr().out.splitlines()]
     assert len(lines) == 4 and all(line[4] == "one 1" for line in lines)
     for _, loss, whole, twice, *_ in lines:
         numbers = [float(text.split()[1]) for text in (loss, whole, twice)]
         assert numbers == pytest.approx([numbers[0], numbers[0], 2 * numbers[0]], abs=1e-3)
+
+
+@torch.enable_grad()
+def test_a_training_that_went_astray_keeps_its_last_good_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "SAVE_SECONDS", 0)
+    module = torch.nn.Linear(3, 3)
+    run = training.Run(tmp_path, module, torch.optim.AdamW(module.parameters()), training.Average(module, 0.9), 9, 0.1)
+    with pytest.raises(SystemExit, match="not finite"):
+        for step in run.rest():
+            inputs = torch.ones(2, 3) if step < 3 else torch.full((2, 3), torch.nan)
+            run.take_step(module(inputs).square().mean(), run.taken + 2, every=2)
+    kept = torch.load(run.checkpoint, weights_only=True)
+    assert kept["step"] == 2 and all(tensor.isfinite().all() for tensor in kept["module"].values())
 
 
 def test_the_schedule_ends_in_noise():
