@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from text_networks import OUTER_LAYERS, TextModel
 from torch.nn import functional as F
 from train_text_model import finish, share_at, training_parser, velocity_of
-from training import Average, Run, compiled_on_gpu
+from training import Average, Run, compile_on_gpu
 
 LCM_STEPS = (999, 759, 499, 259)  # of fmboost's LCM sampler: four steps of the fifty of the original schedule
 END = -1  # stands for the clean latent
@@ -112,8 +112,7 @@ def main():
     shares = signal_shares().to(arguments.device)
     work = Distillation(teacher, data.null.to(arguments.device), shares, arguments.guidance, arguments.substeps,
                         arguments.last_share)  # fmt: skip
-    for model in (student, work.teacher, work.target):
-        compiled_on_gpu(model.text_encoder, model.denoiser)
+    compile_on_gpu(*student.children(), *work.teacher.children(), *work.target.children())
     run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.98), arguments.steps, arguments.lr,
               arguments.minutes)  # fmt: skip
     run.resume(arguments.seed)

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from text_networks import OUTER_LAYERS, TextModel
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from training import Average, Run, autocast, compiled_on_gpu, save_half
+from training import Average, Run, autocast, compile_on_gpu, save_half
 
 DROPPED_CAPTIONS = 0.1
 GROWS_EVERY = 100  # steps
@@ -79,7 +79,7 @@ def main():
     model = TextModel(len(data.words), data.channels).to(arguments.device)
     if arguments.init:
         model.load_state_dict(load_file(arguments.init))
-    compiled_on_gpu(model.text_encoder, model.denoiser)
+    compile_on_gpu(*model.children())
     run = Run(arguments.folder, model, MuonAdamW(model, OUTER_LAYERS), Average(model, 0.999), arguments.steps, arguments.lr,
               arguments.minutes)  # fmt: skip
     run.resume(arguments.seed)

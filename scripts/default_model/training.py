@@ -59,7 +59,7 @@ def autocast(tensor):
     return torch.autocast(device_type, torch.bfloat16, enabled=bfloat16_is_fast(device_type))
 
 
-def compiled_on_gpu(*modules):
+def compile_on_gpu(*modules):
     """Joins what stands between the convolutions: a third of the time. On CPUs it gains nothing that pays for the wait."""
     for module in modules:
         if any(parameter.is_cuda for parameter in module.parameters()):

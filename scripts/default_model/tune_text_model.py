@@ -7,9 +7,9 @@ from pure noise by the sampler's own four steps, and classifiers of latents say 
 names; their gradients go back through the steps (as in DRaFT, Clark et al. 2023, arXiv 2309.17400). Each FOLDER is what
 train_classifier.py --latents writes, with a seed of its own: what pleases one and not the other is no picture of the thing.
 A critic, which learns beside the model, says what tells its pictures from drawn ones (latent_critic.py). Both are pleased
-by fine grids and grain too, so a leash holds the model to the denoiser that it was at the last timestep, and what its strides
-leave and what drawn latents have no grain of is taken back (latent_statistics.py). Pictures are measured with another
-classifier, which sees pixels. Writes RUN_FOLDER/text_model.safetensors.
+by fine grids and grain too, so a leash holds the model to the denoiser that it was at the last timestep, and the pattern that
+its strides leave and the grain that drawn latents lack are taken back (latent_statistics.py). Pictures are measured with
+another classifier, which sees pixels. Writes RUN_FOLDER/text_model.safetensors.
 """
 
 import copy
@@ -27,7 +27,7 @@ from scene_facts import PROPERTIES
 from text_networks import OUTER_LAYERS, TextModel
 from torch.nn import functional as F
 from train_text_model import finish, training_parser, velocity_of
-from training import Average, Run, compiled_on_gpu
+from training import Average, Run, compile_on_gpu
 
 DDIM_STEPS = (999, 749, 499, 249)  # of fmboost's DDIM sampler with the bundle's schedule, then the clean latent
 LEARNED = 3  # of them, the last ones, let gradients through: the first lays out sky and ground, which are right already
@@ -122,17 +122,15 @@ def main():
     classifiers = [load_classifier(file, data.channels).to(arguments.device) for file in files]
     of_losses = {name: getattr(arguments, name) for name in WEIGHTS}
     work = Tuning(copy.deepcopy(student), classifiers, signal_shares().to(arguments.device), of_losses)
+    weights = weights_of_captions(data.classes)
 
     def draw_captions():
         """Drawn latents, noise of their shape, and the tokens of their captions and what these name."""
-        data.grow()
-        chosen = torch.multinomial(weights_of_captions(data.classes), arguments.batch_size, replacement=True)
+        chosen = torch.multinomial(weights, arguments.batch_size, replacement=True)
         drawn = data.latents(chosen)
         return drawn, torch.randn_like(drawn), data.ids[chosen].to(data.device), data.classes[chosen].to(data.device)
 
-    for model in (student, work.origin):
-        compiled_on_gpu(model.text_encoder, model.denoiser)
-    compiled_on_gpu(work.adversary.critic, *work.classifiers)
+    compile_on_gpu(*student.children(), *work.origin.children(), work.adversary.critic, *work.classifiers)
     run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.98), arguments.steps,
               arguments.lr, arguments.minutes, warmup=20, beside={"critic": work.adversary})  # fmt: skip
     run.resume(arguments.seed)
