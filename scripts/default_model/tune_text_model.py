@@ -7,9 +7,11 @@ from pure noise by the sampler's own four steps, and classifiers of latents say 
 names; their gradients go back through the steps (as in DRaFT, Clark et al. 2023, arXiv 2309.17400). Each FOLDER is what
 train_classifier.py --latents writes, with a seed of its own: what pleases one and not the other is no picture of the thing.
 A critic, which learns beside the model, says what tells its pictures from drawn ones (latent_critic.py). Both are pleased
-by fine grids and grain too, so a leash holds the model to the denoiser that it was at the last timestep, and the pattern that
-its strides leave and the grain that drawn latents lack are taken back (latent_statistics.py). Pictures are measured with
-another classifier, which sees pixels. Writes RUN_FOLDER/text_model.safetensors.
+by fine grids, grain and ragged outlines too, so a leash holds the model to what it was, and teaches it shapes meanwhile: it
+holds to the model's own answers led away from those that it gives with its self-attention taken out (perturbed-attention
+guidance), which the sampler then need not do. The pattern that the model's strides leave and the grain that drawn latents
+lack are taken back (latent_statistics.py). Pictures are measured with another classifier, which sees pixels. Writes
+RUN_FOLDER/text_model.safetensors.
 """
 
 import copy
@@ -24,7 +26,7 @@ from latent_statistics import grain_distance, pattern_of
 from muon import MuonAdamW
 from safetensors.torch import load_file
 from scene_facts import PROPERTIES
-from text_networks import OUTER_LAYERS, TextModel
+from text_networks import OUTER_LAYERS, TextModel, perturbed_copy
 from torch.nn import functional as F
 from train_text_model import finish, training_parser, velocity_of
 from training import Average, Run, compile_on_gpu
@@ -32,6 +34,8 @@ from training import Average, Run, compile_on_gpu
 DDIM_STEPS = (999, 749, 499, 249)  # of fmboost's DDIM sampler with the bundle's schedule, then the clean latent
 LEARNED = 3  # of them, the last ones, let gradients through: the first lays out sky and ground, which are right already
 UNGUIDED = SAMPLING | {"default_guidance": 1.0}  # as it draws here; guidance finds no more, and takes twice as long
+FINISHING = 2  # of them, the last ones, tell outlines and textures: tuning makes these ragged first
+ATTENTION_GUIDANCE = 0.8  # of what the leash holds to, but for the last timestep, where it would roughen textures
 WEIGHTS = {"facts": 2.5, "critic": 0.5, "leash": 6.0, "pattern": 500.0, "grain": 5.0}
 NOISE = 0.3  # deviation, at the most, on scaled latents before they are judged: what is to be seen survives, fine grids do not
 # Not judged: the drawn world has one sun or moon, so that to the classifier two are only surer, and the model draws two.
@@ -56,12 +60,36 @@ def walk(model, noise, text, shares, timesteps=DDIM_STEPS, learned=LEARNED):
     return steps
 
 
+class Guide:
+    """A frozen text model and the same without self-attention."""
+
+    def __init__(self, model):
+        self.model = model.requires_grad_(False)
+        self.perturbed = perturbed_copy(model)
+
+    @torch.no_grad()
+    def velocity(self, x, timestep, ids, guidance):
+        text = self.model.text_encoder(ids)
+        velocity = velocity_of(self.model, x, timestep, text)
+        if guidance:
+            velocity = velocity + guidance * (velocity - velocity_of(self.perturbed, x, timestep, text))
+        return velocity
+
+
 class Tuning:
-    def __init__(self, origin, classifiers, shares, weights=None):
-        """`origin`: what the leash holds to; `weights`: {loss: weight}, WEIGHTS without them."""
-        self.origin, self.shares, self.weights = origin.requires_grad_(False), shares, weights or WEIGHTS
+    def __init__(self, origin, classifiers, shares, weights=None, finisher=None):
+        """`origin`: what the leash holds to; `finisher`: the same for the FINISHING last timesteps, `origin` without one;
+        `weights`: {loss: weight}, WEIGHTS without them."""
+        self.origin, self.shares, self.weights = Guide(origin), shares, weights or WEIGHTS
+        self.finisher = Guide(finisher) if finisher else self.origin
         self.classifiers = [classifier.requires_grad_(False) for classifier in classifiers]
-        self.adversary = Adversary(self.classifiers[0])
+        self.adversary = Adversary(self.classifiers[0]) if self.weights["critic"] else None
+
+    def networks(self):
+        """All that it asks, to be compiled."""
+        models = [model for guide in {self.origin, self.finisher} for model in (guide.model, guide.perturbed)]
+        critics = [self.adversary.critic] if self.adversary else []
+        return [part for model in models for part in model.children()] + critics + self.classifiers
 
     def losses(self, student, drawn, noise, ids, classes):
         """{name: loss} of the pictures that the student draws of the captions `ids` from `noise`, beside drawn ones of these
@@ -70,7 +98,7 @@ class Tuning:
         latent = steps[-1][2]
         losses = {
             "facts": lambda: self.facts(latent, classes), "critic": lambda: self.adversary.loss(latent, classes),
-            "leash": lambda: self.leash(*steps[-1], ids), "pattern": lambda: pattern_of(latent),
+            "leash": lambda: self.leash(steps[-LEARNED:], ids), "pattern": lambda: pattern_of(latent),
             "grain": lambda: grain_distance(latent, drawn),
         }  # fmt: skip
         return {name: loss() for name, loss in losses.items() if self.weights[name]}, latent
@@ -81,14 +109,15 @@ class Tuning:
         losses = [loss_of(classifier(rough), classes, left_out=NOT_JUDGED) for classifier in self.classifiers]
         return torch.stack(losses).mean()
 
-    def leash(self, timestep, x, clean, ids):
-        """How far the student has gone from what it was, at the last step of its walk: shapes come before it, and what is asked
-        of it is grain. Squared differences of clean latents count by the ratio of signal to noise, as in the divergence of
-        the two models' walks."""
-        now, a = torch.full((len(x),), timestep, device=x.device), self.shares[timestep]
-        with torch.no_grad():
-            before = clean_of(x, velocity_of(self.origin, x, now, self.origin.text_encoder(ids)), a)
-        return a / (1 - a) * F.mse_loss(clean, before)
+    def leash(self, steps, ids):
+        """How far the student is from its guides' answers at these steps of its walk: mean squared difference of velocities."""
+        losses = []
+        for left, (timestep, x, clean) in zip(range(len(steps), 0, -1), steps, strict=True):
+            guide = self.finisher if left <= FINISHING else self.origin
+            now, a = torch.full((len(x),), timestep, device=x.device), self.shares[timestep]
+            wanted = clean_of(x, guide.velocity(x, now, ids, ATTENTION_GUIDANCE if left > 1 else 0), a)
+            losses.append(F.mse_loss(clean, wanted) / (1 - a))
+        return torch.stack(losses).mean()
 
 
 def weights_of_captions(classes):
@@ -105,6 +134,7 @@ def mixed(weights, origin, kept):
 def main():
     parser = training_parser(__doc__.splitlines()[0], steps=400, batch_size=12, learning_rate=5e-5)
     parser.add_argument("--student", required=True, help="weights to start from")
+    parser.add_argument("--finisher", help=f"weights that the leash holds the last {FINISHING} timesteps to (the student's)")
     parser.add_argument("--classifiers", required=True, type=Path, nargs="+")
     for name, weight in WEIGHTS.items():
         parser.add_argument(f"--{name}", type=float, default=weight, help="weight of a loss")
@@ -116,12 +146,17 @@ def main():
         torch.set_num_threads(arguments.threads)
 
     data = CaptionedLatents(arguments.latents, 0, arguments.device)
-    student = TextModel(len(data.words), data.channels).to(arguments.device)
-    student.load_state_dict(load_file(arguments.student))
+    def load(file):
+        model = TextModel(len(data.words), data.channels).to(arguments.device)
+        model.load_state_dict(load_file(file))
+        return model
+
+    student = load(arguments.student)
     files = [folder / "classifier.safetensors" for folder in arguments.classifiers]
     classifiers = [load_classifier(file, data.channels).to(arguments.device) for file in files]
     of_losses = {name: getattr(arguments, name) for name in WEIGHTS}
-    work = Tuning(copy.deepcopy(student), classifiers, signal_shares().to(arguments.device), of_losses)
+    finisher = load(arguments.finisher) if arguments.finisher else None
+    work = Tuning(copy.deepcopy(student), classifiers, signal_shares().to(arguments.device), of_losses, finisher)
     weights = weights_of_captions(data.classes)
 
     def draw_captions():
@@ -130,11 +165,12 @@ def main():
         drawn = data.latents(chosen)
         return drawn, torch.randn_like(drawn), data.ids[chosen].to(data.device), data.classes[chosen].to(data.device)
 
-    compile_on_gpu(*student.children(), *work.origin.children(), work.adversary.critic, *work.classifiers)
+    compile_on_gpu(student.text_encoder, student.denoiser, *work.networks())
+    beside = {"critic": work.adversary} if work.adversary else {}
     run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.98), arguments.steps,
-              arguments.lr, arguments.minutes, warmup=20, beside={"critic": work.adversary})  # fmt: skip
+              arguments.lr, arguments.minutes, warmup=20, beside=beside)  # fmt: skip
     run.resume(arguments.seed)
-    for _ in range(0 if run.step else arguments.critic_ahead):
+    for _ in range(arguments.critic_ahead if work.adversary and not run.step else 0):
         drawn, noise, ids, classes = draw_captions()
         with torch.no_grad():
             latent = walk(student, noise, student.text_encoder(ids), work.shares)[-1][2]
@@ -143,10 +179,12 @@ def main():
         drawn, noise, ids, classes = draw_captions()
         losses, latent = work.losses(student, drawn, noise, ids, classes)
         loss = sum(work.weights[name] * loss for name, loss in losses.items())
-        run.take_step(loss, run.taken + len(drawn), every=20, parts=losses | {"critic's own": work.adversary.error})
-        work.adversary.meet(drawn, latent, classes, arguments.critic_steps)
+        own = {"critic's own": work.adversary.error} if work.adversary else {}
+        run.take_step(loss, run.taken + len(drawn), every=20, parts=losses | own)
+        if work.adversary:
+            work.adversary.meet(drawn, latent, classes, arguments.critic_steps)
 
-    run.average.weights = mixed(run.average.weights, work.origin.state_dict(), arguments.kept)
+    run.average.weights = mixed(run.average.weights, work.origin.model.state_dict(), arguments.kept)
     finish(run, data, UNGUIDED)
 
 

@@ -2,13 +2,11 @@
 
 import os
 import subprocess
-import sys
 import types
 from pathlib import Path
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "DIFFUSERS_VERBOSITY": "error"}
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
 
 import export_bundle  # noqa: E402
 import pytest  # noqa: E402

@@ -2,19 +2,15 @@
 
 import io
 import json
-import sys
 import tarfile
 from pathlib import Path
 
+import networks
 import numpy as np
 import torch
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "scripts" / "default_model"))
-
-import networks  # noqa: E402
-
 DEFAULT_MODEL = ROOT / "models" / "default"
 FACTOR = json.loads((DEFAULT_MODEL / "bundle.json").read_text())["autoencoder"]["factor"]
 

@@ -13,21 +13,19 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+import captioned_latents
+import distill_text_model
+import drawn_pictures
+import make_bundle
+import muon
+import networks
+import reconstruct
+import text_networks
+import train_text_model
+import training
 from conftest import ROOT
 
 RECIPE = ROOT / "scripts" / "default_model"
-sys.path.insert(0, str(RECIPE))
-
-import captioned_latents  # noqa: E402
-import distill_text_model  # noqa: E402
-import drawn_pictures  # noqa: E402
-import make_bundle  # noqa: E402
-import muon  # noqa: E402
-import networks  # noqa: E402
-import reconstruct  # noqa: E402
-import text_networks  # noqa: E402
-import train_text_model  # noqa: E402
-import training  # noqa: E402
 
 
 @pytest.fixture(scope="module")

@@ -3,24 +3,20 @@
 import json
 import re
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+import fact_classifier
+import measure_captions
+import scene_facts
+import train_classifier
+from draw_latents import CaptionedPictures
+from drawn_pictures import DRAW
+
 from conftest import ROOT
-
-RECIPE = ROOT / "scripts" / "default_model"
-sys.path.insert(0, str(RECIPE))
-
-import fact_classifier  # noqa: E402
-import measure_captions  # noqa: E402
-import scene_facts  # noqa: E402
-import train_classifier  # noqa: E402
-from draw_latents import CaptionedPictures  # noqa: E402
-from drawn_pictures import DRAW  # noqa: E402
 
 FACTS = {fact.name: fact for fact in scene_facts.FACTS}
 

@@ -4,20 +4,16 @@ at a small size."""
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
+import networks
 import pytest
+import text_networks
 import torch
 from conftest import ROOT
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel
-
-sys.path.insert(0, str(ROOT / "scripts" / "default_model"))
-
-import networks  # noqa: E402
-import text_networks  # noqa: E402
 
 ERROR = 1e-4  # of the largest value
 

@@ -1,22 +1,18 @@
 """The tuning of the text model on what it draws: its walk, its losses, its critic."""
 
 import copy
-import sys
 
 import diffusers
 import pytest
 import torch
 
-from conftest import ROOT
-
-sys.path.insert(0, str(ROOT / "scripts" / "default_model"))
-
-import captioned_latents  # noqa: E402
-import fact_classifier  # noqa: E402
-import latent_critic  # noqa: E402
-import latent_statistics  # noqa: E402
-import scene_facts  # noqa: E402
-import tune_text_model  # noqa: E402
+import captioned_latents
+import fact_classifier
+import latent_critic
+import latent_statistics
+import scene_facts
+import text_networks
+import tune_text_model
 
 
 def test_tuning_draws_as_diffusers_do():
@@ -92,13 +88,54 @@ def test_tuning_follows_the_classifiers_and_the_leash(narrow):
     freely, held = tuned(facts=1), tuned(facts=1, leash=100)
     assert freely[0] < 0.95 * facts and freely[0] < held[0]
     assert held[1] < 0.1 * freely[1]
-    # Squared differences, here of a constant velocity, count by the ratio of signal to noise, at the last timestep.
-    moved = copy.deepcopy(origin)
+    moved = copy.deepcopy(origin)  # by a constant velocity, at all steps alike
     with torch.no_grad():
         moved.text_encoder.weight += 0.5
-    assert first(moved)[1] == pytest.approx(0.25 * shares[249].item(), rel=1e-4)
+    assert first(moved)[1] == pytest.approx(0.25, rel=1e-4)
     for weights, one in zip(before, work.classifiers, strict=True):
         assert all(torch.equal(weights[name], tensor) for name, tensor in one.state_dict().items())  # only asked
+
+
+def test_without_self_attention_every_place_of_a_copy_sees_itself_alone():
+    torch.manual_seed(0)
+    block = text_networks.AttentionBlock(16, text_width=8)
+    for parameter in block.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    perturbed = text_networks.perturbed_copy(torch.nn.ModuleList([block]))[0]
+    text, alike = torch.randn(2, 5, 8), torch.randn(2, 16, 1, 1).expand(2, 16, 4, 4)
+    torch.testing.assert_close(perturbed(alike, None, text), block(alike, None, text))  # others say what it says itself
+    places = torch.randn(2, 16, 4, 4)
+    answer = perturbed(places, None, text)
+    assert not torch.allclose(answer, block(places, None, text), atol=1e-3)
+    others_changed = places.clone()
+    others_changed[:, :, 1:] += 1
+    torch.testing.assert_close(perturbed(others_changed, None, text)[:, :, 0], answer[:, :, 0])
+
+
+def test_the_leash_leads_away_from_what_the_perturbed_model_says(narrow, monkeypatch):
+    """Guides that answer constants: 1 and, perturbed, 0.6 for the origin; 2 and 1.5 for the finisher."""
+
+    class Constant(torch.nn.Module):
+        def __init__(self, answer):
+            super().__init__()
+            self.answer, self.text_encoder = torch.nn.Parameter(torch.tensor(answer)), torch.nn.Embedding(2, 1)
+
+        def denoiser(self, x, timestep, text):
+            return self.answer.expand_as(x)
+
+    perturbed = {1.0: 0.6, 2.0: 1.5}
+    monkeypatch.setattr(tune_text_model, "perturbed_copy", lambda model: Constant(perturbed[model.answer.item()]))
+    weights = {name: 1.0 if name == "leash" else 0.0 for name in tune_text_model.WEIGHTS}
+    shares = captioned_latents.signal_shares()
+    work = tune_text_model.Tuning(Constant(1.0), [], shares, weights, finisher=Constant(2.0))
+    noise, ids = torch.randn(1, 4, 8, 8), torch.zeros(1, 1, dtype=torch.long)
+    losses, _ = work.losses(Constant(0.0), None, noise, ids, None)
+    guidance = tune_text_model.ATTENTION_GUIDANCE
+    wanted = [1 + guidance * 0.4, 2 + guidance * 0.5, 2.0]  # of the three steps that learn; the last one is not guided
+    assert losses["leash"].item() == pytest.approx(sum(one**2 for one in wanted) / 3, rel=1e-4)
+    alone = tune_text_model.Tuning(Constant(1.0), [], shares, weights)
+    losses, _ = alone.losses(Constant(0.0), None, noise, ids, None)
+    assert losses["leash"].item() == pytest.approx((2 * (1 + guidance * 0.4) ** 2 + 1) / 3, rel=1e-4)
 
 
 def test_gradients_go_back_through_the_last_steps_of_a_walk():
