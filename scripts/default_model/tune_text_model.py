@@ -36,7 +36,7 @@ LEARNED = 3  # of them, the last ones, let gradients through: the first lays out
 UNGUIDED = SAMPLING | {"default_guidance": 1.0}  # as it draws here; guidance finds no more, and takes twice as long
 FINISHING = 2  # of them, the last ones, tell outlines and textures: tuning makes these ragged first
 ATTENTION_GUIDANCE = 0.8  # of what the leash holds to, but for the last timestep, where it would roughen textures
-WEIGHTS = {"facts": 2.5, "critic": 0.5, "leash": 6.0, "pattern": 500.0, "grain": 5.0}
+WEIGHTS = {"facts": 2.5, "critic": 0.5, "leash": 20.0, "pattern": 500.0, "grain": 1.5}
 NOISE = 0.3  # deviation, at the most, on scaled latents before they are judged: what is to be seen survives, fine grids do not
 # Not judged: the drawn world has one sun or moon, so that to the classifier two are only surer, and the model draws two.
 NOT_JUDGED = ("orb",)
