@@ -33,8 +33,8 @@ from training import Average, Run, compile_on_gpu
 
 DDIM_STEPS = (999, 749, 499, 249)  # of fmboost's DDIM sampler with the bundle's schedule, then the clean latent
 LEARNED = 3  # of them, the last ones, let gradients through: the first lays out sky and ground, which are right already
-UNGUIDED = SAMPLING | {"default_guidance": 1.0}  # as it draws here; guidance finds no more, and takes twice as long
 FINISHING = 2  # of them, the last ones, tell outlines and textures: tuning makes these ragged first
+UNGUIDED = SAMPLING | {"default_guidance": 1.0}  # as it draws here; guidance finds no more, and takes twice as long
 ATTENTION_GUIDANCE = 0.8  # of what the leash holds to, but for the last timestep, where it would roughen textures
 WEIGHTS = {"facts": 2.5, "critic": 0.5, "leash": 20.0, "pattern": 500.0, "grain": 1.5}
 NOISE = 0.3  # deviation, at the most, on scaled latents before they are judged: what is to be seen survives, fine grids do not
