@@ -33,13 +33,14 @@ class Sizes:
     tuning_steps: int = 1000
     tuning_batch: int = 12
     critic_ahead: int = 60
+    outline_steps: int = 300
     generated_pairs: tuple = (200, 450)  # pictures for the couplings' tuning, for 2x and for 4x
     coupling_tuning_steps: int = 1500
 
 
 TINY = Sizes(autoencoder_steps=60, leaves=6, landscapes=2, crops=(4, 2), coupling_steps=30, scenes=64, text_batch=4,
             text_steps=60, distillation_steps=3, classifier_steps=20, tuning_steps=2, tuning_batch=4, critic_ahead=2,
-            generated_pairs=(2, 2), coupling_tuning_steps=2)  # fmt: skip
+            outline_steps=2, generated_pairs=(2, 2), coupling_tuning_steps=2)  # fmt: skip
 
 
 class Recipe:
@@ -51,6 +52,7 @@ class Recipe:
         self.distilled = folder / "distilled" / "text_model.safetensors"
         self.classifiers = [folder / f"latent-classifier-{seed}" / "classifier.safetensors" for seed in (0, 1)]
         self.tuned = folder / "tuned" / "text_model.safetensors"
+        self.outlined = folder / "outlined" / "text_model.safetensors"
         self.tuned_coupling = folder / "tuned-coupling" / "cfm-2x-4x.safetensors"
         self.latent_bundle = folder / "latent-bundle"  # the autoencoder alone, for encode and train
 
@@ -74,6 +76,7 @@ class Recipe:
             "distill": (self.distill_text_model, self.distilled),
             "classifiers": (self.train_classifiers, self.classifiers[-1]),
             "tune": (self.tune_text_model, self.tuned),
+            "outlines": (self.tune_outlines, self.outlined),
             "generated-pairs": (self.draw_generated_pairs, self.folder / "generated-4" / "done"),
             "tune-coupling": (self.tune_coupling, self.tuned_coupling),
             "bundle": (self.make_bundle, self.folder / "bundle" / "bundle.json"),
@@ -128,19 +131,26 @@ class Recipe:
                        "--steps", self.sizes.classifier_steps, "--seed", seed)  # fmt: skip
 
     def tune_text_model(self):
-        self.train("tune_text_model.py", self.folder / "text-latents", self.tuned.parent, "--student", self.distilled,
-                   "--classifiers", *(file.parent for file in self.classifiers), "--steps", self.sizes.tuning_steps,
-                   "--batch-size", self.sizes.tuning_batch, "--critic-ahead", self.sizes.critic_ahead)  # fmt: skip
+        self.tuning(self.distilled, self.tuned.parent, self.sizes.tuning_steps, "--critic-ahead", self.sizes.critic_ahead)
+
+    def tune_outlines(self):
+        self.tuning(self.tuned, self.outlined.parent, self.sizes.outline_steps, "--finisher", self.distilled, "--lr", 1e-4,
+                    "--leash", 20, "--grain", 1.5, "--critic", 0, "--kept", 0.25)  # fmt: skip
+
+    def tuning(self, student, run, steps, *options):
+        self.train("tune_text_model.py", self.folder / "text-latents", run, "--student", student, "--classifiers",
+                   *(file.parent for file in self.classifiers), "--steps", steps, "--batch-size", self.sizes.tuning_batch,
+                   *options)  # fmt: skip
 
     def draw_generated_pairs(self):
         for factor, count in zip((2, 4), self.sizes.generated_pairs, strict=True):
             folder = self.folder / f"generated-{factor}"
-            self.train("draw_generated_pairs.py", self.autoencoder, self.tuned, folder, "--factor", factor, "--count", count)
+            self.train("draw_generated_pairs.py", self.autoencoder, self.outlined, folder, "--factor", factor, "--count", count)
         (folder / "done").touch()
 
     def make_bundle(self):
         self.script("make_bundle.py", self.folder / "bundle", "--autoencoder", self.autoencoder, "--coupling",
-                    self.tuned_coupling, "--text-model", self.tuned, "--force")  # fmt: skip
+                    self.tuned_coupling, "--text-model", self.outlined, "--force")  # fmt: skip
 
 
 def main():

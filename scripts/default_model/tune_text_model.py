@@ -1,6 +1,7 @@
 """Tunes the distilled text model on the pictures that it draws itself.
 
-  tune_text_model.py LATENTS_FOLDER RUN_FOLDER --student text_model.safetensors --classifiers FOLDER... [--steps N]
+  tune_text_model.py LATENTS_FOLDER RUN_FOLDER --student text_model.safetensors --classifiers FOLDER...
+                     [--finisher text_model.safetensors] [--steps N]
 
 What a caption names can be a handful of the latent's sites, which squared errors hardly see. Here the model draws captions
 from pure noise by the sampler's own four steps, and classifiers of latents say how well the picture shows what the caption
@@ -36,7 +37,7 @@ LEARNED = 3  # of them, the last ones, let gradients through: the first lays out
 FINISHING = 2  # of them, the last ones, tell outlines and textures: tuning makes these ragged first
 UNGUIDED = SAMPLING | {"default_guidance": 1.0}  # as it draws here; guidance finds no more, and takes twice as long
 ATTENTION_GUIDANCE = 0.8  # of what the leash holds to, but for the last timestep, where it would roughen textures
-WEIGHTS = {"facts": 2.5, "critic": 0.5, "leash": 20.0, "pattern": 500.0, "grain": 1.5}
+WEIGHTS = {"facts": 2.5, "critic": 0.5, "leash": 6.0, "pattern": 500.0, "grain": 5.0}
 NOISE = 0.3  # deviation, at the most, on scaled latents before they are judged: what is to be seen survives, fine grids do not
 # Not judged: the drawn world has one sun or moon, so that to the classifier two are only surer, and the model draws two.
 NOT_JUDGED = ("orb",)

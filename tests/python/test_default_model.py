@@ -291,5 +291,6 @@ def test_a_distilled_bundle_draws_in_four_steps(made):
     assert denoiser["schedule"]["beta_end"] == captioned_latents.BETAS[1]
     base, distilled = (load_file(made / name / "text_model.safetensors") for name in ("text", "distilled"))
     assert any(not torch.equal(base[name], distilled[name]) for name in base)
-    tuned = load_file(made / "tuned" / "text_model.safetensors")
-    assert any(not torch.equal(tuned[name], distilled[name]) for name in base)
+    tuned, outlined = (load_file(made / name / "text_model.safetensors") for name in ("tuned", "outlined"))
+    for later, earlier in ((tuned, distilled), (outlined, tuned)):
+        assert any(not torch.equal(later[name], earlier[name]) for name in base)
