@@ -147,6 +147,7 @@ def main():
         torch.set_num_threads(arguments.threads)
 
     data = CaptionedLatents(arguments.latents, 0, arguments.device)
+
     def load(file):
         model = TextModel(len(data.words), data.channels).to(arguments.device)
         model.load_state_dict(load_file(file))
@@ -166,7 +167,7 @@ def main():
         drawn = data.latents(chosen)
         return drawn, torch.randn_like(drawn), data.ids[chosen].to(data.device), data.classes[chosen].to(data.device)
 
-    compile_on_gpu(student.text_encoder, student.denoiser, *work.networks())
+    compile_on_gpu(*student.children(), *work.networks())
     beside = {"critic": work.adversary} if work.adversary else {}
     run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.98), arguments.steps,
               arguments.lr, arguments.minutes, warmup=20, beside=beside)  # fmt: skip
