@@ -15,8 +15,7 @@ import copy
 import torch
 from captioned_latents import CaptionedLatents, signal_shares
 from muon import MuonAdamW
-from safetensors.torch import load_file
-from text_networks import OUTER_LAYERS, TextModel
+from text_networks import OUTER_LAYERS, load_text_model
 from torch.nn import functional as F
 from train_text_model import finish, share_at, training_parser, velocity_of
 from training import Average, Run, compile_on_gpu
@@ -106,8 +105,7 @@ def main():
         torch.set_num_threads(arguments.threads)
 
     data = CaptionedLatents(arguments.latents, DROPPED_CAPTIONS, arguments.device)
-    teacher = TextModel(len(data.words), data.channels).to(arguments.device)
-    teacher.load_state_dict(load_file(arguments.teacher))
+    teacher = load_text_model(arguments.teacher, len(data.words), data.channels).to(arguments.device)
     student = copy.deepcopy(teacher)
     shares = signal_shares().to(arguments.device)
     work = Distillation(teacher, data.null.to(arguments.device), shares, arguments.guidance, arguments.substeps,

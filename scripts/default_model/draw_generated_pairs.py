@@ -21,8 +21,7 @@ from draw_latents import SIDE, CaptionedPictures
 from drawn_pictures import FIRST_SEED
 from fact_classifier import to_pixels
 from networks import FACTOR, load_autoencoder
-from safetensors.torch import load_file
-from text_networks import TextModel
+from text_networks import load_text_model
 from torch.nn import functional as F
 from training import save_whole
 from tune_text_model import DDIM_STEPS, walk
@@ -39,8 +38,7 @@ class Redrawing:
     def __init__(self, autoencoder, text_model):
         self.words = {word: i for i, word in enumerate(vocabulary())}
         self.autoencoder, self.mean, self.deviation = load_autoencoder(autoencoder)
-        self.model = TextModel(len(self.words))
-        self.model.load_state_dict(load_file(text_model))
+        self.model = load_text_model(text_model, len(self.words))
         self.shares = signal_shares()
 
     def redraw(self, pixels, captions, steps):

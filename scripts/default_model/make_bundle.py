@@ -15,8 +15,7 @@ from captioned_latents import BETAS, LENGTH, NULL, PAD
 from draw_latents import SIDE
 from networks import FACTOR, LATENT_CHANNELS, load_autoencoder
 from safetensors import safe_open
-from safetensors.torch import load_file
-from text_networks import TextModel
+from text_networks import load_text_model
 from training import save_half
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -57,8 +56,7 @@ def text_entries(path, examples, folder):
         metadata = file.metadata()
     words = json.loads(metadata["words"])
     sampling = json.loads(metadata.get("sampling", "null")) or TEACHER_SAMPLING
-    model = TextModel(len(words))
-    model.load_state_dict(load_file(path))
+    model = load_text_model(path, len(words))
     (folder / "tokenizer").mkdir()
     (folder / "tokenizer" / "words.json").write_text(json.dumps(words))
     text = {"_class_name": "WordTransformer", **model.text_encoder.configuration}

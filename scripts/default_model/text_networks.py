@@ -10,6 +10,7 @@ import copy
 import math
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
@@ -175,6 +176,13 @@ class TextModel(nn.Module):
         super().__init__()
         self.text_encoder = TextEncoder(words)
         self.denoiser = Denoiser(latent_channels)
+
+
+def load_text_model(path, words, latent_channels=16):
+    """`words`: how many the vocabulary has."""
+    model = TextModel(words, latent_channels)
+    model.load_state_dict(load_file(path))
+    return model
 
 
 def perturbed_copy(model):

@@ -25,9 +25,8 @@ from fact_classifier import load_classifier, loss_of
 from latent_critic import Adversary, noised
 from latent_statistics import grain_distance, pattern_of
 from muon import MuonAdamW
-from safetensors.torch import load_file
 from scene_facts import PROPERTIES
-from text_networks import OUTER_LAYERS, TextModel, perturbed_copy
+from text_networks import OUTER_LAYERS, load_text_model, perturbed_copy
 from torch.nn import functional as F
 from train_text_model import finish, training_parser, velocity_of
 from training import Average, Run, compile_on_gpu
@@ -147,12 +146,7 @@ def main():
         torch.set_num_threads(arguments.threads)
 
     data = CaptionedLatents(arguments.latents, 0, arguments.device)
-
-    def load(file):
-        model = TextModel(len(data.words), data.channels).to(arguments.device)
-        model.load_state_dict(load_file(file))
-        return model
-
+    load = lambda file: load_text_model(file, len(data.words), data.channels).to(arguments.device)  # noqa: E731
     student = load(arguments.student)
     files = [folder / "classifier.safetensors" for folder in arguments.classifiers]
     classifiers = [load_classifier(file, data.channels).to(arguments.device) for file in files]
