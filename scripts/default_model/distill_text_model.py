@@ -20,7 +20,15 @@ from torch.nn import functional as F
 from train_text_model import finish, share_at, training_parser, velocity_of
 from training import Average, Run, compile_on_gpu
 
-LCM_STEPS = (999, 759, 499, 259)  # of fmboost's LCM sampler: four steps of the fifty of the original schedule
+ORIGINAL_STEPS = 50  # of the schedule that fmboost's LCM sampler takes its timesteps from
+
+
+def lcm_timesteps(steps):
+    """Of fmboost's LCM sampler, falling."""
+    return tuple((ORIGINAL_STEPS - ORIGINAL_STEPS * i // steps) * (1000 // ORIGINAL_STEPS) - 1 for i in range(steps))
+
+
+LCM_STEPS = lcm_timesteps(4)
 END = -1  # stands for the clean latent
 OTHER_TIMESTEPS = 0.2  # of the samples start between the sampler's timesteps
 DROPPED_CAPTIONS = 0.05

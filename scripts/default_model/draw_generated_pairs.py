@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from captioned_latents import signal_shares, token_ids, vocabulary
+from distill_text_model import LCM_STEPS
 from draw_latents import SIDE, CaptionedPictures
 from drawn_pictures import FIRST_SEED
 from fact_classifier import to_pixels
@@ -24,7 +25,7 @@ from networks import FACTOR, load_autoencoder
 from text_networks import load_text_model
 from torch.nn import functional as F
 from training import save_whole
-from tune_text_model import DDIM_STEPS, walk
+from tune_text_model import walk
 
 PICTURES_A_SHARD = 64
 ONE_STEP = 0.75  # of the pictures: two steps leave only the layout of the drawn one
@@ -42,7 +43,7 @@ class Redrawing:
         self.shares = signal_shares()
 
     def redraw(self, pixels, captions, steps):
-        """(B, 3, side, side) -> the same size: noised to the first of `steps`, then DDIM."""
+        """(B, 3, side, side) -> the same size: noised to the first of `steps`, which the model then takes."""
         text = self.model.text_encoder(torch.tensor([token_ids(caption, self.words) for caption in captions]))
         x = (self.autoencoder.encoder(pixels) - self.mean) / self.deviation
         a = self.shares[steps[0]]
@@ -84,7 +85,7 @@ def fill(tar, redrawing, seed, count, arguments):
     small = CaptionedPictures(seed, count, threads=1)
     large = CaptionedPictures(seed, count, SIDE * arguments.factor, threads=arguments.threads or 0)
     for (low, line), (high, _) in zip(small, large, strict=True):
-        steps = DDIM_STEPS[-1:] if chance.random() < ONE_STEP else DDIM_STEPS[-2:]
+        steps = LCM_STEPS[-1:] if chance.random() < ONE_STEP else LCM_STEPS[-2:]
         redrawn = redrawing.redraw(to_pixels([low]), [line["caption"]], steps)[0]
         pairs = cut_pairs(to_pixels([high])[0], redrawn, arguments.crops, chance)
         for i, (latent, context) in enumerate(zip(*map(redrawing.latents, pairs), strict=True)):

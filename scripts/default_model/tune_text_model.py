@@ -4,7 +4,7 @@
                      [--finisher text_model.safetensors] [--steps N]
 
 What a caption names can be a handful of the latent's sites, which squared errors hardly see. Here the model draws captions
-from pure noise by the sampler's own four steps, and classifiers of latents say how well the picture shows what the caption
+from pure noise by the LCM sampler's steps, and classifiers of latents say how well the picture shows what the caption
 names; their gradients go back through the steps (as in DRaFT, Clark et al. 2023, arXiv 2309.17400). Each FOLDER is what
 train_classifier.py --latents writes, with a seed of its own: what pleases one and not the other is no picture of the thing.
 A critic, which learns beside the model, says what tells its pictures from drawn ones (latent_critic.py). Both are pleased
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 from captioned_latents import CaptionedLatents, signal_shares
-from distill_text_model import SAMPLING, clean_of, ddim_step
+from distill_text_model import LCM_STEPS, clean_of, lcm_timesteps
 from fact_classifier import load_classifier, loss_of
 from latent_critic import Adversary, noised
 from latent_statistics import grain_distance, pattern_of
@@ -31,10 +31,12 @@ from torch.nn import functional as F
 from train_text_model import finish, training_parser, velocity_of
 from training import Average, Run, compile_on_gpu
 
-DDIM_STEPS = (999, 749, 499, 249)  # of fmboost's DDIM sampler with the bundle's schedule, then the clean latent
-LEARNED = 3  # of them, the last ones, let gradients through: the first lays out sky and ground, which are right already
+# Of the LCM sampler, for a batch one of them: the model must draw well with both. DDIM keeps the noise of the start, and so the
+# model sees what it saw at first, two suns or a torn boat; in fresh noise, steps find one of them, and whole.
+STEP_COUNTS = (4, 6)
+LEARNS_BELOW = 800  # timesteps that learn: before, there is hardly anything but noise, and sky and ground are right already
 FINISHING = 2  # of them, the last ones, tell outlines and textures: tuning makes these ragged first
-UNGUIDED = SAMPLING | {"default_guidance": 1.0}  # as it draws here; guidance finds no more, and takes twice as long
+SAMPLING = {"default_sampler": "lcm", "default_steps": STEP_COUNTS[-1], "default_guidance": 1.0}  # guidance finds no more
 ATTENTION_GUIDANCE = 0.8  # of what the leash holds to, but for the last timestep, where it would roughen textures
 WEIGHTS = {"facts": 2.5, "critic": 0.5, "leash": 6.0, "pattern": 500.0, "grain": 5.0}
 NOISE = 0.3  # deviation, at the most, on scaled latents before they are judged: what is to be seen survives, fine grids do not
@@ -45,18 +47,24 @@ RARE = ("building", "boat", "animals")
 RARE_WEIGHT = 2.0  # of each, where a caption without any weighs 1
 
 
-def walk(model, noise, text, shares, timesteps=DDIM_STEPS, learned=LEARNED):
-    """The sampler's DDIM steps from `noise`, or from a latent that is noised to the first of other timesteps, as fmboost takes
+def draw_timesteps():
+    """Of a batch."""
+    return lcm_timesteps(STEP_COUNTS[torch.randint(len(STEP_COUNTS), ()).item()])
+
+
+def walk(model, noise, text, shares, timesteps):
+    """The LCM sampler's steps from `noise`, or from a latent that is noised to the first of other timesteps, as fmboost takes
     them, without guidance: [(timestep, x, clean latents that the model sees in it)]. The last of these are what is drawn.
-    Gradients go back through the `learned` last steps."""
+    Gradients go back through the timesteps that learn."""
     x, steps = noise, []
     for i, now in enumerate(timesteps):
         a = shares[now]
-        with torch.set_grad_enabled(torch.is_grad_enabled() and len(timesteps) - i <= learned):
-            velocity = velocity_of(model, x, torch.full((len(x),), now, device=x.device), text)
-            steps.append((now, x, clean_of(x, velocity, a)))
-            if i + 1 < len(timesteps):
-                x = ddim_step(x, velocity, a, shares[timesteps[i + 1]])
+        with torch.set_grad_enabled(torch.is_grad_enabled() and now < LEARNS_BELOW):
+            clean = clean_of(x, velocity_of(model, x, torch.full((len(x),), now, device=x.device), text), a)
+        steps.append((now, x, clean))
+        if i + 1 < len(timesteps):
+            b = shares[timesteps[i + 1]]
+            x = b.sqrt() * clean + (1 - b).sqrt() * torch.randn_like(clean)
     return steps
 
 
@@ -91,14 +99,14 @@ class Tuning:
         critics = [self.adversary.critic] if self.adversary else []
         return [part for model in models for part in model.children()] + critics + self.classifiers
 
-    def losses(self, student, drawn, noise, ids, classes):
+    def losses(self, student, drawn, noise, ids, classes, timesteps=LCM_STEPS):
         """{name: loss} of the pictures that the student draws of the captions `ids` from `noise`, beside drawn ones of these
         captions, where it has a weight; and these pictures, scaled latents."""
-        steps = walk(student, noise, student.text_encoder(ids), self.shares)
+        steps = walk(student, noise, student.text_encoder(ids), self.shares, timesteps)
         latent = steps[-1][2]
         losses = {
             "facts": lambda: self.facts(latent, classes), "critic": lambda: self.adversary.loss(latent, classes),
-            "leash": lambda: self.leash(steps[-LEARNED:], ids), "pattern": lambda: pattern_of(latent),
+            "leash": lambda: self.leash(steps, ids), "pattern": lambda: pattern_of(latent),
             "grain": lambda: grain_distance(latent, drawn),
         }  # fmt: skip
         return {name: loss() for name, loss in losses.items() if self.weights[name]}, latent
@@ -110,8 +118,9 @@ class Tuning:
         return torch.stack(losses).mean()
 
     def leash(self, steps, ids):
-        """How far the student is from its guides' answers at these steps of its walk: mean squared difference of velocities."""
-        losses = []
+        """How far the student is from its guides' answers at the steps of its walk that learn: mean squared difference of
+        velocities."""
+        steps, losses = [step for step in steps if step[0] < LEARNS_BELOW], []
         for left, (timestep, x, clean) in zip(range(len(steps), 0, -1), steps, strict=True):
             guide = self.finisher if left <= FINISHING else self.origin
             now, a = torch.full((len(x),), timestep, device=x.device), self.shares[timestep]
@@ -169,11 +178,11 @@ def main():
     for _ in range(arguments.critic_ahead if work.adversary and not run.step else 0):
         drawn, noise, ids, classes = draw_captions()
         with torch.no_grad():
-            latent = walk(student, noise, student.text_encoder(ids), work.shares)[-1][2]
+            latent = walk(student, noise, student.text_encoder(ids), work.shares, draw_timesteps())[-1][2]
         work.adversary.meet(drawn, latent, classes, arguments.critic_steps)
     for _ in run.rest():
         drawn, noise, ids, classes = draw_captions()
-        losses, latent = work.losses(student, drawn, noise, ids, classes)
+        losses, latent = work.losses(student, drawn, noise, ids, classes, draw_timesteps())
         loss = sum(work.weights[name] * loss for name, loss in losses.items())
         own = {"critic's own": work.adversary.error} if work.adversary else {}
         run.take_step(loss, run.taken + len(drawn), every=20, parts=losses | own)
@@ -181,7 +190,7 @@ def main():
             work.adversary.meet(drawn, latent, classes, arguments.critic_steps)
 
     run.average.weights = mixed(run.average.weights, work.origin.model.state_dict(), arguments.kept)
-    finish(run, data, UNGUIDED)
+    finish(run, data, SAMPLING)
 
 
 if __name__ == "__main__":

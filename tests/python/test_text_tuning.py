@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import captioned_latents
+import distill_text_model
 import fact_classifier
 import latent_critic
 import latent_statistics
@@ -15,7 +16,8 @@ import text_networks
 import tune_text_model
 
 
-def test_tuning_draws_as_diffusers_do():
+@pytest.mark.parametrize("steps", tune_text_model.STEP_COUNTS)
+def test_tuning_draws_as_diffusers_do(steps):
     torch.manual_seed(0)
     network, shares = torch.nn.Conv2d(4, 4, 3, padding=1), captioned_latents.signal_shares()
 
@@ -24,18 +26,19 @@ def test_tuning_draws_as_diffusers_do():
             return network(x) * (1 + timestep[:, None, None, None] / 1000) + text[:, :, None, None]
 
     first, last = captioned_latents.BETAS
-    scheduler = diffusers.DDIMScheduler(
+    scheduler = diffusers.LCMScheduler(
         beta_start=first, beta_end=last, beta_schedule="scaled_linear", prediction_type="v_prediction",
-        timestep_spacing="trailing", set_alpha_to_one=True, clip_sample=False,
+        original_inference_steps=distill_text_model.ORIGINAL_STEPS, clip_sample=False,
     )  # fmt: skip
-    scheduler.set_timesteps(len(tune_text_model.DDIM_STEPS))
-    assert scheduler.timesteps.tolist() == list(tune_text_model.DDIM_STEPS)
+    scheduler.set_timesteps(steps)
     noise, text = torch.randn(2, 4, 8, 8), torch.randn(2, 4)
     x = noise
+    torch.manual_seed(1)
     for timestep in scheduler.timesteps:
         velocity = Model().denoiser(x, timestep.float().expand(2), text)
-        x = scheduler.step(velocity, timestep, x).prev_sample
-    walked = tune_text_model.walk(Model(), noise, text, shares)
+        x, _ = scheduler.step(velocity, timestep, x, return_dict=False)
+    torch.manual_seed(1)
+    walked = tune_text_model.walk(Model(), noise, text, shares, distill_text_model.lcm_timesteps(steps))
     assert [timestep for timestep, _, _ in walked] == scheduler.timesteps.tolist()
     torch.testing.assert_close(walked[-1][2], x, atol=1e-4, rtol=1e-4)
 
@@ -138,7 +141,7 @@ def test_the_leash_leads_away_from_what_the_perturbed_model_says(narrow, monkeyp
     assert losses["leash"].item() == pytest.approx((2 * (1 + guidance * 0.4) ** 2 + 1) / 3, rel=1e-4)
 
 
-def test_gradients_go_back_through_the_last_steps_of_a_walk():
+def test_gradients_go_back_through_the_timesteps_of_a_walk_that_learn():
     shares, noise, text = captioned_latents.signal_shares(), torch.randn(1, 4, 8, 8), torch.zeros(1, 4)
 
     class Model:
@@ -151,7 +154,7 @@ def test_gradients_go_back_through_the_last_steps_of_a_walk():
 
     model = Model()
     with torch.enable_grad():
-        tune_text_model.walk(model, noise, text, shares, learned=2)[-1][2].sum().backward()
+        tune_text_model.walk(model, noise, text, shares, (999, 800, 799, 400))[-1][2].sum().backward()
     assert [answer.grad is not None for answer in model.answers] == [False, False, True, True]
 
 
