@@ -34,6 +34,7 @@ OTHER_TIMESTEPS = 0.2  # of the samples start between the sampler's timesteps
 DROPPED_CAPTIONS = 0.05
 # With the same weights and four steps, DDIM shows 82 % of what captions name and LCM 79 %: the fresh noise of each LCM step
 # washes away small things that were there already. A little guidance, on top of what the student learned, finds a few more.
+# What tune_text_model.py makes of them draws by LCM again.
 SAMPLING = {"default_sampler": "ddim", "default_steps": len(LCM_STEPS), "default_guidance": 1.5}
 
 

@@ -35,7 +35,7 @@ def test_parameters_are_what_a1111_readers_parse(drawn, shared):
     model = json.loads(shared("inspect", "--json").out)["hash"]
     version = shared("--version").lines[0].removeprefix("fmboost ")
     assert settings == {
-        "Steps": "3", "Sampler": "DDIM", "CFG scale": "2.5", "Seed": "42", "Size": "32x64", "Model hash": model[:10],
+        "Steps": "3", "Sampler": "LCM", "CFG scale": "2.5", "Seed": "42", "Size": "32x64", "Model hash": model[:10],
         "Model": "fmboost default", "RNG": "CPU", "Hires resize": "64x96", "Flow steps": "2",
         "Flow solver": "midpoint", "Fidelity": "0.75", "Version": f"fmboost {version}",
     }  # fmt: skip
