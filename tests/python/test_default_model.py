@@ -23,6 +23,7 @@ import reconstruct
 import text_networks
 import train_text_model
 import training
+import tune_text_model
 from conftest import ROOT
 
 RECIPE = ROOT / "scripts" / "default_model"
@@ -285,9 +286,9 @@ def test_the_targets_of_distillation_are_the_teachers_pictures():
     assert work.loss(student, clean.expand(32, -1, -1, -1), ids[:1].expand(32, -1)).item() < 1e-6
 
 
-def test_a_distilled_bundle_draws_in_four_steps(made):
+def test_a_tuned_bundle_draws_by_the_steps_that_it_was_tuned_on(made):
     denoiser = json.loads((made / "bundle" / "bundle.json").read_text())["denoiser"]
-    assert [denoiser[f"default_{name}"] for name in ("sampler", "steps", "guidance")] == ["ddim", 4, 1.0]
+    assert [denoiser[f"default_{name}"] for name in ("sampler", "steps", "guidance")] == ["lcm", tune_text_model.STEP_COUNTS[-1], 1.0]
     assert denoiser["schedule"]["beta_end"] == captioned_latents.BETAS[1]
     base, distilled = (load_file(made / name / "text_model.safetensors") for name in ("text", "distilled"))
     assert any(not torch.equal(base[name], distilled[name]) for name in base)
