@@ -39,6 +39,11 @@ def signal_shares(steps=1000, first=BETAS[0], last=BETAS[1]):
     return torch.cumprod(1 - betas, 0).float()
 
 
+def noised_to(latent, a):
+    """With so much fresh noise that the latent's share is `a`, a tensor."""
+    return a.sqrt() * latent + (1 - a).sqrt() * torch.randn_like(latent)
+
+
 class CaptionedLatents:
     """Latents, scaled as everywhere in the autoencoder's bundle, the tokens of their captions, and what they show.
 

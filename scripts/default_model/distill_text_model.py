@@ -13,7 +13,7 @@ names DDIM as its sampler: see SAMPLING.
 import copy
 
 import torch
-from captioned_latents import CaptionedLatents, signal_shares
+from captioned_latents import CaptionedLatents, noised_to, signal_shares
 from muon import MuonAdamW
 from text_networks import OUTER_LAYERS, load_text_model
 from torch.nn import functional as F
@@ -95,7 +95,7 @@ class Distillation:
         inner = len(latent) - last
         start, end = draw_segments(len(latent), last, latent.device)
         a = share_at(self.shares, start)
-        x = a.sqrt() * latent + (1 - a).sqrt() * torch.randn_like(latent)
+        x = noised_to(latent, a)
         clean = clean_of(x, velocity_of(student, x, start, student.text_encoder(ids)), a)
         target = latent.clone()
         if inner > 0:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from captioned_latents import signal_shares, token_ids, vocabulary
+from captioned_latents import noised_to, signal_shares, token_ids, vocabulary
 from distill_text_model import LCM_STEPS
 from draw_latents import SIDE, CaptionedPictures
 from drawn_pictures import FIRST_SEED
@@ -46,9 +46,7 @@ class Redrawing:
         """(B, 3, side, side) -> the same size: noised to the first of `steps`, which the model then takes."""
         text = self.model.text_encoder(torch.tensor([token_ids(caption, self.words) for caption in captions]))
         x = (self.autoencoder.encoder(pixels) - self.mean) / self.deviation
-        a = self.shares[steps[0]]
-        x = a.sqrt() * x + (1 - a).sqrt() * torch.randn_like(x)
-        clean = walk(self.model, x, text, self.shares, steps)[-1][2]
+        clean = walk(self.model, noised_to(x, self.shares[steps[0]]), text, self.shares, steps)[-1][2]
         return self.autoencoder.decoder(clean * self.deviation + self.mean).clamp(-1, 1)
 
     def latents(self, pixels):

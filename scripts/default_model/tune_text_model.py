@@ -19,7 +19,7 @@ import copy
 from pathlib import Path
 
 import torch
-from captioned_latents import CaptionedLatents, signal_shares
+from captioned_latents import CaptionedLatents, noised_to, signal_shares
 from distill_text_model import LCM_STEPS, clean_of, lcm_timesteps
 from fact_classifier import load_classifier, loss_of
 from latent_critic import Adversary, noised
@@ -63,8 +63,7 @@ def walk(model, noise, text, shares, timesteps):
             clean = clean_of(x, velocity_of(model, x, torch.full((len(x),), now, device=x.device), text), a)
         steps.append((now, x, clean))
         if i + 1 < len(timesteps):
-            b = shares[timesteps[i + 1]]
-            x = b.sqrt() * clean + (1 - b).sqrt() * torch.randn_like(clean)
+            x = noised_to(clean, shares[timesteps[i + 1]])
     return steps
 
 

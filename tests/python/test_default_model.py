@@ -288,7 +288,8 @@ def test_the_targets_of_distillation_are_the_teachers_pictures():
 
 def test_a_tuned_bundle_draws_by_the_steps_that_it_was_tuned_on(made):
     denoiser = json.loads((made / "bundle" / "bundle.json").read_text())["denoiser"]
-    assert [denoiser[f"default_{name}"] for name in ("sampler", "steps", "guidance")] == ["lcm", tune_text_model.STEP_COUNTS[-1], 1.0]
+    sampling = [denoiser[f"default_{name}"] for name in ("sampler", "steps", "guidance")]
+    assert sampling == ["lcm", tune_text_model.STEP_COUNTS[-1], 1.0]
     assert denoiser["schedule"]["beta_end"] == captioned_latents.BETAS[1]
     base, distilled = (load_file(made / name / "text_model.safetensors") for name in ("text", "distilled"))
     assert any(not torch.equal(base[name], distilled[name]) for name in base)
