@@ -12,7 +12,7 @@ from scene_facts import PROPERTIES, class_of
 SCALING = "scaling.json"  # beside the latents: scaled = (latent - shift) * scale
 LENGTH = 48  # tokens of a caption
 PAD, NULL = 0, 1
-BETAS = (0.00085, 0.03)  # scaled-linear; see signal_shares
+BETAS = (0.004, 0.02)  # linear; see signal_shares
 
 
 def vocabulary():
@@ -29,13 +29,15 @@ def token_ids(caption, words):
 
 
 def signal_shares(steps=1000, first=BETAS[0], last=BETAS[1]):
-    """Cumulative products of a scaled-linear schedule: the share a of the latent at every timestep.
+    """Cumulative products of a linear schedule: the share a of the latent at every timestep.
 
-    Stable Diffusion's ends at a beta of 0.012 and leaves 7 % of the latent at the last timestep. In 16 channels at f4, which
-    repeat much of each other, that still tells the colours of the picture, so that a denoiser relies on what pure noise
-    does not hold. With 0.03 a quarter of a percent is left.
+    Stable Diffusion's (scaled-linear, 0.00085 to 0.012) leaves 7 % of the latent at the last timestep. In 16 channels at f4,
+    which repeat much of each other, that still tells the colours of the picture, so that a denoiser relies on what pure noise
+    does not hold. What repeats so much is also seen in much noise: things of some sites begin to show where a is 0.001, and
+    are settled at 0.1. This schedule gives these two decades half of its timesteps; here almost nothing (6e-6) is left at the
+    last one, 0.0005 at 759, 0.02 at 499 and 0.2 at 259.
     """
-    betas = torch.linspace(first**0.5, last**0.5, steps, dtype=torch.float64) ** 2
+    betas = torch.linspace(first, last, steps, dtype=torch.float64)
     return torch.cumprod(1 - betas, 0).float()
 
 
@@ -47,40 +49,48 @@ def noised_to(latent, a):
 class CaptionedLatents:
     """Latents, scaled as everywhere in the autoencoder's bundle, the tokens of their captions, and what they show.
 
-    On a GPU they are kept in its memory: fetching them would take longer than a step.
+    On a GPU they are kept in its memory, at places that stay: fetching them would take longer than a step, and a step that is
+    replayed (replay.py) looks for them where they were.
     """
 
     def __init__(self, folder, dropped, device="cpu"):
         """`dropped`: the share of captions that are replaced by the null word, for guidance."""
         self.words = vocabulary()
         self.numbers = {word: i for i, word in enumerate(self.words)}
-        self.null = torch.tensor(token_ids("", self.numbers))
         self.dropped, self.device = dropped, torch.device(device)
+        self.null = torch.tensor(token_ids("", self.numbers), device=device)
         self.mapped = np.load(folder / "latents.npy", mmap_mode="r")
         on_gpu = self.device.type == "cuda"
-        self.kept = torch.empty(self.mapped.shape, dtype=torch.float16, device=self.device) if on_gpu else None
+        self.kept = torch.empty(self.mapped.shape, dtype=torch.float16, device=device) if on_gpu else None
         self.captions = (folder / "captions.jsonl").open()
-        self.ids = torch.empty((0, LENGTH), dtype=torch.long)
-        self.classes = torch.empty((0, len(PROPERTIES)), dtype=torch.long)  # of every property, as scene_facts.py counts them
+        self.count = 0
+        self.there = torch.zeros((), dtype=torch.float64, device=device)  # `count`, where a replayed step finds it
+        self.ids = torch.empty((len(self.mapped), LENGTH), dtype=torch.long, device=device)
+        # Of every property, as scene_facts.py counts them.
+        self.classes = torch.empty((len(self.mapped), len(PROPERTIES)), dtype=torch.long, device=device)
         scaling = json.loads((folder / SCALING).read_text())
         self.scale, self.shift = scaling["scale"], scaling["shift"]
         self.grow()
 
     def grow(self):
         """Takes in what draw_latents.py, which may still be at work, has added."""
-        before, ids, classes, place = len(self.ids), [], [], self.captions.tell()
+        ids, classes, place = [], [], self.captions.tell()
         while (text := self.captions.readline()).endswith("\n"):
             line = json.loads(text)
             ids.append(token_ids(line["caption"], self.numbers))
             classes.append([class_of(name, line["scene"]) for name in PROPERTIES])
             place = self.captions.tell()
         self.captions.seek(place)  # before a line that is not complete yet
-        if ids:
-            self.ids, self.classes = torch.cat([self.ids, torch.tensor(ids)]), torch.cat([self.classes, torch.tensor(classes)])
+        if not ids:
+            return
+        new = slice(self.count, self.count + len(ids))
+        self.ids[new], self.classes[new] = torch.tensor(ids).to(self.device), torch.tensor(classes).to(self.device)
         if self.kept is not None:
-            for first in range(before, len(self.ids), 4096):
-                last = min(first + 4096, len(self.ids))
+            for first in range(new.start, new.stop, 4096):
+                last = min(first + 4096, new.stop)
                 self.kept[first:last] = torch.from_numpy(np.array(self.mapped[first:last])).to(self.device)
+        self.count = new.stop
+        self.there.fill_(self.count)
 
     @property
     def channels(self):
@@ -88,21 +98,25 @@ class CaptionedLatents:
 
     def choose(self, count):
         """The numbers of some of them, drawn by torch's generator."""
-        return torch.randint(0, len(self.ids), (count,))
+        return (torch.rand(count, dtype=torch.float64, device=self.device) * self.there).long()
 
     def latents(self, chosen):
         """(count, C, h, w) float32"""
         if self.kept is None:
             latent = torch.from_numpy(self.mapped[chosen.numpy()].astype(np.float32))
         else:
-            latent = self.kept[chosen.to(self.device)].float()
+            latent = self.kept[chosen].float()
         return (latent - self.shift) * self.scale
+
+    def told(self, chosen):
+        """(count, length) int64: the tokens of their captions, some of these dropped."""
+        dropped = torch.rand(len(chosen), 1, device=self.device) < self.dropped
+        return torch.where(dropped, self.null, self.ids[chosen])
 
     def batch(self, count):
         """(count, C, h, w) float32 and (count, length) int64, some captions dropped."""
         chosen = self.choose(count)
-        told = torch.where(torch.rand(count, 1) < self.dropped, self.null, self.ids[chosen])
-        return self.latents(chosen), told.to(self.device)
+        return self.latents(chosen), self.told(chosen)
 
     def metadata(self):
         """Of a file of weights: what the bundle must say of them."""

@@ -1,4 +1,4 @@
-"""Distils the text model into one that draws in four steps.
+"""Distils the text model into one that draws in a few steps.
 
   distill_text_model.py LATENTS_FOLDER RUN_FOLDER --teacher text_model.safetensors [--steps N] [--guidance W]
 
@@ -6,8 +6,7 @@ Consistency distillation (Luo et al. 2023, arXiv 2310.04378) over the segments b
 al. 2024 and Zheng et al. 2024 cut trajectories): from a noised latent the teacher, guided by W, goes on by DDIM steps to
 the sampler's next timestep, from where the averaged student says what clean latent comes of it; that is what the student
 must say at once. At the last timestep, whose answer is what one sees, it must say the drawn latent itself: the mean of what
-is possible there is smooth, while a teacher's own last steps leave grain. Writes RUN_FOLDER/text_model.safetensors, which
-names DDIM as its sampler: see SAMPLING.
+is possible there is smooth, while a teacher's own last steps leave grain. Writes RUN_FOLDER/text_model.safetensors.
 """
 
 import copy
@@ -15,49 +14,24 @@ import copy
 import torch
 from captioned_latents import CaptionedLatents, noised_to, signal_shares
 from muon import MuonAdamW
+from sampling import LCM_STEPS, SAMPLING, clean_of, ddim_step, guided_velocity
 from text_networks import OUTER_LAYERS, load_text_model
 from torch.nn import functional as F
 from train_text_model import finish, share_at, training_parser, velocity_of
 from training import Average, Run, compile_on_gpu
 
-ORIGINAL_STEPS = 50  # of the schedule that fmboost's LCM sampler takes its timesteps from
-
-
-def lcm_timesteps(steps):
-    """Of fmboost's LCM sampler, falling."""
-    return tuple((ORIGINAL_STEPS - ORIGINAL_STEPS * i // steps) * (1000 // ORIGINAL_STEPS) - 1 for i in range(steps))
-
-
-LCM_STEPS = lcm_timesteps(4)
 END = -1  # stands for the clean latent
+POINTS = (*LCM_STEPS, END)
 OTHER_TIMESTEPS = 0.2  # of the samples start between the sampler's timesteps
 DROPPED_CAPTIONS = 0.05
-# With the same weights and four steps, DDIM shows 82 % of what captions name and LCM 79 %: the fresh noise of each LCM step
-# washes away small things that were there already. A little guidance, on top of what the student learned, finds a few more.
-# What tune_text_model.py makes of them draws by LCM again.
-SAMPLING = {"default_sampler": "ddim", "default_steps": len(LCM_STEPS), "default_guidance": 1.5}
 
 
-def clean_of(x, velocity, a):
-    return a.sqrt() * x - (1 - a).sqrt() * velocity
-
-
-def ddim_step(x, velocity, a, b):
-    """From the signal's share a to b: the clean latent and the noise that the velocity tells of, mixed anew."""
-    noise = (1 - a).sqrt() * x + a.sqrt() * velocity
-    return b.sqrt() * clean_of(x, velocity, a) + (1 - b).sqrt() * noise
-
-
-def guided_velocity(teacher, x, timestep, text, null, guidance):
-    told, untold = velocity_of(teacher, torch.cat([x, x]), timestep.repeat(2), torch.cat([text, null])).chunk(2)
-    return untold + guidance * (told - untold)
-
-
-def draw_segments(count, last, device):
-    """Timesteps (count,) to start from, and the sampler's next one after each of them: END for the last `last` of them."""
-    points = torch.tensor([*LCM_STEPS, END], device=device)
-    place = torch.randint(0, len(LCM_STEPS) - 1, (count,), device=device)
-    place[count - last :] = len(LCM_STEPS) - 1
+def draw_segments(count, last, points):
+    """Timesteps (count,) to start from, and the sampler's next one after each of them: END for the last `last` of them.
+    `points`: POINTS as a tensor."""
+    device = points.device
+    place = torch.randint(0, len(points) - 2, (count,), device=device)
+    place[count - last :] = len(points) - 2
     start, end = points[place], points[place + 1]
     between = end + 1 + (torch.rand(count, device=device) * (start - end)).long()
     return torch.where(torch.rand(count, device=device) < OTHER_TIMESTEPS, between, start), end
@@ -80,6 +54,7 @@ class Distillation:
         self.target = copy.deepcopy(teacher)  # holds the averaged student
         self.teacher, self.null, self.shares = teacher.requires_grad_(False), null, shares
         self.guidance, self.substeps, self.last_share = guidance, substeps, last_share
+        self.points = torch.tensor(POINTS, device=shares.device)
 
     @torch.no_grad()
     def targets(self, x, start, end, ids):
@@ -93,7 +68,7 @@ class Distillation:
     def loss(self, student, latent, ids):
         last = round(len(latent) * self.last_share)  # always as many: batches of one size are compiled once
         inner = len(latent) - last
-        start, end = draw_segments(len(latent), last, latent.device)
+        start, end = draw_segments(len(latent), last, self.points)
         a = share_at(self.shares, start)
         x = noised_to(latent, a)
         clean = clean_of(x, velocity_of(student, x, start, student.text_encoder(ids)), a)
@@ -123,11 +98,14 @@ def main():
     run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.98), arguments.steps, arguments.lr,
               arguments.minutes)  # fmt: skip
     run.resume(arguments.seed)
-    for _ in run.rest():
-        latent, ids = data.batch(arguments.batch_size)
+
+    def batch_loss():
         work.target.load_state_dict(run.average.weights)
-        loss = work.loss(student, latent, ids)
-        run.take_step(loss, run.taken + len(latent), every=20)
+        return work.loss(student, *data.batch(arguments.batch_size)), {}
+
+    step = run.stepper(batch_loss, arguments.batch_size, every=20)
+    for _ in run.rest():
+        step()
 
     finish(run, data, SAMPLING)
 

@@ -17,15 +17,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from captioned_latents import noised_to, signal_shares, token_ids, vocabulary
-from distill_text_model import LCM_STEPS
 from draw_latents import SIDE, CaptionedPictures
 from drawn_pictures import FIRST_SEED
 from fact_classifier import to_pixels
 from networks import FACTOR, load_autoencoder
+from sampling import LCM_STEPS, walk
 from text_networks import load_text_model
 from torch.nn import functional as F
 from training import save_whole
-from tune_text_model import walk
 
 PICTURES_A_SHARD = 64
 ONE_STEP = 0.75  # of the pictures: two steps leave only the layout of the drawn one

@@ -1,9 +1,10 @@
 """Draws landscapes and encodes them: what the text model is trained on.
 
-  draw_latents.py AUTOENCODER FOLDER [--count 20000]     (a file of train_autoencoder.py, or a bundle: models/default)
+  draw_latents.py AUTOENCODER FOLDER [--count 10000]     (a file of train_autoencoder.py, or a bundle: models/default)
 
-FOLDER gets latents.npy (count, C, 64, 64) float16, not scaled, captions.jsonl and the autoencoder's scaling.json; a run that
-was stopped goes on.
+FOLDER gets latents.npy (2 count, C, 64, 64) float16, not scaled, captions.jsonl and the autoencoder's scaling.json; a run that
+was stopped goes on. Behind each landscape comes the same one mirrored: captions name no side, and drawing takes longer than
+encoding.
 """
 
 import argparse
@@ -52,12 +53,18 @@ def open_latents(folder, count):
     return np.lib.format.open_memmap(path, "w+", np.float16, shape)
 
 
+def with_mirrored(pictures):
+    """(B, side, side, 3) uint8 -> (2 B, 3, side, side): each, and then the same mirrored."""
+    pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+    return torch.stack([pixels, pixels.flip(3)], 1).flatten(0, 1)
+
+
 @torch.no_grad()
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("autoencoder")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--count", type=int, default=20000)
+    parser.add_argument("--count", type=int, default=10000, help="landscapes")
     parser.add_argument("--seed", type=int, default=FIRST_SEED)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int)
@@ -69,18 +76,19 @@ def main():
     autoencoder, mean, deviation = load_autoencoder(arguments.autoencoder)
     encoder = autoencoder.eval().encoder.to(arguments.device)
     (folder / SCALING).write_text(json.dumps({"scale": 1 / deviation, "shift": mean}))
-    latents = open_latents(folder, arguments.count)
+    latents = open_latents(folder, 2 * arguments.count)
     captions = folder / "captions.jsonl"
-    done = len(captions.read_text().splitlines()) if captions.exists() else 0
-    left = arguments.count - done
-    pictures = iter(CaptionedPictures(arguments.seed + done, left, threads=arguments.threads or 0))
+    lines = captions.read_text().splitlines(keepends=True) if captions.exists() else []
+    done = len(lines) // 2
+    captions.write_text("".join(lines[: 2 * done]))  # without half a pair
+    pictures = iter(CaptionedPictures(arguments.seed + done, arguments.count - done, threads=arguments.threads or 0))
     with captions.open("a") as file:
         while done < arguments.count:
             batch = [next(pictures) for _ in range(min(BATCH, arguments.count - done))]
-            pixels = torch.from_numpy(np.stack([picture for picture, _ in batch])).permute(0, 3, 1, 2)
-            latent = encoder(pixels.to(arguments.device).float() / 127.5 - 1)
-            latents[done : done + len(batch)] = latent.cpu().half().numpy()
-            file.writelines(json.dumps(line) + "\n" for _, line in batch)
+            pixels = with_mirrored([picture for picture, _ in batch]).to(arguments.device)
+            latent = encoder(pixels.float() / 127.5 - 1)
+            latents[2 * done : 2 * (done + len(batch))] = latent.cpu().half().numpy()
+            file.writelines(2 * (json.dumps(line) + "\n") for _, line in batch)
             file.flush()
             done += len(batch)
             if done % (BATCH * 50) < BATCH:

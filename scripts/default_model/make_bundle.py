@@ -62,7 +62,7 @@ def text_entries(path, examples, folder):
     text = {"_class_name": "WordTransformer", **model.text_encoder.configuration}
     denoiser = {"_class_name": "SiteUnet", **model.denoiser.configuration}
     schedule = {
-        "beta_start": BETAS[0], "beta_end": BETAS[1], "beta_schedule": "scaled_linear", "train_steps": 1000,
+        "beta_start": BETAS[0], "beta_end": BETAS[1], "beta_schedule": "linear", "train_steps": 1000,
         "timestep_spacing": "trailing", "set_alpha_to_one": True,
     }  # fmt: skip
     return {

@@ -21,18 +21,22 @@ def orthogonal(matrix, iterations=5):
 
 class MuonAdamW(torch.optim.Optimizer):
     """Over the parameters of `module`. AdamW takes embeddings, what has fewer than two dimensions, and the parameters whose
-    names begin with one of `outer`: the layers at a network's ends."""
+    names begin with one of `outer`: the layers at a network's ends. On a GPU the learning rate is a tensor, which a replayed
+    step (replay.py) reads anew each time."""
 
     def __init__(self, module, outer=(), momentum=0.95, betas=(0.9, 0.99), weight_decay=1e-3, lr=1e-3):
         tables = {id(m.weight) for m in module.modules() if isinstance(m, torch.nn.Embedding)}
         inner = lambda name, p: p.dim() in (2, 4) and id(p) not in tables and not name.startswith(tuple(outer))  # noqa: E731
         matrices = [p for name, p in module.named_parameters() if inner(name, p)]
         others = [p for name, p in module.named_parameters() if not inner(name, p)]
-        self.adam = torch.optim.AdamW(others, lr=lr, betas=betas, weight_decay=weight_decay, fused=True)
-        super().__init__([{"params": matrices}], {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        on_gpu = others[0].is_cuda
+        rate = torch.tensor(lr, device=others[0].device) if on_gpu else lr
+        self.adam = torch.optim.AdamW(others, lr=rate, betas=betas, weight_decay=weight_decay, fused=True, capturable=on_gpu)
+        super().__init__([{"params": matrices}], {"lr": rate, "momentum": momentum, "weight_decay": weight_decay})
         self.param_groups += self.adam.param_groups
         by_shape = {}
         for parameter in matrices:
+            self.state[parameter]["momentum"] = torch.zeros_like(parameter)
             by_shape.setdefault(parameter.shape, []).append(parameter)
         self.alike = list(by_shape.values())  # these share their steps: a GPU is slow at many small products
 
@@ -41,20 +45,21 @@ class MuonAdamW(torch.optim.Optimizer):
         self.adam.step()
         group = self.param_groups[0]
         for parameters in self.alike:
-            momenta = [self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in parameters]
-            gradients = [p.grad for p in parameters]
+            momenta, gradients = [self.state[p]["momentum"] for p in parameters], [p.grad for p in parameters]
             torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
             flat = torch.stack(torch._foreach_lerp(gradients, momenta, group["momentum"])).flatten(2)
-            steps = orthogonal(flat) * (0.2 * max(flat.shape[1:]) ** 0.5)
+            steps = orthogonal(flat) * (0.2 * max(flat.shape[1:]) ** 0.5) * group["lr"]
             torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
-            torch._foreach_add_(parameters, list(steps.view(-1, *parameters[0].shape)), alpha=-group["lr"])
+            torch._foreach_sub_(parameters, list(steps.view(-1, *parameters[0].shape)))
 
     def state_dict(self):
-        matrices = [self.state[p]["momentum"] for p in self.param_groups[0]["params"] if p in self.state]
-        return {"matrices": matrices, "adam": self.adam.state_dict()}
+        return {"matrices": [self.state[p]["momentum"] for p in self.param_groups[0]["params"]], "adam": self.adam.state_dict()}
 
     def load_state_dict(self, state):
         for parameter, momentum in zip(self.param_groups[0]["params"], state["matrices"]):
-            self.state[parameter]["momentum"] = momentum.to(parameter.device)
+            self.state[parameter]["momentum"].copy_(momentum)
+        rates = [group["lr"] for group in self.adam.param_groups]
         self.adam.load_state_dict(state["adam"])
+        for group, rate in zip(self.adam.param_groups, rates, strict=True):
+            group["lr"] = rate  # not a copy of what was saved: on a GPU all groups read one tensor
         self.param_groups[1:] = self.adam.param_groups

@@ -27,20 +27,20 @@ class Sizes:
     coupling_steps: int = 4000
     scenes: int = 60000  # drawn landscapes for the text model, 256x256
     text_batch: int = 256
-    text_steps: int = 5000
-    distillation_steps: int = 1500
+    text_steps: int = 10000
+    distillation_steps: int = 1600
+    matching_batch: int = 128
+    matching_steps: int = 1800
     classifier_steps: int = 1500  # two of latents, for the tuning
-    tuning_steps: int = 1000
-    tuning_batch: int = 12
-    critic_ahead: int = 60
-    outline_steps: int = 300
+    tuning_batch: int = 8
+    tuning_steps: int = 300
     generated_pairs: tuple = (200, 450)  # pictures for the couplings' tuning, for 2x and for 4x
     coupling_tuning_steps: int = 1500
 
 
-TINY = Sizes(autoencoder_steps=60, leaves=6, landscapes=2, crops=(4, 2), coupling_steps=30, scenes=64, text_batch=4,
-            text_steps=60, distillation_steps=3, classifier_steps=20, tuning_steps=2, tuning_batch=4, critic_ahead=2,
-            outline_steps=2, generated_pairs=(2, 2), coupling_tuning_steps=2)  # fmt: skip
+TINY = Sizes(autoencoder_steps=60, leaves=6, landscapes=2, crops=(4, 2), coupling_steps=30, scenes=32, text_batch=4,
+            text_steps=60, distillation_steps=3, matching_batch=2, matching_steps=2, classifier_steps=20, tuning_batch=4,
+            tuning_steps=2, generated_pairs=(2, 2), coupling_tuning_steps=2)  # fmt: skip
 
 
 class Recipe:
@@ -51,8 +51,8 @@ class Recipe:
         self.text_model = folder / "text" / "text_model.safetensors"
         self.distilled = folder / "distilled" / "text_model.safetensors"
         self.classifiers = [folder / f"latent-classifier-{seed}" / "classifier.safetensors" for seed in (0, 1)]
+        self.matched = folder / "matched" / "text_model.safetensors"
         self.tuned = folder / "tuned" / "text_model.safetensors"
-        self.outlined = folder / "outlined" / "text_model.safetensors"
         self.tuned_coupling = folder / "tuned-coupling" / "cfm-2x-4x.safetensors"
         self.latent_bundle = folder / "latent-bundle"  # the autoencoder alone, for encode and train
 
@@ -74,9 +74,9 @@ class Recipe:
             "coupling": (self.train_coupling, self.coupling),
             "text": (self.train_text_model, self.text_model),
             "distill": (self.distill_text_model, self.distilled),
+            "match": (self.match_text_model, self.matched),
             "classifiers": (self.train_classifiers, self.classifiers[-1]),
             "tune": (self.tune_text_model, self.tuned),
-            "outlines": (self.tune_outlines, self.outlined),
             "generated-pairs": (self.draw_generated_pairs, self.folder / "generated-4" / "done"),
             "tune-coupling": (self.tune_coupling, self.tuned_coupling),
             "bundle": (self.make_bundle, self.folder / "bundle" / "bundle.json"),
@@ -125,32 +125,30 @@ class Recipe:
         self.train("distill_text_model.py", self.folder / "text-latents", self.distilled.parent, "--teacher", self.text_model,
                    "--steps", self.sizes.distillation_steps, "--batch-size", self.sizes.text_batch)  # fmt: skip
 
+    def match_text_model(self):
+        self.train("match_text_model.py", self.folder / "text-latents", self.matched.parent, "--teacher", self.text_model,
+                   "--student", self.distilled, "--steps", self.sizes.matching_steps, "--batch-size",
+                   self.sizes.matching_batch)  # fmt: skip
+
     def train_classifiers(self):
         for seed, classifier in enumerate(self.classifiers):
             self.train("train_classifier.py", classifier.parent, "--latents", self.folder / "text-latents",
                        "--steps", self.sizes.classifier_steps, "--seed", seed)  # fmt: skip
 
     def tune_text_model(self):
-        self.tuning(self.distilled, self.tuned.parent, self.sizes.tuning_steps, "--critic-ahead", self.sizes.critic_ahead)
-
-    def tune_outlines(self):
-        self.tuning(self.tuned, self.outlined.parent, self.sizes.outline_steps, "--finisher", self.distilled, "--lr", 1e-4,
-                    "--leash", 20, "--grain", 1.5, "--critic", 0, "--kept", 0.25)  # fmt: skip
-
-    def tuning(self, student, run, steps, *options):
-        self.train("tune_text_model.py", self.folder / "text-latents", run, "--student", student, "--classifiers",
-                   *(file.parent for file in self.classifiers), "--steps", steps, "--batch-size", self.sizes.tuning_batch,
-                   *options)  # fmt: skip
+        self.train("tune_text_model.py", self.folder / "text-latents", self.tuned.parent, "--student", self.matched, "--finisher",
+                   self.distilled, "--classifiers", *(file.parent for file in self.classifiers), "--steps",
+                   self.sizes.tuning_steps, "--batch-size", self.sizes.tuning_batch)  # fmt: skip
 
     def draw_generated_pairs(self):
         for factor, count in zip((2, 4), self.sizes.generated_pairs, strict=True):
             folder = self.folder / f"generated-{factor}"
-            self.train("draw_generated_pairs.py", self.autoencoder, self.outlined, folder, "--factor", factor, "--count", count)
+            self.train("draw_generated_pairs.py", self.autoencoder, self.tuned, folder, "--factor", factor, "--count", count)
         (folder / "done").touch()
 
     def make_bundle(self):
         self.script("make_bundle.py", self.folder / "bundle", "--autoencoder", self.autoencoder, "--coupling",
-                    self.tuned_coupling, "--text-model", self.outlined, "--force")  # fmt: skip
+                    self.tuned_coupling, "--text-model", self.tuned, "--force")  # fmt: skip
 
 
 def main():

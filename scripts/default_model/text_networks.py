@@ -6,7 +6,6 @@ four times the sites that a text model of this size can afford. What the way dow
 concatenated, and the places are doubled by shuffling channels: half the arithmetic for the same widths.
 """
 
-import copy
 import math
 
 import torch
@@ -95,8 +94,6 @@ class ResBlock(nn.Module):
 class AttentionBlock(nn.Module):
     """Every place looks at all others, then at the words, then thinks for itself."""
 
-    perturbed = False  # see perturbed_copy
-
     def __init__(self, channels, text_width):
         super().__init__()
         self.norm1, self.norm2, self.norm3 = (nn.LayerNorm(channels) for _ in range(3))
@@ -110,7 +107,7 @@ class AttentionBlock(nn.Module):
     def forward(self, x, time, text):
         h = x.flatten(2).transpose(1, 2)
         q, k, v = self.qkv(self.norm1(h)).chunk(3, 2)
-        h = h + self.proj(v if self.perturbed else attend(q, k, v, HEADS))
+        h = h + self.proj(attend(q, k, v, HEADS))
         k, v = self.kv(text).chunk(2, 2)
         h = h + self.text_proj(attend(self.q(self.norm2(h)), k, v, HEADS))
         h = h + self.mlp(self.norm3(h))
@@ -183,13 +180,3 @@ def load_text_model(path, words, latent_channels=16):
     model = TextModel(words, latent_channels)
     model.load_state_dict(load_file(path))
     return model
-
-
-def perturbed_copy(model):
-    """A model that answers as if every place of the picture looked at itself alone: what it says worse than the model itself
-    is what makes shapes hold together (perturbed-attention guidance, Ahn et al. 2024, arXiv 2403.17377)."""
-    perturbed = copy.deepcopy(model)
-    for module in perturbed.modules():
-        if isinstance(module, AttentionBlock):
-            module.perturbed = True
-    return perturbed

@@ -109,7 +109,7 @@ class Latents:
     def batch(self, count):
         chosen = self.data.choose(count).sort().values
         latent = softened(self.data.latents(chosen))
-        return latent + 0.2 * torch.rand(()).item() * torch.randn_like(latent), self.data.classes[chosen].to(self.device)
+        return latent + 0.2 * torch.rand(()).item() * torch.randn_like(latent), self.data.classes[chosen]
 
 
 def train(folder, steps=1500, scenes=16000, batch_size=32, learning_rate=2e-2, seed=0, device="cpu", latents=None):

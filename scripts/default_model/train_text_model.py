@@ -84,12 +84,12 @@ def main():
               arguments.minutes)  # fmt: skip
     run.resume(arguments.seed)
     shares = signal_shares().to(arguments.device)
+    batch_loss = lambda: (loss_of(model, *data.batch(arguments.batch_size), shares), {})  # noqa: E731
+    step = run.stepper(batch_loss, arguments.batch_size, every=50)
     for _ in run.rest():
         if run.step % GROWS_EVERY == 0:
             data.grow()
-        latent, ids = data.batch(arguments.batch_size)
-        loss = loss_of(model, latent, ids, shares)
-        run.take_step(loss, run.taken + len(latent), every=50)
+        step()
 
     finish(run, data)
 

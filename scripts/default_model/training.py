@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import torch
+from replay import Replay
 from safetensors.torch import save
-
 
 SAVE_SECONDS = 60  # between checkpoints
 
@@ -19,13 +19,19 @@ class Average:
     def __init__(self, module, decay):
         self.decay, self.steps = decay, 0
         self.weights = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
+        self.share = next(module.parameters()).new_zeros(())  # of the module in the next average
+
+    def count(self):
+        """Before each update(), which a GPU may replay."""
+        self.steps += 1
+        self.share.fill_(1 - min(self.decay, (1 + self.steps) / (10 + self.steps)))
 
     @torch.no_grad()
     def update(self, module):
-        self.steps += 1
-        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        state = module.state_dict()
-        torch._foreach_lerp_(list(self.weights.values()), [state[name] for name in self.weights], 1 - decay)
+        state, weights = module.state_dict(), list(self.weights.values())
+        change = torch._foreach_sub([state[name] for name in self.weights], weights)
+        torch._foreach_mul_(change, self.share)
+        torch._foreach_add_(weights, change)
 
 
 def cosine_factor(step, progress, warmup=100, floor=0.02):
@@ -33,6 +39,22 @@ def cosine_factor(step, progress, warmup=100, floor=0.02):
     if step < warmup:
         return (step + 1) / warmup
     return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1, progress)))
+
+
+def set_learning_rate(optimizer, rate):
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
+
+
+def descend(optimizer, module, loss):
+    """The optimizer's step down the loss's gradient, which is clipped to a norm of 1."""
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+    optimizer.step()
 
 
 def save_whole(save, path):
@@ -103,8 +125,8 @@ class Run:
         self.optimizer.load_state_dict(state["optimizer"])
         for name, other in self.beside.items():
             other.load_state_dict(state["beside"][name])
-        device = next(self.module.parameters()).device
-        self.average.weights = {name: tensor.to(device) for name, tensor in state["average"].items()}
+        for name, tensor in state["average"].items():
+            self.average.weights[name].copy_(tensor)
         self.average.steps, self.step, self.taken = state["average_steps"], state["step"], state["taken"]
         self.worked = state.get("worked", 0.0)
         self.reported = self.saved = self.step
@@ -128,24 +150,44 @@ class Run:
     def rest(self):
         """The numbers of the steps that are left, until the end or a signal; then the last one is saved."""
         while (progress := self.progress()) < 1 and not self.stopped:
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.learning_rate * cosine_factor(self.step, progress, self.warmup)
+            set_learning_rate(self.optimizer, self.learning_rate * cosine_factor(self.step, progress, self.warmup))
             yield self.step
         if self.step != self.saved:
             self.save()
 
     def take_step(self, loss, taken, every=100, parts=None):
-        """The optimizer's step down the loss's gradient, and the average's; reports `every` so many steps, and saves then what
-        was found finite, but not more often than SAVE_SECONDS. `taken`: samples of the whole run so far. `parts`: {name: loss}
-        of a sum, for the reports."""
-        self.optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.module.parameters(), 1.0)
-        self.optimizer.step()
+        """Down the loss's gradient, with the average; reports `every` so many steps, and saves then what was found finite, but
+        not more often than SAVE_SECONDS. `taken`: samples of the whole run so far. `parts`: {name: loss} of a sum, for the
+        reports."""
+        self.average.count()
+        descend(self.optimizer, self.module, loss)
         self.average.update(self.module)
+        self._account(loss.detach(), taken, every, parts or {})
+
+    def stepper(self, loss_of, samples, every=100):
+        """A function that takes a step down the gradient of `loss_of()`, for `samples` samples; on a GPU a replay (replay.py,
+        which says what `loss_of` may do). `loss_of` returns the loss and {name: loss} of its parts."""
+
+        def work():
+            loss, parts = loss_of()
+            descend(self.optimizer, self.module, loss)
+            self.average.update(self.module)
+            return loss.detach(), parts
+
+        replay = Replay(work, next(self.module.parameters()).device)
+
+        def step():
+            self.average.count()
+            loss, parts = replay()
+            parts = {name: part.clone() for name, part in parts.items()}
+            self._account(loss.clone(), self.taken + samples, every, parts)
+
+        return step
+
+    def _account(self, loss, taken, every, parts):
         self.step, self.taken = self.step + 1, taken
-        self.losses.append(loss.detach())
-        self.parts.append({name: part.detach() for name, part in (parts or {}).items()})
+        self.losses.append(loss)
+        self.parts.append({name: part.detach() for name, part in parts.items()})
         if self.step % every == 0:
             self.report()
             if time.time() - self.saved_at >= SAVE_SECONDS:

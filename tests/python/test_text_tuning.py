@@ -1,4 +1,4 @@
-"""The tuning of the text model on what it draws: its walk, its losses, its critic."""
+"""The tuning of the text model on what it draws: its walk and its losses."""
 
 import copy
 
@@ -7,16 +7,14 @@ import pytest
 import torch
 
 import captioned_latents
-import distill_text_model
 import fact_classifier
-import latent_critic
 import latent_statistics
+import sampling
 import scene_facts
-import text_networks
 import tune_text_model
 
 
-@pytest.mark.parametrize("steps", tune_text_model.STEP_COUNTS)
+@pytest.mark.parametrize("steps", sampling.STEP_COUNTS)
 def test_tuning_draws_as_diffusers_do(steps):
     torch.manual_seed(0)
     network, shares = torch.nn.Conv2d(4, 4, 3, padding=1), captioned_latents.signal_shares()
@@ -27,8 +25,8 @@ def test_tuning_draws_as_diffusers_do(steps):
 
     first, last = captioned_latents.BETAS
     scheduler = diffusers.LCMScheduler(
-        beta_start=first, beta_end=last, beta_schedule="scaled_linear", prediction_type="v_prediction",
-        original_inference_steps=distill_text_model.ORIGINAL_STEPS, clip_sample=False,
+        beta_start=first, beta_end=last, beta_schedule="linear", prediction_type="v_prediction",
+        original_inference_steps=sampling.ORIGINAL_STEPS, clip_sample=False,
     )  # fmt: skip
     scheduler.set_timesteps(steps)
     noise, text = torch.randn(2, 4, 8, 8), torch.randn(2, 4)
@@ -38,16 +36,15 @@ def test_tuning_draws_as_diffusers_do(steps):
         velocity = Model().denoiser(x, timestep.float().expand(2), text)
         x, _ = scheduler.step(velocity, timestep, x, return_dict=False)
     torch.manual_seed(1)
-    walked = tune_text_model.walk(Model(), noise, text, shares, distill_text_model.lcm_timesteps(steps))
+    walked = sampling.walk(Model(), noise, text, shares, sampling.lcm_timesteps(steps))
     assert [timestep for timestep, _, _ in walked] == scheduler.timesteps.tolist()
     torch.testing.assert_close(walked[-1][2], x, atol=1e-4, rtol=1e-4)
 
 
 @pytest.fixture
 def narrow(monkeypatch):
-    """Classifiers and critics of few channels."""
-    for module in (latent_critic, fact_classifier):
-        monkeypatch.setattr(module, "CHANNELS", (8, 8, 8, 8))
+    """Classifiers of few channels."""
+    monkeypatch.setattr(fact_classifier, "CHANNELS", (8, 8, 8, 8))
 
 
 class Painter(torch.nn.Module):
@@ -65,7 +62,8 @@ class Painter(torch.nn.Module):
 def test_tuning_follows_the_classifiers_and_the_leash(narrow):
     torch.manual_seed(0)
     origin, shares = Painter(), captioned_latents.signal_shares()
-    work = tune_text_model.Tuning(origin, [fact_classifier.FactClassifier(16) for _ in range(2)], shares)
+    classifiers = [fact_classifier.FactClassifier(16) for _ in range(2)]
+    work = tune_text_model.Tuning(origin, origin, classifiers, shares)
     before = [{name: tensor.clone() for name, tensor in one.state_dict().items()} for one in work.classifiers]
     ids, drawn = torch.arange(8)[:, None], torch.randn(8, 16, 32, 32)
     classes = torch.stack([torch.arange(8) % len(values) for values in scene_facts.PROPERTIES.values()], 1)
@@ -76,14 +74,14 @@ def test_tuning_follows_the_classifiers_and_the_leash(narrow):
         painter = copy.deepcopy(origin).requires_grad_(True)
         optimizer = torch.optim.Adam(painter.parameters(), lr=0.05)
         for _ in range(60):
-            losses, _ = work.losses(painter, drawn, torch.randn(8, 16, 32, 32), ids, classes)
+            losses = work.losses(painter, drawn, torch.randn(8, 16, 32, 32), ids, classes)
             optimizer.zero_grad()
             sum(weight * losses[name] for name, weight in weights.items()).backward()
             optimizer.step()
         return losses["facts"].item(), losses["leash"].item()
 
     def first(painter):
-        losses, _ = work.losses(painter, drawn, torch.randn(8, 16, 32, 32), ids, classes)
+        losses = work.losses(painter, drawn, torch.randn(8, 16, 32, 32), ids, classes)
         return losses["facts"].item(), losses["leash"].item()
 
     facts, leash = first(origin)
@@ -99,24 +97,8 @@ def test_tuning_follows_the_classifiers_and_the_leash(narrow):
         assert all(torch.equal(weights[name], tensor) for name, tensor in one.state_dict().items())  # only asked
 
 
-def test_without_self_attention_every_place_of_a_copy_sees_itself_alone():
-    torch.manual_seed(0)
-    block = text_networks.AttentionBlock(16, text_width=8)
-    for parameter in block.parameters():
-        torch.nn.init.normal_(parameter, std=0.3)
-    perturbed = text_networks.perturbed_copy(torch.nn.ModuleList([block]))[0]
-    text, alike = torch.randn(2, 5, 8), torch.randn(2, 16, 1, 1).expand(2, 16, 4, 4)
-    torch.testing.assert_close(perturbed(alike, None, text), block(alike, None, text))  # others say what it says itself
-    places = torch.randn(2, 16, 4, 4)
-    answer = perturbed(places, None, text)
-    assert not torch.allclose(answer, block(places, None, text), atol=1e-3)
-    others_changed = places.clone()
-    others_changed[:, :, 1:] += 1
-    torch.testing.assert_close(perturbed(others_changed, None, text)[:, :, 0], answer[:, :, 0])
-
-
-def test_the_leash_leads_away_from_what_the_perturbed_model_says(narrow, monkeypatch):
-    """Guides that answer constants: 1 and, perturbed, 0.6 for the origin; 2 and 1.5 for the finisher."""
+def test_the_leash_holds_the_last_timesteps_to_the_finisher():
+    """Guides that answer constants: 1 for the origin, 2 for the finisher."""
 
     class Constant(torch.nn.Module):
         def __init__(self, answer):
@@ -126,19 +108,11 @@ def test_the_leash_leads_away_from_what_the_perturbed_model_says(narrow, monkeyp
         def denoiser(self, x, timestep, text):
             return self.answer.expand_as(x)
 
-    perturbed = {1.0: 0.6, 2.0: 1.5}
-    monkeypatch.setattr(tune_text_model, "perturbed_copy", lambda model: Constant(perturbed[model.answer.item()]))
     weights = {name: 1.0 if name == "leash" else 0.0 for name in tune_text_model.WEIGHTS}
-    shares = captioned_latents.signal_shares()
-    work = tune_text_model.Tuning(Constant(1.0), [], shares, weights, finisher=Constant(2.0))
+    work = tune_text_model.Tuning(Constant(1.0), Constant(2.0), [], captioned_latents.signal_shares(), weights)
     noise, ids = torch.randn(1, 4, 8, 8), torch.zeros(1, 1, dtype=torch.long)
-    losses, _ = work.losses(Constant(0.0), None, noise, ids, None)
-    guidance = tune_text_model.ATTENTION_GUIDANCE
-    wanted = [1 + guidance * 0.4, 2 + guidance * 0.5, 2.0]  # of the three steps that learn; the last one is not guided
-    assert losses["leash"].item() == pytest.approx(sum(one**2 for one in wanted) / 3, rel=1e-4)
-    alone = tune_text_model.Tuning(Constant(1.0), [], shares, weights)
-    losses, _ = alone.losses(Constant(0.0), None, noise, ids, None)
-    assert losses["leash"].item() == pytest.approx((2 * (1 + guidance * 0.4) ** 2 + 1) / 3, rel=1e-4)
+    losses = work.losses(Constant(0.0), None, noise, ids, None, sampling.lcm_timesteps(4))
+    assert losses["leash"].item() == pytest.approx((1 + 4 + 4) / 3, rel=1e-4)  # the three steps that learn
 
 
 def test_gradients_go_back_through_the_timesteps_of_a_walk_that_learn():
@@ -154,13 +128,17 @@ def test_gradients_go_back_through_the_timesteps_of_a_walk_that_learn():
 
     model = Model()
     with torch.enable_grad():
-        tune_text_model.walk(model, noise, text, shares, (999, 800, 799, 400))[-1][2].sum().backward()
+        sampling.walk(model, noise, text, shares, (999, 800, 799, 400))[-1][2].sum().backward()
     assert [answer.grad is not None for answer in model.answers] == [False, False, True, True]
 
 
-def test_what_is_kept_lies_between_the_tuned_weights_and_those_before():
-    mixed = tune_text_model.mixed({"w": torch.tensor([2.0, -1.0])}, {"w": torch.tensor([0.0, 1.0])}, kept=0.25)
-    assert mixed["w"].tolist() == [1.5, -0.5]
+def test_a_mixed_model_lies_between_two():
+    one, other = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+    with torch.no_grad():
+        one.weight.copy_(torch.tensor([[2.0, -1.0]]))
+        other.weight.copy_(torch.tensor([[0.0, 1.0]]))
+    assert tune_text_model.mixed(one, other, 0.25).weight.tolist() == [[1.5, -0.5]]
+    assert one.weight.tolist() == [[2.0, -1.0]]
 
 
 @torch.enable_grad()
@@ -206,58 +184,11 @@ def test_grain_is_what_drawn_pictures_lack_wherever_they_lack_it():
 
 def test_losses_without_a_weight_are_not_counted(narrow):
     torch.manual_seed(0)
-    weights = tune_text_model.WEIGHTS | {"leash": 0, "critic": 0}
-    work = tune_text_model.Tuning(Painter(), [fact_classifier.FactClassifier(16)], captioned_latents.signal_shares(), weights)
+    weights, shares = tune_text_model.WEIGHTS | {"leash": 0}, captioned_latents.signal_shares()
+    work = tune_text_model.Tuning(Painter(), Painter(), [fact_classifier.FactClassifier(16)], shares, weights)
     drawn, classes = torch.randn(8, 16, 32, 32), torch.zeros(8, len(scene_facts.PROPERTIES), dtype=torch.long)
-    losses, latent = work.losses(Painter(), drawn, torch.randn_like(drawn), torch.arange(8)[:, None], classes)
-    assert set(losses) == {"facts", "pattern", "grain"} and latent.shape == drawn.shape
-
-
-@pytest.fixture
-def adversary(narrow):
-    torch.manual_seed(0)
-    return latent_critic.Adversary(fact_classifier.FactClassifier(16).requires_grad_(False), learning_rate=0.01)
-
-
-ACROSS = torch.sin(torch.arange(24) * 0.8).expand(8, 16, 24, 24)  # stripes
-NOTHING_NAMED = torch.zeros(8, len(scene_facts.PROPERTIES), dtype=torch.long)
-
-
-def plain():
-    return 0.3 * torch.randn(8, 16, 24, 24)
-
-
-@torch.enable_grad()
-def test_a_critic_learns_what_is_drawn_and_says_what_is_lacking(adversary):
-    for _ in range(30):
-        adversary.meet(ACROSS + plain(), plain(), NOTHING_NAMED, steps=2)
-    assert len(adversary.remembered) == latent_critic.REMEMBERED
-    assert adversary.loss(ACROSS + plain(), NOTHING_NAMED) < 0.5 * adversary.loss(plain(), NOTHING_NAMED)
-    latent = (0.5 * ACROSS + plain()).requires_grad_(True)
-    adversary.loss(latent, NOTHING_NAMED).backward()
-    assert (latent.grad * ACROSS).sum() < 0  # more of the stripes
-    for parameter in adversary.critic.parameters():  # can learn again after it was asked
-        assert parameter.requires_grad
-    # One that goes on from a checkpoint judges alike.
-    other = latent_critic.Adversary(fact_classifier.FactClassifier(16))
-    other.load_state_dict(adversary.state_dict())
-    torch.manual_seed(1)
-    before = adversary.loss(latent, NOTHING_NAMED)
-    torch.manual_seed(1)
-    assert torch.equal(before, other.loss(latent, NOTHING_NAMED))
-
-
-@torch.enable_grad()
-def test_a_critic_judges_by_what_a_caption_names(adversary):
-    named = NOTHING_NAMED.clone()
-    named[4:, 0] = 1
-    stripes = torch.cat([ACROSS[:4], ACROSS[4:].mT])  # across or along, as the caption says
-
-    for _ in range(60):
-        adversary.meet(stripes + plain(), stripes.mT + plain(), named, steps=2)
-    other = named.clone()
-    other[:, 0] = 1 - named[:, 0]
-    assert adversary.loss(stripes + plain(), named) < 0.8 * adversary.loss(stripes + plain(), other)
+    losses = work.losses(Painter(), drawn, torch.randn_like(drawn), torch.arange(8)[:, None], classes)
+    assert set(losses) == {"facts", "pattern", "grain"}
 
 
 def test_tuning_asks_all_classifiers_alike(narrow, monkeypatch):
@@ -267,7 +198,8 @@ def test_tuning_asks_all_classifiers_alike(narrow, monkeypatch):
     latent, classes = torch.randn(4, 16, 32, 32), torch.zeros(4, len(scene_facts.PROPERTIES), dtype=torch.long)
 
     def facts(*classifiers):
-        return tune_text_model.Tuning(Painter(), classifiers, captioned_latents.signal_shares()).facts(latent, classes).item()
+        work = tune_text_model.Tuning(Painter(), Painter(), classifiers, captioned_latents.signal_shares())
+        return work.facts(latent, classes).item()
 
     assert facts(one) != facts(other)
     assert facts(one, other) == pytest.approx((facts(one) + facts(other)) / 2)
