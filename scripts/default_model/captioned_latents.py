@@ -34,8 +34,8 @@ def signal_shares(steps=1000, first=BETAS[0], last=BETAS[1]):
     Stable Diffusion's (scaled-linear, 0.00085 to 0.012) leaves 7 % of the latent at the last timestep. In 16 channels at f4,
     which repeat much of each other, that still tells the colours of the picture, so that a denoiser relies on what pure noise
     does not hold. What repeats so much is also seen in much noise: things of some sites begin to show where a is 0.001, and
-    are settled at 0.1. This schedule gives these two decades half of its timesteps; here almost nothing (6e-6) is left at the
-    last one, 0.0005 at 759, 0.02 at 499 and 0.2 at 259.
+    are settled at 0.1. This schedule gives these two decades more than a third of its timesteps; almost nothing (6e-6)
+    is left at the last one, 0.0005 at 759, 0.02 at 499 and 0.2 at 259.
     """
     betas = torch.linspace(first, last, steps, dtype=torch.float64)
     return torch.cumprod(1 - betas, 0).float()
@@ -71,6 +71,8 @@ class CaptionedLatents:
         scaling = json.loads((folder / SCALING).read_text())
         self.scale, self.shift = scaling["scale"], scaling["shift"]
         self.grow()
+        if self.count == 0:
+            raise SystemExit(f"{folder} holds no latents yet")
 
     def grow(self):
         """Takes in what draw_latents.py, which may still be at work, has added."""
@@ -108,15 +110,11 @@ class CaptionedLatents:
             latent = self.kept[chosen].float()
         return (latent - self.shift) * self.scale
 
-    def told(self, chosen):
-        """(count, length) int64: the tokens of their captions, some of these dropped."""
-        dropped = torch.rand(len(chosen), 1, device=self.device) < self.dropped
-        return torch.where(dropped, self.null, self.ids[chosen])
-
     def batch(self, count):
         """(count, C, h, w) float32 and (count, length) int64, some captions dropped."""
         chosen = self.choose(count)
-        return self.latents(chosen), self.told(chosen)
+        dropped = torch.rand(count, 1, device=self.device) < self.dropped
+        return self.latents(chosen), torch.where(dropped, self.null, self.ids[chosen])
 
     def metadata(self):
         """Of a file of weights: what the bundle must say of them."""

@@ -14,10 +14,10 @@ import copy
 import torch
 from captioned_latents import CaptionedLatents, noised_to, signal_shares
 from muon import MuonAdamW
-from sampling import LCM_STEPS, SAMPLING, clean_of, ddim_step, guided_velocity
-from text_networks import OUTER_LAYERS, load_text_model
+from sampling import LCM_STEPS, SAMPLING, clean_of, ddim_step, guided_velocity, share_at, velocity_of
+from text_networks import OUTER_LAYERS
 from torch.nn import functional as F
-from train_text_model import finish, share_at, training_parser, velocity_of
+from train_text_model import finish, load_for, training_parser
 from training import Average, Run, compile_on_gpu
 
 END = -1  # stands for the clean latent
@@ -89,14 +89,14 @@ def main():
         torch.set_num_threads(arguments.threads)
 
     data = CaptionedLatents(arguments.latents, DROPPED_CAPTIONS, arguments.device)
-    teacher = load_text_model(arguments.teacher, len(data.words), data.channels).to(arguments.device)
+    teacher = load_for(data, arguments.teacher)
     student = copy.deepcopy(teacher)
     shares = signal_shares().to(arguments.device)
-    work = Distillation(teacher, data.null.to(arguments.device), shares, arguments.guidance, arguments.substeps,
+    work = Distillation(teacher, data.null, shares, arguments.guidance, arguments.substeps,
                         arguments.last_share)  # fmt: skip
     compile_on_gpu(*student.children(), *work.teacher.children(), *work.target.children())
-    run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.98), arguments.steps, arguments.lr,
-              arguments.minutes)  # fmt: skip
+    run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.98), arguments.steps,
+              arguments.lr, arguments.minutes)  # fmt: skip
     run.resume(arguments.seed)
 
     def batch_loss():

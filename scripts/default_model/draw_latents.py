@@ -53,6 +53,16 @@ def open_latents(folder, count):
     return np.lib.format.open_memmap(path, "w+", np.float16, shape)
 
 
+def whole_pairs(captions):
+    """How many landscapes a file of captions has, two lines each; what is incomplete at its end is cut off."""
+    if not captions.exists():
+        return 0
+    lines = captions.read_bytes().splitlines(keepends=True)
+    count = sum(line.endswith(b"\n") for line in lines) // 2
+    os.truncate(captions, sum(map(len, lines[: 2 * count])))
+    return count
+
+
 def with_mirrored(pictures):
     """(B, side, side, 3) uint8 -> (2 B, 3, side, side): each, and then the same mirrored."""
     pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
@@ -78,9 +88,7 @@ def main():
     (folder / SCALING).write_text(json.dumps({"scale": 1 / deviation, "shift": mean}))
     latents = open_latents(folder, 2 * arguments.count)
     captions = folder / "captions.jsonl"
-    lines = captions.read_text().splitlines(keepends=True) if captions.exists() else []
-    done = len(lines) // 2
-    captions.write_text("".join(lines[: 2 * done]))  # without half a pair
+    done = whole_pairs(captions)
     pictures = iter(CaptionedPictures(arguments.seed + done, arguments.count - done, threads=arguments.threads or 0))
     with captions.open("a") as file:
         while done < arguments.count:

@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional as F
 
-PERIOD = 8  # latents: the longest stride of the denoiser, which works on sites of 2x2, and of the critic
+PERIOD = 8  # latents: the longest stride of the denoiser, which works on sites of 2x2
 FAINT = 0.3  # of scaled latents: what stands out more from its surroundings belongs to the picture, not to a pattern
 SCALES = (1, 2)  # latents a side of the places whose roughness is compared
 SMOOTH = 1e-3  # variance of scaled latents that makes no difference: a tenth of what the smoothest generated places have

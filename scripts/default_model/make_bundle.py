@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from fmboost_export.export import write_couplings  # noqa: E402
 from fmboost_export.files import refuse_existing, sha256, whole_folder  # noqa: E402
 
-# Of a text model that was not distilled; distill_text_model.py names its own.
-TEACHER_SAMPLING = {"default_sampler": "ddim", "default_steps": 25, "default_guidance": 4.0}
+# Of a text model that was not distilled; the others name their own.
+TEACHER_SAMPLING = {"default_sampler": "ddim", "default_steps": 25, "default_guidance": 3.0}
 
 
 def native(part, module, config, folder):

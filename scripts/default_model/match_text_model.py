@@ -1,6 +1,7 @@
 """Matches what the distilled text model draws to what its teacher would draw.
 
-  match_text_model.py LATENTS_FOLDER RUN_FOLDER --teacher text_model.safetensors --student text_model.safetensors [--steps N]
+  match_text_model.py LATENTS_FOLDER RUN_FOLDER --teacher text_model.safetensors --student text_model.safetensors
+                      [--guidance W] [--steps N]
 
 A consistency model's answer is the mean of what is still possible: soft. Here (distribution matching distillation, Yin et al.
 2024, arXiv 2311.18828 and 2405.14867) the student draws captions by the LCM sampler's steps, and its pictures are noised anew
@@ -16,10 +17,12 @@ import torch
 from captioned_latents import CaptionedLatents, noised_to, signal_shares
 from muon import MuonAdamW
 from replay import Replay
-from sampling import SAMPLING, STEP_COUNTS, clean_of, guided_velocity, lcm_timesteps, walk
-from text_networks import OUTER_LAYERS, load_text_model
+from sampling import (
+    SAMPLING, STEP_COUNTS, clean_of, guided_velocity, lcm_timesteps, share_at, velocity_of, walk,
+)  # fmt: skip
+from text_networks import OUTER_LAYERS
 from torch.nn import functional as F
-from train_text_model import finish, loss_of, share_at, training_parser, velocity_of
+from train_text_model import finish, load_for, loss_of, training_parser
 from training import Average, Run, compile_on_gpu, descend
 
 NOISED = (20, 980)  # timesteps at which the two models look at the pictures
@@ -39,7 +42,10 @@ class Matching:
         this one evaluation."""
         text = student.text_encoder(ids)
         with torch.no_grad():
-            walked = torch.stack([x for _, x, _ in walk(student, noise, text, self.shares, lcm_timesteps(steps))])
+            timesteps = lcm_timesteps(steps)
+            walked = walk(student, noise, text, self.shares, timesteps[:-1])
+            last = noised_to(walked[-1][2], self.shares[timesteps[-1]])
+        walked = torch.stack([*(x for _, x, _ in walked), last])
         place = torch.randint(steps, (len(noise),), device=noise.device)
         x, timestep = walked[place, torch.arange(len(noise), device=noise.device)], self.timesteps[steps][place]
         return clean_of(x, velocity_of(student, x, timestep, text), share_at(self.shares, timestep))
@@ -88,19 +94,17 @@ def main():
         torch.set_num_threads(arguments.threads)
 
     data = CaptionedLatents(arguments.latents, 0, arguments.device)
-    load = lambda file: load_text_model(file, len(data.words), data.channels).to(arguments.device)  # noqa: E731
-    student, shares = load(arguments.student), signal_shares().to(arguments.device)
-    work = Matching(load(arguments.teacher), data.null, shares, arguments.guidance, arguments.follower_steps)
+    student, shares = load_for(data, arguments.student), signal_shares().to(arguments.device)
+    work = Matching(load_for(data, arguments.teacher), data.null, shares, arguments.guidance, arguments.follower_steps)
     compile_on_gpu(*student.children(), *work.teacher.children(), *work.follower.children())
-    run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.99), arguments.steps, arguments.lr,
-              arguments.minutes, beside={"matching": work})  # fmt: skip
+    run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.99), arguments.steps,
+              arguments.lr, arguments.minutes, beside={"matching": work})  # fmt: skip
     run.resume(arguments.seed)
 
     def start():
-        """Captions of the drawn landscapes, and noise."""
-        ids = data.told(data.choose(arguments.batch_size))
-        shape = (len(ids), *data.mapped.shape[1:])
-        return torch.randn(shape, device=data.device), ids
+        """Noise, and captions of the drawn landscapes."""
+        ids = data.ids[data.choose(arguments.batch_size)]
+        return torch.randn((len(ids), *data.mapped.shape[1:]), device=data.device), ids
 
     def follow():
         noise, ids = start()
@@ -108,9 +112,11 @@ def main():
             drawn = work.draw(student, noise, ids, STEP_COUNTS[-1])
         return work.follow(drawn, ids)
 
-    ahead = Replay(follow, data.device)
-    for _ in range(0 if run.step else arguments.ahead):
-        ahead()
+    if run.step == 0:
+        ahead = Replay(follow, data.device)
+        for _ in range(arguments.ahead):
+            ahead()
+        del ahead  # its graph keeps memory
     steppers = [run.stepper(lambda n=n: work.losses(student, *start(), n), arguments.batch_size, every=20) for n in STEP_COUNTS]
     for step in run.rest():
         steppers[step % len(steppers)]()

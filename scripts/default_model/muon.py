@@ -56,10 +56,11 @@ class MuonAdamW(torch.optim.Optimizer):
         return {"matrices": [self.state[p]["momentum"] for p in self.param_groups[0]["params"]], "adam": self.adam.state_dict()}
 
     def load_state_dict(self, state):
-        for parameter, momentum in zip(self.param_groups[0]["params"], state["matrices"]):
+        for parameter, momentum in zip(self.param_groups[0]["params"], state["matrices"], strict=True):
             self.state[parameter]["momentum"].copy_(momentum)
-        rates = [group["lr"] for group in self.adam.param_groups]
+        # Not as it was saved: on a GPU all groups read one tensor, and a checkpoint may come from a CPU.
+        kept = [{name: group[name] for name in ("lr", "capturable")} for group in self.adam.param_groups]
         self.adam.load_state_dict(state["adam"])
-        for group, rate in zip(self.adam.param_groups, rates, strict=True):
-            group["lr"] = rate  # not a copy of what was saved: on a GPU all groups read one tensor
+        for group, of_device in zip(self.adam.param_groups, kept, strict=True):
+            group.update(of_device)
         self.param_groups[1:] = self.adam.param_groups

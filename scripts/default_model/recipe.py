@@ -136,8 +136,8 @@ class Recipe:
                        "--steps", self.sizes.classifier_steps, "--seed", seed)  # fmt: skip
 
     def tune_text_model(self):
-        self.train("tune_text_model.py", self.folder / "text-latents", self.tuned.parent, "--student", self.matched, "--finisher",
-                   self.distilled, "--classifiers", *(file.parent for file in self.classifiers), "--steps",
+        self.train("tune_text_model.py", self.folder / "text-latents", self.tuned.parent, "--student", self.matched,
+                   "--finisher", self.distilled, "--classifiers", *(file.parent for file in self.classifiers), "--steps",
                    self.sizes.tuning_steps, "--batch-size", self.sizes.tuning_batch)  # fmt: skip
 
     def draw_generated_pairs(self):

@@ -1,12 +1,15 @@
-"""The samplers' steps, as fmboost takes them, for what the text model learns from its own walks."""
+"""The steps of fmboost's samplers, for trainings of the text model and for redrawing."""
 
 import torch
 from captioned_latents import noised_to
-from train_text_model import velocity_of
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from training import autocast
 
 ORIGINAL_STEPS = 50  # of the schedule that fmboost's LCM sampler takes its timesteps from
 STEP_COUNTS = (4, 6)  # of the LCM sampler: the model must draw well with both
 LEARNS_BELOW = 800  # timesteps that learn on a walk: before, there is hardly anything but noise, and sky and ground are right
+# DDIM keeps the noise of the start, and in it the model sees again what it saw at first, two suns or a torn boat; in the fresh
+# noise of LCM's steps it finds one of them, and whole.
 SAMPLING = {"default_sampler": "lcm", "default_steps": STEP_COUNTS[-1], "default_guidance": 1.0}  # guidance finds no more
 
 
@@ -16,6 +19,17 @@ def lcm_timesteps(steps):
 
 
 LCM_STEPS = lcm_timesteps(STEP_COUNTS[-1])
+
+
+def velocity_of(model, noised, timestep, text):
+    """The denoiser's answer in float32, whatever it works in."""
+    with autocast(noised), sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]):
+        return model.denoiser(noised, timestep.float(), text).float()
+
+
+def share_at(shares, timestep):
+    """The signal's share at timesteps (B,), shaped to be multiplied with latents."""
+    return shares[timestep][:, None, None, None]
 
 
 def clean_of(x, velocity, a):

@@ -83,13 +83,14 @@ def main():
         loss = loss_of(model, batch)
         run.take_step(loss, pictures.taken)
 
+    if run.stopped:
+        raise SystemExit(130)
     model.load_state_dict(run.average.weights)
     mean, deviation = latent_statistics(model.encoder, pictures)
     pictures.close()
     metadata = {"step": str(run.step), "latent_mean": str(mean), "latent_deviation": str(deviation)}
     save_half(run.average.weights, run.folder / "autoencoder.safetensors", metadata)
     print(f"{run.folder / 'autoencoder.safetensors'}: latents of mean {mean:.3f} and deviation {deviation:.3f}")
-    raise SystemExit(130 if run.stopped else 0)
 
 
 if __name__ == "__main__":

@@ -99,8 +99,8 @@ class Pictures:
 
 
 class Latents:
-    """The same of latents. They cannot be mirrored or moved by single pixels; noise and softness are what generated ones
-    differ by."""
+    """The same of latents. Mirrored ones are among them, and none can be moved by single pixels; noise and softness are what
+    generated ones differ by."""
 
     def __init__(self, folder, device):
         self.data = CaptionedLatents(folder, 0, device)

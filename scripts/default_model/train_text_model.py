@@ -13,25 +13,13 @@ from pathlib import Path
 import torch
 from captioned_latents import CaptionedLatents, signal_shares
 from muon import MuonAdamW
-from safetensors.torch import load_file
-from text_networks import OUTER_LAYERS, TextModel
+from sampling import share_at, velocity_of
+from text_networks import OUTER_LAYERS, TextModel, load_text_model
 from torch.nn import functional as F
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from training import Average, Run, autocast, compile_on_gpu, save_half
+from training import Average, Run, compile_on_gpu, save_half
 
 DROPPED_CAPTIONS = 0.1
 GROWS_EVERY = 100  # steps
-
-
-def velocity_of(model, noised, timestep, text):
-    """The denoiser's answer in float32, whatever it works in."""
-    with autocast(noised), sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.MATH]):
-        return model.denoiser(noised, timestep.float(), text).float()
-
-
-def share_at(shares, timestep):
-    """The signal's share at timesteps (B,), shaped to be multiplied with latents."""
-    return shares[timestep][:, None, None, None]
 
 
 def loss_of(model, latent, ids, shares):
@@ -43,7 +31,7 @@ def loss_of(model, latent, ids, shares):
 
 
 def training_parser(text, steps, batch_size, learning_rate):
-    """What training and distillation can be told alike."""
+    """What all trainings of the text model can be told."""
     parser = argparse.ArgumentParser(description=text)
     parser.add_argument("latents", type=Path)
     parser.add_argument("folder")
@@ -57,14 +45,20 @@ def training_parser(text, steps, batch_size, learning_rate):
     return parser
 
 
+def load_for(data, file):
+    """The weights of a text model that knows the words of `data`, on its device."""
+    return load_text_model(file, len(data.words), data.channels).to(data.device)
+
+
 def finish(run, data, sampling=None):
-    """Writes the averaged weights, with what the bundle must say of them, and ends the program: with 130 after a signal.
+    """Writes the averaged weights, with what the bundle must say of them, or after a signal nothing, and ends the program.
     `sampling`: the bundle's defaults, where they are not the teacher's."""
+    if run.stopped:
+        raise SystemExit(130)
     metadata = {"step": str(run.step)} | data.metadata()
     if sampling:
         metadata["sampling"] = json.dumps(sampling)
     save_half(run.average.weights, run.folder / "text_model.safetensors", metadata)
-    raise SystemExit(130 if run.stopped else 0)
 
 
 def main():
@@ -76,9 +70,8 @@ def main():
 
     data = CaptionedLatents(arguments.latents, DROPPED_CAPTIONS, arguments.device)
     torch.manual_seed(arguments.seed)
-    model = TextModel(len(data.words), data.channels).to(arguments.device)
-    if arguments.init:
-        model.load_state_dict(load_file(arguments.init))
+    init = arguments.init
+    model = load_for(data, init) if init else TextModel(len(data.words), data.channels).to(arguments.device)
     compile_on_gpu(*model.children())
     run = Run(arguments.folder, model, MuonAdamW(model, OUTER_LAYERS), Average(model, 0.999), arguments.steps, arguments.lr,
               arguments.minutes)  # fmt: skip

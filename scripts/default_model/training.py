@@ -160,8 +160,7 @@ class Run:
         not more often than SAVE_SECONDS. `taken`: samples of the whole run so far. `parts`: {name: loss} of a sum, for the
         reports."""
         self.average.count()
-        descend(self.optimizer, self.module, loss)
-        self.average.update(self.module)
+        self._descend(loss)
         self._account(loss.detach(), taken, every, parts or {})
 
     def stepper(self, loss_of, samples, every=100):
@@ -170,8 +169,7 @@ class Run:
 
         def work():
             loss, parts = loss_of()
-            descend(self.optimizer, self.module, loss)
-            self.average.update(self.module)
+            self._descend(loss)
             return loss.detach(), parts
 
         replay = Replay(work, next(self.module.parameters()).device)
@@ -183,6 +181,10 @@ class Run:
             self._account(loss.clone(), self.taken + samples, every, parts)
 
         return step
+
+    def _descend(self, loss):
+        descend(self.optimizer, self.module, loss)
+        self.average.update(self.module)
 
     def _account(self, loss, taken, every, parts):
         self.step, self.taken = self.step + 1, taken

@@ -21,11 +21,11 @@ from captioned_latents import CaptionedLatents, signal_shares
 from fact_classifier import load_classifier, loss_of
 from latent_statistics import grain_distance, pattern_of
 from muon import MuonAdamW
-from sampling import LCM_STEPS, LEARNS_BELOW, SAMPLING, STEP_COUNTS, clean_of, lcm_timesteps, walk
+from sampling import LCM_STEPS, LEARNS_BELOW, SAMPLING, STEP_COUNTS, clean_of, lcm_timesteps, velocity_of, walk
 from scene_facts import PROPERTIES
-from text_networks import OUTER_LAYERS, load_text_model
+from text_networks import OUTER_LAYERS
 from torch.nn import functional as F
-from train_text_model import finish, training_parser, velocity_of
+from train_text_model import finish, load_for, training_parser
 from training import Average, Run, compile_on_gpu
 
 FINISHING = 2  # of the timesteps, the last ones, tell outlines and textures: tuning makes these ragged first
@@ -40,8 +40,7 @@ RARE_WEIGHT = 2.0  # of each, where a caption without any weighs 1
 
 
 def draw_timesteps():
-    """Of a batch. DDIM keeps the noise of the start, and so the model sees what it saw at first, two suns or a torn boat; in the
-    fresh noise of LCM's steps it finds one of them, and whole."""
+    """Of a batch: four or six."""
     return lcm_timesteps(STEP_COUNTS[torch.randint(len(STEP_COUNTS), ()).item()])
 
 
@@ -114,12 +113,11 @@ def main():
         torch.set_num_threads(arguments.threads)
 
     data = CaptionedLatents(arguments.latents, 0, arguments.device)
-    load = lambda file: load_text_model(file, len(data.words), data.channels).to(arguments.device)  # noqa: E731
-    student = load(arguments.student)
+    student = load_for(data, arguments.student)
     files = [folder / "classifier.safetensors" for folder in arguments.classifiers]
     classifiers = [load_classifier(file, data.channels).to(arguments.device) for file in files]
     of_losses = {name: getattr(arguments, name) for name in WEIGHTS}
-    finisher = mixed(student, load(arguments.finisher), FINISHER_SHARE)
+    finisher = mixed(student, load_for(data, arguments.finisher), FINISHER_SHARE)
     work = Tuning(copy.deepcopy(student), finisher, classifiers, signal_shares().to(arguments.device), of_losses)
     weights = weights_of_captions(data.classes[: data.count])
 

@@ -14,7 +14,6 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import captioned_latents
-import distill_text_model
 import drawn_pictures
 import make_bundle
 import muon
@@ -186,6 +185,24 @@ def test_a_step_that_can_be_replayed_is_a_step(tmp_path):
     assert all(torch.equal(once[name], again[name]) for name in once)
 
 
+@torch.enable_grad()
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_a_gpu_replays_what_it_would_do(tmp_path):
+    def trained(name, replayed):
+        torch.manual_seed(0)
+        module = torch.nn.Linear(3, 3, device="cuda")
+        run = training.Run(tmp_path / name, module, muon.MuonAdamW(module), training.Average(module, 0.9), 12, 0.1)
+        loss_of = lambda: (module(torch.ones(2, 3, device="cuda")).square().mean(), {})  # noqa: E731
+        step = run.stepper(loss_of, 2) if replayed else lambda: run.take_step(loss_of()[0], run.taken + 2)
+        for _ in run.rest():
+            step()
+        return run.average.weights
+
+    once, again = trained("one", False), trained("other", True)
+    for name, tensor in once.items():
+        torch.testing.assert_close(again[name], tensor)
+
+
 def test_without_a_gpu_a_replay_is_a_call():
     calls = replay.Replay(lambda: torch.rand(()), "cpu")
     assert calls() != calls() and calls.calls == 2
@@ -260,56 +277,6 @@ def test_muon_leaves_ends_tables_and_vectors_to_adamw():
     change = (module[1].weight - before["1.weight"]).detach()
     assert change.square().mean().sqrt().item() == pytest.approx(0.01 * 0.2, rel=0.3)  # Muon's 0.2 of AdamW's
     assert all(not torch.equal(p, before[name]) for name, p in module.named_parameters())
-
-
-def test_distillation_starts_and_ends_where_the_sampler_stops():
-    scheduler = diffusers.LCMScheduler()
-    scheduler.set_timesteps(len(sampling.LCM_STEPS))
-    assert scheduler.timesteps.tolist() == list(sampling.LCM_STEPS)
-    torch.manual_seed(0)
-    start, end = distill_text_model.draw_segments(4000, 1600, torch.tensor(distill_text_model.POINTS))
-    assert (start > end).all() and set(end.tolist()) == {*sampling.LCM_STEPS[1:], distill_text_model.END}
-    exact = sum((start == step).sum().item() for step in sampling.LCM_STEPS) / 4000
-    assert exact == pytest.approx(1 - distill_text_model.OTHER_TIMESTEPS, abs=0.03)
-    assert (end[2400:] == distill_text_model.END).all() and (end[:2400] != distill_text_model.END).all()
-    following = dict(zip(distill_text_model.POINTS, distill_text_model.POINTS[1:]))
-    assert all(following[s] == e for s, e in zip(start.tolist(), end.tolist()) if s in following)
-
-
-class KnowsThePicture(torch.nn.Module):
-    """A text model that is sure of one clean latent, whatever it is told."""
-
-    def __init__(self, clean, shares):
-        super().__init__()
-        self.clean, self.shares = clean, shares
-
-    def text_encoder(self, ids):
-        return ids
-
-    def denoiser(self, x, timestep, text):
-        a = distill_text_model.share_at(self.shares, timestep.long())
-        return (a.sqrt() * x - self.clean) / (1 - a).sqrt()
-
-
-def test_the_targets_of_distillation_are_the_teachers_pictures():
-    torch.manual_seed(0)
-    shares = captioned_latents.signal_shares()
-    clean = torch.randn(1, 4, 8, 8)
-    teacher = KnowsThePicture(clean, shares)
-    null = torch.zeros(1, 48, dtype=torch.long)
-    work = distill_text_model.Distillation(teacher, null, shares, guidance=3.0, substeps=3, last_share=0.5)
-    start, end = torch.tensor([999, 700, 499, 300]), torch.tensor([759, 499, 259, 259])
-    a = distill_text_model.share_at(shares, start)
-    noise = torch.randn(4, 4, 8, 8)
-    x = a.sqrt() * clean + (1 - a).sqrt() * noise
-    ids = torch.zeros(4, 48, dtype=torch.long)
-    torch.testing.assert_close(work.targets(x, start, end, ids), clean.expand(4, -1, -1, -1), atol=2e-4, rtol=0)
-    b = distill_text_model.share_at(shares, end)  # DDIM keeps the noise that a sure teacher finds
-    walked = distill_text_model.teacher_walk(teacher, x, start, end, ids, ids, shares, 3.0, 3)
-    torch.testing.assert_close(walked, b.sqrt() * clean + (1 - b).sqrt() * noise, atol=1e-3, rtol=0)
-    # The last segment's target is the drawn latent; this student says so everywhere.
-    student = KnowsThePicture(clean, shares)
-    assert work.loss(student, clean.expand(32, -1, -1, -1), ids[:1].expand(32, -1)).item() < 1e-6
 
 
 def test_a_tuned_bundle_draws_by_the_steps_that_it_was_tuned_on(made):
