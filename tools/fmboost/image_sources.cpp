@@ -35,6 +35,8 @@ std::vector<ImageSource> collect_sources(const std::vector<std::string>& inputs)
       for (const auto& file : pictures_in(input)) {
         sources.push_back({file, file.stem().string()});
       }
+    } else if (!fs::path(input).has_filename()) {
+      throw UsageError("there is no folder '" + input + "'");
     } else {
       sources.push_back({input, fs::path(input).stem().string()});
     }
