@@ -168,37 +168,29 @@ def test_a_training_that_is_stopped_goes_on_with_the_same_state(tmp_path, optimi
         assert torch.equal(tensor, rest.average.weights[name])
 
 
+def trained_for_twelve_steps(folder, device, replayed):
+    """The averaged weights."""
+    torch.manual_seed(0)
+    module = torch.nn.Linear(3, 3, device=device)
+    run = training.Run(folder, module, muon.MuonAdamW(module), training.Average(module, 0.9), 12, 0.1)
+    loss_of = lambda: (module(torch.ones(2, 3, device=device)).square().mean(), {})  # noqa: E731
+    step = run.stepper(loss_of, 2) if replayed else lambda: run.take_step(loss_of()[0], run.taken + 2)
+    for _ in run.rest():
+        step()
+    assert (run.step, run.taken) == (12, 24)
+    return run.average.weights
+
+
 @torch.enable_grad()
 def test_a_step_that_can_be_replayed_is_a_step(tmp_path):
-    def trained(name, replayed):
-        torch.manual_seed(0)
-        module = torch.nn.Linear(3, 3)
-        run = training.Run(tmp_path / name, module, muon.MuonAdamW(module), training.Average(module, 0.9), 5, 0.1)
-        loss_of = lambda: (module(torch.ones(2, 3)).square().mean(), {})  # noqa: E731
-        step = run.stepper(loss_of, 2) if replayed else lambda: run.take_step(loss_of()[0], run.taken + 2)
-        for _ in run.rest():
-            step()
-        assert (run.step, run.taken) == (5, 10)
-        return run.average.weights
-
-    once, again = trained("one", False), trained("other", True)
+    once, again = (trained_for_twelve_steps(tmp_path / str(replayed), "cpu", replayed) for replayed in (False, True))
     assert all(torch.equal(once[name], again[name]) for name in once)
 
 
 @torch.enable_grad()
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_a_gpu_replays_what_it_would_do(tmp_path):
-    def trained(name, replayed):
-        torch.manual_seed(0)
-        module = torch.nn.Linear(3, 3, device="cuda")
-        run = training.Run(tmp_path / name, module, muon.MuonAdamW(module), training.Average(module, 0.9), 12, 0.1)
-        loss_of = lambda: (module(torch.ones(2, 3, device="cuda")).square().mean(), {})  # noqa: E731
-        step = run.stepper(loss_of, 2) if replayed else lambda: run.take_step(loss_of()[0], run.taken + 2)
-        for _ in run.rest():
-            step()
-        return run.average.weights
-
-    once, again = trained("one", False), trained("other", True)
+    once, again = (trained_for_twelve_steps(tmp_path / str(replayed), "cuda", replayed) for replayed in (False, True))
     for name, tensor in once.items():
         torch.testing.assert_close(again[name], tensor)
 
