@@ -1,4 +1,4 @@
-"""How the pictures of a batch differ from drawn ones as a crowd, by measurements that nothing has to learn."""
+"""How pictures differ from drawn ones as a crowd, by measurements that nothing has to learn."""
 
 import torch
 from torch.nn import functional as F
@@ -7,6 +7,8 @@ PERIOD = 8  # latents: the longest stride of the denoiser, which works on sites 
 FAINT = 0.3  # of scaled latents: what stands out more from its surroundings belongs to the picture, not to a pattern
 SCALES = (1, 2)  # latents a side of the places whose roughness is compared
 SMOOTH = 1e-3  # variance of scaled latents that makes no difference: a tenth of what the smoothest generated places have
+WINDOW = 8  # latents a side of the places in which patches are compared
+FAINTEST = 0.01  # variance of scaled latents: what varies less does not count as much as the rest
 
 
 def pattern_of(latent):
@@ -30,3 +32,43 @@ def grain_distance(latent, drawn):
     distance of its logarithms. Drawn pictures have places without any grain, which squared errors hardly see."""
     made, wanted = ([roughness(latents, scale).flatten().sort().values for scale in SCALES] for latents in (latent, drawn))
     return torch.stack([(one - other).abs().mean() for one, other in zip(made, wanted, strict=True)]).mean()
+
+
+def whitening_of(latents):
+    """(C, C, 1, 1), for F.conv2d: turns latents (N, C, h, w), which mostly tell brightness and colour, into channels that all
+    vary alike, so that what tells outlines and textures counts as much."""
+    variances, directions = torch.linalg.eigh(torch.cov(latents.transpose(0, 1).flatten(1)))
+    return (directions / (variances + FAINTEST).sqrt()).T[:, :, None, None]
+
+
+def patches_in_windows(latents, size, corner):
+    """All patches of `size` latents a side (odd) in each WINDOW: (B windows, patches, numbers). `corner` (2), integers below
+    WINDOW: where the first window begins."""
+    channels = F.unfold(latents, size, padding=size // 2).unflatten(2, latents.shape[2:])
+    for dimension in (2, 3):
+        inside = torch.arange(latents.shape[dimension] - WINDOW, device=latents.device) + corner[dimension - 2]
+        channels = channels.index_select(dimension, inside)
+    windows = channels.unflatten(3, (-1, WINDOW)).unflatten(2, (-1, WINDOW))  # (B, numbers, rows, WINDOW, columns, WINDOW)
+    return windows.permute(0, 2, 4, 3, 5, 1).flatten(3, 4).flatten(0, 2)
+
+
+def distances(one, other):
+    """Of every row of one to every row of the other: (B, N, numbers), (B, M, numbers) -> (B, N, M), divided by the root of the
+    numbers."""
+    squares = one.square().sum(2)[:, :, None] + other.square().sum(2)[:, None] - 2 * one @ other.transpose(1, 2)
+    return (squares.clamp(min=0) / one.shape[2] + 1e-5).sqrt()  # the slope of a root at 0 is infinite
+
+
+def patch_energy(latents, drawn, size, corner):
+    """How differently the patches of latents and of drawn ones (B, C, h, w), whitened, are distributed within each WINDOW: the
+    energy distance (Szekely and Rizzo 2013), mean of the windows,
+      E d(x, z) - E d(x, x') / 2 - E d(z, z') / 2     x, x' patches of the one, z, z' of the other
+    It is least where both have the same patches there, wherever in the window: outlines as sharp, flat places as flat. A mean
+    of what is possible, which has the least squared error, has patches that no drawn picture has."""
+    made, wanted = (patches_in_windows(x, size, corner) for x in (latents, drawn))
+    count = made.shape[1]
+
+    def among(x):
+        return distances(x, x).sum((1, 2)).mean() / (count * (count - 1))
+
+    return distances(made, wanted).mean() - (among(made) + among(wanted)) / 2

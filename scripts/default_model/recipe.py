@@ -34,13 +34,14 @@ class Sizes:
     classifier_steps: int = 1500  # two of latents, for the tuning
     tuning_batch: int = 8
     tuning_steps: int = 300
+    sharpening_steps: int = 600
     generated_pairs: tuple = (200, 450)  # pictures for the couplings' tuning, for 2x and for 4x
     coupling_tuning_steps: int = 1500
 
 
 TINY = Sizes(autoencoder_steps=60, leaves=6, landscapes=2, crops=(4, 2), coupling_steps=30, scenes=32, text_batch=4,
             text_steps=60, distillation_steps=3, matching_batch=2, matching_steps=2, classifier_steps=20, tuning_batch=4,
-            tuning_steps=2, generated_pairs=(2, 2), coupling_tuning_steps=2)  # fmt: skip
+            tuning_steps=2, sharpening_steps=2, generated_pairs=(2, 2), coupling_tuning_steps=2)  # fmt: skip
 
 
 class Recipe:
@@ -53,6 +54,7 @@ class Recipe:
         self.classifiers = [folder / f"latent-classifier-{seed}" / "classifier.safetensors" for seed in (0, 1)]
         self.matched = folder / "matched" / "text_model.safetensors"
         self.tuned = folder / "tuned" / "text_model.safetensors"
+        self.sharpened = folder / "sharpened" / "text_model.safetensors"
         self.tuned_coupling = folder / "tuned-coupling" / "cfm-2x-4x.safetensors"
         self.latent_bundle = folder / "latent-bundle"  # the autoencoder alone, for encode and train
 
@@ -77,6 +79,7 @@ class Recipe:
             "match": (self.match_text_model, self.matched),
             "classifiers": (self.train_classifiers, self.classifiers[-1]),
             "tune": (self.tune_text_model, self.tuned),
+            "sharpen": (self.sharpen_text_model, self.sharpened),
             "generated-pairs": (self.draw_generated_pairs, self.folder / "generated-4" / "done"),
             "tune-coupling": (self.tune_coupling, self.tuned_coupling),
             "bundle": (self.make_bundle, self.folder / "bundle" / "bundle.json"),
@@ -140,15 +143,20 @@ class Recipe:
                    "--finisher", self.distilled, "--classifiers", *(file.parent for file in self.classifiers), "--steps",
                    self.sizes.tuning_steps, "--batch-size", self.sizes.tuning_batch)  # fmt: skip
 
+    def sharpen_text_model(self):
+        self.train("sharpen_text_model.py", self.folder / "text-latents", self.sharpened.parent, "--student", self.tuned,
+                   "--steps", self.sizes.sharpening_steps, "--batch-size", self.sizes.tuning_batch)  # fmt: skip
+
     def draw_generated_pairs(self):
         for factor, count in zip((2, 4), self.sizes.generated_pairs, strict=True):
             folder = self.folder / f"generated-{factor}"
-            self.train("draw_generated_pairs.py", self.autoencoder, self.tuned, folder, "--factor", factor, "--count", count)
+            self.train("draw_generated_pairs.py", self.autoencoder, self.sharpened, folder, "--factor", factor,
+                       "--count", count)  # fmt: skip
         (folder / "done").touch()
 
     def make_bundle(self):
         self.script("make_bundle.py", self.folder / "bundle", "--autoencoder", self.autoencoder, "--coupling",
-                    self.tuned_coupling, "--text-model", self.tuned, "--force")  # fmt: skip
+                    self.tuned_coupling, "--text-model", self.sharpened, "--force")  # fmt: skip
 
 
 def main():

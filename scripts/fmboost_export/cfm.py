@@ -2,7 +2,7 @@
 
 import json
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from .cfm_layout import full_config, tensor_shapes
 from .errors import ModelError, UsageError
@@ -47,7 +47,18 @@ def write_cfm(path, tensors, config, noising_step=None, noising_step_max=None):
     for name, step in (("noising_step", noising_step), ("noising_step_max", noising_step_max)):
         if step is not None:
             metadata[name] = str(step)
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, str(path), metadata)
+    data = save({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata)
+    path.write_bytes(with_sorted_metadata(data))
+
+
+def with_sorted_metadata(data):
+    """safetensors writes metadata in an order that changes from run to run; a bundle names its files by their hashes."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[end:]
 
 
 def coupling_entry(file, digest, factor, config, noise):

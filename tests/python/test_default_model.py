@@ -274,9 +274,10 @@ def test_muon_leaves_ends_tables_and_vectors_to_adamw():
 def test_a_tuned_bundle_draws_by_the_steps_that_it_was_tuned_on(made):
     denoiser = json.loads((made / "bundle" / "bundle.json").read_text())["denoiser"]
     said = [denoiser[f"default_{name}"] for name in ("sampler", "steps", "guidance")]
-    assert said == ["lcm", sampling.STEP_COUNTS[-1], 1.0]
+    assert said == ["lcm", sampling.DRAWING_STEPS, 1.0]
     assert denoiser["schedule"]["beta_end"] == captioned_latents.BETAS[1]
     assert denoiser["schedule"]["beta_schedule"] == "linear"
-    stages = [load_file(made / name / "text_model.safetensors") for name in ("text", "distilled", "matched", "tuned")]
+    names = ("text", "distilled", "matched", "tuned", "sharpened")
+    stages = [load_file(made / name / "text_model.safetensors") for name in names]
     for earlier, later in zip(stages, stages[1:]):
         assert any(not torch.equal(later[name], earlier[name]) for name in later)

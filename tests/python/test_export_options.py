@@ -11,7 +11,7 @@ import torch
 from conftest import ROOT
 from diffusers import UNet2DConditionModel
 from fmboost_export import cfm_formula
-from fmboost_export.cfm import write_cfm
+from fmboost_export.cfm import read_cfm, write_cfm
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
@@ -125,6 +125,14 @@ def test_a_coupling_keeps_its_range_of_noising_steps(models, run_export, tmp_pat
     assert (coupling["noising_step"], coupling.get("noising_step_max")) == (least, largest)
     with safe_open(tmp_path / "b" / coupling["file"], framework="pt") as file:
         assert file.metadata().get("noising_step_max") == (str(largest) if largest else None)
+
+
+def test_a_coupling_written_again_is_the_same_file(tmp_path):
+    """A bundle names its files by their hashes: metadata must not come in a changing order."""
+    bundled = ROOT / "models" / "default" / "cfm-2-4x.safetensors"
+    tensors, config, noise = read_cfm(bundled, latent_channels=16)
+    write_cfm(tmp_path / "again.safetensors", tensors, config, **noise)
+    assert (tmp_path / "again.safetensors").read_bytes() == bundled.read_bytes()
 
 
 @pytest.mark.parametrize(
