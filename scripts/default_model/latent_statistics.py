@@ -42,8 +42,8 @@ def whitening_of(latents):
 
 
 def patches_in_windows(latents, size, corner):
-    """All patches of `size` latents a side (odd) in each WINDOW: (B windows, patches, numbers). `corner` (2), integers below
-    WINDOW: where the first window begins."""
+    """All patches of `size` latents a side (odd) in each WINDOW: (B windows, patches, numbers). `latents` (B, C, h, w), h and w
+    multiples of WINDOW; `corner` (2), integers below WINDOW: where the first window begins."""
     channels = F.unfold(latents, size, padding=size // 2).unflatten(2, latents.shape[2:])
     for dimension in (2, 3):
         inside = torch.arange(latents.shape[dimension] - WINDOW, device=latents.device) + corner[dimension - 2]
@@ -64,8 +64,11 @@ def patch_energy(latents, drawn, size, corner):
     energy distance (Szekely and Rizzo 2013), mean of the windows,
       E d(x, z) - E d(x, x') / 2 - E d(z, z') / 2     x, x' patches of the one, z, z' of the other
     It is least where both have the same patches there, wherever in the window: outlines as sharp, flat places as flat. A mean
-    of what is possible, which has the least squared error, has patches that no drawn picture has."""
+    of what is possible, which has the least squared error, has patches that no drawn picture has. Below 0 where patches
+    are like the drawn ones at their very places."""
     made, wanted = (patches_in_windows(x, size, corner) for x in (latents, drawn))
+    middle = wanted.mean(1, keepdim=True)  # near 0, small distances keep their digits
+    made, wanted = made - middle, wanted - middle
     count = made.shape[1]
 
     def among(x):

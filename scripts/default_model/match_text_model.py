@@ -90,6 +90,8 @@ def main():
     parser.add_argument("--follower-steps", type=int, default=3, help="for each step of the student")
     parser.add_argument("--ahead", type=int, default=60, help="batches that the follower learns before the student does")
     arguments = parser.parse_args()
+    if arguments.follower_steps < 1:
+        parser.error("--follower-steps: at least 1, else nothing tells where the student's pictures lie")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
 

@@ -44,6 +44,13 @@ def test_the_energy_of_patches_is_that_of_its_formula(size):
     torch.testing.assert_close(found, torch.stack(energies).mean() - diagonal, rtol=1e-9, atol=1e-12)
 
 
+def test_small_differences_count_in_bright_places():
+    torch.manual_seed(0)
+    made, drawn = 0.01 * torch.randn(2, 1, 4, 24, 24)
+    torch.testing.assert_close(patch_energy(made + 50, drawn + 50, 3, CORNER), patch_energy(made, drawn, 3, CORNER),
+                               rtol=0.01, atol=0)  # fmt: skip
+
+
 @torch.enable_grad()
 def test_its_gradients_are_right():
     torch.manual_seed(0)
