@@ -53,7 +53,7 @@ class Sharpening:
         """What the student makes of drawn latents at last timesteps."""
         place = torch.randint(len(self.last), (len(latent),), device=latent.device)
         last, passed = self.last[place], self.passed[place]
-        with torch.no_grad():
+        with torch.no_grad():  # of all, though few pass: a step that is replayed has one shape
             before = self.clean_at(student, latent, passed, ids)
         passes = (passed != last) & (torch.rand(len(latent), device=latent.device) < 0.5)
         return self.clean_at(student, torch.where(passes[:, None, None, None], before, latent), last, ids)
@@ -88,7 +88,7 @@ def main():
 
     data = CaptionedLatents(arguments.latents, 0, arguments.device)
     student, shares = load_for(data, arguments.student), signal_shares().to(arguments.device)
-    torch.manual_seed(arguments.seed)
+    torch.manual_seed(arguments.seed)  # a run that goes on has the same whitening
     whitening = whitening_of(data.latents(data.choose(WHITENED_ON)))
     work = Sharpening(copy.deepcopy(student), whitening, shares)
     compile_on_gpu(*student.children(), *work.origin.children())
