@@ -10,7 +10,6 @@ import captioned_latents
 import latent_statistics
 import sampling
 import sharpen_text_model
-import text_networks
 from latent_statistics import WINDOW, patch_energy, whitening_of
 
 CORNER = torch.tensor([3, 5])
@@ -90,62 +89,27 @@ def test_whitened_latents_vary_alike_and_apart():
     torch.testing.assert_close(torch.cov(channels), torch.eye(16), atol=0.05, rtol=0)
 
 
-def test_a_finer_schedule_is_met_at_the_timesteps_with_as_much_noise():
-    coarse, fine = (captioned_latents.signal_shares(b) for b in (captioned_latents.BETAS, captioned_latents.FINE_BETAS))
-    same = captioned_latents.matching_timesteps(fine, coarse)
-    assert (same.diff() >= 0).all() and (same[fine > coarse[0]] == 0).all()
-    below = same.long()
-    within = (fine < coarse[0]) & (below < 999)
-    assert within.sum() > 900
-    assert (fine[within] <= coarse[below[within]] * 1.0001).all() and (fine[within] >= coarse[below[within] + 1] * 0.9999).all()
-    alike = captioned_latents.matching_timesteps(coarse, coarse)
-    torch.testing.assert_close(alike, torch.arange(1000.0), atol=0.01, rtol=0)
-
-
-@torch.enable_grad()
-def test_a_retimed_embedding_says_what_it_said_at_other_timesteps():
-    torch.manual_seed(0)
-    time = text_networks.TimeEmbedding(96, 64)
-    with torch.no_grad():
-        time.mlp[0].weight.unflatten(1, (2, 48))[:, :, :16] = 0  # what was trained hardly heeds the fastest waves
-    coarse, fine = (captioned_latents.signal_shares(b) for b in (captioned_latents.BETAS, captioned_latents.FINE_BETAS))
-    other = captioned_latents.matching_timesteps(fine, coarse)
-    with torch.no_grad():
-        wanted, unmoved = time(other), time(torch.arange(1000))
-    error = text_networks.retime(time, other)
-    with torch.no_grad():
-        found = F.mse_loss(time(torch.arange(1000)), wanted) / wanted.var()
-    assert found < 1e-2 and found < 0.05 * F.mse_loss(unmoved, wanted) / wanted.var()
-    assert error == pytest.approx(found.item(), rel=0.1)
-
-
-SHARES = captioned_latents.signal_shares(captioned_latents.FINE_BETAS)
-
-
-def clean_as_velocity(x, timestep, clean):
-    a = sampling.share_at(SHARES, timestep.round().long())
-    return (a.sqrt() * x - clean) / (1 - a).sqrt()
+SHARES = captioned_latents.signal_shares()
+LAST = torch.tensor([sampling.lcm_timesteps(n)[-1] for n in (*sampling.STEP_COUNTS, sampling.DRAWING_STEPS)])
 
 
 class Dimmed(torch.nn.Module):
-    """A text model that knows the latents of its captions, numbers of `latents`, but shows a share of each: `fine` where little
-    noise is left, `rough` at the other timesteps."""
+    """A text model that knows the latents of its captions, numbers of `latents`, but shows a share of each: `last` at the
+    sampler's last timesteps, `before` at the others."""
 
     def __init__(self, latents):
         super().__init__()
         self.latents = latents
-        self.fine, self.rough = (torch.nn.Parameter(torch.tensor(0.5)) for _ in range(2))
+        self.last, self.before = (torch.nn.Parameter(torch.tensor(0.5)) for _ in range(2))
 
     def text_encoder(self, ids):
         return ids
 
     def denoiser(self, x, timestep, ids):
-        share = torch.where(timestep < 290, self.fine, self.rough)
-        return clean_as_velocity(x, timestep, share[:, None, None, None] * self.latents[ids[:, 0]])
-
-
-def sharpening(origin, latents):
-    return sharpen_text_model.Sharpening(origin, whitening_of(latents), SHARES, SHARES)
+        a = sampling.share_at(SHARES, timestep.long())
+        share = torch.where(torch.isin(timestep, LAST), self.last, self.before)
+        clean = share[:, None, None, None] * self.latents[ids[:, 0]]
+        return (a.sqrt() * x - clean) / (1 - a).sqrt()
 
 
 @torch.enable_grad()
@@ -153,7 +117,8 @@ def test_the_last_timesteps_become_as_sharp_as_the_drawn_and_the_others_stay():
     torch.manual_seed(0)
     latents = striped(8) + 0.02 * torch.randn(8, 4, 32, 32)
     student = Dimmed(latents)
-    work = sharpening(copy.deepcopy(student), latents)
+    work = sharpen_text_model.Sharpening(copy.deepcopy(student), whitening_of(latents), SHARES)
+    assert not set(work.last.tolist()) & set(work.held.tolist())
     optimizer = torch.optim.Adam(student.parameters(), lr=0.05)
     for _ in range(40):
         chosen = torch.randint(8, (8,))
@@ -161,76 +126,51 @@ def test_the_last_timesteps_become_as_sharp_as_the_drawn_and_the_others_stay():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert set(parts) == {"patches", "near", "leash"}
-    assert student.fine.item() == pytest.approx(1, abs=0.1)
-    assert student.rough.item() == pytest.approx(0.5, abs=0.01)
-
-
-def test_every_timestep_of_the_sampler_is_learned_or_held():
-    work = sharpening(torch.nn.Identity(), striped(2))
-    learned, held = set(work.learned.tolist()), set(work.held.tolist())
-    assert learned | held == set(sampling.lcm_timesteps(50)) and not learned & held
-    assert learned == set(range(19, 280, 20))
-    assert {*sampling.lcm_timesteps(sampling.DRAWING_STEPS)} <= learned | held
+    assert set(parts) == {"patches", "leash"}
+    assert student.last.item() == pytest.approx(1, abs=0.1)
+    assert student.before.item() == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_model_that_is_what_it_was_has_no_leash():
     torch.manual_seed(0)
     student = Dimmed(striped(8))
-    work = sharpening(copy.deepcopy(student), striped(8))
+    work = sharpen_text_model.Sharpening(copy.deepcopy(student), whitening_of(striped(8)), SHARES)
     ids = torch.arange(8)[:, None]
+    assert work.losses(student, student.latents, ids)[1]["leash"] == 0
+    student.before += 0.1
+    assert work.losses(student, student.latents, ids)[1]["leash"] > 0
+    student.before -= 0.1
+    student.last += 0.1  # which the leash leaves alone
     assert work.losses(student, student.latents, ids)[1]["leash"] < 1e-9
-    student.rough += 0.1
-    assert work.losses(student, student.latents, ids)[1]["leash"] > 1e-3
-    student.rough -= 0.1
-    student.fine += 0.1  # which the leash leaves alone
-    assert work.losses(student, student.latents, ids)[1]["leash"] < 1e-9
 
 
-class Adding(torch.nn.Module):
-    """Sees tens without their noise, and adds one more; `asked`: the timesteps and what was seen there."""
-
-    def __init__(self):
-        super().__init__()
-        self.asked = []
-
-    def text_encoder(self, ids):
-        return ids
-
-    def denoiser(self, x, timestep, ids):
-        seen = 10 * (x / sampling.share_at(SHARES, timestep.long()).sqrt() / 10).round()
-        self.asked.append((timestep.long(), seen.mean((1, 2, 3))))
-        return clean_as_velocity(x, timestep, seen + 10)
-
-
-def test_a_walk_goes_on_from_its_own_answers_at_falling_timesteps():
+def test_half_of_the_samples_pass_the_timestep_before_the_last_where_it_shows_the_drawn():
     torch.manual_seed(0)
-    student, work = Adding(), sharpening(torch.nn.Identity(), striped(2))
-    latent = 50.0 * torch.arange(200).view(-1, 1, 1, 1).expand(-1, 4, 16, 16)
-    work.walk(student, latent, torch.zeros(200, 1))
-    timesteps, seen = (torch.stack(values) for values in zip(*student.asked, strict=True))
-    assert len(timesteps) == sharpen_text_model.WALK
-    assert set(timesteps[0].tolist()) == set(work.learned.tolist())
-    assert set((timesteps[0] - timesteps[1])[timesteps[0] > 100].tolist()) == set(sharpen_text_model.STRIDES)
-    assert (timesteps[1:] >= 19).all() and (timesteps.diff(dim=0) <= 0).all()
-    for step in range(sharpen_text_model.WALK):
-        torch.testing.assert_close(seen[step], latent[:, 0, 0, 0] + 10 * step)
+    work = sharpen_text_model.Sharpening(torch.nn.Identity(), whitening_of(striped(2)), SHARES)
+    pairs = dict(zip(work.last.tolist(), work.passed.tolist(), strict=True))
+    assert pairs == {259: 259, 179: 179, 99: 179}
 
+    class Counting(torch.nn.Module):
+        """Sees tens without their noise, and adds one more."""
 
-@pytest.mark.parametrize("timestep, certain", [(19, 0.96), (79, 0.55), (119, 0.05), (159, 0)])
-def test_only_where_little_noise_is_left_must_the_answer_be_near_the_drawn(timestep, certain):
-    torch.manual_seed(0)
-    student, work = Dimmed(striped(8)), sharpening(torch.nn.Identity(), striped(8))
-    work.learned = torch.tensor([timestep])
-    missing = F.conv2d(0.5 * student.latents, work.whitening).square().mean(1).add(1e-5).sqrt().mean().item()
-    near = work.walk(student, student.latents, torch.arange(8)[:, None])[1].item()
-    assert near == pytest.approx(certain * missing, abs=0.02 * missing)
+        def text_encoder(self, ids):
+            return ids
+
+        def denoiser(self, x, timestep, ids):
+            a = sampling.share_at(SHARES, timestep.long())
+            clean = 10 * (x / a.sqrt() / 10).round() + 10
+            return (a.sqrt() * x - clean) / (1 - a).sqrt()
+
+    work.last, work.passed = torch.tensor([9]), torch.tensor([19])
+    latent = 10.0 * torch.arange(400).view(-1, 1, 1, 1)
+    added = (work.drawn_by(Counting(), latent, torch.zeros(400, 1)) - latent).flatten().round()
+    assert set(added.tolist()) == {10, 20} and 0.4 < (added == 20).float().mean() < 0.6
 
 
 def test_windows_are_laid_anew(monkeypatch):
     seen = []
     monkeypatch.setattr(sharpen_text_model, "patch_energy", lambda *arguments: seen.append(arguments[-1]) or torch.zeros(()))
-    work = sharpening(torch.nn.Identity(), striped(2))
+    work = sharpen_text_model.Sharpening(torch.nn.Identity(), whitening_of(striped(2)), SHARES)
     torch.manual_seed(0)
     for _ in range(30):
         work.patches(striped(1), striped(1))
