@@ -2,10 +2,10 @@
 
   draw_generated_pairs.py BUNDLE_OR_AUTOENCODER TEXT_MODEL FOLDER [--count 450] [--factor 4]
 
-A landscape is drawn at 256 pixels and, from the same seed, `factor` times as large. The small one is noised as far as the
-sampler's last step or its last two, which the text model then takes. What comes out has the softness of a generated
-picture, and the large landscape shows what belongs there. FOLDER gets shard-NNNNNN.tar, 64 pictures each, in the layout of
-docs/training.md. A shard appears when it is complete; a run that was stopped goes on.
+A landscape is drawn at 256 pixels and, from the same seed, `factor` times as large. The small one is noised until it shows
+little but outlines, or little but its layout, and the text model draws it anew from there. What comes out is as soft as a
+generated picture, and the large landscape shows what belongs there. FOLDER gets shard-NNNNNN.tar, 64 pictures each, in the
+layout of docs/training.md. A shard appears when it is complete; a run that was stopped goes on.
 """
 
 import argparse
@@ -16,18 +16,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from captioned_latents import noised_to, signal_shares, token_ids, vocabulary
+from captioned_latents import betas_of, noised_to, signal_shares, token_ids, vocabulary
 from draw_latents import SIDE, CaptionedPictures
 from drawn_pictures import FIRST_SEED
 from fact_classifier import to_pixels
 from networks import FACTOR, load_autoencoder
-from sampling import LCM_STEPS, walk
+from sampling import DRAWING_STEPS, lcm_timesteps, walk
 from text_networks import load_text_model
 from torch.nn import functional as F
 from training import save_whole
 
 PICTURES_A_SHARD = 64
-ONE_STEP = 0.75  # of the pictures: two steps leave only the layout of the drawn one
+OUTLINES, LAYOUT = 0.35, 0.1  # of the signal: what a drawn picture keeps of itself there
+MOSTLY = 0.75  # of the pictures keep outlines
 CROP = 48  # latent sites a side
 DETAILED = 0.7  # of the crops lie where there is more detail than at a second place
 
@@ -39,10 +40,12 @@ class Redrawing:
         self.words = {word: i for i, word in enumerate(vocabulary())}
         self.autoencoder, self.mean, self.deviation = load_autoencoder(autoencoder)
         self.model = load_text_model(text_model, len(self.words))
-        self.shares = signal_shares()
+        self.shares = signal_shares(betas_of(text_model))
 
-    def redraw(self, pixels, captions, steps):
-        """(B, 3, side, side) -> the same size: noised to the first of `steps`, which the model then takes."""
+    def redraw(self, pixels, captions, shows):
+        """(B, 3, side, side) -> the same size: noised to the first timestep where the signal's share is `shows` or more, from
+        which the model goes on."""
+        steps = [t for t in lcm_timesteps(DRAWING_STEPS) if self.shares[t] >= shows]
         text = self.model.text_encoder(torch.tensor([token_ids(caption, self.words) for caption in captions]))
         x = (self.autoencoder.encoder(pixels) - self.mean) / self.deviation
         clean = walk(self.model, noised_to(x, self.shares[steps[0]]), text, self.shares, steps)[-1][2]
@@ -82,8 +85,8 @@ def fill(tar, redrawing, seed, count, arguments):
     small = CaptionedPictures(seed, count, threads=1)
     large = CaptionedPictures(seed, count, SIDE * arguments.factor, threads=arguments.threads or 0)
     for (low, line), (high, _) in zip(small, large, strict=True):
-        steps = LCM_STEPS[-1:] if chance.random() < ONE_STEP else LCM_STEPS[-2:]
-        redrawn = redrawing.redraw(to_pixels([low]), [line["caption"]], steps)[0]
+        shows = OUTLINES if chance.random() < MOSTLY else LAYOUT
+        redrawn = redrawing.redraw(to_pixels([low]), [line["caption"]], shows)[0]
         pairs = cut_pairs(to_pixels([high])[0], redrawn, arguments.crops, chance)
         for i, (latent, context) in enumerate(zip(*map(redrawing.latents, pairs), strict=True)):
             add_array(tar, f"{line['seed']:08d}_{i}.latent.npy", latent)

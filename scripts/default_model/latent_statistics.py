@@ -75,3 +75,8 @@ def patch_energy(latents, drawn, size, corner):
         return distances(x, x).sum((1, 2)).mean() / (count * (count - 1))
 
     return distances(made, wanted).mean() - (among(made) + among(wanted)) / 2
+
+
+def differences(one, other):
+    """Of the latents (B, C, h, w) of one to those at the same places of the other, as `distances` measures them: (B, h, w)."""
+    return ((one - other).square().mean(1) + 1e-5).sqrt()

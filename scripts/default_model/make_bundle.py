@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import torch
-from captioned_latents import BETAS, LENGTH, NULL, PAD
+from captioned_latents import LENGTH, NULL, PAD, betas_of
 from draw_latents import SIDE
 from networks import FACTOR, LATENT_CHANNELS, load_autoencoder
 from safetensors import safe_open
@@ -61,8 +61,9 @@ def text_entries(path, examples, folder):
     (folder / "tokenizer" / "words.json").write_text(json.dumps(words))
     text = {"_class_name": "WordTransformer", **model.text_encoder.configuration}
     denoiser = {"_class_name": "SiteUnet", **model.denoiser.configuration}
+    first, last = betas_of(path)
     schedule = {
-        "beta_start": BETAS[0], "beta_end": BETAS[1], "beta_schedule": "linear", "train_steps": 1000,
+        "beta_start": first, "beta_end": last, "beta_schedule": "linear", "train_steps": 1000,
         "timestep_spacing": "trailing", "set_alpha_to_one": True,
     }  # fmt: skip
     return {

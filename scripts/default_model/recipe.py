@@ -34,14 +34,15 @@ class Sizes:
     classifier_steps: int = 1500  # two of latents, for the tuning
     tuning_batch: int = 8
     tuning_steps: int = 300
-    sharpening_steps: int = 600
+    sharpening_steps: int = 700
+    sharpening_batch: int = 21
     generated_pairs: tuple = (200, 450)  # pictures for the couplings' tuning, for 2x and for 4x
     coupling_tuning_steps: int = 1500
 
 
 TINY = Sizes(autoencoder_steps=60, leaves=6, landscapes=2, crops=(4, 2), coupling_steps=30, scenes=32, text_batch=4,
             text_steps=60, distillation_steps=3, matching_batch=2, matching_steps=2, classifier_steps=20, tuning_batch=4,
-            tuning_steps=2, sharpening_steps=2, generated_pairs=(2, 2), coupling_tuning_steps=2)  # fmt: skip
+            tuning_steps=2, sharpening_steps=2, sharpening_batch=4, generated_pairs=(2, 2), coupling_tuning_steps=2)  # fmt: skip
 
 
 class Recipe:
@@ -145,7 +146,7 @@ class Recipe:
 
     def sharpen_text_model(self):
         self.train("sharpen_text_model.py", self.folder / "text-latents", self.sharpened.parent, "--student", self.tuned,
-                   "--steps", self.sizes.sharpening_steps, "--batch-size", self.sizes.tuning_batch)  # fmt: skip
+                   "--steps", self.sizes.sharpening_steps, "--batch-size", self.sizes.sharpening_batch)  # fmt: skip
 
     def draw_generated_pairs(self):
         for factor, count in zip((2, 4), self.sizes.generated_pairs, strict=True):

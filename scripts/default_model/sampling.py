@@ -5,9 +5,9 @@ from captioned_latents import noised_to
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from training import autocast
 
-ORIGINAL_STEPS = 50  # of the schedule that fmboost's LCM sampler takes its timesteps from
+ORIGINAL_STEPS = 50  # fmboost's LCM sampler takes its timesteps from these
 STEP_COUNTS = (4, 6)  # of the LCM sampler, which trainings walk: the model must draw well with both
-DRAWING_STEPS = 12  # of the bundle: the last of them see finer things than the last of six
+DRAWING_STEPS = 25  # of the bundle, on the finer schedule: the last of them see outlines and textures
 LEARNS_BELOW = 800  # timesteps that learn on a walk: before, there is hardly anything but noise, and sky and ground are right
 # DDIM keeps the noise of the start, and in it the model sees again what it saw at first, two suns or a torn boat; in the fresh
 # noise of LCM's steps it finds one of them, and whole.

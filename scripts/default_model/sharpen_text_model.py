@@ -2,104 +2,155 @@
 
   sharpen_text_model.py LATENTS_FOLDER RUN_FOLDER --student text_model.safetensors [--steps N]
 
-Outlines and textures are small numbers in an f4 latent: at the sampler's last timestep they are lost in noise, and the answer
-must make them up. Squared errors answer with the mean of all that fits, which is soft; what judges pictures leaves halos
-and grain. Here drawn latents are noised to a last timestep, and the patches of the model's answer are compared with those of
-the drawn latent, place by place, as distributions (patch_energy in latent_statistics.py): which outline is chosen is left to
-the noise, but it must look like a drawn one. Where the timestep before the last still shows the drawn latent, half of
-the samples pass it first, as when pictures are made. At the other timesteps a leash holds the model to what it was. Writes
-RUN_FOLDER/text_model.safetensors.
+Outlines and textures are small numbers in an f4 latent, far below the noise of the last timesteps that the model was trained
+on. So it is moved to a finer schedule first (FINE_BETAS), whose last timesteps leave less noise than they are large; what it
+knew it knows there too, at the timesteps with as much noise (retime in text_networks.py).
+
+Then it learns the timesteps that still show the picture. Squared errors would answer with the mean of all that fits, which
+is soft. Here drawn latents are noised, the model takes the sampler's steps from there to the last one, and the patches of
+each answer are compared with those of the drawn latent, place by place, as distributions (patch_energy in
+latent_statistics.py): which outline is chosen is left to the noise, but it must look like a drawn one. So many walks are
+under way at once, and each training step takes a step of some: what the model has made of a latent is what it learns on next.
+Where hardly any noise is left, an answer to the drawn latent must also be near it. At the other timesteps a leash holds the
+model to what it was. Writes RUN_FOLDER/text_model.safetensors.
 """
 
-import copy
-
 import torch
-from captioned_latents import CaptionedLatents, noised_to, signal_shares
-from latent_statistics import WINDOW, patch_energy, whitening_of
+from captioned_latents import FINE_BETAS, CaptionedLatents, betas_of, matching_timesteps, noised_to, signal_shares
+from latent_statistics import WINDOW, differences, patch_energy, whitening_of
 from muon import MuonAdamW
-from sampling import DRAWING_STEPS, SAMPLING, STEP_COUNTS, clean_of, lcm_timesteps, share_at, velocity_of
-from text_networks import OUTER_LAYERS
+from sampling import ORIGINAL_STEPS, SAMPLING, clean_of, lcm_timesteps, share_at, velocity_of
+from text_networks import OUTER_LAYERS, retime
+from torch import nn
 from torch.nn import functional as F
-from train_text_model import finish, load_for, training_parser
+from train_text_model import finish, load_sharpened, training_parser
 from training import Average, Run, compile_on_gpu
 
 SIZES = (1, 3)  # latents a side of the patches
-LEASH = 5.0  # weight
-HELD_SHARE = 0.25  # of a batch is for the leash
-SHOWS = 0.2  # of the signal, at least: the windows of what is made of it still hold what the drawn ones do
+LEASH = 0.1  # weight: of a few latents its gradient is mostly chance, which at 5 drowned that of the patches
+HELD_SHARE = 0.15  # of a batch is for the leash
+SHOWS = 0.4  # of the signal, at least: the windows of what is made of it still hold what the drawn ones do
+STEPS_TAKEN = (25, 25, 25, 16, 12)  # of the samplers that walks follow, each as likely
+LATE_SHARE = 0.25  # of the walks begin at any of their timesteps, not at the first
+UNDER_WAY = 8  # times as many walks as take a step at once
+NOISY = 0.15  # of noise, and more: the answer need not be near the drawn latent
 WHITENED_ON = 256  # latents
 
 
+class Walks:
+    """Drawn latents on their way through the last timesteps of some sampler, each from its last answer; `steppers` of them
+    take a step at once. All shapes stay the same, as replays want it. A run that goes on begins new ones."""
+
+    def __init__(self, data, shares, steppers):
+        self.data, self.steppers, device = data, steppers, shares.device
+        paths = [[t for t in lcm_timesteps(steps) if shares[t] >= SHOWS] for steps in STEPS_TAKEN]
+        self.lengths = torch.tensor([len(path) for path in paths], device=device)
+        self.paths = nn.utils.rnn.pad_sequence([torch.tensor(path, device=device) for path in paths], batch_first=True)
+        self.drawn, self.ids = data.batch(UNDER_WAY * steppers)
+        self.source = self.drawn.clone()
+        self.path, _ = self.beginnings(len(self.drawn))
+        self.place = self.late(self.path)
+        self.fresh = torch.ones(len(self.drawn), dtype=torch.bool, device=device)
+
+    def choose(self):
+        """Numbers of the walks whose turn it is, their timesteps and what they come from."""
+        chosen = torch.rand(len(self.drawn), device=self.drawn.device).topk(self.steppers).indices
+        return chosen, self.paths[self.path[chosen], self.place[chosen]], self.source[chosen]
+
+    def go_on(self, chosen, answer):
+        """From the answers (B, C, h, w) of the chosen; where these were the last, other walks begin."""
+        path, place = self.path[chosen], self.place[chosen] + 1
+        over = place == self.lengths[path]
+        drawn, ids = self.data.batch(self.steppers)
+        new_path, new_place = self.beginnings(self.steppers)
+        whole = over[:, None, None, None]
+        self.source[chosen] = torch.where(whole, drawn, answer)
+        self.drawn[chosen] = torch.where(whole, drawn, self.drawn[chosen])
+        self.ids[chosen] = torch.where(over[:, None], ids, self.ids[chosen])
+        self.path[chosen], self.place[chosen] = torch.where(over, new_path, path), torch.where(over, new_place, place)
+        self.fresh[chosen] = over
+
+    def beginnings(self, count):
+        path = torch.randint(len(self.lengths), (count,), device=self.lengths.device)
+        late = torch.rand(count, device=path.device) < LATE_SHARE
+        return path, torch.where(late, self.late(path), 0)
+
+    def late(self, path):
+        return (torch.rand(len(path), device=path.device) * self.lengths[path]).long()
+
+
 class Sharpening:
-    def __init__(self, origin, whitening, shares):
-        """`origin`: what the leash holds to; `whitening`: whitening_of drawn latents."""
-        self.origin, self.whitening, self.shares = origin.requires_grad_(False), whitening, shares
-        timesteps = [lcm_timesteps(n) for n in (*STEP_COUNTS, DRAWING_STEPS)]
-        last = [steps[-1] for steps in timesteps]
-        self.last = torch.tensor(last, device=shares.device)
-        # Of each of these the timestep that may be passed before, or itself.
-        self.passed = torch.tensor([steps[-2] if shares[steps[-2]] >= SHOWS else steps[-1] for steps in timesteps],
-                                   device=shares.device)  # fmt: skip
-        self.held = torch.tensor(sorted({t for steps in timesteps for t in steps} - set(last)), device=shares.device)
+    def __init__(self, origin, whitening, coarse, fine, walks):
+        """`origin`: what the leash holds to, of the schedule with the signal's shares `coarse`; the student's has `fine`;
+        `whitening`: whitening_of drawn latents."""
+        self.origin, self.whitening, self.shares, self.walks = origin.requires_grad_(False), whitening, fine, walks
+        self.same = matching_timesteps(fine, coarse)
+        timesteps = lcm_timesteps(ORIGINAL_STEPS)
+        self.held = torch.tensor([t for t in timesteps if fine[t] < SHOWS], device=fine.device)
 
-    def losses(self, student, latent, ids):
-        """Their sum and {name: loss}. `latent` (B, C, h, w): drawn ones, of captions with the tokens `ids`."""
-        held = round(len(latent) * HELD_SHARE)
-        parts = {"patches": self.patches(self.drawn_by(student, latent[held:], ids[held:]), latent[held:]),
-                 "leash": self.leash(student, latent[:held], ids[:held])}  # fmt: skip
-        return parts["patches"] + LEASH * parts["leash"], parts
+    def losses(self, student, held):
+        """Their sum and {name: loss}; `held` latents are for the leash."""
+        patches, near = self.step_of_walks(student)
+        leash = self.leash(student, *self.walks.data.batch(held))
+        return patches + near + LEASH * leash, {"patches": patches, "near": near, "leash": leash}
 
-    def drawn_by(self, student, latent, ids):
-        """What the student makes of drawn latents at last timesteps."""
-        place = torch.randint(len(self.last), (len(latent),), device=latent.device)
-        last, passed = self.last[place], self.passed[place]
-        with torch.no_grad():  # of all, though few pass: a step that is replayed has one shape
-            before = self.clean_at(student, latent, passed, ids)
-        passes = (passed != last) & (torch.rand(len(latent), device=latent.device) < 0.5)
-        return self.clean_at(student, torch.where(passes[:, None, None, None], before, latent), last, ids)
-
-    def clean_at(self, model, latent, timestep, ids):
-        """What the model sees in latents that are noised to their timesteps (B)."""
+    def step_of_walks(self, student):
+        """The mean energy of the answers, and how far from the drawn latents those are that were made of these with hardly any
+        noise."""
+        chosen, timestep, source = self.walks.choose()
         a = share_at(self.shares, timestep)
-        x = noised_to(latent, a)
-        return clean_of(x, velocity_of(model, x, timestep, model.text_encoder(ids)), a)
+        x = noised_to(source, a)
+        clean = clean_of(x, velocity_of(student, x, timestep, student.text_encoder(self.walks.ids[chosen])), a)
+        made, wanted = (F.conv2d(latent, self.whitening) for latent in (clean, self.walks.drawn[chosen]))
+        certain = (1 - (1 - a[:, 0]) / NOISY).clamp(min=0) * self.walks.fresh[chosen, None, None]
+        self.walks.go_on(chosen, clean.detach())
+        return self.patches(made, wanted), (certain * differences(made, wanted)).mean()
 
     def leash(self, student, latent, ids):
         """Mean squared difference of velocities to what the model was, at timesteps that are not to change."""
         timestep = self.held[torch.randint(len(self.held), (len(latent),), device=latent.device)]
         x = noised_to(latent, share_at(self.shares, timestep))
         with torch.no_grad():
-            wanted = velocity_of(self.origin, x, timestep, self.origin.text_encoder(ids))
+            wanted = velocity_of(self.origin, x, self.same[timestep], self.origin.text_encoder(ids))
         return F.mse_loss(velocity_of(student, x, timestep, student.text_encoder(ids)), wanted)
 
-    def patches(self, clean, drawn):
-        """Sum of the SIZES' energies, windows laid anew."""
-        corner = torch.randint(WINDOW, (2,), device=clean.device)
-        made, wanted = (F.conv2d(latent, self.whitening) for latent in (clean, drawn))
-        return sum(patch_energy(made, wanted, size, corner) for size in SIZES)
+    def patches(self, made, wanted):
+        """Sum of the energies of whitened latents' patches of SIZES, and of the last of these in latents half as large; windows
+        laid anew."""
+        corner = torch.randint(WINDOW, (2,), device=made.device)
+        halves = (F.avg_pool2d(latent, 2) for latent in (made, wanted))
+        return sum(patch_energy(made, wanted, size, corner) for size in SIZES) + patch_energy(*halves, SIZES[-1], corner)
 
 
 def main():
-    parser = training_parser(__doc__.splitlines()[0], steps=600, batch_size=8, learning_rate=1.5e-4)
+    parser = training_parser(__doc__.splitlines()[0], steps=700, batch_size=21, learning_rate=8e-5)
     parser.add_argument("--student", required=True, help="weights to start from")
+    parser.add_argument("--held-to", help="weights that the leash holds to (default: those to start from)")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
 
     data = CaptionedLatents(arguments.latents, 0, arguments.device)
-    student, shares = load_for(data, arguments.student), signal_shares().to(arguments.device)
+    student = load_sharpened(data, arguments.student)
+    held_to = arguments.held_to or arguments.student
+    before, coarse, fine = (signal_shares(betas).to(arguments.device)
+                            for betas in (betas_of(arguments.student), betas_of(held_to), FINE_BETAS))  # fmt: skip
+    if betas_of(arguments.student) != FINE_BETAS:
+        retime(student.denoiser.time, matching_timesteps(fine, before))
     torch.manual_seed(arguments.seed)  # a run that goes on has the same whitening
     whitening = whitening_of(data.latents(data.choose(WHITENED_ON)))
-    work = Sharpening(copy.deepcopy(student), whitening, shares)
+    held = max(round(arguments.batch_size * HELD_SHARE), 1)
+    walks = Walks(data, fine, arguments.batch_size - held)
+    work = Sharpening(load_sharpened(data, held_to), whitening, coarse, fine, walks)
     compile_on_gpu(*student.children(), *work.origin.children())
     run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.98), arguments.steps,
               arguments.lr, arguments.minutes, warmup=20)  # fmt: skip
     run.resume(arguments.seed)
-    step = run.stepper(lambda: work.losses(student, *data.batch(arguments.batch_size)), arguments.batch_size, every=20)
+    step = run.stepper(lambda: work.losses(student, held), arguments.batch_size, every=20)
     for _ in run.rest():
         step()
 
-    finish(run, data, SAMPLING)
+    finish(run, data, SAMPLING, FINE_BETAS)
 
 
 if __name__ == "__main__":

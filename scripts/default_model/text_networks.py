@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 SITE = 2  # latents a side that the denoiser sees as one place
+RIDGE = 1e-4  # of least squares: keeps weights small where waves are alike
 HEADS = 4  # of the denoiser's attention
 
 
@@ -65,10 +66,35 @@ class TimeEmbedding(nn.Module):
         self.register_buffer("index", torch.arange(self.half), persistent=False)
         self.mlp = nn.Sequential(nn.Linear(channels, width), nn.SiLU(), nn.Linear(width, width))
 
-    def forward(self, timestep):
+    def waves(self, timestep):
         frequency = (self.index.float() * (-math.log(10000) / self.half)).exp()
         angle = timestep.float()[:, None] * frequency[None]
-        return self.mlp(torch.cat([angle.cos(), angle.sin()], 1).type_as(self.mlp[0].weight))
+        return torch.cat([angle.cos(), angle.sin()], 1).type_as(self.mlp[0].weight)
+
+    def forward(self, timestep):
+        return self.mlp(self.waves(timestep))
+
+
+def retime(time, old, steps=500):
+    """Fits a time embedding so that at every timestep it says what it said at timesteps `old` (N): a network goes on with
+    another schedule. The first layer by least squares, then both by `steps` of Adam."""
+    now = torch.arange(len(old), device=old.device)
+    with torch.no_grad():
+        wanted, before = time(old), time.mlp[0](time.waves(old))
+        waves = torch.cat([time.waves(now), torch.ones_like(now.float())[:, None]], 1).double()
+        ridge = RIDGE * torch.eye(waves.shape[1], dtype=waves.dtype, device=waves.device)
+        layer = torch.linalg.solve(waves.T @ waves + ridge, waves.T @ before.double())
+        time.mlp[0].weight.copy_(layer[:-1].T)
+        time.mlp[0].bias.copy_(layer[-1])
+    optimizer = torch.optim.Adam(time.parameters(), lr=1e-3)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for _ in range(steps):
+        loss = F.mse_loss(time(now), wanted)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return loss.item() / wanted.var().item()
 
 
 def zeroed(layer):

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 import torch
-from captioned_latents import CaptionedLatents, signal_shares
+from captioned_latents import BETAS, CaptionedLatents, betas_of, signal_shares
 from muon import MuonAdamW
 from sampling import share_at, velocity_of
 from text_networks import OUTER_LAYERS, TextModel, load_text_model
@@ -46,16 +46,23 @@ def training_parser(text, steps, batch_size, learning_rate):
 
 
 def load_for(data, file):
-    """The weights of a text model that knows the words of `data`, on its device."""
+    """The weights of a text model that knows the words of `data` and the schedule BETAS, on its device."""
+    if betas_of(file) != BETAS:
+        raise SystemExit(f"'{file}' was sharpened, on a schedule of its own: only sharpen_text_model.py goes on from it")
+    return load_sharpened(data, file)
+
+
+def load_sharpened(data, file):
+    """Likewise, whatever its schedule."""
     return load_text_model(file, len(data.words), data.channels).to(data.device)
 
 
-def finish(run, data, sampling=None):
+def finish(run, data, sampling=None, betas=BETAS):
     """Writes the averaged weights, with what the bundle must say of them, or after a signal nothing, and ends the program.
-    `sampling`: the bundle's defaults, where they are not the teacher's."""
+    `sampling`: the bundle's defaults, where they are not the teacher's; `betas`: of the schedule."""
     if run.stopped:
         raise SystemExit(130)
-    metadata = {"step": str(run.step)} | data.metadata()
+    metadata = {"step": str(run.step), "betas": json.dumps(betas)} | data.metadata()
     if sampling:
         metadata["sampling"] = json.dumps(sampling)
     save_half(run.average.weights, run.folder / "text_model.safetensors", metadata)

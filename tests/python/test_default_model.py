@@ -232,15 +232,17 @@ def test_a_training_that_went_astray_keeps_its_last_good_checkpoint(tmp_path, mo
     assert kept["step"] == 2 and all(tensor.isfinite().all() for tensor in kept["module"].values())
 
 
-def test_the_schedule_ends_in_noise_and_spreads_what_lies_between():
-    shares = captioned_latents.signal_shares()
-    assert shares[0].item() == pytest.approx(1 - 0.004, rel=1e-5)
-    assert shares[-1].item() == pytest.approx(5.6e-6, rel=0.05)
+@pytest.mark.parametrize("betas, last", [(captioned_latents.BETAS, 5.6e-6), (captioned_latents.FINE_BETAS, 4e-5)])
+def test_a_schedule_ends_in_noise_and_spreads_what_lies_between(betas, last):
+    shares = captioned_latents.signal_shares(betas)
+    assert shares[0].item() == pytest.approx(1 - betas[0], rel=1e-5)
+    assert shares[-1].item() == pytest.approx(last, rel=0.05)
     assert ((shares > 0.001) & (shares < 0.1)).sum() > 350
-    scheduler = diffusers.LCMScheduler(
-        beta_start=captioned_latents.BETAS[0], beta_end=captioned_latents.BETAS[1], beta_schedule="linear"
-    )
+    scheduler = diffusers.LCMScheduler(beta_start=betas[0], beta_end=betas[1], beta_schedule="linear")
     torch.testing.assert_close(shares, scheduler.alphas_cumprod, rtol=1e-4, atol=0)
+
+
+def test_the_learning_rate_warms_up_and_falls():
     assert training.cosine_factor(0, 0) == pytest.approx(0.01)
     assert training.cosine_factor(99, 0) == 1
     assert training.cosine_factor(1000, 1) == pytest.approx(0.02)
@@ -275,8 +277,9 @@ def test_a_tuned_bundle_draws_by_the_steps_that_it_was_tuned_on(made):
     denoiser = json.loads((made / "bundle" / "bundle.json").read_text())["denoiser"]
     said = [denoiser[f"default_{name}"] for name in ("sampler", "steps", "guidance")]
     assert said == ["lcm", sampling.DRAWING_STEPS, 1.0]
-    assert denoiser["schedule"]["beta_end"] == captioned_latents.BETAS[1]
-    assert denoiser["schedule"]["beta_schedule"] == "linear"
+    schedule = denoiser["schedule"]
+    assert (schedule["beta_start"], schedule["beta_end"]) == captioned_latents.FINE_BETAS != captioned_latents.BETAS
+    assert schedule["beta_schedule"] == "linear"
     names = ("text", "distilled", "matched", "tuned", "sharpened")
     stages = [load_file(made / name / "text_model.safetensors") for name in names]
     for earlier, later in zip(stages, stages[1:]):

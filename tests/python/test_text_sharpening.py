@@ -10,6 +10,7 @@ import captioned_latents
 import latent_statistics
 import sampling
 import sharpen_text_model
+import text_networks
 from latent_statistics import WINDOW, patch_energy, whitening_of
 
 CORNER = torch.tensor([3, 5])
@@ -89,27 +90,74 @@ def test_whitened_latents_vary_alike_and_apart():
     torch.testing.assert_close(torch.cov(channels), torch.eye(16), atol=0.05, rtol=0)
 
 
-SHARES = captioned_latents.signal_shares()
-LAST = torch.tensor([sampling.lcm_timesteps(n)[-1] for n in (*sampling.STEP_COUNTS, sampling.DRAWING_STEPS)])
+def test_a_finer_schedule_is_met_at_the_timesteps_with_as_much_noise():
+    coarse, fine = (captioned_latents.signal_shares(b) for b in (captioned_latents.BETAS, captioned_latents.FINE_BETAS))
+    same = captioned_latents.matching_timesteps(fine, coarse)
+    assert (same.diff() >= 0).all() and (same[fine > coarse[0]] == 0).all()
+    below = same.long()
+    within = (fine < coarse[0]) & (below < 999)
+    assert within.sum() > 900
+    assert (fine[within] <= coarse[below[within]] * 1.0001).all() and (fine[within] >= coarse[below[within] + 1] * 0.9999).all()
+    alike = captioned_latents.matching_timesteps(coarse, coarse)
+    torch.testing.assert_close(alike, torch.arange(1000.0), atol=0.01, rtol=0)
+
+
+@torch.enable_grad()
+def test_a_retimed_embedding_says_what_it_said_at_other_timesteps():
+    torch.manual_seed(0)
+    time = text_networks.TimeEmbedding(96, 64)
+    with torch.no_grad():
+        time.mlp[0].weight.unflatten(1, (2, 48))[:, :, :16] = 0  # what was trained hardly heeds the fastest waves
+    coarse, fine = (captioned_latents.signal_shares(b) for b in (captioned_latents.BETAS, captioned_latents.FINE_BETAS))
+    other = captioned_latents.matching_timesteps(fine, coarse)
+    with torch.no_grad():
+        wanted, unmoved = time(other), time(torch.arange(1000))
+    error = text_networks.retime(time, other)
+    with torch.no_grad():
+        found = F.mse_loss(time(torch.arange(1000)), wanted) / wanted.var()
+    assert found < 1e-2 and found < 0.05 * F.mse_loss(unmoved, wanted) / wanted.var()
+    assert error == pytest.approx(found.item(), rel=0.1)
+
+
+SHARES = captioned_latents.signal_shares(captioned_latents.FINE_BETAS)
+
+
+def clean_as_velocity(x, timestep, clean):
+    a = sampling.share_at(SHARES, timestep.round().long())
+    return (a.sqrt() * x - clean) / (1 - a).sqrt()
 
 
 class Dimmed(torch.nn.Module):
-    """A text model that knows the latents of its captions, numbers of `latents`, but shows a share of each: `last` at the
-    sampler's last timesteps, `before` at the others."""
+    """A text model that knows the latents of its captions, numbers of `latents`, but shows a share of each: `fine` where little
+    noise is left, `rough` at the other timesteps."""
 
     def __init__(self, latents):
         super().__init__()
         self.latents = latents
-        self.last, self.before = (torch.nn.Parameter(torch.tensor(0.5)) for _ in range(2))
+        self.fine, self.rough = (torch.nn.Parameter(torch.tensor(0.5)) for _ in range(2))
 
     def text_encoder(self, ids):
         return ids
 
     def denoiser(self, x, timestep, ids):
-        a = sampling.share_at(SHARES, timestep.long())
-        share = torch.where(torch.isin(timestep, LAST), self.last, self.before)
-        clean = share[:, None, None, None] * self.latents[ids[:, 0]]
-        return (a.sqrt() * x - clean) / (1 - a).sqrt()
+        share = torch.where(timestep < 290, self.fine, self.rough)
+        return clean_as_velocity(x, timestep, share[:, None, None, None] * self.latents[ids[:, 0]])
+
+
+class Numbered:
+    """Latents whose captions are their numbers."""
+
+    def __init__(self, latents):
+        self.latents = latents
+
+    def batch(self, count):
+        chosen = torch.randint(len(self.latents), (count,))
+        return self.latents[chosen], chosen[:, None]
+
+
+def sharpening(origin, latents, steppers=6):
+    walks = sharpen_text_model.Walks(Numbered(latents), SHARES, steppers)
+    return sharpen_text_model.Sharpening(origin, whitening_of(latents), SHARES, SHARES, walks)
 
 
 @torch.enable_grad()
@@ -117,60 +165,79 @@ def test_the_last_timesteps_become_as_sharp_as_the_drawn_and_the_others_stay():
     torch.manual_seed(0)
     latents = striped(8) + 0.02 * torch.randn(8, 4, 32, 32)
     student = Dimmed(latents)
-    work = sharpen_text_model.Sharpening(copy.deepcopy(student), whitening_of(latents), SHARES)
-    assert not set(work.last.tolist()) & set(work.held.tolist())
+    work = sharpening(copy.deepcopy(student), latents)
     optimizer = torch.optim.Adam(student.parameters(), lr=0.05)
     for _ in range(40):
-        chosen = torch.randint(8, (8,))
-        loss, parts = work.losses(student, latents[chosen], chosen[:, None])
+        loss, parts = work.losses(student, 2)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert set(parts) == {"patches", "leash"}
-    assert student.last.item() == pytest.approx(1, abs=0.1)
-    assert student.before.item() == pytest.approx(0.5, abs=0.01)
+    assert set(parts) == {"patches", "near", "leash"}
+    assert student.fine.item() == pytest.approx(1, abs=0.1)
+    assert student.rough.item() == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_model_that_is_what_it_was_has_no_leash():
     torch.manual_seed(0)
     student = Dimmed(striped(8))
-    work = sharpen_text_model.Sharpening(copy.deepcopy(student), whitening_of(striped(8)), SHARES)
-    ids = torch.arange(8)[:, None]
-    assert work.losses(student, student.latents, ids)[1]["leash"] == 0
-    student.before += 0.1
-    assert work.losses(student, student.latents, ids)[1]["leash"] > 0
-    student.before -= 0.1
-    student.last += 0.1  # which the leash leaves alone
-    assert work.losses(student, student.latents, ids)[1]["leash"] < 1e-9
+    work = sharpening(copy.deepcopy(student), striped(8))
+    assert work.losses(student, 8)[1]["leash"] < 1e-9
+    student.rough += 0.1
+    assert work.losses(student, 8)[1]["leash"] > 1e-3
+    student.rough -= 0.1
+    student.fine += 0.1  # which the leash leaves alone
+    assert work.losses(student, 8)[1]["leash"] < 1e-9
 
 
-def test_half_of_the_samples_pass_the_timestep_before_the_last_where_it_shows_the_drawn():
+def test_walks_follow_the_samplers_to_their_ends_from_their_own_answers():
     torch.manual_seed(0)
-    work = sharpen_text_model.Sharpening(torch.nn.Identity(), whitening_of(striped(2)), SHARES)
-    pairs = dict(zip(work.last.tolist(), work.passed.tolist(), strict=True))
-    assert pairs == {259: 259, 179: 179, 99: 179}
+    latents = 100.0 * torch.arange(5).view(-1, 1, 1, 1).expand(-1, 4, 16, 16)
+    walks = sharpen_text_model.Walks(Numbered(latents), SHARES, 6)
+    paths = {steps: [t for t in sampling.lcm_timesteps(steps) if t < 290] for steps in sharpen_text_model.STEPS_TAKEN}
+    met = [[] for _ in walks.drawn]
+    for _ in range(600):
+        chosen, timestep, source = walks.choose()
+        assert len(set(chosen.tolist())) == 6
+        for i, t, value in zip(chosen.tolist(), timestep.tolist(), source[:, 0, 0, 0].tolist(), strict=True):
+            number, steps = int(value // 100), round(value % 100)  # every answer adds one
+            assert number == walks.ids[i, 0] and walks.drawn[i, 0, 0, 0] == 100 * number
+            assert walks.fresh[i] == (steps == 0)
+            if steps == 0:
+                met[i].append([])
+            met[i][-1].append(t)
+        walks.go_on(chosen, source + 1)
+    whole = [walk for several in met for walk in several[1:-1]]  # the first began late, the last are under way
+    assert all(any(walk == path[-len(walk) :] for path in paths.values()) for walk in whole)
+    assert all(path in whole for path in paths.values())
+    assert 0.1 < sum(walk not in paths.values() for walk in whole) / len(whole) < sharpen_text_model.LATE_SHARE
+    assert set().union(*whole) == set().union(*paths.values())
 
-    class Counting(torch.nn.Module):
-        """Sees tens without their noise, and adds one more."""
 
-        def text_encoder(self, ids):
-            return ids
+def test_every_timestep_of_the_samplers_is_learned_or_held():
+    work = sharpening(torch.nn.Identity(), striped(2))
+    learned, held = set(work.walks.paths.flatten().tolist()) - {0}, set(work.held.tolist())
+    assert max(learned) < min(held) and not learned & held
+    for steps in {*sharpen_text_model.STEPS_TAKEN, sampling.DRAWING_STEPS, *sampling.STEP_COUNTS}:
+        assert set(sampling.lcm_timesteps(steps)) <= learned | held
 
-        def denoiser(self, x, timestep, ids):
-            a = sampling.share_at(SHARES, timestep.long())
-            clean = 10 * (x / a.sqrt() / 10).round() + 10
-            return (a.sqrt() * x - clean) / (1 - a).sqrt()
 
-    work.last, work.passed = torch.tensor([9]), torch.tensor([19])
-    latent = 10.0 * torch.arange(400).view(-1, 1, 1, 1)
-    added = (work.drawn_by(Counting(), latent, torch.zeros(400, 1)) - latent).flatten().round()
-    assert set(added.tolist()) == {10, 20} and 0.4 < (added == 20).float().mean() < 0.6
+@pytest.mark.parametrize("timestep, certain", [(19, 0.96), (79, 0.55), (119, 0.05), (159, 0)])
+def test_only_where_little_noise_is_left_must_the_answer_be_near_the_drawn(timestep, certain):
+    torch.manual_seed(0)
+    student = Dimmed(striped(8))
+    work = sharpening(torch.nn.Identity(), student.latents)
+    work.walks.steppers = len(work.walks.drawn)
+    work.walks.paths.fill_(timestep)
+    missing = F.conv2d(0.5 * work.walks.drawn, work.whitening).square().mean(1).add(1e-5).sqrt().mean().item()
+    assert work.step_of_walks(student)[1].item() == pytest.approx(certain * missing, abs=0.02 * missing)
+    work.walks.fresh.fill_(False)
+    assert work.step_of_walks(student)[1] == 0
 
 
 def test_windows_are_laid_anew(monkeypatch):
     seen = []
     monkeypatch.setattr(sharpen_text_model, "patch_energy", lambda *arguments: seen.append(arguments[-1]) or torch.zeros(()))
-    work = sharpen_text_model.Sharpening(torch.nn.Identity(), whitening_of(striped(2)), SHARES)
+    work = sharpening(torch.nn.Identity(), striped(2))
     torch.manual_seed(0)
     for _ in range(30):
         work.patches(striped(1), striped(1))
