@@ -7,7 +7,7 @@ from training import autocast
 
 ORIGINAL_STEPS = 50  # fmboost's LCM sampler takes its timesteps from these
 STEP_COUNTS = (4, 6)  # of the LCM sampler, which trainings walk: the model must draw well with both
-DRAWING_STEPS = 16  # of the bundle, on the finer schedule: the last of them see outlines and textures; 25 draw more things twice
+DRAWING_STEPS = 16  # of the bundle, on the finer schedule: the last of them see outlines and textures; 25 show less of a caption
 LEARNS_BELOW = 800  # timesteps that learn on a walk: before, there is hardly anything but noise, and sky and ground are right
 # DDIM keeps the noise of the start, and in it the model sees again what it saw at first, two suns or a torn boat; in the fresh
 # noise of LCM's steps it finds one of them, and whole.
