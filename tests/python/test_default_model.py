@@ -237,7 +237,7 @@ def test_a_schedule_ends_in_noise_and_spreads_what_lies_between(betas, last):
     shares = captioned_latents.signal_shares(betas)
     assert shares[0].item() == pytest.approx(1 - betas[0], rel=1e-5)
     assert shares[-1].item() == pytest.approx(last, rel=0.05)
-    assert ((shares > 0.001) & (shares < 0.1)).sum() > 350
+    assert ((shares > 0.001) & (shares < 0.1)).sum() > len(shares) / 3
     scheduler = diffusers.LCMScheduler(beta_start=betas[0], beta_end=betas[1], beta_schedule="linear")
     torch.testing.assert_close(shares, scheduler.alphas_cumprod, rtol=1e-4, atol=0)
 
