@@ -48,8 +48,7 @@ class Walks:
         self.paths = nn.utils.rnn.pad_sequence([torch.tensor(path, device=device) for path in paths], batch_first=True)
         self.drawn, self.ids = data.batch(UNDER_WAY * steppers)
         self.source = self.drawn.clone()
-        self.path, _ = self.beginnings(len(self.drawn))
-        self.place = self.late(self.path)
+        self.path, self.place = self.beginnings(len(self.drawn), late=1)
         self.fresh = torch.ones(len(self.drawn), dtype=torch.bool, device=device)
 
     def choose(self):
@@ -70,13 +69,11 @@ class Walks:
         self.path[chosen], self.place[chosen] = torch.where(over, new_path, path), torch.where(over, new_place, place)
         self.fresh[chosen] = over
 
-    def beginnings(self, count):
+    def beginnings(self, count, late=LATE_SHARE):
+        """Paths and places on them, a share of which are not the first."""
         path = torch.randint(len(self.lengths), (count,), device=self.lengths.device)
-        late = torch.rand(count, device=path.device) < LATE_SHARE
-        return path, torch.where(late, self.late(path), 0)
-
-    def late(self, path):
-        return (torch.rand(len(path), device=path.device) * self.lengths[path]).long()
+        chance, share = torch.rand(2, count, device=path.device)
+        return path, torch.where(chance < late, (share * self.lengths[path]).long(), 0)
 
 
 class Sharpening:

@@ -232,12 +232,14 @@ def test_a_training_that_went_astray_keeps_its_last_good_checkpoint(tmp_path, mo
     assert kept["step"] == 2 and all(tensor.isfinite().all() for tensor in kept["module"].values())
 
 
-@pytest.mark.parametrize("betas, last", [(captioned_latents.BETAS, 5.6e-6), (captioned_latents.FINE_BETAS, 4e-5)])
-def test_a_schedule_ends_in_noise_and_spreads_what_lies_between(betas, last):
+@pytest.mark.parametrize(
+    "betas, last, between", [(captioned_latents.BETAS, 5.6e-6, 351), (captioned_latents.FINE_BETAS, 4e-5, 350)]
+)
+def test_a_schedule_ends_in_noise_and_spreads_what_lies_between(betas, last, between):
     shares = captioned_latents.signal_shares(betas)
     assert shares[0].item() == pytest.approx(1 - betas[0], rel=1e-5)
     assert shares[-1].item() == pytest.approx(last, rel=0.05)
-    assert ((shares > 0.001) & (shares < 0.1)).sum() > len(shares) / 3
+    assert ((shares > 0.001) & (shares < 0.1)).sum() >= between
     scheduler = diffusers.LCMScheduler(beta_start=betas[0], beta_end=betas[1], beta_schedule="linear")
     torch.testing.assert_close(shares, scheduler.alphas_cumprod, rtol=1e-4, atol=0)
 
