@@ -146,7 +146,8 @@ class Recipe:
 
     def sharpen_text_model(self):
         self.train("sharpen_text_model.py", self.folder / "text-latents", self.sharpened.parent, "--student", self.tuned,
-                   "--steps", self.sizes.sharpening_steps, "--batch-size", self.sizes.sharpening_batch)  # fmt: skip
+                   "--autoencoder", self.autoencoder, "--steps", self.sizes.sharpening_steps,
+                   "--batch-size", self.sizes.sharpening_batch)  # fmt: skip
 
     def draw_generated_pairs(self):
         for factor, count in zip((2, 4), self.sizes.generated_pairs, strict=True):

@@ -3,7 +3,9 @@
 The denoiser is a UNet after Stable Diffusion's pattern on latents (B, C, h, w), h and w multiples of 8: residual blocks that
 the time scales and shifts, attention over places and over the words. It works on sites of 2x2 latents, since f4 latents have
 four times the sites that a text model of this size can afford. What the way down keeps is added on the way up, not
-concatenated, and the places are doubled by shuffling channels: half the arithmetic for the same widths.
+concatenated, and the places are doubled by shuffling channels: half the arithmetic for the same widths. A few channels for
+each number of a site cannot hold all that is fine where little noise is left, so a small network on the latents themselves
+adds to its answer.
 """
 
 import math
@@ -157,14 +159,47 @@ class Level(nn.Module):
         return x
 
 
+class FineBlock(nn.Module):
+    """A residual block without normalisation, which would dull outlines: they are the largest numbers of a latent."""
+
+    def __init__(self, channels, time_width):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.time = nn.Linear(time_width, 2 * channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x, time):
+        scale, shift = self.time(time)[:, :, None, None].chunk(2, 1)
+        return x + self.conv2(F.silu(self.conv1(F.silu(x)) * (1 + scale) + shift))
+
+
+class Fine(nn.Module):
+    """What is added to the velocity at each latent, from it and from the features of its site; begins as nothing."""
+
+    def __init__(self, latent_channels, channels, blocks, site_channels, time_width):
+        super().__init__()
+        self.conv_in = nn.Conv2d(latent_channels, channels, 3, padding=1)
+        self.site = nn.Conv2d(site_channels, channels * SITE * SITE, 1)
+        self.blocks = nn.ModuleList([FineBlock(channels, time_width) for _ in range(blocks)])
+        self.conv_out = zeroed(nn.Conv2d(channels, latent_channels, 3, padding=1))
+
+    def forward(self, latent, sites, time):
+        x = self.conv_in(latent) + F.pixel_shuffle(self.site(sites), SITE)
+        for block in self.blocks:
+            x = block(x, time)
+        return self.conv_out(x)
+
+
 class Denoiser(nn.Module):
     """(B, C, h, w), (B,) timesteps of 1000, (B, length, width) -> the velocity v = sqrt(a) noise - sqrt(1 - a) latent."""
 
-    def __init__(self, latent_channels=16, widths=(96, 192, 224), down=(2, 1, 1), up=(2, 2, 2), text_width=128):
+    def __init__(self, latent_channels=16, widths=(96, 192, 224), down=(3, 1, 1), up=(4, 2, 2), text_width=128,
+                 fine_channels=64, fine_blocks=3):  # fmt: skip
+        """`fine_blocks`: of the network on latents; 0: there is none."""
         super().__init__()
         self.configuration = {
             "latent_channels": latent_channels, "widths": list(widths), "down": list(down), "up": list(up),
-            "text_width": text_width, "heads": HEADS,
+            "text_width": text_width, "heads": HEADS, "fine_channels": fine_channels, "fine_blocks": fine_blocks,
         }  # fmt: skip
         inside, time_width = latent_channels * SITE * SITE, 4 * widths[0]
         self.time, self.text = TimeEmbedding(widths[0], time_width), nn.Linear(text_width, time_width)
@@ -176,6 +211,7 @@ class Denoiser(nn.Module):
         self.up = nn.ModuleList([level(i, up) for i in range(len(widths))])
         self.enlarge = nn.ModuleList([nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in steps])
         self.norm_out, self.conv_out = nn.GroupNorm(32, widths[0]), zeroed(nn.Conv2d(widths[0], inside, 1))
+        self.fine = Fine(latent_channels, fine_channels, fine_blocks, widths[0], time_width) if fine_blocks > 0 else None
 
     def forward(self, latent, timestep, text):
         time = F.silu(self.time(timestep) + self.text(text.mean(1)))
@@ -188,10 +224,13 @@ class Denoiser(nn.Module):
             x = self.up[i](x + kept[i] if i + 1 < len(self.up) else x, time, text)
             if i > 0:
                 x = F.pixel_shuffle(self.enlarge[i - 1](x), 2)
-        return F.pixel_shuffle(self.conv_out(F.silu(self.norm_out(x))), SITE)
+        x = F.silu(self.norm_out(x))
+        velocity = F.pixel_shuffle(self.conv_out(x), SITE)
+        return velocity + self.fine(latent, x, time) if self.fine else velocity
 
 
-OUTER_LAYERS = ("text_encoder.position", "denoiser.conv_in", "denoiser.conv_out", "denoiser.time", "denoiser.text")
+OUTER_LAYERS = ("text_encoder.position", "denoiser.conv_in", "denoiser.conv_out", "denoiser.time", "denoiser.text",
+                "denoiser.fine.conv_in", "denoiser.fine.conv_out")  # fmt: skip
 
 
 class TextModel(nn.Module):

@@ -246,6 +246,8 @@ SiteUnetOptions read_site_unet_options(const JsonReader& config) {
   reader.read_list("up", options.up);
   reader.read("text_width", options.text_width);
   reader.read("heads", options.heads);
+  reader.read_optional("fine_channels", options.fine_channels);
+  reader.read_optional("fine_blocks", options.fine_blocks);
   reader.refuse_others();
   return checked(options, config);
 }

@@ -78,6 +78,9 @@ void SiteUnetOptions::check() const {
   checks.size("latent_channels", latent_channels);
   checks.size("text_width", text_width);
   checks.size("heads", heads);
+  checks.size("fine_channels", fine_channels);
+  checks.require(fine_blocks >= 0 && fine_blocks <= checks.kMostLayers, "fine_blocks",
+                 c10::str("from 0 to ", checks.kMostLayers, ", found ", fine_blocks));
   for (const auto width : widths) {
     checks.require(width % kGroups == 0 && width % heads == 0, "widths",
                    "multiples of " + std::to_string(kGroups) + " and of heads");
@@ -113,6 +116,51 @@ class SiteLevel : public torch::nn::Module {
   std::vector<std::shared_ptr<SiteAttentionBlock>> attentions_;
 };
 
+/// A residual block on latents, without norms: outlines are the largest numbers of a latent, and would be dulled.
+class SiteFineBlock : public torch::nn::Module {
+ public:
+  SiteFineBlock(std::int64_t channels, std::int64_t time_width) {
+    conv1_ = register_module("conv1", layers::Conv2d(channels, channels));
+    time_ = register_module("time", layers::Linear(time_width, 2 * channels));
+    conv2_ = register_module("conv2", layers::Conv2d(channels, channels));
+  }
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& time) const {
+    const auto halves = time_->forward(time).unsqueeze(-1).unsqueeze(-1).chunk(2, 1);
+    const torch::Tensor h = conv1_->forward(torch::silu(x));
+    return conv2_->forward(torch::silu(h * (1 + halves[0]) + halves[1])).add_(x);
+  }
+
+ private:
+  layers::Conv2d conv1_ = nullptr, conv2_ = nullptr;
+  layers::Linear time_ = nullptr;
+};
+
+/// What is added to the velocity at each latent, from it and from the features of its site.
+class SiteFine : public torch::nn::Module {
+ public:
+  explicit SiteFine(const SiteUnetOptions& options) {
+    const std::int64_t channels = options.fine_channels;
+    conv_in_ = register_module("conv_in", layers::Conv2d(options.latent_channels, channels));
+    site_ = register_module("site", layers::Conv2d(options.widths.front(), channels * kSite * kSite, kSinglePlace));
+    for (std::int64_t i = 0; i < options.fine_blocks; ++i) {
+      blocks_.push_back(layers::add(*this, "blocks." + std::to_string(i),
+                                    std::make_shared<SiteFineBlock>(channels, 4 * options.widths.front())));
+    }
+    conv_out_ = register_module("conv_out", layers::Conv2d(channels, options.latent_channels));
+  }
+  torch::Tensor forward(const torch::Tensor& latent, const torch::Tensor& sites, const torch::Tensor& time) const {
+    torch::Tensor x = conv_in_->forward(latent) + torch::pixel_shuffle(site_->forward(sites), kSite);
+    for (const auto& block : blocks_) {
+      x = block->forward(x, time);
+    }
+    return conv_out_->forward(x);
+  }
+
+ private:
+  layers::Conv2d conv_in_ = nullptr, site_ = nullptr, conv_out_ = nullptr;
+  std::vector<std::shared_ptr<SiteFineBlock>> blocks_;
+};
+
 SiteUnetImpl::SiteUnetImpl(SiteUnetOptions options) : options_(std::move(options)) {
   options_.check();
   const std::int64_t width = options_.widths.front();
@@ -137,6 +185,9 @@ SiteUnetImpl::SiteUnetImpl(SiteUnetOptions options) : options_(std::move(options
   }
   norm_out_ = register_module("norm_out", layers::NormSilu(kGroups, width, kEps));
   conv_out_ = register_module("conv_out", layers::Conv2d(width, inside, kSinglePlace));
+  if (options_.fine_blocks > 0) {
+    fine_ = register_module("fine", std::make_shared<SiteFine>(options_));
+  }
 }
 
 torch::Tensor SiteUnetImpl::embed(const torch::Tensor& timestep, const torch::Tensor& text) const {
@@ -165,7 +216,9 @@ torch::Tensor SiteUnetImpl::forward(const torch::Tensor& x, const torch::Tensor&
       h = torch::pixel_shuffle(enlarge_[i - 1]->forward(h), 2);
     }
   }
-  return torch::pixel_shuffle(conv_out_->forward(norm_out_->forward(h)), kSite);
+  h = norm_out_->forward(h);
+  const torch::Tensor velocity = torch::pixel_shuffle(conv_out_->forward(h), kSite);
+  return fine_ ? velocity + fine_->forward(x, h, time) : velocity;
 }
 
 }  // namespace fmboost

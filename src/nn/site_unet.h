@@ -10,6 +10,7 @@
 namespace fmboost {
 
 class SiteLevel;
+class SiteFine;
 
 /// The default bundle's denoiser, under the names that scripts/default_model/text_networks.py gives its parameters.
 class SiteUnetImpl : public torch::nn::Module {
@@ -28,6 +29,7 @@ class SiteUnetImpl : public torch::nn::Module {
   std::vector<std::shared_ptr<SiteLevel>> down_, up_;
   std::vector<layers::Conv2d> reduce_, enlarge_;
   layers::NormSilu norm_out_ = nullptr;
+  std::shared_ptr<SiteFine> fine_;  // may be null
 };
 TORCH_MODULE(SiteUnet);
 

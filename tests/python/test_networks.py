@@ -255,10 +255,11 @@ def test_default_text_encoder(compare):
     compare(model, lambda ids: {"states": model(ids)}, {"ids": ids}, config)
 
 
-def test_default_denoiser(compare):
+@pytest.mark.parametrize("fine_blocks", [0, 2])
+def test_default_denoiser(compare, fine_blocks):
     torch.manual_seed(0)
     options = {"latent_channels": 4, "widths": [64, 96, 128], "down": [1, 2, 1], "up": [1, 2, 2], "text_width": 24}
-    model = random_weights(text_networks.Denoiser(**options))
+    model = random_weights(text_networks.Denoiser(**options, fine_channels=24, fine_blocks=fine_blocks))
     inputs = {"x": normal(2, 4, 16, 24), "timestep": torch.tensor([1.0, 999.0]), "text": normal(2, 7, 24, seed=4)}
     config = {"_class_name": "SiteUnet", **model.configuration}
     compare(model, lambda x, timestep, text: {"prediction": model(x, timestep, text)}, inputs, config)

@@ -35,8 +35,8 @@ struct WordTransformerOptions {
   void check() const;
 };
 
-/// A UNet on sites of 2x2 latents, whose way up adds what the way down kept (text_networks.py). Lists have an entry a
-/// level, the finest one first.
+/// A UNet on sites of 2x2 latents, whose way up adds what the way down kept, and beside it a small network on the
+/// latents themselves (text_networks.py). Lists have an entry a level, the finest one first.
 struct SiteUnetOptions {
   std::int64_t latent_channels = 16;
   std::vector<std::int64_t> widths = {64, 128, 192};
@@ -44,6 +44,8 @@ struct SiteUnetOptions {
   std::vector<std::int64_t> up = {1, 2, 2};    ///< blocks
   std::int64_t text_width = 128;
   std::int64_t heads = 4;
+  std::int64_t fine_channels = 64;  ///< of the network on latents
+  std::int64_t fine_blocks = 0;     ///< 0: there is no such network
 
   /// Throws ModelError naming the field that is out of range.
   void check() const;
