@@ -240,8 +240,16 @@ class TextModel(nn.Module):
         self.denoiser = Denoiser(latent_channels)
 
 
+# What the denoiser has had since weights of it were published; all of it begins as nothing.
+GROWN = ("denoiser.down.0.layers.2.", "denoiser.up.0.layers.2.", "denoiser.up.0.layers.3.", "denoiser.fine.")
+
+
 def load_text_model(path, words, latent_channels=16):
-    """`words`: how many the vocabulary has."""
+    """`words`: how many the vocabulary has. What the network has had since the weights were made begins as nothing, so that
+    they go on as they were."""
     model = TextModel(words, latent_channels)
-    model.load_state_dict(load_file(path))
+    missing, unknown = model.load_state_dict(load_file(path), strict=False)
+    wrong = [*unknown, *(name for name in missing if not name.startswith(GROWN))]
+    if wrong:
+        raise SystemExit(f"'{path}' holds the weights of another network than this text model's: {', '.join(wrong[:3])} ...")
     return model
