@@ -187,8 +187,14 @@ TEST_F(NativeBundle, TakesTheDefaultModelsNetworks) {
         "text.safetensors");
   set(manifest["text_encoder"], "text.safetensors",
       {{"_class_name", "WordTransformer"}, {"words", 8}, {"length", 4}, {"width", 16}, {"layers", 1}, {"heads", 2}});
-  write(*SiteUnet(SiteUnetOptions{
-            .latent_channels = 4, .widths = {32}, .down = {1}, .up = {1}, .text_width = 16, .heads = 2}),
+  write(*SiteUnet(SiteUnetOptions{.latent_channels = 4,
+                                  .widths = {32},
+                                  .down = {1},
+                                  .up = {1},
+                                  .text_width = 16,
+                                  .heads = 2,
+                                  .fine_channels = 8,
+                                  .fine_blocks = 1}),
         "denoiser.safetensors");
   set(manifest["denoiser"], "denoiser.safetensors",
       {{"_class_name", "SiteUnet"},
@@ -197,7 +203,9 @@ TEST_F(NativeBundle, TakesTheDefaultModelsNetworks) {
        {"down", {1}},
        {"up", {1}},
        {"text_width", 16},
-       {"heads", 2}});
+       {"heads", 2},
+       {"fine_channels", 8},
+       {"fine_blocks", 1}});
   write(*PlainAutoencoder(PlainAutoencoderOptions{
             .latent_channels = 4, .encoder_channels = 8, .decoder_channels = 8, .fine_channels = 8}),
         "autoencoder.safetensors");
@@ -225,6 +233,7 @@ TEST_F(NativeBundle, TakesTheDefaultModelsNetworks) {
   EXPECT_THAT(refusal("/text_encoder/config/length", 3), HasSubstr("text_encoder.config.length is 3"));
   EXPECT_THAT(refusal("/denoiser/size_multiple", 12),
               HasSubstr("denoiser.size_multiple is 12: the network needs a multiple of 8"));
+  EXPECT_THAT(refusal("/denoiser/config/fine_blocks", -1), HasSubstr("fine_blocks must be from 0 to 64, found -1"));
   EXPECT_THAT(refusal("/autoencoder/factor", 2), HasSubstr("that of autoencoder.config is 4"));
 }
 
