@@ -5,7 +5,7 @@ the time scales and shifts, attention over places and over the words. It works o
 four times the sites that a text model of this size can afford. What the way down keeps is added on the way up, not
 concatenated, and the places are doubled by shuffling channels: half the arithmetic for the same widths. A few channels for
 each number of a site cannot hold all that is fine where little noise is left, so a small network on the latents themselves
-adds to its answer.
+can add to its answer (fine_blocks).
 """
 
 import math
@@ -193,8 +193,8 @@ class Fine(nn.Module):
 class Denoiser(nn.Module):
     """(B, C, h, w), (B,) timesteps of 1000, (B, length, width) -> the velocity v = sqrt(a) noise - sqrt(1 - a) latent."""
 
-    def __init__(self, latent_channels=16, widths=(96, 192, 224), down=(3, 1, 1), up=(4, 2, 2), text_width=128,
-                 fine_channels=64, fine_blocks=3):  # fmt: skip
+    def __init__(self, latent_channels=16, widths=(96, 192, 224), down=(2, 1, 1), up=(2, 2, 2), text_width=128,
+                 fine_channels=64, fine_blocks=0):  # fmt: skip
         """`fine_blocks`: of the network on latents; 0: there is none."""
         super().__init__()
         self.configuration = {
@@ -240,16 +240,8 @@ class TextModel(nn.Module):
         self.denoiser = Denoiser(latent_channels)
 
 
-# What the denoiser has had since weights of it were published; all of it begins as nothing.
-GROWN = ("denoiser.down.0.layers.2.", "denoiser.up.0.layers.2.", "denoiser.up.0.layers.3.", "denoiser.fine.")
-
-
 def load_text_model(path, words, latent_channels=16):
-    """`words`: how many the vocabulary has. What the network has had since the weights were made begins as nothing, so that
-    they go on as they were."""
+    """`words`: how many the vocabulary has."""
     model = TextModel(words, latent_channels)
-    missing, unknown = model.load_state_dict(load_file(path), strict=False)
-    wrong = [*unknown, *(name for name in missing if not name.startswith(GROWN))]
-    if wrong:
-        raise SystemExit(f"'{path}' holds the weights of another network than this text model's: {', '.join(wrong[:3])} ...")
+    model.load_state_dict(load_file(path))
     return model

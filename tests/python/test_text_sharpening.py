@@ -4,7 +4,6 @@ import copy
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch.nn import functional as F
 
 import captioned_latents
@@ -152,29 +151,6 @@ def test_a_retimed_embedding_says_what_it_said_at_other_timesteps():
         found = F.mse_loss(time(torch.arange(1000)), wanted) / wanted.var()
     assert found < 1e-2 and found < 0.05 * F.mse_loss(unmoved, wanted) / wanted.var()
     assert error == pytest.approx(found.item(), rel=0.1)
-
-
-def test_weights_of_the_smaller_network_go_on_as_they_were(tmp_path):
-    torch.manual_seed(0)
-    before = text_networks.TextModel(50, latent_channels=4)
-    before.denoiser = text_networks.Denoiser(4, down=(2, 1, 1), up=(2, 2, 2), fine_blocks=0)
-    for layer in before.denoiser.modules():
-        if getattr(layer, "weight", None) is not None and not layer.weight.any():
-            layer.weight.normal_(std=0.02)
-    save_file(before.state_dict(), tmp_path / "before.safetensors")
-    grown = text_networks.load_text_model(tmp_path / "before.safetensors", 50, latent_channels=4)
-    x, timestep, text = torch.randn(2, 4, 16, 16), torch.tensor([30.0, 700.0]), torch.randn(2, 48, 128)
-    was = before.denoiser(x, timestep, text)
-    assert was.std() > 0.01
-    torch.testing.assert_close(grown.denoiser(x, timestep, text), was)
-    assert sum(p.numel() for p in grown.parameters()) > sum(p.numel() for p in before.parameters())
-
-
-def test_weights_of_another_network_are_refused(tmp_path):
-    other = text_networks.TextModel(50, latent_channels=4).state_dict()
-    save_file({name.replace("norm_out", "norm_in"): x for name, x in other.items()}, tmp_path / "other.safetensors")
-    with pytest.raises(SystemExit, match="other.safetensors' holds the weights of another network.*norm_in"):
-        text_networks.load_text_model(tmp_path / "other.safetensors", 50, latent_channels=4)
 
 
 SHARES = captioned_latents.signal_shares(captioned_latents.FINE_BETAS)
