@@ -2,10 +2,11 @@
 
   draw_generated_pairs.py BUNDLE_OR_AUTOENCODER TEXT_MODEL FOLDER [--count 450] [--factor 4]
 
-A landscape is drawn at 256 pixels and, from the same seed, `factor` times as large. The small one is noised until it shows
-little but outlines, or little but its layout, and the text model draws it anew from there. What comes out is as soft as a
-generated picture, and the large landscape shows what belongs there. FOLDER gets shard-NNNNNN.tar, 64 pictures each, in the
-layout of docs/training.md. A shard appears when it is complete; a run that was stopped goes on.
+A landscape is drawn at 256 pixels and, from the same seed, `factor` times as large. The small one is noised a little, and the
+text model draws it anew from there, by its last steps alone; half of what comes out is softened a little more. It has the
+faults of a generated picture (soft outlines, halos, grain), but all is where it was, so the large landscape shows what belongs
+there: where outlines had moved, a coupling would learn to leave them soft. FOLDER gets shard-NNNNNN.tar, 64 pictures each,
+in the layout of docs/training.md. A shard appears when it is complete; a run that was stopped goes on.
 """
 
 import argparse
@@ -27,8 +28,10 @@ from torch.nn import functional as F
 from training import save_whole
 
 PICTURES_A_SHARD = 64
-OUTLINES, LAYOUT = 0.35, 0.1  # of the signal: what a drawn picture keeps of itself there
-MOSTLY = 0.75  # of the pictures keep outlines
+SHOWS = (0.7, 0.93)  # of the signal is left of a drawn picture; with less, outlines move
+SOFTENED = 0.5  # of the pictures
+SOFTNESS = (0.3, 1.2)  # deviation of the Gaussian that does it, in pixels
+RADIUS = 4  # of its window
 CROP = 48  # latent sites a side
 DETAILED = 0.7  # of the crops lie where there is more detail than at a second place
 
@@ -43,9 +46,10 @@ class Redrawing:
         self.shares = signal_shares(betas_of(text_model))
 
     def redraw(self, pixels, captions, shows):
-        """(B, 3, side, side) -> the same size: noised to the first timestep where the signal's share is `shows` or more, from
-        which the model goes on."""
-        steps = [t for t in lcm_timesteps(DRAWING_STEPS) if self.shares[t] >= shows]
+        """(B, 3, side, side) -> the same size: noised to the first timestep where the signal's share is `shows` or more, else
+        to the last one, from which the model goes on."""
+        timesteps = lcm_timesteps(DRAWING_STEPS)
+        steps = [t for t in timesteps if self.shares[t] >= shows] or timesteps[-1:]
         text = self.model.text_encoder(torch.tensor([token_ids(caption, self.words) for caption in captions]))
         x = (self.autoencoder.encoder(pixels) - self.mean) / self.deviation
         clean = walk(self.model, noised_to(x, self.shares[steps[0]]), text, self.shares, steps)[-1][2]
@@ -53,6 +57,13 @@ class Redrawing:
 
     def latents(self, pixels):
         return self.autoencoder.encoder(pixels).half().numpy()
+
+
+def softened(pixels, deviation):
+    """(B, 3, height, width), blurred by a Gaussian of this deviation."""
+    bell = torch.exp(-torch.arange(-RADIUS, RADIUS + 1).square() / (2 * deviation**2))
+    window = (bell[:, None] * bell / bell.sum() ** 2).expand(3, 1, -1, -1)
+    return F.conv2d(F.pad(pixels, [RADIUS] * 4, mode="reflect"), window, groups=3)
 
 
 def place_of_crop(picture, side, chance):
@@ -85,9 +96,10 @@ def fill(tar, redrawing, seed, count, arguments):
     small = CaptionedPictures(seed, count, threads=1)
     large = CaptionedPictures(seed, count, SIDE * arguments.factor, threads=arguments.threads or 0)
     for (low, line), (high, _) in zip(small, large, strict=True):
-        shows = OUTLINES if chance.random() < MOSTLY else LAYOUT
-        redrawn = redrawing.redraw(to_pixels([low]), [line["caption"]], shows)[0]
-        pairs = cut_pairs(to_pixels([high])[0], redrawn, arguments.crops, chance)
+        redrawn = redrawing.redraw(to_pixels([low]), [line["caption"]], chance.uniform(*SHOWS))
+        if chance.random() < SOFTENED:
+            redrawn = softened(redrawn, chance.uniform(*SOFTNESS))
+        pairs = cut_pairs(to_pixels([high])[0], redrawn[0], arguments.crops, chance)
         for i, (latent, context) in enumerate(zip(*map(redrawing.latents, pairs), strict=True)):
             add_array(tar, f"{line['seed']:08d}_{i}.latent.npy", latent)
             add_array(tar, f"{line['seed']:08d}_{i}.latent_lowres.npy", context)

@@ -1,7 +1,7 @@
 """Puts trained weights into a bundle, as float16.
 
-  make_bundle.py BUNDLE --autoencoder AUTOENCODER [--coupling cfm-2x-4x.safetensors --factors 2 4
-                 --generated-fidelity 0.5]
+  make_bundle.py BUNDLE --autoencoder AUTOENCODER [--coupling cfm-2x-4x.safetensors --factors 2 4]
+                 [--own-coupling cfm-2x.safetensors] [--generated-fidelity 0.5]
                  [--text-model text_model.safetensors [--examples FILE]] [--name NAME]
 """
 
@@ -80,6 +80,22 @@ def text_entries(path, examples, folder):
     }  # fmt: skip
 
 
+def coupling_entries(arguments, folder):
+    """Those of what the text model draws come from a coupling of its own, where there is one."""
+    said = {"steps": arguments.flow_steps}
+    if arguments.generated_fidelity is not None:
+        said["generated_fidelity"] = arguments.generated_fidelity
+    others = {"pictures": "other"} if arguments.own_coupling else {}
+    return [
+        entry | said | pictures
+        for file, name, pictures in (
+            (arguments.coupling, "cfm", others),
+            (arguments.own_coupling, "cfm-own", {"pictures": "own"}),
+        ) if file
+        for entry in write_couplings(file, arguments.factors, None, LATENT_CHANNELS, torch.float16, folder, name)
+    ]  # fmt: skip
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("bundle", type=Path)
@@ -90,6 +106,7 @@ def main():
         help="prompts, one a line, for `generate --example` (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--coupling", type=Path)
+    parser.add_argument("--own-coupling", type=Path, help="of what the text model draws; --coupling is of other pictures then")
     parser.add_argument("--factors", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--flow-steps", type=int, default=2)
     parser.add_argument("--generated-fidelity", type=float, help="0 to 1, of generated pictures where nobody asks for another")
@@ -105,14 +122,9 @@ def main():
         if arguments.text_model:
             description |= text_entries(arguments.text_model, arguments.examples, folder)
         description["autoencoder"] = autoencoder_entry(arguments.autoencoder, folder)
-        if arguments.coupling:
-            entries = write_couplings(
-                arguments.coupling, arguments.factors, None, LATENT_CHANNELS, torch.float16, folder
-            )
-            said = {"steps": arguments.flow_steps}
-            if arguments.generated_fidelity is not None:
-                said["generated_fidelity"] = arguments.generated_fidelity
-            description["couplings"] = [entry | said for entry in entries]
+        couplings = coupling_entries(arguments, folder)
+        if couplings:
+            description["couplings"] = couplings
         (folder / "bundle.json").write_text(json.dumps(description, indent=1) + "\n")
 
 

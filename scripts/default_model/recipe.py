@@ -12,10 +12,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from drawn_pictures import DRAW
+from drawn_pictures import DRAW, FIRST_SEED
 
 HERE = Path(__file__).resolve().parent
 FMBOOST = DRAW.with_name("fmboost")
+SHARDS = ("shards-64", "shards-32")  # of any pictures, for 2x and for 4x
+GENERATED = ("generated-2", "generated-4")  # of landscapes as the text model draws them
 
 
 @dataclasses.dataclass
@@ -36,13 +38,16 @@ class Sizes:
     tuning_steps: int = 300
     sharpening_steps: int = 700
     sharpening_batch: int = 21
-    generated_pairs: tuple = (200, 450)  # pictures for the couplings' tuning, for 2x and for 4x
+    generated_pairs: tuple = (128, 512)  # pictures for the couplings' tuning, for 2x and for 4x
     coupling_tuning_steps: int = 1500
+    generated_coupling_steps: int = 1600
+    generated_coupling_tuning_steps: int = 3000
 
 
 TINY = Sizes(autoencoder_steps=60, leaves=6, landscapes=2, crops=(4, 2), coupling_steps=30, scenes=32, text_batch=4,
             text_steps=60, distillation_steps=3, matching_batch=2, matching_steps=2, classifier_steps=20, tuning_batch=4,
-            tuning_steps=2, sharpening_steps=2, sharpening_batch=4, generated_pairs=(2, 2), coupling_tuning_steps=2)  # fmt: skip
+            tuning_steps=2, sharpening_steps=2, sharpening_batch=4, generated_pairs=(2, 2), coupling_tuning_steps=2,
+            generated_coupling_steps=40, generated_coupling_tuning_steps=2)  # fmt: skip
 
 
 class Recipe:
@@ -57,6 +62,8 @@ class Recipe:
         self.tuned = folder / "tuned" / "text_model.safetensors"
         self.sharpened = folder / "sharpened" / "text_model.safetensors"
         self.tuned_coupling = folder / "tuned-coupling" / "cfm-2x-4x.safetensors"
+        self.generated_coupling = folder / "generated-coupling" / "cfm-2x.safetensors"  # serves 4x too
+        self.tuned_generated_coupling = folder / "tuned-generated-coupling" / "cfm-2x.safetensors"
         self.latent_bundle = folder / "latent-bundle"  # the autoencoder alone, for encode and train
 
     def run(self, *command):
@@ -83,6 +90,8 @@ class Recipe:
             "sharpen": (self.sharpen_text_model, self.sharpened),
             "generated-pairs": (self.draw_generated_pairs, self.folder / "generated-4" / "done"),
             "tune-coupling": (self.tune_coupling, self.tuned_coupling),
+            "generated-coupling": (self.train_generated_coupling, self.generated_coupling),
+            "tune-generated-coupling": (self.tune_generated_coupling, self.tuned_generated_coupling),
             "bundle": (self.make_bundle, self.folder / "bundle" / "bundle.json"),
         }
 
@@ -106,16 +115,15 @@ class Recipe:
                  "--low", 64, "--high", 128, "--reduce", "bicubic", "--keep-images")  # fmt: skip
 
     def train_coupling(self):
-        self.flow_training("coupling.toml", self.coupling.parent, self.sizes.coupling_steps, ("shards-64", "shards-32"))
+        self.flow_training("coupling.toml", self.coupling.parent, self.sizes.coupling_steps, SHARDS)
 
     def tune_coupling(self):
-        data = ("shards-64", "shards-32", "generated-2", "generated-4")
-        self.flow_training("coupling_tuning.toml", self.tuned_coupling.parent, self.sizes.coupling_tuning_steps, data,
-                           "--init", self.coupling)  # fmt: skip
+        self.flow_training("coupling_tuning.toml", self.tuned_coupling.parent, self.sizes.coupling_tuning_steps,
+                           (*SHARDS, *GENERATED), "--init", self.coupling)  # fmt: skip
 
-    def flow_training(self, config, run, steps, data, *options):
+    def flow_training(self, config, run, steps, data, *options, held_out="held-out-shards"):
         self.run(FMBOOST, "train", "--config", HERE / config, "--data", *(self.folder / name for name in data),
-                 "--val-data", self.folder / "held-out-shards", "-m", self.latent_bundle, "-o", run, "--steps", steps,
+                 "--val-data", self.folder / held_out, "-m", self.latent_bundle, "-o", run, "--steps", steps,
                  "--validate-every", steps, *options, *(["--threads", self.threads] if self.threads else []),
                  *(["--resume"] if any(run.glob("checkpoints/step-*")) else ["--force"]))  # fmt: skip
 
@@ -150,15 +158,27 @@ class Recipe:
                    "--batch-size", self.sizes.sharpening_batch)  # fmt: skip
 
     def draw_generated_pairs(self):
-        for factor, count in zip((2, 4), self.sizes.generated_pairs, strict=True):
-            folder = self.folder / f"generated-{factor}"
-            self.train("draw_generated_pairs.py", self.autoencoder, self.sharpened, folder, "--factor", factor,
-                       "--count", count)  # fmt: skip
-        (folder / "done").touch()
+        held_out = ("generated-held-out", 4, 2 if self.tiny else 16, 0)
+        few, many = self.sizes.generated_pairs
+        for name, factor, count, seed in (held_out, (GENERATED[0], 2, few, FIRST_SEED), (GENERATED[1], 4, many, FIRST_SEED)):
+            self.train("draw_generated_pairs.py", self.autoencoder, self.sharpened, self.folder / name, "--factor", factor,
+                       "--count", count, "--seed", seed)  # fmt: skip
+        (self.folder / name / "done").touch()
+
+    def train_generated_coupling(self):
+        self.flow_training("coupling.toml", self.generated_coupling.parent, self.sizes.generated_coupling_steps, GENERATED,
+                           "--model-channels", 32, "--num-res-blocks", 1, "--crop-size", 32, "--batch-size", 12,
+                           "--lr", 2e-3, held_out="generated-held-out")  # fmt: skip
+
+    def tune_generated_coupling(self):
+        self.flow_training("generated_coupling_tuning.toml", self.tuned_generated_coupling.parent,
+                           self.sizes.generated_coupling_tuning_steps, GENERATED, "--init", self.generated_coupling,
+                           held_out="generated-held-out")  # fmt: skip
 
     def make_bundle(self):
         self.script("make_bundle.py", self.folder / "bundle", "--autoencoder", self.autoencoder, "--coupling",
-                    self.tuned_coupling, "--text-model", self.sharpened, "--force")  # fmt: skip
+                    self.tuned_coupling, "--own-coupling", self.tuned_generated_coupling, "--text-model",
+                    self.sharpened, "--force")  # fmt: skip
 
 
 def main():

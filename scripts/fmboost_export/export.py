@@ -84,13 +84,14 @@ def write_parts(source, folder, sampling, dtype, say):
     return entries, used
 
 
-def write_couplings(path, factors, noising_step, latent_channels, dtype, folder):
+def write_couplings(path, factors, noising_step, latent_channels, dtype, folder, stem="cfm"):
+    """Writes a coupling's weights as STEM-FACTORSx.safetensors; returns its entries of bundle.json, one a factor."""
     tensors, config, noise = read_cfm(path, latent_channels)
     if noising_step is not None:
         noise["noising_step"] = noising_step
     if dtype is not None:
         tensors = {name: tensor.to(dtype) for name, tensor in tensors.items()}
-    file = f"cfm-{'-'.join(map(str, factors))}x.safetensors"
+    file = f"{stem}-{'-'.join(map(str, factors))}x.safetensors"
     write_cfm(folder / file, tensors, config, **noise)
     digest = sha256(folder / file)
     return [coupling_entry(file, digest, factor, config, noise) for factor in factors]

@@ -225,6 +225,11 @@ fs::path boosting_folder(const fs::path& folder) {
   return booster.folder();
 }
 
+bool enlarges_its_own(const Bundle& drawing, const Bundle& enlarging) {
+  const bool inside = !enlarging.manifest().denoiser && !drawing.manifest().boost.empty();
+  return fs::equivalent(enlarging.folder(), inside ? boosting_folder(drawing.folder()) : drawing.folder());
+}
+
 fs::path default_model_folder() {
   if (const char* named = std::getenv("FMBOOST_MODEL"); named != nullptr && *named != '\0') {
     return named;

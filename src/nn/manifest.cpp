@@ -162,6 +162,9 @@ CouplingEntry read_coupling(const JsonReader& reader) {
   CouplingEntry entry;
   entry.weights = read_file_entry(reader);
   entry.factor = reader.get_in<std::int64_t>("factor", 2, 16);
+  if (reader.has("pictures")) {
+    entry.pictures = parse_field(reader, "pictures", parse_pictures);
+  }
   try {
     entry.network = cfm_unet_options_from_json(reader.object("network").value());
   } catch (const ModelError& error) {
@@ -243,6 +246,27 @@ void check_shared_weights(const std::vector<CouplingEntry>& couplings, const std
 }
 
 }  // namespace
+
+Pictures parse_pictures(const std::string& name) {
+  for (const auto pictures : {Pictures::all, Pictures::own, Pictures::other}) {
+    if (name == pictures_name(pictures)) {
+      return pictures;
+    }
+  }
+  throw UsageError("unknown pictures '" + name + "': use all, own or other");
+}
+
+std::string pictures_name(Pictures pictures) {
+  switch (pictures) {
+    case Pictures::all:
+      return "all";
+    case Pictures::own:
+      return "own";
+    case Pictures::other:
+      return "other";
+  }
+  throw Error("no pictures of this kind");
+}
 
 std::vector<BundleFile> Manifest::files() const {
   std::vector<BundleFile> all;

@@ -59,10 +59,12 @@ void TileOptions::check() const {
 }
 
 CouplingEntry resolve_coupling(const Manifest& manifest, std::int64_t factor, const FlowOptions& options) {
-  const auto found = std::find_if(manifest.couplings.begin(), manifest.couplings.end(),
-                                  [&](const CouplingEntry& entry) { return entry.factor == factor; });
+  const auto found =
+      std::find_if(manifest.couplings.begin(), manifest.couplings.end(),
+                   [&](const CouplingEntry& entry) { return entry.factor == factor && entry.enlarges(options.own); });
   if (found == manifest.couplings.end()) {
-    throw ModelError("the bundle '" + manifest.name + "' has no coupling for " + std::to_string(factor) + "x");
+    throw ModelError("the bundle '" + manifest.name + "' has no coupling for " + std::to_string(factor) + "x of " +
+                     (options.own ? "its own" : "other") + " pictures");
   }
   CouplingEntry coupling = *found;
   auto fidelity = options.fidelity;
@@ -82,10 +84,12 @@ CouplingEntry resolve_coupling(const Manifest& manifest, std::int64_t factor, co
   return coupling;
 }
 
-std::vector<std::int64_t> coupling_factors(const Manifest& manifest) {
+std::vector<std::int64_t> coupling_factors(const Manifest& manifest, bool own) {
   std::vector<std::int64_t> factors;
   for (const auto& coupling : manifest.couplings) {
-    factors.push_back(coupling.factor);
+    if (coupling.enlarges(own)) {
+      factors.push_back(coupling.factor);
+    }
   }
   return factors;
 }

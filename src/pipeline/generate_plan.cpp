@@ -47,7 +47,9 @@ GeneratePlan GeneratePipeline::plan(const GenerateRequest& request) const {
   GeneratePlan plan;
   plan.request = request;
   plan.request.flow.generated = true;
-  const auto factors = request.boost ? coupling_factors(booster_parts_->manifest()) : std::vector<std::int64_t>();
+  plan.request.flow.own = enlarges_its_own(parts_->bundle(), booster_parts_->bundle());
+  const auto factors =
+      request.boost ? coupling_factors(booster_parts_->manifest(), plan.request.flow.own) : std::vector<std::int64_t>();
   plan.size = request.size.value_or(default_size(request, denoiser.native_size, factors));
   check_size(plan.size, "a picture");
   if (!request.boost) {

@@ -63,9 +63,10 @@ Size upscaled_size(const Size& source, const UpscaleOptions& options) {
 UpscalePipeline::UpscalePipeline(std::shared_ptr<ModelParts> parts, UpscaleOptions options)
     : parts_(std::move(parts)), options_(std::move(options)), booster_(*parts_, options_.flow, options_.tiles) {
   options_.check();
-  if (parts_->manifest().couplings.empty()) {
+  if (coupling_factors(parts_->manifest(), options_.flow.own).empty()) {
     throw ModelError("the bundle '" + parts_->bundle().folder().string() +
-                     "' has no coupling, so it cannot enlarge pictures; export one with --cfm, or use another bundle");
+                     "' has no coupling for existing pictures, so it cannot enlarge them; export one with --cfm, or "
+                     "use another bundle");
   }
 }
 
@@ -80,7 +81,7 @@ Image UpscalePipeline::run(const Image& source, const ProgressCallback& progress
   check_memory(target);
   const double ratio = std::max(static_cast<double>(target.width) / static_cast<double>(size.width),
                                 static_cast<double>(target.height) / static_cast<double>(size.height));
-  const auto factors = plan_factors(ratio, coupling_factors(parts_->manifest()));
+  const auto factors = plan_factors(ratio, coupling_factors(parts_->manifest(), options_.flow.own));
   const auto start = std::chrono::steady_clock::now();
   const torch::Tensor pixels = source.pixels.unsqueeze(0);
   torch::Tensor enlarged = booster_.run({pixels, {}}, factors, target, options_.seed, progress, observer);

@@ -26,6 +26,9 @@ ordered_json to_entry(const CouplingEntry& coupling) {
                         {"solver", coupling.solver},
                         {"steps", coupling.steps},
                         {"back_projection", coupling.back_projection}};
+  if (coupling.pictures != Pictures::all) {
+    entry["pictures"] = pictures_name(coupling.pictures);
+  }
   if (coupling.start_from_noise) {
     entry["start_from_noise"] = true;
   }
@@ -38,9 +41,9 @@ ordered_json to_entry(const CouplingEntry& coupling) {
   return entry;
 }
 
-bool has_factor(const Manifest& manifest, std::int64_t factor) {
-  return std::any_of(manifest.couplings.begin(), manifest.couplings.end(),
-                     [&](const CouplingEntry& entry) { return entry.factor == factor; });
+// Whether nothing is left for `old` to enlarge beside `coupling`.
+bool replaces(const CouplingEntry& coupling, const CouplingEntry& old) {
+  return old.factor == coupling.factor && (coupling.pictures == Pictures::all || coupling.pictures == old.pictures);
 }
 
 // Where the bundle has these weights already, for another factor, their file; else a name that is free.
@@ -66,16 +69,25 @@ void copy_into(const fs::path& weights, const fs::path& target) {
   }
 }
 
-// The couplings of other factors stay, and the rest of the file with the order of its keys.
-std::string with_entry(const std::string& text, const CouplingEntry& coupling) {
+// The couplings that are not replaced stay, and the rest of the file with the order of its keys. The first of a factor
+// that fits is used, so the new one stands before one of all pictures that stays.
+std::string with_entry(const std::string& text, const Manifest& before, const CouplingEntry& coupling) {
   ordered_json description = ordered_json::parse(text);
   ordered_json couplings = ordered_json::array();
-  for (const auto& entry : description.value("couplings", ordered_json::array())) {
-    if (entry.value("factor", std::int64_t{0}) != coupling.factor) {
-      couplings.push_back(entry);
+  bool placed = false;
+  for (std::size_t i = 0; i < before.couplings.size(); ++i) {
+    if (replaces(coupling, before.couplings[i])) {
+      continue;
     }
+    if (!placed && before.couplings[i].factor == coupling.factor) {
+      couplings.push_back(to_entry(coupling));
+      placed = true;
+    }
+    couplings.push_back(description["couplings"][i]);
   }
-  couplings.push_back(to_entry(coupling));
+  if (!placed) {
+    couplings.push_back(to_entry(coupling));
+  }
   description["couplings"] = couplings;
   return description.dump(1) + "\n";
 }
@@ -103,9 +115,12 @@ void check_coupling_fits(const fs::path& bundle, const CouplingEntry& coupling, 
                      " channels, the coupling is trained on " + std::to_string(coupling.network.out_channels) +
                      ": it belongs to other latents");
   }
-  if (!replace && has_factor(opened.manifest(), coupling.factor)) {
-    throw UsageError("'" + bundle.string() + "' has a coupling of factor " + std::to_string(coupling.factor) +
-                     "; --force puts the new one in its place");
+  const auto& present = opened.manifest().couplings;
+  const auto old = std::find_if(present.begin(), present.end(),
+                                [&](const CouplingEntry& entry) { return replaces(coupling, entry); });
+  if (!replace && old != present.end()) {
+    throw UsageError("'" + bundle.string() + "' has a coupling of factor " + std::to_string(coupling.factor) + " for " +
+                     pictures_name(old->pictures) + " pictures; --force puts the new one in its place");
   }
   for (const auto& path : {bundle, bundle / "bundle.json"}) {
     if (::access(path.c_str(), W_OK) != 0) {
@@ -118,14 +133,15 @@ fs::path add_coupling(const fs::path& bundle, const fs::path& weights, const Cou
   check_coupling_fits(bundle, coupling, replace);
   const fs::path file = bundle / "bundle.json";
   const std::string text = read_text_file(file);
+  const Manifest before = parse_manifest(text, file.string());
   CouplingEntry entry = coupling;
   entry.weights.sha256 = sha256_file(weights);
-  entry.weights.file = name_in(bundle, parse_manifest(text, file.string()), coupling, entry.weights.sha256);
+  entry.weights.file = name_in(bundle, before, coupling, entry.weights.sha256);
   copy_into(weights, bundle / entry.weights.file);
-  const std::string changed = with_entry(text, entry);
+  const std::string changed = with_entry(text, before, entry);
   const Manifest after = parse_manifest(changed, file.string());
   write_file_atomically(file, as_bytes(changed));
-  remove_unnamed(bundle, parse_manifest(text, file.string()), after);
+  remove_unnamed(bundle, before, after);
   return entry.weights.file;
 }
 

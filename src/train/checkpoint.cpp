@@ -163,6 +163,9 @@ void compare_options(const fs::path& checkpoint, json before, const json& now) {
     flow["objective"] = objective_name(Objective::velocity);  // of a version that knew no other
     flow["walk_steps"] = now["flow"]["walk_steps"];
   }
+  if (flow.is_object() && !flow.contains("clean_loss")) {
+    flow["clean_loss"] = clean_loss_name(CleanLoss::squares);  // of a version that knew no other
+  }
   for (const auto& line : differences(before, now)) {
     if (starts_with(line, "network.") || starts_with(line, "flow.")) {
       throw UsageError("the checkpoint '" + checkpoint.string() + "' cannot go on with these options: " + line);

@@ -37,6 +37,13 @@ torch::Tensor energies(const WalkTask& task, const torch::Tensor& one, const tor
   return (distance(one, target) + distance(other, target) - task.spread * distance(one, other)) / 2;
 }
 
+// Of the clean pairs, (B - N).
+torch::Tensor clean_losses(const WalkTask& task, const torch::Tensor& end) {
+  const torch::Tensor target = task.latent.index_select(0, task.clean);
+  return task.clean_loss == CleanLoss::squares ? kCleanWeight * (end - target).square().mean({1, 2, 3})
+                                               : patch_distance(end, target, task.patches);
+}
+
 torch::Tensor indices(const torch::Tensor& mask, torch::Device device) {
   return mask.nonzero().flatten().to(device);
 }
@@ -67,6 +74,7 @@ WalkTask make_walk_task(const FlowLossOptions& options, const LatentBatch& batch
           .noisy = noisy,
           .clean = indices(draw.spread <= 0, latent.device()),
           .spread = draw.spread.to(latent.device()).index_select(0, noisy),
+          .clean_loss = options.clean_loss,
           .steps = draw.walk_steps,
           .patches = draw.patches};
 }
@@ -92,9 +100,12 @@ torch::Tensor patch_distance(const torch::Tensor& a, const torch::Tensor& b, Pat
 torch::Tensor energy_loss(const WalkTask& task, const torch::Tensor& ends) {
   const std::int64_t pairs = task.latent.size(0);
   const torch::Tensor first = ends.narrow(0, 0, pairs);
-  const torch::Tensor squares = (first - task.latent).index_select(0, task.clean).square().mean({1, 2, 3});
-  torch::Tensor sum = kCleanWeight * squares.sum();
-  if (task.noisy.size(0) > 0) {  // LibTorch has no gradient of an empty pixel_unshuffle
+  torch::Tensor sum = torch::zeros({}, ends.options());
+  // LibTorch has no gradient of an empty pixel_unshuffle.
+  if (task.clean.size(0) > 0) {
+    sum = sum + clean_losses(task, first.index_select(0, task.clean)).sum();
+  }
+  if (task.noisy.size(0) > 0) {
     sum = sum + energies(task, first.index_select(0, task.noisy), ends.narrow(0, pairs, task.noisy.size(0))).sum();
   }
   return sum / static_cast<double>(pairs);

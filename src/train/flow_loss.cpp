@@ -83,6 +83,20 @@ std::string objective_name(Objective objective) {
   return objective == Objective::velocity ? "velocity" : "energy";
 }
 
+CleanLoss parse_clean_loss(const std::string& name) {
+  if (name == "squares") {
+    return CleanLoss::squares;
+  }
+  if (name == "distance") {
+    return CleanLoss::distance;
+  }
+  throw UsageError("unknown loss of clean pairs '" + name + "': use squares or distance");
+}
+
+std::string clean_loss_name(CleanLoss loss) {
+  return loss == CleanLoss::squares ? "squares" : "distance";
+}
+
 bool FlowLossOptions::draws_noising_step() const {
   return noising_step_max && *noising_step_max > std::max(noising_step, 0);
 }

@@ -55,6 +55,7 @@ nlohmann::json to_json(const TrainOptions& o) {
   return {{"flow",
            {{"objective", objective_name(o.flow.objective)},
             {"walk_steps", o.flow.walk_steps},
+            {"clean_loss", clean_loss_name(o.flow.clean_loss)},
             {"path", path_name(o.flow.path)},
             {"sigma_min", o.flow.sigma_min},
             {"upsampling", upsampling_name(o.flow.upsampling)},

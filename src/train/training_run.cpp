@@ -78,6 +78,7 @@ class TrainingRun {
 CouplingEntry TrainingRun::coupling(std::int64_t factor) const {
   CouplingEntry entry;
   entry.factor = factor;
+  entry.pictures = options_.into.pictures;
   entry.network = train_options_.network;
   entry.path = train_options_.flow.path;
   entry.upsampling = train_options_.flow.upsampling;

@@ -57,5 +57,6 @@ class BundleMaker:
         change(tensors)
         save_file(tensors, file, metadata)
         hash_ = hashlib.sha256(file.read_bytes()).hexdigest()
-        self.describe(folder, couplings=[coupling | {"sha256": hash_} for coupling in COUPLINGS])
+        of_file = [coupling for coupling in COUPLINGS if coupling["file"] == WEIGHTS]
+        self.describe(folder, couplings=[coupling | {"sha256": hash_} for coupling in of_file])
         return folder

@@ -28,8 +28,16 @@ FILES = sorted(files_of(description_of(MODEL)))
 
 
 def draw(fmboost, folder, **options):
-    """Needs every file of a bundle, but for the encoder when nothing is enlarged."""
+    """Needs every file of a bundle but the coupling of others' pictures, and the encoder when nothing is enlarged."""
     return fmboost.generate("-p", "sun", "--base-size", 32, "-m", folder, **options)
+
+
+def use(fmboost, folder, name, **options):
+    """A command that needs this file of a bundle."""
+    if name != WEIGHTS:
+        return draw(fmboost, folder, **options)
+    ramp().save(folder.parent / "ramp.png")
+    return fmboost.upscale(folder.parent / "ramp.png", "-m", folder, "-o", "a.png", **options)
 
 
 @pytest.mark.parametrize("place", ["share/fmboost/models", "models"])
@@ -71,20 +79,21 @@ def test_a_flipped_bit_is_found_in_every_file(fmboost, bundles, name):
     content = bytearray((folder / name).read_bytes())
     content[len(content) // 2] ^= 1
     (folder / name).write_bytes(content)
-    for done in (draw(fmboost, folder, code=4), fmboost("inspect", folder, "--verify", code=4)):
+    for done in (use(fmboost, folder, name, code=4), fmboost("inspect", folder, "--verify", code=4)):
         assert name in done.err
         assert done.out == ""
     assert fmboost.names() == []
 
 
+@pytest.mark.parametrize("name", sorted({coupling["file"] for coupling in COUPLINGS}))
 @pytest.mark.parametrize("content", [None, b"", b"PK"])
-def test_a_missing_empty_or_truncated_file_is_named(fmboost, bundles, content):
+def test_a_missing_empty_or_truncated_file_is_named(fmboost, bundles, name, content):
     folder = bundles.copy()
-    (folder / WEIGHTS).unlink()
+    (folder / name).unlink()
     if content is not None:
-        (folder / WEIGHTS).write_bytes(content)
-    for done in (draw(fmboost, folder, code=4), fmboost("inspect", folder, "--verify", code=4)):
-        assert WEIGHTS in done.err
+        (folder / name).write_bytes(content)
+    for done in (use(fmboost, folder, name, code=4), fmboost("inspect", folder, "--verify", code=4)):
+        assert name in done.err
         assert done.out == ""
 
 
@@ -178,6 +187,14 @@ def test_a_model_without_couplings_draws_and_does_not_enlarge(fmboost, bundles):
     done = draw(fmboost, folder, code=2)
     assert "--no-boost" in done.err
     assert "--boost-model" in done.err
+
+
+def test_couplings_of_one_kind_of_pictures_do_not_enlarge_the_other(fmboost, bundles):
+    ramp(20, 10).save(fmboost.folder / "a.png")
+    kinds = {kind: bundles.copy(kind, couplings=[coupling | {"pictures": kind} for coupling in COUPLINGS])
+             for kind in ("own", "other")}  # fmt: skip
+    assert "no coupling for existing" in fmboost.upscale("a.png", "-m", kinds["own"], code=4).err
+    assert "--no-boost" in draw(fmboost, kinds["other"], code=2).err
 
 
 def test_another_bundle_enlarges_what_one_draws(fmboost, bundles):

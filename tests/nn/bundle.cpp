@@ -221,9 +221,30 @@ TEST(BoostingFolder, NamesWhatIsWrongWithTheOneInside) {
   EXPECT_THAT(thrown<ModelError>([&] { boosting_folder(elsewhere.folder()); }), HasSubstr("leads out of"));
 }
 
+TEST(EnlargesItsOwn, IsTheSameBundleOrOneInsideThatDoesNotDraw) {
+  TinyBundle drawing;
+  const TinyBundle stranger;
+  EXPECT_TRUE(enlarges_its_own(drawing.open(), drawing.open()));
+  EXPECT_FALSE(enlarges_its_own(drawing.open(), stranger.open()));
+
+  TinyBundle upscaler;
+  for (const char* part : {"tokenizer", "text_encoder", "denoiser"}) {
+    upscaler.manifest.erase(part);
+  }
+  upscaler.write();
+  EXPECT_FALSE(enlarges_its_own(drawing.open(), upscaler.open()));
+  nest(drawing, upscaler);
+  EXPECT_TRUE(enlarges_its_own(drawing.open(), Bundle(drawing.folder() / "upscaler")));
+  EXPECT_FALSE(enlarges_its_own(drawing.open(), upscaler.open())) << "the same, but elsewhere";
+
+  TinyBundle outer;
+  nest(outer, TinyBundle());
+  EXPECT_FALSE(enlarges_its_own(outer.open(), Bundle(outer.folder() / "upscaler"))) << "that one has its own denoiser";
+}
+
 TEST(DefaultModel, LoadsAndVerifies) {
   const Bundle bundle(FMBOOST_DEFAULT_MODEL);
-  EXPECT_EQ(bundle.verify().size(), 5U + 1U + 3U + 2U);  // files, tokenizer, networks, couplings
+  EXPECT_EQ(bundle.verify().size(), 6U + 1U + 3U + 4U);  // files, tokenizer, networks, couplings
   const auto tokenizer = bundle.load_tokenizer();
   const auto ids = torch::tensor(tokenizer->encode("red flowers, blue sky").ids, torch::kInt64).unsqueeze(0);
   const torch::Tensor text = bundle.load_text_encoder({})->encode(ids);

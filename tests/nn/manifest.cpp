@@ -64,6 +64,7 @@ TEST(Manifest, LeavesWhatIsNotGivenAtItsDefault) {
   EXPECT_EQ(read.denoiser->default_guidance, 7.5);
   EXPECT_EQ(read.denoiser->schedule.beta_schedule, "scaled_linear");
   EXPECT_EQ(read.denoiser->schedule.timestep_spacing, "");
+  EXPECT_EQ(read.couplings[0].pictures, Pictures::all);
   EXPECT_EQ(read.couplings[0].solver, "euler");
   EXPECT_EQ(read.couplings[0].steps, 4);
   EXPECT_EQ(read.couplings[0].noising_step, 400);
@@ -117,6 +118,19 @@ TEST(Manifest, MayLeaveEnlargingToABundleInside) {
     manifest["boost"] = outside;
     EXPECT_THAT(refusal(manifest), AllOf(HasSubstr("boost"), HasSubstr("inside the bundle's folder"))) << outside;
   }
+}
+
+TEST(Manifest, SaysWhichPicturesACouplingEnlarges) {
+  json manifest = test::tiny_manifest();
+  manifest["couplings"][0]["pictures"] = "own";
+  manifest["couplings"][1]["pictures"] = "other";
+  const Manifest read = parsed(manifest);
+  EXPECT_EQ(read.couplings[0].pictures, Pictures::own);
+  EXPECT_TRUE(read.couplings[0].enlarges(/*own=*/true));
+  EXPECT_FALSE(read.couplings[0].enlarges(/*own=*/false));
+  EXPECT_EQ(read.couplings[1].pictures, Pictures::other);
+  EXPECT_FALSE(read.couplings[1].enlarges(/*own=*/true));
+  EXPECT_TRUE(read.couplings[1].enlarges(/*own=*/false));
 }
 
 TEST(Manifest, MayHaveADialAndExamples) {

@@ -215,7 +215,8 @@ def forward(self, latent):
 
 TEST(ResolveCoupling, ListsFactorsAndPutsWishesIn) {
   const Manifest manifest = parse_manifest(test::tiny_manifest().dump(), "bundle.json");
-  EXPECT_EQ(coupling_factors(manifest), Factors({2, 4}));
+  EXPECT_EQ(coupling_factors(manifest, /*own=*/false), Factors({2, 4}));
+  EXPECT_EQ(coupling_factors(manifest, /*own=*/true), Factors({2, 4}));
   const CouplingEntry coupling =
       resolve_coupling(manifest, 4, {.steps = 9, .solver = "rk4", .noising_step = 7, .upsampling = Upsampling::lsu});
   EXPECT_EQ(coupling.factor, 4);
@@ -224,6 +225,24 @@ TEST(ResolveCoupling, ListsFactorsAndPutsWishesIn) {
   EXPECT_EQ(coupling.noising_step, 7);
   EXPECT_EQ(coupling.upsampling, Upsampling::lsu);
   EXPECT_EQ(resolve_coupling(manifest, 2, {}).steps, 2);
+}
+
+TEST(ResolveCoupling, TakesTheFirstThatEnlargesSuchPictures) {
+  nlohmann::json description = test::tiny_manifest();
+  nlohmann::json& couplings = description["couplings"];
+  couplings[0]["steps"] = 3;
+  couplings[0]["pictures"] = "own";
+  couplings.push_back(couplings[0]);
+  couplings[2].erase("pictures");
+  couplings[2]["steps"] = 5;
+  couplings[1]["pictures"] = "other";
+  const Manifest manifest = parse_manifest(description.dump(), "bundle.json");
+  EXPECT_EQ(coupling_factors(manifest, /*own=*/true), Factors({2, 2}));
+  EXPECT_EQ(coupling_factors(manifest, /*own=*/false), Factors({4, 2}));
+  EXPECT_EQ(resolve_coupling(manifest, 2, {.own = true}).steps, 3);
+  EXPECT_EQ(resolve_coupling(manifest, 2, {}).steps, 5);
+  EXPECT_THAT(thrown<ModelError>([&] { resolve_coupling(manifest, 4, {.own = true}); }),
+              HasSubstr("no coupling for 4x of its own pictures"));
 }
 
 /// A coupling of 2x that was trained with noising steps up to 301 and asks for 3 rounds.

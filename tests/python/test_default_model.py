@@ -14,6 +14,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import captioned_latents
+import draw_generated_pairs
 import drawn_pictures
 import make_bundle
 import muon
@@ -53,6 +54,16 @@ def test_the_coupling_learns_to_enlarge(made):
     assert rows[-1]["validation/psnr"] > rows[-1]["validation/start_psnr"]
 
 
+def test_softening_is_a_gaussian_of_the_deviation_asked_for():
+    point = torch.zeros(1, 3, 32, 32)
+    point[:, :, 16, 16] = 1
+    soft = draw_generated_pairs.softened(point, 1.2)
+    torch.testing.assert_close(soft.sum((2, 3)), torch.ones(1, 3))
+    distance = torch.arange(32.0) - 16
+    assert abs((soft[0, 0].sum(0) * distance.square()).sum() - 1.2**2) < 0.02  # the window cuts its ends off
+    torch.testing.assert_close(soft, soft.transpose(2, 3))
+
+
 def test_generated_pairs_are_softer_than_what_they_are_to_become(made):
     with tarfile.open(made / "generated-4" / "shard-000000.tar") as tar:
         arrays = {member.name: np.load(io.BytesIO(tar.extractfile(member).read())) for member in tar}
@@ -69,8 +80,19 @@ def test_generated_pairs_are_softer_than_what_they_are_to_become(made):
 def test_tuning_keeps_the_couplings_faithful_end(made):
     rows = [json.loads(line) for line in (made / "tuned-coupling" / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["validation/psnr"] > rows[-1]["validation/start_psnr"]
-    couplings = json.loads((made / "bundle" / "bundle.json").read_text())["couplings"]
+    couplings = [entry for entry in json.loads((made / "bundle" / "bundle.json").read_text())["couplings"]
+                 if entry["pictures"] == "other"]  # fmt: skip
     assert [(entry["noising_step"], entry["noising_step_max"]) for entry in couplings] == [(0, 300), (0, 300)]
+
+
+def test_generated_pictures_have_a_coupling_that_learns_to_mend_them(made):
+    rows = [json.loads(line) for line in (made / "tuned-generated-coupling" / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["validation/psnr"] > rows[-1]["validation/start_psnr"]
+    couplings = json.loads((made / "bundle" / "bundle.json").read_text())["couplings"]
+    kinds = [(entry["file"], entry["pictures"], entry["factor"]) for entry in couplings]
+    assert kinds == [("cfm-2-4x.safetensors", "other", 2), ("cfm-2-4x.safetensors", "other", 4),
+                     ("cfm-own-2-4x.safetensors", "own", 2),
+                     ("cfm-own-2-4x.safetensors", "own", 4)]  # fmt: skip
 
 
 def test_the_text_model_learns_to_denoise(made):

@@ -5,6 +5,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/files.h"
@@ -19,18 +20,43 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-/// A copy of what enlarges in the default model, whose latents have 16 channels and which has couplings of factors 2
-/// and 4, and a small coupling's file for it.
+/// A copy of what enlarges photographs in the default model, whose latents have 16 channels, with its couplings
+/// of factors 2 and 4 for all pictures, and a small coupling's file for it.
 class BundleCouplingTest : public testing::Test {
  protected:
+  using Couplings = std::vector<std::pair<std::int64_t, Pictures>>;
+
   BundleCouplingTest() {
     fs::copy(boosting_folder(FMBOOST_DEFAULT_MODEL), bundle_, fs::copy_options::recursive);
+    keep_couplings_of_photographs();
     coupling_.network = small_training().network;
     coupling_.network.in_channels = 32;
     coupling_.network.out_channels = 16;
     coupling_.factor = 8;
     coupling_.noising_step = 250;
     write_weights(weights_);
+  }
+
+  void keep_couplings_of_photographs() const {
+    auto manifest = nlohmann::ordered_json::parse(read_text_file(bundle_ / "bundle.json"));
+    auto kept = nlohmann::ordered_json::array();
+    for (auto& entry : manifest["couplings"]) {
+      if (entry.value("pictures", "all") != "own") {
+        entry.erase("pictures");
+        kept.push_back(entry);
+      }
+    }
+    manifest["couplings"] = kept;
+    write_file_atomically(bundle_ / "bundle.json", as_bytes(manifest.dump()));
+  }
+
+  /// Factors and pictures of the bundle's couplings, in their order.
+  Couplings couplings() const {
+    Couplings result;
+    for (const auto& entry : Bundle(bundle_).manifest().couplings) {
+      result.emplace_back(entry.factor, entry.pictures);
+    }
+    return result;
   }
 
   void write_weights(const fs::path& file) const {
@@ -97,6 +123,26 @@ TEST_F(BundleCouplingTest, ReplacesAFactorOnlyWhenAsked) {
   EXPECT_EQ(after.manifest().couplings.back().factor, 2);
   EXPECT_TRUE(fs::exists(bundle_ / after.manifest().couplings.front().weights.file));  // the 4x entry still names it
   EXPECT_NO_THROW(after.verify());
+}
+
+TEST_F(BundleCouplingTest, OneOfItsOwnPicturesStandsBeforeThatOfAll) {
+  coupling_.factor = 4;
+  coupling_.pictures = Pictures::own;
+  add_coupling(bundle_, weights_, coupling_, false);
+  EXPECT_EQ(couplings(), (Couplings{{2, Pictures::all}, {4, Pictures::own}, {4, Pictures::all}}));
+  EXPECT_THAT(message([&] { add_coupling(bundle_, weights_, coupling_, false); }), HasSubstr("for own pictures"));
+  add_coupling(bundle_, weights_, coupling_, true);
+  EXPECT_EQ(couplings(), (Couplings{{2, Pictures::all}, {4, Pictures::own}, {4, Pictures::all}}));
+}
+
+TEST_F(BundleCouplingTest, OneOfAllPicturesReplacesAllOfItsFactor) {
+  coupling_.factor = 4;
+  coupling_.pictures = Pictures::own;
+  add_coupling(bundle_, weights_, coupling_, false);
+  coupling_.pictures = Pictures::all;
+  EXPECT_THAT(message([&] { check_coupling_fits(bundle_, coupling_, false); }), HasSubstr("--force"));
+  add_coupling(bundle_, weights_, coupling_, true);
+  EXPECT_EQ(couplings(), (Couplings{{2, Pictures::all}, {4, Pictures::all}}));
 }
 
 TEST_F(BundleCouplingTest, RemovesTheFileThatItReplaced) {

@@ -170,6 +170,7 @@ TEST_F(CheckpointTest, GoesOnWithOneThatKnewNoRangeOfNoisingSteps) {
   auto description = nlohmann::json::parse(read_text_file(file));
   description["options"]["flow"].erase("noising_step_max");
   description["options"]["flow"].erase("noising_share");
+  description["options"]["flow"].erase("clean_loss");
   write_file_atomically(file, as_bytes(description.dump()));
   EXPECT_EQ(folder.load(1, learner_).step, 1);
 }

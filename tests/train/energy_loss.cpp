@@ -186,5 +186,38 @@ TEST(EnergyLoss, OfCleanPairsIsTheirSquaredDifference) {
   EXPECT_NEAR(ends.grad().sum().item<double>(), kCleanWeight * 0.2, 1e-5);
 }
 
+TEST(EnergyLoss, OfCleanPairsMayBeTheirDistance) {
+  const torch::Tensor latent = torch::zeros({2, 3, 16, 16});
+  WalkTask task{.latent = latent,
+                .noisy = torch::empty({0}, torch::kInt64),
+                .clean = torch::tensor({0, 1}),
+                .spread = torch::empty({0}),
+                .clean_loss = CleanLoss::distance};
+  at::Generator generator = cpu_generator(1);
+  const torch::Tensor ends = gaussian_noise({2, 3, 16, 16}, generator);
+  EXPECT_NEAR(energy_loss(task, ends).item<double>(), patch_distance(ends, latent, {}).mean().item<double>(), 1e-6);
+}
+
+TEST(EnergyLoss, InTheMiddleAnOutlineOfUncertainPlaceStaysSharp) {
+  // Of three places of an outline, squares are least at their mean, and the distance at the one in the middle.
+  const auto outline = [](int place) {
+    torch::Tensor x = torch::zeros({1, 1, 8, 8});
+    x.narrow(3, place, 8 - place).fill_(1);
+    return x;
+  };
+  const torch::Tensor latent = torch::cat({outline(3), outline(4), outline(5)});
+  const auto loss_of = [&](CleanLoss loss, const torch::Tensor& end) {
+    WalkTask task{.latent = latent,
+                  .noisy = torch::empty({0}, torch::kInt64),
+                  .clean = torch::arange(3),
+                  .spread = torch::empty({0}),
+                  .clean_loss = loss};
+    return energy_loss(task, end.expand({3, 1, 8, 8})).item<double>();
+  };
+  const torch::Tensor mean = latent.mean(0, /*keepdim=*/true);
+  EXPECT_LT(loss_of(CleanLoss::squares, mean), loss_of(CleanLoss::squares, outline(4)));
+  EXPECT_LT(loss_of(CleanLoss::distance, outline(4)), loss_of(CleanLoss::distance, mean));
+}
+
 }  // namespace
 }  // namespace fmboost::test

@@ -67,6 +67,7 @@ json describe_bundle(const Bundle& bundle) {
   for (const auto& c : manifest.couplings) {
     result["couplings"].push_back({{"file", c.weights.file},
                                    {"factor", c.factor},
+                                   {"pictures", pictures_name(c.pictures)},
                                    {"path", path_name(c.path)},
                                    {"upsampling", upsampling_name(c.upsampling)},
                                    {"solver", c.solver},

@@ -68,6 +68,9 @@ void add_flow_options(CLI::App& app, TrainFlags& flags) {
       "trained coupling");
   option(app, kFlow, "--walk-steps", flow.walk_steps,
          "Of the energy: each batch walks 1, 2, 4, ... up to this many Euler steps");
+  option(app, kFlow, "--clean-loss", flags.clean_loss,
+         "Of the energy, for pairs without noise: squares (ends at the mean, faithful) or distance (in the middle, "
+         "sharper)");
   option(app, kFlow, "--path", flags.path, "linear or gvp");
   option(app, kFlow, "--sigma-min", flow.sigma_min, "Noise on top of the path, linear only");
   option(app, kFlow, "--coupling", flags.coupling,
@@ -175,8 +178,11 @@ void add_validation_options(CLI::App& app, TrainFlags& flags) {
   option(app, kValidation, "--val-sheet", validation.sheet_pairs, "Rows of the contact sheet; 0: none");
 }
 
-void add_bundle_options(CLI::App& app, IntoBundleOptions& into) {
+void add_bundle_options(CLI::App& app, TrainFlags& flags) {
+  IntoBundleOptions& into = flags.options.into;
   app.add_option("--into", into.bundle, "Bundle that takes the trained coupling")->type_name("DIR")->group(kBundle);
+  option(app, kBundle, "--pictures", flags.pictures,
+         "That it enlarges there: all, own (those that the bundle's denoiser draws) or other");
   option(app, kBundle, "--flow-solver", into.solver, "That its entry asks for");
   option(app, kBundle, "--flow-steps", into.flow_steps, "That its entry asks for");
   option(app, kBundle, "--back-project", into.back_projection, "Rounds for existing pictures that its entry asks for");
@@ -219,7 +225,7 @@ void add_train_options(CLI::App& app, TrainFlags& flags) {
   app.add_flag("--no-tensorboard", flags.no_tensorboard, "Write no TensorBoard files beside metrics.csv and .jsonl")
       ->group(kRun);
   add_validation_options(app, flags);
-  add_bundle_options(app, flags.options.into);
+  add_bundle_options(app, flags);
 }
 
 void finish(const CLI::App& app, TrainFlags& flags) {
@@ -230,6 +236,7 @@ void finish(const CLI::App& app, TrainFlags& flags) {
   options.data.images.cache.memory_limit = flags.cache_mebibytes << 20;
   options.train.flow.path = parse_path(flags.path);
   options.train.flow.objective = parse_objective(flags.objective);
+  options.train.flow.clean_loss = parse_clean_loss(flags.clean_loss);
   if (options.train.flow.noising_step_max && app.get_option("--noising-step")->count() == 0) {
     options.train.flow.noising_step = 0;
   }
@@ -237,6 +244,7 @@ void finish(const CLI::App& app, TrainFlags& flags) {
   options.train.flow.with_context = !flags.no_context;
   options.tensorboard = !flags.no_tensorboard;
   options.bundle = boosting_folder(model_folder(flags.run.model));
+  options.into.pictures = parse_pictures(flags.pictures);
   if (!options.into.bundle.empty()) {
     options.into.bundle = boosting_folder(options.into.bundle);
   }

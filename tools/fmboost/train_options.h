@@ -16,8 +16,10 @@ struct TrainFlags {
   std::string crop = crop_place_name(PictureCropOptions{}.place);
   std::string reduce = reduction_name(PictureCropOptions{}.reduction);
   std::string objective = objective_name(FlowLossOptions{}.objective);
+  std::string clean_loss = clean_loss_name(FlowLossOptions{}.clean_loss);
   std::string path = path_name(FlowLossOptions{}.path);
   std::string coupling = upsampling_name(FlowLossOptions{}.upsampling);
+  std::string pictures = pictures_name(IntoBundleOptions{}.pictures);
   bool no_context = false;
   bool no_tensorboard = false;
   std::int64_t cache_mebibytes = LatentCacheOptions{}.memory_limit >> 20;

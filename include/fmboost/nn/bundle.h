@@ -48,6 +48,10 @@ class Bundle {
 /// ModelError when there is none, or when that one names a further one.
 std::filesystem::path boosting_folder(const std::filesystem::path& folder);
 
+/// Whether pictures of one bundle's denoiser are another's own (Pictures::own): it is the same, or the one without a
+/// denoiser that enlarges for it.
+bool enlarges_its_own(const Bundle& drawing, const Bundle& enlarging);
+
 /// Where a model is looked for when none is named: $FMBOOST_MODEL, else the bundled default, found from the
 /// executable's own place (../share/fmboost/models/default, or models/default in a folder above it).
 /// Throws ModelError when there is none.

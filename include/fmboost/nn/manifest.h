@@ -73,9 +73,21 @@ struct AutoencoderEntry {
   std::variant<TorchScriptNetwork, AutoencoderKlOptions, AutoencoderTinyOptions, PlainAutoencoderOptions> network;
 };
 
+/// Which pictures a coupling enlarges.
+enum class Pictures {
+  all,
+  own,   ///< those that the bundle's own denoiser has just drawn, and whose faults it knows
+  other  ///< all others: existing ones, and those that other models have drawn
+};
+
+/// "all", "own" or "other". Throws UsageError for other names.
+Pictures parse_pictures(const std::string& name);
+std::string pictures_name(Pictures pictures);
+
 struct CouplingEntry {
   BundleFile weights;
   std::int64_t factor = 2;  ///< how much larger its result is
+  Pictures pictures = Pictures::all;
   CfmUnetOptions network;
   PathKind path = PathKind::linear;
   Upsampling upsampling = Upsampling::psu;
@@ -86,6 +98,8 @@ struct CouplingEntry {
   bool start_from_noise = false;
   int back_projection = 0;                   ///< rounds for existing pictures
   std::optional<double> generated_fidelity;  ///< 0..1, for generated pictures where nobody says another
+
+  bool enlarges(bool own) const { return pictures == Pictures::all || (pictures == Pictures::own) == own; }
 };
 
 /// bundle.json, checked. Format: docs/bundle.md.

@@ -25,6 +25,7 @@ struct FlowOptions {
   std::optional<double> fidelity;
   std::optional<int> back_projection;  ///< rounds of back-projection onto what is enlarged
   bool generated = false;              ///< what is enlarged was drawn by a model
+  bool own = false;                    ///< and by the denoiser that the couplings' bundle has
 
   /// Throws UsageError naming what is out of range.
   void check() const;
@@ -41,13 +42,14 @@ struct TileOptions {
   void check() const;
 };
 
-/// The coupling that a bundle uses for a factor, with a user's wishes put in. A fidelity F (of generated pictures also
+/// The coupling that a bundle uses for a factor, the first that enlarges such pictures, with a user's wishes put in.
+/// Throws ModelError where there is none. A fidelity F (of generated pictures also
 /// the coupling's own) gives the noising step round((1 - F) noising_step_max), where the coupling was trained with
 /// several, and round(F max(back_projection, 2)) rounds of back-projection. Without one, generated pictures get none.
 CouplingEntry resolve_coupling(const Manifest& manifest, std::int64_t factor, const FlowOptions& options);
 
-/// The factors of a bundle's couplings.
-std::vector<std::int64_t> coupling_factors(const Manifest& manifest);
+/// The factors of a bundle's couplings that enlarge what its own denoiser has drawn, or other pictures.
+std::vector<std::int64_t> coupling_factors(const Manifest& manifest, bool own);
 
 /// Watches what a stage makes: a name such as "context-0", "high_latent-0" and the tensor.
 using IntermediateObserver = std::function<void(const std::string& name, const torch::Tensor& tensor)>;

@@ -16,8 +16,9 @@ struct WalkTask {
   torch::Tensor noisy = {};    ///< (N) int64, the pairs that walk twice
   torch::Tensor clean = {};    ///< (B - N) int64, the others
   torch::Tensor spread = {};   ///< (N), of the noisy ones
-  int steps = 1;               ///< Euler steps of all walks
-  PatchPlace patches = {};     ///< of energy_loss
+  CleanLoss clean_loss = CleanLoss::squares;
+  int steps = 1;            ///< Euler steps of all walks
+  PatchPlace patches = {};  ///< of energy_loss
 };
 
 /// The batch and the draw lie on one device, but draw.spread on the CPU. Throws Error when context and latent do not
@@ -40,7 +41,7 @@ torch::Tensor patch_distance(const torch::Tensor& a, const torch::Tensor& b, Pat
 /// two ends y and y' (Gneiting and Raftery, "Strictly Proper Scoring Rules", JASA 102, 2007, section 4.3),
 ///   (d(y, x1) + d(y', x1)) / 2 - spread d(y, y') / 2     with d = patch_distance
 /// which, at a spread of 1, is least on average where the ends are distributed as x1 is; at 0, where they are at its
-/// middle. Of a clean one, whose flow has but one end, kCleanWeight times the mean of (y - x1)^2.
+/// middle. Of a clean one, whose flow has but one end, kCleanWeight times the mean of (y - x1)^2, or d(y, x1).
 torch::Tensor energy_loss(const WalkTask& task, const torch::Tensor& ends);
 
 /// In the training of the bundled coupling an energy was about 0.9 where the squares were 0.12.

@@ -22,10 +22,21 @@ enum class Objective {
 Objective parse_objective(const std::string& name);
 std::string objective_name(Objective objective);
 
+/// How Objective::energy judges the end of a walk without noise, which is the only one of its pair.
+enum class CleanLoss {
+  squares,  ///< squared error: it should end at the mean of what may be there, the most faithful end
+  distance  ///< patch_distance: in the middle (the geometric median), where a likely outline stays sharp
+};
+
+/// "squares" or "distance". Throws UsageError otherwise.
+CleanLoss parse_clean_loss(const std::string& name);
+std::string clean_loss_name(CleanLoss loss);
+
 /// What the network is taught: the path, and where it starts. The published training is the defaults.
 struct FlowLossOptions {
   Objective objective = Objective::velocity;
   int walk_steps = 4;  ///< of the energy: batches walk 1, 2, 4, ... up to this many Euler steps, each as likely
+  CleanLoss clean_loss = CleanLoss::squares;  ///< of the energy
   PathKind path = PathKind::linear;
   double sigma_min = 0.0;                    ///< noise on top of x_t, linear path only
   Upsampling upsampling = Upsampling::psu;   ///< psu: the data's context has been enlarged already

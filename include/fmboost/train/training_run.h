@@ -29,6 +29,7 @@ struct TrainingDataOptions {
 /// A bundle that takes the trained coupling, and what its entry says besides.
 struct IntoBundleOptions {
   std::filesystem::path bundle;  ///< empty: none
+  Pictures pictures = Pictures::all;
   std::string solver = "euler";
   int flow_steps = 4;
   int back_projection = 2;
