@@ -47,7 +47,7 @@ class Sizes:
 TINY = Sizes(autoencoder_steps=60, leaves=6, landscapes=2, crops=(4, 2), coupling_steps=30, scenes=32, text_batch=4,
             text_steps=60, distillation_steps=3, matching_batch=2, matching_steps=2, classifier_steps=20, tuning_batch=4,
             tuning_steps=2, sharpening_steps=2, sharpening_batch=4, generated_pairs=(2, 2), coupling_tuning_steps=2,
-            generated_coupling_steps=40, generated_coupling_tuning_steps=2)  # fmt: skip
+            generated_coupling_steps=20, generated_coupling_tuning_steps=60)  # fmt: skip
 
 
 class Recipe:
