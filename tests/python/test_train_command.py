@@ -198,6 +198,8 @@ def test_the_configuration_file_stands_for_options(train, tmp_path):
         (("--val-data", "empty"), 2, ["empty"]),
         (("--resume",), 1, ["no sound checkpoint"]),
         (("--into", "nowhere"), 4, ["nowhere"]),
+        (("--clean-loss", "cubes"), 2, ["'cubes'", "squares or distance"]),
+        (("--pictures", "mine"), 2, ["'mine'", "all, own or other"]),
     ],
 )
 def test_what_is_wrong_is_said_before_the_first_step(train, toy, tmp_path, arguments, code, words):
@@ -271,6 +273,17 @@ def test_a_range_of_noising_steps_begins_at_0_and_reaches_weights_and_bundle(com
         assert (file.metadata()["noising_step"], file.metadata()["noising_step_max"]) == ("0", "300")
     (entry,) = json.loads((bundle / "bundle.json").read_text())["couplings"]
     assert (entry["noising_step"], entry["noising_step_max"]) == (0, 300)
+
+
+def test_a_coupling_of_own_pictures_stands_beside_the_one_of_all(train, tmp_path):
+    bundle = write_identity_bundle(tmp_path / "bundle")
+    train(tmp_path / "all", "--into", bundle, "--steps", 1)
+    tuning = ("--objective", "energy", "--noising-step", 0, "--clean-loss", "distance", "--steps", 1)
+    train(tmp_path / "own", *tuning, "--into", bundle, "--pictures", "own")
+    entries = json.loads((bundle / "bundle.json").read_text())["couplings"]
+    assert [entry.get("pictures") for entry in entries] == ["own", None]
+    refused = train(tmp_path / "again", *tuning, "--into", bundle, "--pictures", "own", check=False)
+    assert refused.returncode == 2 and "for own pictures; --force" in refused.stderr
 
 
 def test_a_tuning_by_energies_goes_on_as_it_began(train, tmp_path):
