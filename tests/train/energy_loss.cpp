@@ -173,12 +173,16 @@ TEST(EnergyLoss, SeesWhatNeighbouringSitesHaveInCommon) {
             energy_loss(task, gaussian_noise({800, 2, 8, 8}, generator)).item<double>());
 }
 
+WalkTask clean_task(const torch::Tensor& latent, CleanLoss loss) {
+  return {.latent = latent,
+          .noisy = torch::empty({0}, torch::kInt64),
+          .clean = torch::arange(latent.size(0)),
+          .spread = torch::empty({0}),
+          .clean_loss = loss};
+}
+
 TEST(EnergyLoss, OfCleanPairsIsTheirSquaredDifference) {
-  const torch::Tensor latent = torch::zeros({2, 1, 8, 8});
-  WalkTask task{.latent = latent,
-                .noisy = torch::empty({0}, torch::kInt64),
-                .clean = torch::tensor({0, 1}),
-                .spread = torch::empty({0})};
+  const WalkTask task = clean_task(torch::zeros({2, 1, 8, 8}), CleanLoss::squares);
   const torch::Tensor ends = torch::full({2, 1, 8, 8}, 0.1).requires_grad_();
   const torch::Tensor loss = energy_loss(task, ends);
   EXPECT_NEAR(loss.item<double>(), kCleanWeight * 0.01, 1e-6);
@@ -188,14 +192,10 @@ TEST(EnergyLoss, OfCleanPairsIsTheirSquaredDifference) {
 
 TEST(EnergyLoss, OfCleanPairsMayBeTheirDistance) {
   const torch::Tensor latent = torch::zeros({2, 3, 16, 16});
-  WalkTask task{.latent = latent,
-                .noisy = torch::empty({0}, torch::kInt64),
-                .clean = torch::tensor({0, 1}),
-                .spread = torch::empty({0}),
-                .clean_loss = CleanLoss::distance};
   at::Generator generator = cpu_generator(1);
   const torch::Tensor ends = gaussian_noise({2, 3, 16, 16}, generator);
-  EXPECT_NEAR(energy_loss(task, ends).item<double>(), patch_distance(ends, latent, {}).mean().item<double>(), 1e-6);
+  EXPECT_NEAR(energy_loss(clean_task(latent, CleanLoss::distance), ends).item<double>(),
+              patch_distance(ends, latent, {}).mean().item<double>(), 1e-6);
 }
 
 TEST(EnergyLoss, InTheMiddleAnOutlineOfUncertainPlaceStaysSharp) {
@@ -207,12 +207,7 @@ TEST(EnergyLoss, InTheMiddleAnOutlineOfUncertainPlaceStaysSharp) {
   };
   const torch::Tensor latent = torch::cat({outline(3), outline(4), outline(5)});
   const auto loss_of = [&](CleanLoss loss, const torch::Tensor& end) {
-    WalkTask task{.latent = latent,
-                  .noisy = torch::empty({0}, torch::kInt64),
-                  .clean = torch::arange(3),
-                  .spread = torch::empty({0}),
-                  .clean_loss = loss};
-    return energy_loss(task, end.expand({3, 1, 8, 8})).item<double>();
+    return energy_loss(clean_task(latent, loss), end.expand({3, 1, 8, 8})).item<double>();
   };
   const torch::Tensor mean = latent.mean(0, /*keepdim=*/true);
   EXPECT_LT(loss_of(CleanLoss::squares, mean), loss_of(CleanLoss::squares, outline(4)));

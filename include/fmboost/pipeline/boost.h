@@ -43,9 +43,9 @@ struct TileOptions {
 };
 
 /// The coupling that a bundle uses for a factor, the first that enlarges such pictures, with a user's wishes put in.
-/// Throws ModelError where there is none. A fidelity F (of generated pictures also
-/// the coupling's own) gives the noising step round((1 - F) noising_step_max), where the coupling was trained with
-/// several, and round(F max(back_projection, 2)) rounds of back-projection. Without one, generated pictures get none.
+/// Throws ModelError where there is none. A fidelity F (of generated pictures also the coupling's own) gives the
+/// noising step round((1 - F) noising_step_max), where the coupling was trained with several, and round(F
+/// max(back_projection, 2)) rounds of back-projection. Without one, generated pictures get none.
 CouplingEntry resolve_coupling(const Manifest& manifest, std::int64_t factor, const FlowOptions& options);
 
 /// The factors of a bundle's couplings that enlarge what its own denoiser has drawn, or other pictures.
