@@ -1,7 +1,8 @@
 # What a user may choose, all under the FMBOOST_ prefix.
 option(FMBOOST_BUILD_TESTS "Build the tests" ON)
-option(FMBOOST_BUILD_DRAWING "Build fmboost-draw, which draws training pictures (needs Cairo)" ON)
+option(FMBOOST_BUILD_WORKSHOP "Build models/workshop: fmboost-draw, which draws training images (needs Cairo)" OFF)
 option(FMBOOST_BUILD_FUZZERS "Build the libFuzzer targets (clang only)" OFF)
+option(FMBOOST_UNITY "Compile sources in batches: a first build takes a third of the time, a rebuild after an edit more" OFF)
 option(FMBOOST_WERROR "Treat warnings as errors" OFF)
 set(FMBOOST_SANITIZE "" CACHE STRING "Sanitizers to build with, for example address,undefined")
 set(FMBOOST_PYTHON "" CACHE FILEPATH "Python with the torch wheel and the test packages; empty: no Python tests")
@@ -22,3 +23,6 @@ if(FMBOOST_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
       CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${FMBOOST_CCACHE})
 endif()
+
+set(CMAKE_UNITY_BUILD ${FMBOOST_UNITY})
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 12)

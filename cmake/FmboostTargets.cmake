@@ -12,10 +12,20 @@ function(fmboost_sanitize target)
   endif()
 endfunction()
 
-# fmboost_layer(NAME SOURCES a.cpp ... DEPENDS core ... LIBRARIES external ...)
-# Defines fmboost_NAME (alias fmboost::NAME). All layers share the precompiled header of fmboost_core.
+# fmboost_internal_target(TARGET): what every target of the project gets: warnings, sanitizers, the shared precompiled
+# header, the private headers in src/.
+function(fmboost_internal_target target)
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  target_compile_definitions(${target} PRIVATE FMBOOST_VERSION="${PROJECT_VERSION}")
+  fmboost_warnings(${target})
+  fmboost_sanitize(${target})
+  fmboost_share_precompiled_header(${target})
+endfunction()
+
+# fmboost_layer(NAME SOURCES a.cpp ... DEPENDS core ... PUBLIC_LIBRARIES ... LIBRARIES ...)
+# Defines fmboost_NAME (alias fmboost::NAME), installed. PUBLIC_LIBRARIES are those that its public headers include.
 function(fmboost_layer name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;DEPENDS;LIBRARIES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;DEPENDS;PUBLIC_LIBRARIES;LIBRARIES")
   set(target fmboost_${name})
   add_library(${target} STATIC ${arg_SOURCES})
   add_library(fmboost::${name} ALIAS ${target})
@@ -24,11 +34,9 @@ function(fmboost_layer name)
   target_include_directories(${target} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
   list(TRANSFORM arg_DEPENDS PREPEND fmboost_)
-  target_link_libraries(${target} PUBLIC ${arg_DEPENDS} ${TORCH_LIBRARIES} PRIVATE ${arg_LIBRARIES})
-  target_compile_definitions(${target} PRIVATE FMBOOST_VERSION="${PROJECT_VERSION}")
-  fmboost_warnings(${target})
-  fmboost_sanitize(${target})
-  fmboost_share_precompiled_header(${target})
+  target_link_libraries(${target} PUBLIC ${arg_DEPENDS} ${TORCH_LIBRARIES} ${arg_PUBLIC_LIBRARIES}
+    PRIVATE ${arg_LIBRARIES})
+  fmboost_internal_target(${target})
 endfunction()
 
 # fmboost_pytest(NAME TIMEOUT ENVIRONMENT...): the Python tests of the folder. FMBOOST_PYTHON is a Python with the packages

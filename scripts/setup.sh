@@ -21,6 +21,38 @@ debian_packages=(
 say() { printf 'fmboost: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
+# run_logged LOG COMMAND...: the command's chatter goes into the log; a line every half minute says that it still runs.
+# On failure the end of the log is shown.
+run_logged() {
+  local log=$1 status=0 ticker
+  shift
+  mkdir -p "$(dirname "$log")"
+  (while sleep 30; do say "... still working (${SECONDS} s)"; done) &
+  ticker=$!
+  SECONDS=0 "$@" >"$log" 2>&1 || status=$?
+  kill "$ticker" 2>/dev/null
+  wait "$ticker" 2>/dev/null
+  [ "$status" -eq 0 ] || tail -n 40 "$log" >&2
+  return "$status"
+}
+
+# show_steps: reads ninja's output and shows how far it is, on one line of a terminal or every tenth in a log.
+show_steps() {
+  local line step total tenth last=-1
+  while IFS= read -r line; do
+    [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]] || continue
+    step=${BASH_REMATCH[1]} total=${BASH_REMATCH[2]}
+    if [ -t 2 ]; then
+      printf '\rfmboost: building, step %d of %d ' "$step" "$total" >&2
+    else
+      tenth=$((step * 10 / total))
+      [ "$tenth" -eq "$last" ] || say "building, step $step of $total"
+      last=$tenth
+    fi
+  done
+  if [ -t 2 ] && [ -n "${step:-}" ]; then printf '\n' >&2; fi
+}
+
 install_debian_packages() {
   local missing=() package
   for package in "$@"; do
@@ -33,9 +65,10 @@ install_debian_packages() {
     command -v sudo >/dev/null || die "these packages are missing; install them as root: apt-get install ${missing[*]}"
     sudo=(sudo)
   fi
-  say "installing ${missing[*]}"
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq >&2 &&
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2 ||
+  say "installing Debian packages: ${missing[*]}"
+  local apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -y)
+  run_logged "$deps/apt.log" "${apt[@]}" update &&
+    run_logged "$deps/apt.log" "${apt[@]}" install --no-install-recommends "${missing[@]}" ||
     die "apt-get could not install: ${missing[*]}"
 }
 
@@ -52,8 +85,9 @@ install_python_packages() {
     say "making a Python environment in .deps/venv"
     mkdir -p "$deps" && rm -rf "$venv" && "$python" -m venv "$venv" >&2 || die "could not make $venv"
   fi
-  say "installing $* (this can take some minutes)"
-  "$venv/bin/pip" install --disable-pip-version-check --quiet "$@" >&2 || die "pip could not install: $*"
+  say "installing Python packages into .deps/venv: $* (this can take some minutes)"
+  run_logged "$deps/pip-$name.log" "$venv/bin/pip" install --disable-pip-version-check "$@" ||
+    die "pip could not install: $*"
   printf '%s' "$*" >"$stamp"
 }
 
@@ -85,7 +119,7 @@ up_to_date() {
 build_fmboost() {
   local target=$1 log=$build/build.log folders=(src include tools)
   shift
-  [ "$target" = all ] && folders+=(tests)
+  [ "$target" = all ] && folders+=(tests models/workshop)
   settings="${FMBOOST_TORCH:-wheel} $torch_version $*"
   up_to_date "$target" "${folders[@]}" && return
   install_debian_packages "${debian_packages[@]}"
@@ -93,9 +127,9 @@ build_fmboost() {
   mkdir -p "$build"
   printf '%s' "$settings" >"$build/.building-$target" # its time is the build's start: later edits are newer
   say "building in build/release (a first build takes several minutes)"
-  if ! (cd "$root" && cmake --preset release -DCMAKE_PREFIX_PATH="$torch_prefix" "$@" &&
-    cmake --build build/release --target "$target") >"$log" 2>&1; then
-    tail -n 40 "$log" >&2
+  if ! (set -o pipefail && cd "$root" && { cmake --preset release -DFMBOOST_UNITY=ON -DCMAKE_PREFIX_PATH="$torch_prefix" "$@" &&
+    cmake --build build/release --target "$target"; } 2>&1 | tee "$log" | show_steps); then
+    grep -A 12 -m 5 -E 'error:|Error|FAILED' "$log" >&2 || tail -n 40 "$log" >&2
     die "the build failed; the whole log is in build/release/build.log"
   fi
   mv "$build/.building-$target" "$build/.built-$target"

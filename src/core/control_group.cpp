@@ -1,4 +1,4 @@
-#include "control_group.h"
+#include "core/control_group.h"
 
 #include <algorithm>
 #include <fstream>

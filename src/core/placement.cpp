@@ -1,7 +1,5 @@
 #include "fmboost/core/placement.h"
 
-#include "control_group.h"
-
 #include <algorithm>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <cctype>
@@ -13,6 +11,8 @@
 #include <torch/cuda.h>
 
 #include "fmboost/core/error.h"
+
+#include "core/control_group.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>

@@ -1,11 +1,11 @@
-#include "crop_reader.h"
+#include "data/crop_reader.h"
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
 #include "fmboost/core/memory_probe.h"
-#include "fmboost/core/sha256.h"
 #include "fmboost/image/decode.h"
 #include "fmboost/image/encode.h"
+#include "fmboost/io/files.h"
+#include "fmboost/io/sha256.h"
 
 namespace fmboost {
 namespace {

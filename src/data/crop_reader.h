@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "fmboost/train/picture_crops.h"
+#include "data/image_crops.h"
 
 namespace fmboost {
 

@@ -1,8 +1,4 @@
-#include "fmboost/train/encode_pictures.h"
-
-#include "crop_reader.h"
-#include "ordered_prefetch.h"
-#include "shard_builder.h"
+#include "fmboost/data/encode_images.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -10,10 +6,14 @@
 #include <thread>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
 #include "fmboost/core/interrupt.h"
-#include "fmboost/core/sha256.h"
-#include "fmboost/image/picture_files.h"
+#include "fmboost/image/image_files.h"
+#include "fmboost/io/files.h"
+#include "fmboost/io/sha256.h"
+
+#include "data/crop_reader.h"
+#include "data/ordered_prefetch.h"
+#include "data/shard_builder.h"
 
 namespace fmboost {
 namespace {

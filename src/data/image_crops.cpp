@@ -1,4 +1,4 @@
-#include "fmboost/train/picture_crops.h"
+#include "data/image_crops.h"
 
 #include <algorithm>
 #include <cmath>

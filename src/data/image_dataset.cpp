@@ -1,12 +1,12 @@
-#include "fmboost/train/image_dataset.h"
+#include "data/image_dataset.h"
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
 #include "fmboost/core/log.h"
-#include "fmboost/core/sha256.h"
+#include "fmboost/data/shard_info.h"
 #include "fmboost/image/decode.h"
-#include "fmboost/image/picture_files.h"
-#include "fmboost/train/shard_info.h"
+#include "fmboost/image/image_files.h"
+#include "fmboost/io/files.h"
+#include "fmboost/io/sha256.h"
 
 namespace fmboost {
 namespace {

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "fmboost/train/latent_cache.h"
-#include "fmboost/train/pair_dataset.h"
-#include "fmboost/train/pair_encoder.h"
+#include "data/latent_cache.h"
+#include "data/pair_dataset.h"
+#include "data/pair_encoder.h"
 
 namespace fmboost {
 

@@ -1,4 +1,4 @@
-#include "fmboost/train/joined_dataset.h"
+#include "data/joined_dataset.h"
 
 #include <algorithm>
 #include <utility>

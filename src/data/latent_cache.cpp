@@ -1,8 +1,8 @@
-#include "fmboost/train/latent_cache.h"
+#include "data/latent_cache.h"
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
-#include "fmboost/core/safetensors.h"
+#include "fmboost/io/safetensors.h"
 
 namespace fmboost {
 

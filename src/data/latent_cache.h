@@ -7,7 +7,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "fmboost/train/pair_encoder.h"
+#include "data/pair_encoder.h"
 
 namespace fmboost {
 

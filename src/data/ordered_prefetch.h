@@ -1,7 +1,5 @@
 #pragma once
 
-#include "single_threaded.h"
-
 #include <algorithm>
 #include <condition_variable>
 #include <cstdint>
@@ -12,6 +10,8 @@
 #include <optional>
 #include <thread>
 #include <vector>
+
+#include "core/single_threaded.h"
 
 namespace fmboost {
 

@@ -5,8 +5,9 @@
 #include <string>
 
 #include "fmboost/flow/coupling.h"
-#include "fmboost/nn/bundle.h"
-#include "fmboost/train/picture_crops.h"
+#include "fmboost/model/bundle.h"
+
+#include "data/image_crops.h"
 
 namespace fmboost {
 

@@ -1,6 +1,4 @@
-#include "fmboost/train/pair_loader.h"
-
-#include "ordered_prefetch.h"
+#include "data/pair_loader.h"
 
 #include <chrono>
 #include <limits>
@@ -11,6 +9,8 @@
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/random.h"
+
+#include "data/ordered_prefetch.h"
 
 namespace fmboost {
 namespace {

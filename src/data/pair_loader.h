@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "fmboost/train/pair_dataset.h"
+#include "data/pair_dataset.h"
 
 namespace fmboost {
 

@@ -1,8 +1,9 @@
-#include "shard_builder.h"
+#include "data/shard_builder.h"
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
-#include "fmboost/train/npy.h"
+#include "fmboost/io/files.h"
+
+#include "io/npy.h"
 
 namespace fmboost {
 

@@ -7,8 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "fmboost/train/encode_pictures.h"
-#include "fmboost/train/tar.h"
+#include "fmboost/data/encode_images.h"
+
+#include "io/tar.h"
 
 namespace fmboost {
 

@@ -1,4 +1,4 @@
-#include "fmboost/train/shard_dataset.h"
+#include "fmboost/data/shard_dataset.h"
 
 #include <algorithm>
 #include <cctype>
@@ -9,7 +9,8 @@
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
 #include "fmboost/image/decode.h"
-#include "fmboost/train/npy.h"
+
+#include "io/npy.h"
 
 namespace fmboost {
 namespace {

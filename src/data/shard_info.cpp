@@ -1,11 +1,11 @@
-#include "fmboost/train/shard_info.h"
+#include "fmboost/data/shard_info.h"
 
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
+#include "fmboost/io/files.h"
 
 namespace fmboost {
 namespace {

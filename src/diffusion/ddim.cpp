@@ -1,7 +1,7 @@
-#include "samplers.h"
-#include "timesteps.h"
-
 #include <cmath>
+
+#include "diffusion/samplers.h"
+#include "diffusion/timesteps.h"
 
 namespace fmboost {
 namespace {

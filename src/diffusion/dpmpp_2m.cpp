@@ -1,11 +1,11 @@
-#include "samplers.h"
-#include "timesteps.h"
-
 #include <algorithm>
 #include <cmath>
 #include <functional>
 
 #include "fmboost/core/error.h"
+
+#include "diffusion/samplers.h"
+#include "diffusion/timesteps.h"
 
 namespace fmboost {
 namespace {

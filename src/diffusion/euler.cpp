@@ -1,4 +1,4 @@
-#include "sigma_sampler.h"
+#include "diffusion/sigma_sampler.h"
 
 namespace fmboost {
 namespace {

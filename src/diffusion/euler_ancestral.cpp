@@ -1,6 +1,6 @@
-#include "sigma_sampler.h"
-
 #include <cmath>
+
+#include "diffusion/sigma_sampler.h"
 
 namespace fmboost {
 namespace {

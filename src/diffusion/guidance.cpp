@@ -1,4 +1,4 @@
-#include "fmboost/diffusion/guidance.h"
+#include "diffusion/guidance.h"
 
 #include <cmath>
 

@@ -1,8 +1,8 @@
-#include "samplers.h"
-
 #include <cmath>
 
 #include "fmboost/core/error.h"
+
+#include "diffusion/samplers.h"
 
 namespace fmboost {
 namespace {

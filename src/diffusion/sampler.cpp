@@ -1,11 +1,11 @@
 #include "fmboost/diffusion/sampler.h"
 
-#include "samplers.h"
-
 #include <algorithm>
 #include <cmath>
 
 #include "fmboost/core/error.h"
+
+#include "diffusion/samplers.h"
 
 namespace fmboost {
 namespace {

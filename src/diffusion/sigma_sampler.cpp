@@ -1,9 +1,9 @@
-#include "sigma_sampler.h"
-
-#include "timesteps.h"
+#include "diffusion/sigma_sampler.h"
 
 #include <algorithm>
 #include <cmath>
+
+#include "diffusion/timesteps.h"
 
 namespace fmboost {
 

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "samplers.h"
-
 #include <vector>
+
+#include "diffusion/samplers.h"
 
 namespace fmboost {
 

@@ -1,4 +1,4 @@
-#include "timesteps.h"
+#include "diffusion/timesteps.h"
 
 #include <algorithm>
 #include <cmath>

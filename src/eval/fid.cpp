@@ -5,7 +5,8 @@
 #include "fmboost/core/error.h"
 #include "fmboost/core/memory_probe.h"
 #include "fmboost/core/random.h"
-#include "fmboost/nn/torchscript.h"
+
+#include "model/torchscript.h"
 
 namespace fmboost {
 namespace {

@@ -1,10 +1,10 @@
-#include "runge_kutta.h"
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "fmboost/core/error.h"
+
+#include "flow/runge_kutta.h"
 
 namespace fmboost {
 namespace {

@@ -1,8 +1,8 @@
 #include "fmboost/flow/ode_solver.h"
 
-#include "runge_kutta.h"
-
 #include "fmboost/core/error.h"
+
+#include "flow/runge_kutta.h"
 
 namespace fmboost {
 namespace {

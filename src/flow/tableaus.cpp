@@ -1,6 +1,6 @@
-#include "runge_kutta.h"
-
 #include <algorithm>
+
+#include "flow/runge_kutta.h"
 
 namespace fmboost {
 

@@ -1,4 +1,4 @@
-#include "color_profile.h"
+#include "image/color_profile.h"
 
 #include <lcms2.h>
 #include <memory>

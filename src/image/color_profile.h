@@ -1,11 +1,11 @@
 #pragma once
 
-#include "raw_picture.h"
-
 #include <cstddef>
 #include <string>
 #include <torch/types.h>
 #include <vector>
+
+#include "image/raw_image.h"
 
 namespace fmboost {
 

@@ -1,12 +1,12 @@
 #include "fmboost/image/decode.h"
 
-#include "color_profile.h"
-#include "exif.h"
-#include "raw_picture.h"
-
 #include <algorithm>
 
 #include "fmboost/core/error.h"
+
+#include "image/color_profile.h"
+#include "image/exif.h"
+#include "image/raw_image.h"
 
 namespace fmboost {
 namespace {

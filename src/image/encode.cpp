@@ -1,13 +1,13 @@
 #include "fmboost/image/encode.h"
 
-#include "color_profile.h"
-#include "exif.h"
-#include "raw_picture.h"
-
 #include <algorithm>
 #include <cctype>
 
 #include "fmboost/core/error.h"
+
+#include "image/color_profile.h"
+#include "image/exif.h"
+#include "image/raw_image.h"
 
 namespace fmboost {
 namespace {

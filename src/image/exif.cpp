@@ -1,10 +1,10 @@
-#include "exif.h"
-
-#include "utf16.h"
+#include "image/exif.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <string_view>
+
+#include "image/utf16.h"
 
 namespace fmboost {
 namespace {

@@ -1,4 +1,4 @@
-#include "fmboost/image/picture_files.h"
+#include "fmboost/image/image_files.h"
 
 #include <algorithm>
 #include <array>

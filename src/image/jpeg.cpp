@@ -7,9 +7,6 @@
 #include <jerror.h>
 // clang-format on
 
-#include "exif.h"
-#include "raw_picture.h"
-
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -17,6 +14,9 @@
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
+
+#include "image/exif.h"
+#include "image/raw_image.h"
 
 namespace fmboost {
 namespace {

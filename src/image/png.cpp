@@ -1,6 +1,3 @@
-#include "latin1.h"
-#include "raw_picture.h"
-
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -8,6 +5,9 @@
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
+
+#include "image/latin1.h"
+#include "image/raw_image.h"
 
 namespace fmboost {
 namespace {

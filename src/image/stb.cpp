@@ -15,8 +15,6 @@
 #include <stb_image.h>
 #pragma GCC diagnostic pop
 
-#include "raw_picture.h"
-
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -24,6 +22,8 @@
 #include <string>
 
 #include "fmboost/core/log.h"
+
+#include "image/raw_image.h"
 
 namespace fmboost {
 namespace {

@@ -1,4 +1,4 @@
-#include "utf16.h"
+#include "image/utf16.h"
 
 #include <cstdint>
 #include <utf8proc.h>

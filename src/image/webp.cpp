@@ -1,5 +1,3 @@
-#include "raw_picture.h"
-
 #include <memory>
 #include <webp/decode.h>
 #include <webp/demux.h>
@@ -8,6 +6,8 @@
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
+
+#include "image/raw_image.h"
 
 namespace fmboost {
 namespace {

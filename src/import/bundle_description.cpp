@@ -1,4 +1,4 @@
-#include "bundle_description.h"
+#include "import/bundle_description.h"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "imported_model.h"
+#include "import/imported_model.h"
 
 namespace fmboost {
 

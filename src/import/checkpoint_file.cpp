@@ -1,10 +1,10 @@
-#include "imported_model.h"
-
 #include <nlohmann/json.hpp>
 
-#include "fmboost/convert/ldm_names.h"
-#include "fmboost/convert/network_configs.h"
 #include "fmboost/core/error.h"
+
+#include "import/imported_model.h"
+#include "import/ldm_names.h"
+#include "import/network_configs.h"
 
 namespace fmboost {
 namespace {

@@ -1,13 +1,13 @@
-#include "coupling_file.h"
-
-#include "imported_model.h"
-#include "network_check.h"
+#include "import/coupling_file.h"
 
 #include <charconv>
 
 #include "fmboost/core/error.h"
-#include "fmboost/nn/cfm_unet.h"
 #include "fmboost/nn/cfm_unet_options.h"
+
+#include "import/imported_model.h"
+#include "import/network_check.h"
+#include "nn/cfm/cfm_unet.h"
 
 namespace fmboost {
 namespace {

@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "fmboost/convert/weights.h"
+#include "import/weights.h"
 
 namespace fmboost {
 

@@ -1,4 +1,4 @@
-#include "fmboost/convert/recognise.h"
+#include "fmboost/import/detect_weights.h"
 
 #include <algorithm>
 #include <array>

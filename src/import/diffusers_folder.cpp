@@ -1,11 +1,11 @@
-#include "imported_model.h"
-
 #include <algorithm>
 #include <set>
 
-#include "fmboost/convert/ldm_names.h"
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
+#include "fmboost/io/files.h"
+
+#include "import/imported_model.h"
+#include "import/ldm_names.h"
 
 namespace fmboost {
 namespace {

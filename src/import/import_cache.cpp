@@ -1,18 +1,18 @@
-#include "fmboost/convert/import_cache.h"
-
-#include "imported_model.h"
+#include "fmboost/import/import_cache.h"
 
 #include <cstdlib>
 #include <memory>
 #include <vector>
 
-#include "fmboost/core/atomic_folder.h"
 #include "fmboost/core/error.h"
-#include "fmboost/core/file_hash.h"
-#include "fmboost/core/files.h"
-#include "fmboost/core/folder_cache.h"
 #include "fmboost/core/log.h"
 #include "fmboost/core/memory_probe.h"
+#include "fmboost/io/atomic_folder.h"
+#include "fmboost/io/files.h"
+
+#include "import/imported_model.h"
+#include "io/file_hash.h"
+#include "io/folder_cache.h"
 
 namespace fmboost {
 namespace {

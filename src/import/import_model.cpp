@@ -1,24 +1,24 @@
-#include "fmboost/convert/import_model.h"
-
-#include "bundle_description.h"
-#include "coupling_file.h"
-#include "imported_model.h"
-#include "network_check.h"
+#include "fmboost/import/import_model.h"
 
 #include <algorithm>
 #include <set>
 
-#include "fmboost/convert/lora.h"
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
 #include "fmboost/core/interrupt.h"
 #include "fmboost/core/memory_probe.h"
-#include "fmboost/core/safetensors_writer.h"
-#include "fmboost/nn/autoencoder_kl.h"
-#include "fmboost/nn/autoencoder_tiny.h"
-#include "fmboost/nn/clip_text.h"
-#include "fmboost/nn/manifest.h"
-#include "fmboost/nn/unet.h"
+#include "fmboost/io/files.h"
+#include "fmboost/model/manifest.h"
+
+#include "import/bundle_description.h"
+#include "import/coupling_file.h"
+#include "import/imported_model.h"
+#include "import/lora.h"
+#include "import/network_check.h"
+#include "io/safetensors_writer.h"
+#include "nn/stable_diffusion/autoencoder_kl.h"
+#include "nn/stable_diffusion/autoencoder_tiny.h"
+#include "nn/stable_diffusion/clip_text.h"
+#include "nn/stable_diffusion/unet.h"
 
 namespace fmboost {
 namespace {

@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <charconv>
 
-#include "fmboost/convert/import_model.h"
 #include "fmboost/core/error.h"
 #include "fmboost/diffusion/noise_schedule.h"
 #include "fmboost/diffusion/sampler.h"
+#include "fmboost/import/import_model.h"
 
 namespace fmboost {
 namespace {

@@ -5,10 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "fmboost/convert/import_model.h"
-#include "fmboost/convert/recognise.h"
-#include "fmboost/convert/tokenizer_files.h"
-#include "fmboost/convert/weights.h"
+#include "fmboost/import/detect_weights.h"
+#include "fmboost/import/import_model.h"
+
+#include "import/tokenizer_files.h"
+#include "import/weights.h"
 
 namespace fmboost {
 

@@ -1,4 +1,4 @@
-#include "fmboost/convert/ldm_names.h"
+#include "import/ldm_names.h"
 
 #include <algorithm>
 #include <span>
@@ -142,7 +142,7 @@ void place_half(Renaming& renaming, const std::string& half, const std::string& 
   renaming.replace(half + ".norm_out", half + ".conv_norm_out");
 }
 
-Names names_of(const Weights& tensors) {
+Names all_names(const Weights& tensors) {
   Names names;
   for (const auto& [name, weight] : tensors) {
     names.push_back(name);
@@ -185,12 +185,12 @@ Names diffusers_autoencoder_names(const Names& names) {
 }
 
 Weights to_diffusers_unet(Weights tensors) {
-  const Names names = names_of(tensors);
+  const Names names = all_names(tensors);
   return renamed(std::move(tensors), diffusers_unet_names(names));
 }
 
 Weights to_diffusers_autoencoder(Weights tensors) {
-  const Names names = names_of(tensors);
+  const Names names = all_names(tensors);
   Weights result = renamed(std::move(tensors), diffusers_autoencoder_names(names));
   for (auto& [name, weight] : result) {
     const bool one_by_one = weight.shape.size() == 4 && weight.shape[2] == 1 && weight.shape[3] == 1;

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "fmboost/convert/weights.h"
+#include "import/weights.h"
 
 namespace fmboost {
 

@@ -4,9 +4,10 @@
 #include <set>
 #include <string_view>
 
-#include "fmboost/convert/lora.h"
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
+#include "fmboost/io/files.h"
+
+#include "import/lora.h"
 
 namespace fmboost {
 namespace {

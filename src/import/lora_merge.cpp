@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "fmboost/convert/lora.h"
 #include "fmboost/core/error.h"
+
+#include "import/lora.h"
 
 namespace fmboost {
 namespace {

@@ -1,4 +1,4 @@
-#include "network_check.h"
+#include "import/network_check.h"
 
 #include "fmboost/core/error.h"
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <torch/nn/module.h>
 
-#include "fmboost/convert/weights.h"
+#include "import/weights.h"
 
 namespace fmboost {
 

@@ -1,4 +1,4 @@
-#include "fmboost/convert/network_configs.h"
+#include "import/network_configs.h"
 
 #include <algorithm>
 #include <cstdlib>

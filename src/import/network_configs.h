@@ -3,7 +3,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "fmboost/convert/weights.h"
+#include "import/weights.h"
 
 namespace fmboost {
 

@@ -1,8 +1,8 @@
-#include "imported_model.h"
-
 #include <algorithm>
 
 #include "fmboost/core/error.h"
+
+#include "import/imported_model.h"
 
 namespace fmboost {
 namespace {

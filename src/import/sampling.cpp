@@ -1,10 +1,10 @@
-#include "fmboost/convert/sampling.h"
+#include "fmboost/import/sampling.h"
 
 #include <algorithm>
 #include <string_view>
 #include <vector>
 
-#include "fmboost/core/json_reader.h"
+#include "io/json_reader.h"
 
 namespace fmboost {
 namespace {

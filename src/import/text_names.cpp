@@ -3,7 +3,7 @@
 #include <optional>
 #include <utility>
 
-#include "fmboost/convert/ldm_names.h"
+#include "import/ldm_names.h"
 
 namespace fmboost {
 namespace {

@@ -1,12 +1,13 @@
-#include "fmboost/convert/tokenizer_files.h"
+#include "import/tokenizer_files.h"
 
 #include <algorithm>
 #include <limits>
 
-#include "fmboost/core/files.h"
-#include "fmboost/core/json_reader.h"
-#include "fmboost/core/sha256.h"
-#include "fmboost/core/shared_data.h"
+#include "fmboost/io/files.h"
+#include "fmboost/io/sha256.h"
+
+#include "io/json_reader.h"
+#include "io/shared_data.h"
 
 namespace fmboost {
 namespace {

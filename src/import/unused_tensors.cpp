@@ -1,6 +1,6 @@
-#include "imported_model.h"
-
 #include <algorithm>
+
+#include "import/imported_model.h"
 
 namespace fmboost {
 namespace {

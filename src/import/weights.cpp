@@ -1,11 +1,12 @@
-#include "fmboost/convert/weights.h"
+#include "import/weights.h"
 
 #include <memory>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/finite.h"
 #include "fmboost/core/placement.h"
-#include "fmboost/core/safetensors.h"
+#include "fmboost/io/safetensors.h"
+
+#include "core/finite.h"
 
 namespace fmboost {
 namespace {

@@ -1,4 +1,4 @@
-#include "fmboost/core/atomic_folder.h"
+#include "fmboost/io/atomic_folder.h"
 
 #include <atomic>
 #include <system_error>

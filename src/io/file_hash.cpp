@@ -1,10 +1,10 @@
-#include "fmboost/core/file_hash.h"
+#include "io/file_hash.h"
 
 #include <sys/stat.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
-#include "fmboost/core/sha256.h"
+#include "fmboost/io/files.h"
+#include "fmboost/io/sha256.h"
 
 namespace fmboost {
 namespace {

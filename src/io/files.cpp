@@ -1,4 +1,4 @@
-#include "fmboost/core/files.h"
+#include "fmboost/io/files.h"
 
 #include <atomic>
 #include <cerrno>

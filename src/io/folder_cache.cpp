@@ -1,4 +1,4 @@
-#include "fmboost/core/folder_cache.h"
+#include "io/folder_cache.h"
 
 #include <algorithm>
 #include <cerrno>

@@ -1,4 +1,4 @@
-#include "fmboost/core/json_reader.h"
+#include "io/json_reader.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "fmboost/train/npy.h"
+#include "io/npy.h"
 
 #include <algorithm>
 #include <charconv>
@@ -11,7 +11,7 @@
 namespace fmboost {
 namespace {
 
-constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr std::string_view kNumpyMagic = "\x93NUMPY";
 constexpr std::size_t kLongestHeader = std::size_t{1} << 16;
 constexpr std::size_t kMostSides = 8;
 constexpr std::int64_t kMostElements = std::int64_t{1} << 40;
@@ -164,7 +164,7 @@ std::string shape_text(at::IntArrayRef shape) {
 NpyHeader parse_npy_header(std::span<const std::byte> bytes, const std::string& name) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   constexpr std::size_t kPrefix = 8;  // magic and version
-  if (text.size() < kPrefix + 2 || !text.starts_with(kMagic)) {
+  if (text.size() < kPrefix + 2 || !text.starts_with(kNumpyMagic)) {
     fail(name, "is not an npy array");
   }
   const int version = static_cast<unsigned char>(text[6]);
@@ -234,11 +234,11 @@ std::vector<std::byte> write_npy(const torch::Tensor& tensor) {
     header.append(21 - std::to_string(tensor.size(0)).size(), ' ');
   }
   constexpr std::size_t kAlignment = 64;
-  constexpr std::size_t kBegin = kMagic.size() + 4;
+  constexpr std::size_t kBegin = kNumpyMagic.size() + 4;
   header.append(kAlignment - (kBegin + header.size() + 1) % kAlignment, ' ');
   header += '\n';
 
-  std::string prefix = std::string(kMagic) + '\x01' + '\0';
+  std::string prefix = std::string(kNumpyMagic) + '\x01' + '\0';
   prefix += static_cast<char>(header.size() & 0xff);
   prefix += static_cast<char>(header.size() >> 8);
   const std::string start = prefix + header;

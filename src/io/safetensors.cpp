@@ -1,12 +1,12 @@
-#include "fmboost/core/safetensors.h"
-
-#include "safetensors_dtypes.h"
+#include "fmboost/io/safetensors.h"
 
 #include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
+
+#include "io/safetensors_dtypes.h"
 
 namespace fmboost {
 namespace {

@@ -1,4 +1,4 @@
-#include "safetensors_dtypes.h"
+#include "io/safetensors_dtypes.h"
 
 #include <array>
 

@@ -1,15 +1,15 @@
-#include "fmboost/core/safetensors_writer.h"
-
-#include "safetensors_dtypes.h"
+#include "io/safetensors_writer.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
-#include "fmboost/core/safetensors.h"
-#include "fmboost/core/sha256.h"
+#include "fmboost/io/files.h"
+#include "fmboost/io/safetensors.h"
+#include "fmboost/io/sha256.h"
+
+#include "io/safetensors_dtypes.h"
 
 namespace fmboost {
 namespace {

@@ -1,10 +1,10 @@
-#include "fmboost/core/sha256.h"
+#include "fmboost/io/sha256.h"
 
 #include <array>
 #include <openssl/evp.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
+#include "fmboost/io/files.h"
 
 namespace fmboost {
 namespace {

@@ -1,6 +1,6 @@
-#include "fmboost/core/shared_data.h"
+#include "io/shared_data.h"
 
-#include "fmboost/core/files.h"
+#include "fmboost/io/files.h"
 
 namespace fmboost {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "fmboost/core/files.h"
+#include "fmboost/io/files.h"
 
 namespace fmboost {
 

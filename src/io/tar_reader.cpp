@@ -5,7 +5,8 @@
 #include <string_view>
 
 #include "fmboost/core/error.h"
-#include "fmboost/train/tar.h"
+
+#include "io/tar.h"
 
 namespace fmboost {
 namespace {
@@ -21,7 +22,7 @@ constexpr Field kName{0, 100};
 constexpr Field kSize{124, 12};
 constexpr Field kChecksum{148, 8};
 constexpr std::size_t kType = 156;
-constexpr Field kMagic{257, 6};
+constexpr Field kMagicField{257, 6};
 constexpr Field kPrefix{345, 155};
 
 // What an extended header says of the member after it.
@@ -118,7 +119,7 @@ class TarIndexer {
   static std::string name_of(std::string_view block) {
     const std::string name(field(block, kName));
     const std::string_view prefix = field(block, kPrefix);
-    const bool ustar = block.substr(kMagic.offset, kMagic.size) == std::string_view("ustar\0", 6);
+    const bool ustar = block.substr(kMagicField.offset, kMagicField.size) == std::string_view("ustar\0", 6);
     return ustar && !prefix.empty() ? std::string(prefix) + "/" + name : name;
   }
 

@@ -3,7 +3,8 @@
 #include <exception>
 
 #include "fmboost/core/error.h"
-#include "fmboost/train/tar.h"
+
+#include "io/tar.h"
 
 namespace fmboost {
 

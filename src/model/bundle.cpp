@@ -1,8 +1,4 @@
-#include "fmboost/nn/bundle.h"
-
-#include "cfm_velocity.h"
-#include "native_parts.h"
-#include "torchscript_parts.h"
+#include "fmboost/model/bundle.h"
 
 #include <algorithm>
 #include <chrono>
@@ -11,15 +7,19 @@
 #include <exception>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/file_hash.h"
-#include "fmboost/core/files.h"
 #include "fmboost/core/log.h"
 #include "fmboost/core/memory_probe.h"
-#include "fmboost/core/sha256.h"
-#include "fmboost/core/shared_data.h"
-#include "fmboost/nn/torchscript.h"
-#include "fmboost/text/clip_tokenizer.h"
-#include "fmboost/text/word_tokenizer.h"
+#include "fmboost/io/files.h"
+#include "fmboost/io/sha256.h"
+
+#include "io/file_hash.h"
+#include "io/shared_data.h"
+#include "model/cfm_velocity.h"
+#include "model/native_components.h"
+#include "model/torchscript.h"
+#include "model/torchscript_components.h"
+#include "text/clip_tokenizer.h"
+#include "text/word_tokenizer.h"
 
 namespace fmboost {
 namespace {

@@ -1,13 +1,13 @@
-#include "fmboost/train/bundle_coupling.h"
+#include "model/bundle_coupling.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
-#include "fmboost/core/sha256.h"
-#include "fmboost/nn/bundle.h"
+#include "fmboost/io/files.h"
+#include "fmboost/io/sha256.h"
+#include "fmboost/model/bundle.h"
 
 namespace fmboost {
 namespace {

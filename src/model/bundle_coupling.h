@@ -2,7 +2,7 @@
 
 #include <filesystem>
 
-#include "fmboost/nn/manifest.h"
+#include "fmboost/model/manifest.h"
 
 namespace fmboost {
 

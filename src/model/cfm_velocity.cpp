@@ -1,11 +1,12 @@
-#include "cfm_velocity.h"
+#include "model/cfm_velocity.h"
 
 #include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/json_reader.h"
-#include "fmboost/nn/cfm_unet.h"
-#include "fmboost/nn/load_weights.h"
+
+#include "io/json_reader.h"
+#include "nn/cfm/cfm_unet.h"
+#include "nn/layers/load_weights.h"
 
 namespace fmboost {
 namespace {

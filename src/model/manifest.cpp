@@ -1,13 +1,13 @@
-#include "fmboost/nn/manifest.h"
-
-#include "native_networks.h"
+#include "fmboost/model/manifest.h"
 
 #include <algorithm>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/json_reader.h"
 #include "fmboost/diffusion/sampler.h"
 #include "fmboost/flow/ode_solver.h"
+
+#include "io/json_reader.h"
+#include "model/native_networks.h"
 
 namespace fmboost {
 namespace {

@@ -1,18 +1,18 @@
-#include "native_parts.h"
-
-#include "plain_autoencoder.h"
-#include "site_unet.h"
-#include "word_transformer.h"
+#include "model/native_components.h"
 
 #include <algorithm>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/memory_probe.h"
-#include "fmboost/nn/autoencoder_kl.h"
-#include "fmboost/nn/autoencoder_tiny.h"
-#include "fmboost/nn/clip_text.h"
-#include "fmboost/nn/load_weights.h"
-#include "fmboost/nn/unet.h"
+
+#include "nn/default_model/conv_autoencoder.h"
+#include "nn/default_model/patch_unet.h"
+#include "nn/default_model/word_transformer.h"
+#include "nn/layers/load_weights.h"
+#include "nn/stable_diffusion/autoencoder_kl.h"
+#include "nn/stable_diffusion/autoencoder_tiny.h"
+#include "nn/stable_diffusion/clip_text.h"
+#include "nn/stable_diffusion/unet.h"
 
 namespace fmboost {
 namespace {

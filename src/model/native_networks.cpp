@@ -1,8 +1,8 @@
-#include "native_networks.h"
-
-#include "network_options.h"
+#include "model/native_networks.h"
 
 #include <algorithm>
+
+#include "model/network_options.h"
 
 namespace fmboost {
 namespace {

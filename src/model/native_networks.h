@@ -1,7 +1,8 @@
 #pragma once
 
-#include "fmboost/core/json_reader.h"
-#include "fmboost/nn/manifest.h"
+#include "fmboost/model/manifest.h"
+
+#include "io/json_reader.h"
 
 namespace fmboost {
 

@@ -1,4 +1,4 @@
-#include "network_options.h"
+#include "model/network_options.h"
 
 #include <algorithm>
 #include <set>

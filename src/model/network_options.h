@@ -1,10 +1,11 @@
 #pragma once
 
-#include "fmboost/core/json_reader.h"
 #include "fmboost/nn/autoencoder_options.h"
 #include "fmboost/nn/clip_text_options.h"
 #include "fmboost/nn/default_model_options.h"
 #include "fmboost/nn/unet_options.h"
+
+#include "io/json_reader.h"
 
 namespace fmboost {
 

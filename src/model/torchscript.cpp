@@ -1,6 +1,4 @@
-#include "fmboost/nn/torchscript.h"
-
-#include "torchscript_operators.h"
+#include "model/torchscript.h"
 
 #include <algorithm>
 #include <caffe2/serialize/file_adapter.h>
@@ -10,6 +8,8 @@
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/memory_probe.h"
+
+#include "model/torchscript_operators.h"
 
 namespace fmboost {
 namespace {

@@ -1,8 +1,9 @@
-#include "torchscript_parts.h"
+#include "model/torchscript_components.h"
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/memory_probe.h"
-#include "fmboost/nn/torchscript.h"
+
+#include "model/torchscript.h"
 
 namespace fmboost {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 constexpr std::size_t kTimestepInput = 1;
 
 // The side of the latents that programs are probed at: small, and large enough for three halvings.
-constexpr std::int64_t kProbeSide = 8;
+constexpr std::int64_t kProbeLatentSide = 8;
 
 class TorchScriptTextEncoder final : public TextEncoder {
  public:
@@ -72,8 +73,8 @@ class TorchScriptAutoencoder final : public Autoencoder {
       : encoder_(encoder, kAutoencoderInputs, placement),
         decoder_(decoder, kAutoencoderInputs, placement),
         entry_(entry) {
-    const std::int64_t side = kProbeSide * entry.factor;
-    const std::vector<std::int64_t> latent{1, entry.latent_channels, kProbeSide, kProbeSide};
+    const std::int64_t side = kProbeLatentSide * entry.factor;
+    const std::vector<std::int64_t> latent{1, entry.latent_channels, kProbeLatentSide, kProbeLatentSide};
     const auto pixels = static_cast<double>(side * side);
     // Both are weighed while they are probed; the larger one decides what fits into memory.
     const auto encoding = peak_tensor_memory(placement.device, [&] {

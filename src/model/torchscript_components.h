@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <memory>
 
-#include "fmboost/nn/manifest.h"
-#include "fmboost/nn/parts.h"
+#include "fmboost/model/components.h"
+#include "fmboost/model/manifest.h"
 
 namespace fmboost {
 

@@ -1,4 +1,4 @@
-#include "torchscript_operators.h"
+#include "model/torchscript_operators.h"
 
 #include <array>
 #include <set>

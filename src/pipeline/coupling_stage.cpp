@@ -1,4 +1,4 @@
-#include "coupling_stage.h"
+#include "pipeline/coupling_stage.h"
 
 #include <algorithm>
 

@@ -1,9 +1,9 @@
 #pragma once
 
-#include "pieces.h"
-
 #include "fmboost/image/resize.h"
-#include "fmboost/pipeline/boost.h"
+#include "fmboost/pipeline/upscale_chain.h"
+
+#include "pipeline/tile_plan.h"
 
 namespace fmboost {
 

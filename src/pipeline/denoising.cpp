@@ -1,9 +1,10 @@
-#include "denoising.h"
+#include "pipeline/denoising.h"
 
 #include "fmboost/core/interrupt.h"
 #include "fmboost/core/random.h"
-#include "fmboost/diffusion/guidance.h"
 #include "fmboost/diffusion/sampler.h"
+
+#include "diffusion/guidance.h"
 
 namespace fmboost {
 namespace {

@@ -1,9 +1,5 @@
 #include "fmboost/pipeline/generate.h"
 
-#include "denoising.h"
-#include "pieces.h"
-#include "text_conditioning.h"
-
 #include <chrono>
 
 #include "fmboost/core/error.h"
@@ -11,6 +7,10 @@
 #include "fmboost/image/resize.h"
 #include "fmboost/pipeline/back_projection.h"
 #include "fmboost/pipeline/memory_plan.h"
+
+#include "pipeline/denoising.h"
+#include "pipeline/text_conditioning.h"
+#include "pipeline/tile_plan.h"
 
 namespace fmboost {
 namespace {

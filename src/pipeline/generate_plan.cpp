@@ -1,10 +1,10 @@
-#include "text_conditioning.h"
-
 #include <tuple>
 
 #include "fmboost/core/error.h"
 #include "fmboost/diffusion/sampler.h"
 #include "fmboost/pipeline/generate.h"
+
+#include "pipeline/text_conditioning.h"
 
 namespace fmboost {
 namespace {

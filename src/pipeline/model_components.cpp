@@ -1,4 +1,4 @@
-#include "fmboost/pipeline/model_parts.h"
+#include "fmboost/pipeline/model_components.h"
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"

@@ -1,4 +1,4 @@
-#include "text_conditioning.h"
+#include "pipeline/text_conditioning.h"
 
 #include <algorithm>
 

@@ -1,7 +1,5 @@
 #pragma once
 
-#include "denoising.h"
-
 #include <compare>
 #include <functional>
 #include <map>
@@ -9,6 +7,8 @@
 #include <vector>
 
 #include "fmboost/text/tokenizer.h"
+
+#include "pipeline/denoising.h"
 
 namespace fmboost {
 

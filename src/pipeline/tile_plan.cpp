@@ -1,4 +1,4 @@
-#include "pieces.h"
+#include "pipeline/tile_plan.h"
 
 #include <algorithm>
 #include <cmath>

@@ -4,10 +4,11 @@
 #include <optional>
 #include <torch/types.h>
 
-#include "fmboost/nn/parts.h"
-#include "fmboost/pipeline/boost.h"
+#include "fmboost/model/components.h"
 #include "fmboost/pipeline/memory_plan.h"
-#include "fmboost/pipeline/tiles.h"
+#include "fmboost/pipeline/upscale_chain.h"
+
+#include "pipeline/tiles.h"
 
 namespace fmboost {
 

@@ -1,4 +1,4 @@
-#include "fmboost/pipeline/tiles.h"
+#include "pipeline/tiles.h"
 
 #include <algorithm>
 

@@ -1,6 +1,4 @@
-#include "fmboost/pipeline/boost.h"
-
-#include "coupling_stage.h"
+#include "fmboost/pipeline/upscale_chain.h"
 
 #include <algorithm>
 #include <cmath>
@@ -11,6 +9,8 @@
 #include "fmboost/core/random.h"
 #include "fmboost/flow/ode_solver.h"
 #include "fmboost/pipeline/memory_plan.h"
+
+#include "pipeline/coupling_stage.h"
 
 namespace fmboost {
 namespace {

@@ -1,7 +1,4 @@
-#include "byte_pairs.h"
-
-#include "model_text.h"
-#include "unicode.h"
+#include "text/byte_pairs.h"
 
 #include <cstdint>
 #include <queue>
@@ -9,6 +6,9 @@
 #include <utility>
 
 #include "fmboost/core/error.h"
+
+#include "text/model_text.h"
+#include "text/unicode.h"
 
 namespace fmboost {
 namespace {

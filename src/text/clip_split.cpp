@@ -1,8 +1,8 @@
-#include "clip_split.h"
-
-#include "unicode.h"
+#include "text/clip_split.h"
 
 #include <array>
+
+#include "text/unicode.h"
 
 namespace fmboost {
 namespace {

@@ -1,8 +1,4 @@
-#include "fmboost/text/clip_tokenizer.h"
-
-#include "byte_pairs.h"
-#include "clip_split.h"
-#include "model_text.h"
+#include "text/clip_tokenizer.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -10,6 +6,10 @@
 #include <unordered_map>
 
 #include "fmboost/core/error.h"
+
+#include "text/byte_pairs.h"
+#include "text/clip_split.h"
+#include "text/model_text.h"
 
 namespace fmboost {
 namespace {

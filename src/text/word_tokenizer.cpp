@@ -1,12 +1,12 @@
-#include "fmboost/text/word_tokenizer.h"
-
-#include "model_text.h"
-#include "unicode.h"
+#include "text/word_tokenizer.h"
 
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
 #include "fmboost/core/error.h"
+
+#include "text/model_text.h"
+#include "text/unicode.h"
 
 namespace fmboost {
 namespace {

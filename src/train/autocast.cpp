@@ -1,4 +1,4 @@
-#include "autocast.h"
+#include "train/autocast.h"
 
 #include <ATen/autocast_mode.h>
 

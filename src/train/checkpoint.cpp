@@ -1,4 +1,4 @@
-#include "fmboost/train/checkpoint.h"
+#include "train/checkpoint.h"
 
 #include <algorithm>
 #include <array>
@@ -11,9 +11,10 @@
 #include <unistd.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
 #include "fmboost/core/log.h"
-#include "fmboost/nn/cfm_unet.h"
+#include "fmboost/io/files.h"
+
+#include "nn/cfm/cfm_unet.h"
 
 namespace fmboost {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "fmboost/train/learner.h"
+#include "train/training_state.h"
 
 namespace fmboost {
 

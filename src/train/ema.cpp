@@ -1,4 +1,4 @@
-#include "fmboost/train/ema.h"
+#include "train/ema.h"
 
 #include <algorithm>
 #include <cmath>

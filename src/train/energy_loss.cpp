@@ -1,4 +1,4 @@
-#include "fmboost/train/energy_loss.h"
+#include "train/energy_loss.h"
 
 #include <algorithm>
 #include <vector>

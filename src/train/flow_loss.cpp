@@ -1,4 +1,4 @@
-#include "fmboost/train/flow_loss.h"
+#include "train/flow_loss.h"
 
 #include <ATen/Parallel.h>
 #include <algorithm>

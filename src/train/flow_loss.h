@@ -8,7 +8,8 @@
 
 #include "fmboost/flow/coupling.h"
 #include "fmboost/flow/path.h"
-#include "fmboost/train/pair_dataset.h"
+
+#include "data/pair_dataset.h"
 
 namespace fmboost {
 

@@ -1,4 +1,4 @@
-#include "fmboost/train/optimizer.h"
+#include "train/optimizer.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/_fused_adam.h>
@@ -42,7 +42,7 @@ bool choose_fused(const OptimizerOptions& options, torch::Device device) {
   return available;
 }
 
-void require(bool condition, const std::string& message) {
+void require_optimizer_option(bool condition, const std::string& message) {
   if (!condition) {
     throw UsageError("the optimizer's " + message);
   }
@@ -51,13 +51,13 @@ void require(bool condition, const std::string& message) {
 }  // namespace
 
 void OptimizerOptions::check() const {
-  require(method == "adam" || method == "adamw", "method must be adam or adamw, not '" + method + "'");
-  require(kernels == "auto" || kernels == "fused" || kernels == "foreach",
+  require_optimizer_option(method == "adam" || method == "adamw", "method must be adam or adamw, not '" + method + "'");
+  require_optimizer_option(kernels == "auto" || kernels == "fused" || kernels == "foreach",
           "kernels must be auto, fused or foreach, not '" + kernels + "'");
-  require(lr > 0 && std::isfinite(lr), "learning rate must be greater than 0, not " + std::to_string(lr));
-  require(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1, "betas must be at least 0 and less than 1");
-  require(eps > 0 && std::isfinite(eps), "eps must be greater than 0");
-  require(weight_decay >= 0 && std::isfinite(weight_decay), "weight decay must be at least 0");
+  require_optimizer_option(lr > 0 && std::isfinite(lr), "learning rate must be greater than 0, not " + std::to_string(lr));
+  require_optimizer_option(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1, "betas must be at least 0 and less than 1");
+  require_optimizer_option(eps > 0 && std::isfinite(eps), "eps must be greater than 0");
+  require_optimizer_option(weight_decay >= 0 && std::isfinite(weight_decay), "weight decay must be at least 0");
 }
 
 Adam::Adam(std::vector<torch::Tensor> parameters, OptimizerOptions options)

@@ -8,7 +8,7 @@
 namespace fmboost {
 namespace {
 
-void require(bool condition, const std::string& message) {
+void require_option(bool condition, const std::string& message) {
   if (!condition) {
     throw UsageError(message);
   }
@@ -28,18 +28,18 @@ void TrainOptions::check() const {
   optimizer.check();
   schedule.check();
   ema.check();
-  require(clip_norm >= 0,
+  require_option(clip_norm >= 0,
           "the gradient's largest norm must be at least 0 (no limit), not " + std::to_string(clip_norm));
-  require(accumulate >= 1 && accumulate <= 65536,
+  require_option(accumulate >= 1 && accumulate <= 65536,
           "gradients are accumulated over 1 to 65536 batches, not " + std::to_string(accumulate));
-  require(precision == "auto" || precision == "float32" || precision == "bf16-mixed",
+  require_option(precision == "auto" || precision == "float32" || precision == "bf16-mixed",
           "the precision must be auto, float32 or bf16-mixed, not '" + precision + "'");
-  require(memory_format == "auto" || memory_format == "channels-last" || memory_format == "contiguous",
+  require_option(memory_format == "auto" || memory_format == "channels-last" || memory_format == "contiguous",
           "the memory format must be auto, channels-last or contiguous, not '" + memory_format + "'");
-  require(batch_size >= 1 && batch_size <= 65536, "a batch has 1 to 65536 samples, not " + std::to_string(batch_size));
-  require(steps >= 1, "a training has at least 1 step, not " + std::to_string(steps));
+  require_option(batch_size >= 1 && batch_size <= 65536, "a batch has 1 to 65536 samples, not " + std::to_string(batch_size));
+  require_option(steps >= 1, "a training has at least 1 step, not " + std::to_string(steps));
   const std::int64_t with_context = flow.with_context ? 2 : 1;
-  require(network.in_channels == with_context * network.out_channels,
+  require_option(network.in_channels == with_context * network.out_channels,
           "the network must take " + std::to_string(with_context * network.out_channels) + " channels (x_t" +
               (flow.with_context ? " and the context" : "") + ") and not " + std::to_string(network.in_channels));
 }

@@ -1,4 +1,4 @@
-#include "fmboost/train/trainer.h"
+#include "train/trainer.h"
 
 #include <algorithm>
 #include <array>

@@ -7,11 +7,11 @@
 #include <torch/types.h>
 #include <vector>
 
-#include "fmboost/train/checkpoint.h"
-#include "fmboost/train/gradient_reducer.h"
-#include "fmboost/train/learner.h"
-#include "fmboost/train/pair_loader.h"
-#include "fmboost/train/workers.h"
+#include "data/pair_loader.h"
+#include "train/checkpoint.h"
+#include "train/distributed/gradient_reducer.h"
+#include "train/distributed/process_group.h"
+#include "train/training_state.h"
 
 namespace fmboost {
 

@@ -1,11 +1,12 @@
-#include "training_data.h"
+#include "train/training_data.h"
 
 #include <algorithm>
 
 #include "fmboost/core/error.h"
-#include "fmboost/train/joined_dataset.h"
-#include "fmboost/train/pair_encoder.h"
-#include "fmboost/train/shard_dataset.h"
+#include "fmboost/data/shard_dataset.h"
+
+#include "data/joined_dataset.h"
+#include "data/pair_encoder.h"
 
 namespace fmboost {
 namespace {

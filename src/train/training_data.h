@@ -3,7 +3,7 @@
 #include <memory>
 #include <set>
 
-#include "fmboost/nn/bundle.h"
+#include "fmboost/model/bundle.h"
 #include "fmboost/train/training_run.h"
 
 namespace fmboost {

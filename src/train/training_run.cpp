@@ -1,14 +1,14 @@
 #include "fmboost/train/training_run.h"
 
-#include "training_data.h"
-
 #include <torch/cuda.h>
 #include <utility>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
 #include "fmboost/core/log.h"
-#include "fmboost/train/bundle_coupling.h"
+#include "fmboost/io/files.h"
+
+#include "model/bundle_coupling.h"
+#include "train/training_data.h"
 
 namespace fmboost {
 namespace {

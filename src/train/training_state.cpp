@@ -1,14 +1,14 @@
-#include "fmboost/train/learner.h"
-
-#include "autocast.h"
+#include "train/training_state.h"
 
 #include <utility>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/random.h"
-#include "fmboost/nn/cfm_unet.h"
-#include "fmboost/nn/load_weights.h"
-#include "fmboost/train/energy_loss.h"
+
+#include "nn/cfm/cfm_unet.h"
+#include "nn/layers/load_weights.h"
+#include "train/autocast.h"
+#include "train/energy_loss.h"
 
 namespace fmboost {
 namespace {

@@ -5,9 +5,10 @@
 #include <torch/types.h>
 #include <vector>
 
-#include "fmboost/core/safetensors.h"
+#include "fmboost/io/safetensors.h"
 #include "fmboost/train/options.h"
-#include "fmboost/train/pair_dataset.h"
+
+#include "data/pair_dataset.h"
 
 namespace fmboost {
 

@@ -1,4 +1,4 @@
-#include "fmboost/train/validation.h"
+#include "train/validation.h"
 
 #include <algorithm>
 #include <array>

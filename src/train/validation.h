@@ -11,11 +11,12 @@
 
 #include "fmboost/flow/ode_solver.h"
 #include "fmboost/image/metrics.h"
-#include "fmboost/nn/parts.h"
-#include "fmboost/train/contact_sheet.h"
-#include "fmboost/train/flow_loss.h"
-#include "fmboost/train/pair_dataset.h"
-#include "fmboost/train/workers.h"
+#include "fmboost/model/components.h"
+
+#include "data/pair_dataset.h"
+#include "train/distributed/process_group.h"
+#include "train/flow_loss.h"
+#include "train/log/contact_sheet.h"
 
 namespace fmboost {
 

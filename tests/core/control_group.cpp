@@ -1,10 +1,10 @@
-#include "control_group.h"
-
-#include "support/temporary_folder.h"
+#include "core/control_group.h"
 
 #include <gtest/gtest.h>
 
-#include "fmboost/core/files.h"
+#include "fmboost/io/files.h"
+
+#include "support/temporary_folder.h"
 
 namespace fmboost {
 namespace {

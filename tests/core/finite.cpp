@@ -1,4 +1,4 @@
-#include "fmboost/core/finite.h"
+#include "core/finite.h"
 
 #include <gtest/gtest.h>
 #include <limits>

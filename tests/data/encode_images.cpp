@@ -1,9 +1,4 @@
-#include "fmboost/train/encode_pictures.h"
-
-#include "fake_autoencoder.h"
-#include "support/compare.h"
-#include "support/temporary_folder.h"
-#include "support/thrown.h"
+#include "fmboost/data/encode_images.h"
 
 #include <csignal>
 #include <fstream>
@@ -13,8 +8,13 @@
 #include <sys/resource.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/train/image_dataset.h"
-#include "fmboost/train/shard_dataset.h"
+#include "fmboost/data/shard_dataset.h"
+
+#include "data/image_dataset.h"
+#include "support/compare.h"
+#include "support/fake_autoencoder.h"
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

@@ -1,13 +1,13 @@
-#include "fmboost/train/picture_crops.h"
-
-#include "support/compare.h"
-#include "support/thrown.h"
+#include "data/image_crops.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <set>
 
 #include "fmboost/core/error.h"
+
+#include "support/compare.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {
@@ -24,7 +24,7 @@ Image noise_picture(std::int64_t width, std::int64_t height) {
   return image;
 }
 
-PictureCropOptions small_options() {
+PictureCropOptions small_crops() {
   PictureCropOptions options;
   options.low = 16;
   options.high = 32;
@@ -32,7 +32,7 @@ PictureCropOptions small_options() {
 }
 
 TEST(PictureCrops, CutsTheCenter) {
-  PictureCropOptions options = small_options();
+  PictureCropOptions options = small_crops();
   options.place = CropPlace::center;
   const Image image = noise_picture(50, 41);
   const PictureCrop crop = CropSource(image, "hash", options, "a").cut(0);
@@ -43,7 +43,7 @@ TEST(PictureCrops, CutsTheCenter) {
 
 TEST(PictureCrops, CutsEverywhereAtRandomAndAlwaysTheSame) {
   const Image image = noise_picture(36, 34);
-  const CropSource source(image, "hash", small_options(), "a");
+  const CropSource source(image, "hash", small_crops(), "a");
   std::set<std::pair<std::int64_t, std::int64_t>> places;
   for (std::int64_t i = 0; i < 200; ++i) {
     const PictureCrop crop = source.cut(i);
@@ -52,24 +52,24 @@ TEST(PictureCrops, CutsEverywhereAtRandomAndAlwaysTheSame) {
         torch::equal(crop.high, image.pixels.slice(1, crop.top, crop.top + 32).slice(2, crop.left, crop.left + 32)));
     EXPECT_FALSE(crop.flipped);
     places.emplace(crop.left, crop.top);
-    EXPECT_TRUE(torch::equal(crop.high, CropSource(image, "hash", small_options(), "b").cut(i).high));
+    EXPECT_TRUE(torch::equal(crop.high, CropSource(image, "hash", small_crops(), "b").cut(i).high));
   }
   EXPECT_EQ(places.size(), 15U);
 }
 
 TEST(PictureCrops, PlacesDependOnSeedAndContent) {
   const Image image = noise_picture(300, 300);
-  PictureCropOptions other_seed = small_options();
+  PictureCropOptions other_seed = small_crops();
   other_seed.seed = 43;
-  const PictureCrop crop = CropSource(image, "hash", small_options(), "a").cut(0);
+  const PictureCrop crop = CropSource(image, "hash", small_crops(), "a").cut(0);
   const PictureCrop with_seed = CropSource(image, "hash", other_seed, "a").cut(0);
-  const PictureCrop with_content = CropSource(image, "other", small_options(), "a").cut(0);
+  const PictureCrop with_content = CropSource(image, "other", small_crops(), "a").cut(0);
   EXPECT_NE(std::pair(crop.left, crop.top), std::pair(with_seed.left, with_seed.top));
   EXPECT_NE(std::pair(crop.left, crop.top), std::pair(with_content.left, with_content.top));
 }
 
 TEST(PictureCrops, MirrorsAboutHalfInPixels) {
-  PictureCropOptions options = small_options();
+  PictureCropOptions options = small_crops();
   options.flip = true;
   const Image image = noise_picture(32, 32);
   const CropSource source(image, "hash", options, "a");
@@ -85,7 +85,7 @@ TEST(PictureCrops, MirrorsAboutHalfInPixels) {
 
 TEST(PictureCrops, ReducesTheSquareThatIsCut) {
   const Image image = noise_picture(40, 40);
-  PictureCropOptions options = small_options();
+  PictureCropOptions options = small_crops();
   const PictureCrop area = CropSource(image, "hash", options, "a").cut(3);
   const torch::Tensor mean = area.high.reshape({3, 16, 2, 16, 2}).mean(at::IntArrayRef{2, 4});
   EXPECT_TRUE(is_close(area.low, mean, 1e-6));
@@ -101,7 +101,7 @@ TEST(PictureCrops, ReducesTheSquareThatIsCut) {
 }
 
 TEST(PictureCrops, FitsThePictureFirst) {
-  PictureCropOptions options = small_options();
+  PictureCropOptions options = small_crops();
   options.fit = true;
   const CropSource wide(noise_picture(128, 64), "hash", options, "a");
   EXPECT_EQ(wide.width(), 64);
@@ -113,7 +113,7 @@ TEST(PictureCrops, FitsThePictureFirst) {
 }
 
 TEST(PictureCrops, LaysTransparencyOverWhiteAndClamps) {
-  PictureCropOptions options = small_options();
+  PictureCropOptions options = small_crops();
   Image image;
   image.pixels = torch::full({3, 32, 32}, -3.0);
   image.alpha = torch::full({1, 32, 32}, 0.25);
@@ -121,14 +121,14 @@ TEST(PictureCrops, LaysTransparencyOverWhiteAndClamps) {
 }
 
 TEST(PictureCrops, RefusesSmallPicturesAndBadOptions) {
-  EXPECT_THAT(thrown<Error>([] { CropSource(noise_picture(100, 31), "hash", small_options(), "a.png"); }),
+  EXPECT_THAT(thrown<Error>([] { CropSource(noise_picture(100, 31), "hash", small_crops(), "a.png"); }),
               AllOf(HasSubstr("a.png"), HasSubstr("too small"), HasSubstr("100x31"), HasSubstr("32x32")));
-  PictureCropOptions options = small_options();
+  PictureCropOptions options = small_crops();
   options.high = 40;
   EXPECT_THAT(thrown<UsageError>([&] { options.check(); }), HasSubstr("16 and 40"));
   options.high = 16;
   EXPECT_THROW(options.check(), UsageError);
-  options = small_options();
+  options = small_crops();
   options.place = CropPlace::center;
   options.crops = 2;
   EXPECT_THAT(thrown<UsageError>([&] { options.check(); }), HasSubstr("center"));

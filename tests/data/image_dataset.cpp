@@ -1,10 +1,4 @@
-#include "fmboost/train/image_dataset.h"
-
-#include "fake_autoencoder.h"
-#include "notices.h"
-#include "support/compare.h"
-#include "support/temporary_folder.h"
-#include "support/thrown.h"
+#include "data/image_dataset.h"
 
 #include <fstream>
 #include <gmock/gmock.h>
@@ -13,6 +7,12 @@
 #include <thread>
 
 #include "fmboost/core/error.h"
+
+#include "support/compare.h"
+#include "support/fake_autoencoder.h"
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
+#include "train/notices.h"
 
 namespace fmboost {
 namespace {

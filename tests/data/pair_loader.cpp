@@ -1,6 +1,4 @@
-#include "fmboost/train/pair_loader.h"
-
-#include "support/thrown.h"
+#include "data/pair_loader.h"
 
 #include <ATen/Parallel.h>
 #include <algorithm>
@@ -10,6 +8,8 @@
 #include <thread>
 
 #include "fmboost/core/error.h"
+
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

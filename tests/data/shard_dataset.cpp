@@ -1,10 +1,4 @@
-#include "fmboost/train/shard_dataset.h"
-
-#include "fake_autoencoder.h"
-#include "notices.h"
-#include "support/compare.h"
-#include "support/temporary_folder.h"
-#include "support/thrown.h"
+#include "fmboost/data/shard_dataset.h"
 
 #include <fstream>
 #include <gmock/gmock.h>
@@ -12,8 +6,14 @@
 #include <thread>
 
 #include "fmboost/core/error.h"
-#include "fmboost/train/joined_dataset.h"
-#include "fmboost/train/npy.h"
+
+#include "data/joined_dataset.h"
+#include "io/npy.h"
+#include "support/compare.h"
+#include "support/fake_autoencoder.h"
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
+#include "train/notices.h"
 
 namespace fmboost {
 namespace {

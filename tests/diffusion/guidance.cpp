@@ -1,9 +1,9 @@
-#include "fmboost/diffusion/guidance.h"
-
-#include "support/compare.h"
+#include "diffusion/guidance.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
+
+#include "support/compare.h"
 
 namespace fmboost {
 namespace {

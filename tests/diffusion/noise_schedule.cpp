@@ -1,7 +1,5 @@
 #include "fmboost/diffusion/noise_schedule.h"
 
-#include "support/thrown.h"
-
 #include <algorithm>
 #include <cmath>
 #include <gmock/gmock.h>
@@ -9,6 +7,8 @@
 #include <limits>
 
 #include "fmboost/core/error.h"
+
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

@@ -1,13 +1,13 @@
 #include "fmboost/diffusion/sampler.h"
 
-#include "support/compare.h"
-#include "support/thrown.h"
-
 #include <cmath>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
+
+#include "support/compare.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

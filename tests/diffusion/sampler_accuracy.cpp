@@ -1,11 +1,11 @@
-#include "support/compare.h"
-#include "support/error_slope.h"
-
 #include <algorithm>
 #include <cmath>
 #include <gtest/gtest.h>
 
 #include "fmboost/diffusion/sampler.h"
+
+#include "support/compare.h"
+#include "support/error_slope.h"
 
 namespace fmboost {
 namespace {
@@ -23,14 +23,14 @@ struct Level {
   double alpha, sigma, deviation;
 };
 
-const NoiseSchedule& schedule() {
+const NoiseSchedule& default_schedule() {
   static const NoiseSchedule stable_diffusion({});
   return stable_diffusion;
 }
 
 // At fractional timesteps the noise levels are interpolated, as the samplers do.
-Level level_at(double t) {
-  static const std::vector<double> sigmas = schedule().sigmas();
+Level noise_level_at(double t) {
+  static const std::vector<double> sigmas = default_schedule().sigmas();
   const auto low = static_cast<std::size_t>(std::min(std::floor(t), 998.0));
   const double sigma = sigmas[low] + (t - static_cast<double>(low)) * (sigmas[low + 1] - sigmas[low]);
   return Level(1 / (1 + sigma * sigma));
@@ -44,7 +44,7 @@ torch::Tensor best_prediction(const torch::Tensor& x, const Level& level, Predic
 
 // The noise levels after Karras et al., equation 5; the timesteps that samplers ask at are rounded.
 Level karras_level(int index, int steps) {
-  static const std::vector<double> sigmas = schedule().sigmas();
+  static const std::vector<double> sigmas = default_schedule().sigmas();
   const double ramp = static_cast<double>(index) / (steps - 1);
   const double sigma =
       std::pow((1 - ramp) * std::pow(sigmas.back(), 1 / 7.0) + ramp * std::pow(sigmas.front(), 1 / 7.0), 7.0);
@@ -65,13 +65,13 @@ class FlowSampler : public testing::TestWithParam<Method> {
  protected:
   std::unique_ptr<Sampler> make(int steps, Prediction prediction) const {
     return make_sampler(
-        {.name = GetParam().name, .steps = steps, .karras = GetParam().karras, .prediction = prediction}, schedule());
+        {.name = GetParam().name, .steps = steps, .karras = GetParam().karras, .prediction = prediction}, default_schedule());
   }
 
   Level level_of(const Sampler& sampler, int index) const {
     const auto place = static_cast<std::size_t>(index);
     return GetParam().karras ? karras_level(index, static_cast<int>(sampler.timesteps().size()))
-                             : level_at(sampler.timesteps()[place]);
+                             : noise_level_at(sampler.timesteps()[place]);
   }
 
   // All samples after the first, in the variance-preserving form.
@@ -119,7 +119,7 @@ TEST_P(FlowSampler, ConvergesToTheProbabilityFlowInItsOrder) {
 }
 
 TEST_P(FlowSampler, EndsNearTheFlowsPictures) {
-  const Level last = std::string(GetParam().name) == "ddim" ? Level(schedule().final_alpha_bar()) : Level(1.0);
+  const Level last = std::string(GetParam().name) == "ddim" ? Level(default_schedule().final_alpha_bar()) : Level(1.0);
   const double found = error(sample(80, Prediction::epsilon).back(), last);
   EXPECT_LT(found, 0.05);
   EXPECT_GT(found, 1e-5);
@@ -142,13 +142,13 @@ TEST(AncestralSampler, GivesPicturesOfTheRightVariance) {
   std::vector<double> lengths;
   std::vector<double> errors;
   for (const int steps : {25, 50, 100, 200}) {
-    const auto sampler = make_sampler({.name = "euler-a", .steps = steps}, schedule());
-    const Level first = level_at(sampler->timesteps().front());
+    const auto sampler = make_sampler({.name = "euler-a", .steps = steps}, default_schedule());
+    const Level first = noise_level_at(sampler->timesteps().front());
     torch::Tensor start = torch::zeros({steps + 1, 1, 1, 1}, torch::kFloat64);
     start[steps] = first.deviation / first.alpha;
     std::int64_t draw = 0;
     const auto linear_part = [](const torch::Tensor& x, double t) {
-      const Level level = level_at(t);
+      const Level level = noise_level_at(t);
       return level.sigma * x / (level.deviation * level.deviation);
     };
     const torch::Tensor parts = sampler->sample(start, linear_part, [&] {

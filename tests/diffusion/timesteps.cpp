@@ -1,5 +1,3 @@
-#include "support/thrown.h"
-
 #include <algorithm>
 #include <cmath>
 #include <gmock/gmock.h>
@@ -7,6 +5,8 @@
 
 #include "fmboost/core/error.h"
 #include "fmboost/diffusion/sampler.h"
+
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

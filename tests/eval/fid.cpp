@@ -1,9 +1,5 @@
 #include "fmboost/eval/fid.h"
 
-#include "support/compare.h"
-#include "support/temporary_folder.h"
-#include "support/thrown.h"
-
 #include <gmock/gmock.h>
 #include <limits>
 #include <new>
@@ -11,13 +7,17 @@
 
 #include "fmboost/core/error.h"
 
+#include "support/compare.h"
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
+
 namespace fmboost {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-torch::Tensor random_picture(std::int64_t height, std::int64_t width, std::int64_t seed) {
+torch::Tensor random_bytes_image(std::int64_t height, std::int64_t width, std::int64_t seed) {
   auto generator = at::make_generator<at::CPUGeneratorImpl>(static_cast<std::uint64_t>(seed));
   return at::randint(0, 256, {3, height, width}, generator, torch::kUInt8);
 }
@@ -37,7 +37,7 @@ std::filesystem::path save_program(const test::TemporaryFolder& folder, const st
 TEST(PictureSet, SeesEveryPictureOnceWhateverTheSizesAndTheBatch) {
   std::vector<torch::Tensor> pictures;
   for (const auto& [height, width] : {std::pair{8, 8}, {8, 8}, {8, 8}, {6, 9}, {8, 8}}) {
-    pictures.push_back(random_picture(height, width, static_cast<std::int64_t>(pictures.size())));
+    pictures.push_back(random_bytes_image(height, width, static_cast<std::int64_t>(pictures.size())));
   }
   std::vector<std::int64_t> batches;
   const auto features = [&](const torch::Tensor& batch) {
@@ -58,7 +58,7 @@ TEST(PictureSet, SeesEveryPictureOnceWhateverTheSizesAndTheBatch) {
 }
 
 TEST(PictureSet, CutsSeededCropsThatLieWithinThePicture) {
-  const torch::Tensor picture = random_picture(30, 40, 1);
+  const torch::Tensor picture = random_bytes_image(30, 40, 1);
   const auto crops_of = [&](const std::string& name, std::uint64_t seed) {
     std::vector<torch::Tensor> crops;
     const auto features = [&](const torch::Tensor& batch) {
@@ -88,9 +88,9 @@ TEST(PictureSet, CutsSeededCropsThatLieWithinThePicture) {
 
 TEST(PictureSet, CountsPicturesThatAreSmallerThanACrop) {
   PictureSet set(channel_means, {.crops = 2, .crop_size = 16});
-  set.add(random_picture(16, 16, 1), "fits");
-  set.add(random_picture(15, 40, 2), "too low");
-  set.add(random_picture(40, 15, 3), "too narrow");
+  set.add(random_bytes_image(16, 16, 1), "fits");
+  set.add(random_bytes_image(15, 40, 2), "too low");
+  set.add(random_bytes_image(40, 15, 3), "too narrow");
   set.finish();
   EXPECT_EQ(set.too_small(), 2);
   EXPECT_EQ(set.crops().count(), 2);
@@ -108,7 +108,7 @@ TEST(PictureSet, TakesSmallerBatchesWhereMemoryRunsOut) {
   };
   PictureSet set(features, {.crops = 0, .batch_size = 5});
   for (int i = 0; i < 5; ++i) {
-    set.add(random_picture(8, 8, i), "a");
+    set.add(random_bytes_image(8, 8, i), "a");
   }
   set.finish();
   EXPECT_EQ(set.whole().count(), 5);
@@ -122,14 +122,14 @@ TEST(PictureSet, NamesThePictureWhoseFeaturesAreNotFinite) {
     return result;
   };
   PictureSet set(features, {.crops = 0, .batch_size = 2});
-  set.add(random_picture(8, 8, 1), "first");
-  EXPECT_THAT(test::thrown<ModelError>([&] { set.add(random_picture(8, 8, 2), "second"); }), HasSubstr("'second'"));
+  set.add(random_bytes_image(8, 8, 1), "first");
+  EXPECT_THAT(test::thrown<ModelError>([&] { set.add(random_bytes_image(8, 8, 2), "second"); }), HasSubstr("'second'"));
 }
 
 PictureSet filled_set(const FidOptions& options, std::int64_t first_seed, std::int64_t side) {
   PictureSet set(channel_means, options);
   for (std::int64_t i = 0; i < 8; ++i) {
-    set.add(random_picture(side, side, first_seed + i), std::to_string(i));
+    set.add(random_bytes_image(side, side, first_seed + i), std::to_string(i));
   }
   set.finish();
   return set;
@@ -162,7 +162,7 @@ TEST(FeatureProgram, RunsOnPicturesOfAnySize) {
         return x.to(6).mean([2, 3]) / 255
   )"),
                                             torch::kCPU);
-  const torch::Tensor pictures = at::stack({random_picture(9, 7, 1), random_picture(9, 7, 2)});
+  const torch::Tensor pictures = at::stack({random_bytes_image(9, 7, 1), random_bytes_image(9, 7, 2)});
   EXPECT_TRUE(test::is_close(program(pictures), channel_means(pictures), 1e-6));
 }
 

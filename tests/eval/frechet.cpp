@@ -1,13 +1,13 @@
 #include "fmboost/eval/frechet.h"
 
-#include "support/compare.h"
-#include "support/thrown.h"
-
 #include <cmath>
 #include <gmock/gmock.h>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/random.h"
+
+#include "support/compare.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

@@ -1,7 +1,5 @@
 #include "fmboost/image/metrics.h"
 
-#include "support/thrown.h"
-
 #include <cmath>
 #include <gmock/gmock.h>
 #include <limits>
@@ -9,12 +7,14 @@
 #include "fmboost/core/error.h"
 #include "fmboost/core/random.h"
 
+#include "support/thrown.h"
+
 namespace fmboost {
 namespace {
 
 using testing::HasSubstr;
 
-torch::Tensor random_picture(std::int64_t height, std::int64_t width, std::uint64_t seed) {
+torch::Tensor random_image(std::int64_t height, std::int64_t width, std::uint64_t seed) {
   auto generator = cpu_generator(seed);
   return (gaussian_noise({3, height, width}, generator) * 0.3).clamp(-1, 1);
 }
@@ -45,7 +45,7 @@ double plain_ssim(const torch::Tensor& a, const torch::Tensor& b) {
 }
 
 TEST(Quality, OfAConstantErrorIsWhatTheFormulasSay) {
-  const torch::Tensor reference = random_picture(20, 24, 1);
+  const torch::Tensor reference = random_image(20, 24, 1);
   const Quality quality = measure_quality(reference + 10.0 / 127.5, reference);
   EXPECT_NEAR(quality.mse, 100.0, 1e-3);
   EXPECT_NEAR(quality.psnr_rgb, 10 * std::log10(255.0 * 255.0 / 100.0), 1e-4);
@@ -54,7 +54,7 @@ TEST(Quality, OfAConstantErrorIsWhatTheFormulasSay) {
 }
 
 TEST(Quality, OfEqualPicturesIsPerfect) {
-  const torch::Tensor picture = random_picture(16, 16, 2);
+  const torch::Tensor picture = random_image(16, 16, 2);
   const Quality quality = measure_quality(picture, picture);
   EXPECT_EQ(quality.mse, 0.0);
   EXPECT_EQ(quality.psnr_rgb, std::numeric_limits<double>::infinity());
@@ -65,7 +65,7 @@ TEST(Quality, OfEqualPicturesIsPerfect) {
 }
 
 TEST(Quality, LeavesTheBorderOut) {
-  const torch::Tensor reference = random_picture(24, 30, 3);
+  const torch::Tensor reference = random_image(24, 30, 3);
   torch::Tensor picture = reference.clone();
   picture.slice(1, 0, 4).fill_(1.0);
   picture.slice(2, 27, 30).fill_(-1.0);
@@ -74,7 +74,7 @@ TEST(Quality, LeavesTheBorderOut) {
 }
 
 TEST(Quality, ColorShiftIsOfTheWorstChannelAndSigned) {
-  const torch::Tensor reference = random_picture(16, 16, 4);
+  const torch::Tensor reference = random_image(16, 16, 4);
   torch::Tensor picture = reference.clone();
   picture[2].sub_(4.0 / 127.5);
   picture[1].slice(0, 0, 8).add_(20.0 / 127.5);  // what is added above and taken away below is no shift
@@ -83,8 +83,8 @@ TEST(Quality, ColorShiftIsOfTheWorstChannelAndSigned) {
 }
 
 TEST(Quality, RefusesPicturesThatCannotBeCompared) {
-  const torch::Tensor picture = random_picture(16, 16, 5);
-  EXPECT_THAT(test::thrown<Error>([&] { measure_quality(picture, random_picture(16, 17, 5)); }),
+  const torch::Tensor picture = random_image(16, 16, 5);
+  EXPECT_THAT(test::thrown<Error>([&] { measure_quality(picture, random_image(16, 17, 5)); }),
               HasSubstr("16x16 and 17x16"));
   EXPECT_THAT(test::thrown<Error>([&] { measure_quality(picture, picture, 3); }), HasSubstr("at least 17x17"));
   EXPECT_NO_THROW(measure_quality(picture, picture, 2));
@@ -108,8 +108,8 @@ TEST(Luma, WeighsGreenMost) {
 
 TEST(Ssim, EqualsItsDefinition) {
   // Taller than the bands that the computation goes in.
-  const torch::Tensor a = (random_picture(90, 14, 6)[0].to(torch::kFloat64) + 1) * 127.5;
-  const torch::Tensor b = a + 12 * random_picture(90, 14, 7)[0].to(torch::kFloat64);
+  const torch::Tensor a = (random_image(90, 14, 6)[0].to(torch::kFloat64) + 1) * 127.5;
+  const torch::Tensor b = a + 12 * random_image(90, 14, 7)[0].to(torch::kFloat64);
   const double expected = plain_ssim(a, b);
   EXPECT_GT(expected, 0.5);
   EXPECT_LT(expected, 0.9999);
@@ -117,8 +117,8 @@ TEST(Ssim, EqualsItsDefinition) {
 }
 
 TEST(Ssim, OfSeveralChannelsIsTheirMean) {
-  const torch::Tensor a = (random_picture(20, 20, 8).to(torch::kFloat64) + 1) * 127.5;
-  const torch::Tensor b = (random_picture(20, 20, 9).to(torch::kFloat64) + 1) * 127.5;
+  const torch::Tensor a = (random_image(20, 20, 8).to(torch::kFloat64) + 1) * 127.5;
+  const torch::Tensor b = (random_image(20, 20, 9).to(torch::kFloat64) + 1) * 127.5;
   double sum = 0;
   for (std::int64_t channel = 0; channel < 3; ++channel) {
     sum += ssim(a.slice(0, channel, channel + 1), b.slice(0, channel, channel + 1));

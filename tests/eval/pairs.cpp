@@ -1,10 +1,10 @@
 #include "fmboost/eval/pairs.h"
 
-#include "support/thrown.h"
-
 #include <gmock/gmock.h>
 
 #include "fmboost/core/error.h"
+
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

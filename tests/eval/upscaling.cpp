@@ -1,19 +1,19 @@
 #include "fmboost/eval/upscaling.h"
 
-#include "support/compare.h"
-#include "support/thrown.h"
-
 #include <gmock/gmock.h>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/random.h"
+
+#include "support/compare.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {
 
 using testing::HasSubstr;
 
-torch::Tensor random_picture(std::int64_t height, std::int64_t width) {
+torch::Tensor noise_image(std::int64_t height, std::int64_t width) {
   auto generator = cpu_generator(11);
   return gaussian_noise({3, height, width}, generator) * 0.4;
 }
@@ -51,7 +51,7 @@ TEST(Enlarging, KeepsEvenAreasEven) {
 }
 
 TEST(UpscalingTask, CutsToMultiplesOfTheScaleAtTheRightAndBelow) {
-  const torch::Tensor picture = random_picture(23, 30);
+  const torch::Tensor picture = noise_image(23, 30);
   const UpscalingTask task = make_upscaling_task(picture, 4);
   EXPECT_EQ(task.original.sizes(), (std::vector<std::int64_t>{3, 20, 28}));
   EXPECT_EQ(task.low.sizes(), (std::vector<std::int64_t>{1, 3, 5, 7}));
@@ -68,12 +68,12 @@ TEST(UpscalingTask, ReducesAsPillowDoesAndRoundsTo8Bits) {
 }
 
 TEST(UpscalingTask, RefusesPicturesSmallerThanTheScale) {
-  EXPECT_THAT(test::thrown<Error>([] { make_upscaling_task(random_picture(3, 40), 4); }),
+  EXPECT_THAT(test::thrown<Error>([] { make_upscaling_task(noise_image(3, 40), 4); }),
               HasSubstr("40x3 is too small to be reduced by 4"));
 }
 
 TEST(MeasureEnlarger, FindsAPerfectOnePerfectAndAnUnsureOneWorse) {
-  const UpscalingTask task = make_upscaling_task(random_picture(40, 40), 2);
+  const UpscalingTask task = make_upscaling_task(noise_image(40, 40), 2);
   const auto perfect = [&](const torch::Tensor&, std::int64_t, std::int64_t) { return task.original.unsqueeze(0); };
   EXPECT_EQ(measure_enlarger(task, {"perfect", perfect}, 2).mse, 0.0);
   const double bicubic = measure_enlarger(task, {"bicubic", enlarge_bicubic}, 2).psnr_y;
@@ -90,7 +90,7 @@ TEST(MeasureEnlarger, RoundsAndClampsTheResultAsAFileWould) {
 }
 
 TEST(MeasureEnlarger, GetsTheLowPictureAndTheSizeWanted) {
-  const UpscalingTask task = make_upscaling_task(random_picture(33, 48), 3);
+  const UpscalingTask task = make_upscaling_task(noise_image(33, 48), 3);
   const auto checking = [&](const torch::Tensor& low, std::int64_t height, std::int64_t width) {
     EXPECT_EQ(low.sizes(), (std::vector<std::int64_t>{1, 3, 11, 16}));
     EXPECT_EQ(height, 33);
@@ -101,7 +101,7 @@ TEST(MeasureEnlarger, GetsTheLowPictureAndTheSizeWanted) {
 }
 
 TEST(MeasureEnlarger, RefusesAResultOfAnotherSize) {
-  const UpscalingTask task = make_upscaling_task(random_picture(32, 32), 2);
+  const UpscalingTask task = make_upscaling_task(noise_image(32, 32), 2);
   const auto lazy = [](const torch::Tensor& low, std::int64_t, std::int64_t) { return low; };
   EXPECT_THAT(test::thrown<Error>([&] { measure_enlarger(task, {"lazy", lazy}, 2); }), HasSubstr("16x16 and 32x32"));
 }

@@ -1,10 +1,10 @@
-#include "bernoulli.h"
-#include "support/compare.h"
-
 #include <gtest/gtest.h>
 #include <numbers>
 
 #include "fmboost/flow/ode_solver.h"
+
+#include "bernoulli.h"
+#include "support/compare.h"
 
 namespace fmboost {
 namespace {

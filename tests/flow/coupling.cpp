@@ -1,14 +1,14 @@
 #include "fmboost/flow/coupling.h"
 
-#include "support/compare.h"
-#include "support/thrown.h"
-
 #include <cmath>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <numbers>
 
 #include "fmboost/core/error.h"
+
+#include "support/compare.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

@@ -1,7 +1,3 @@
-#include "bernoulli.h"
-#include "support/compare.h"
-#include "support/thrown.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <limits>
@@ -9,6 +5,10 @@
 
 #include "fmboost/core/error.h"
 #include "fmboost/flow/ode_solver.h"
+
+#include "bernoulli.h"
+#include "support/compare.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

@@ -1,14 +1,14 @@
 #include "fmboost/flow/path.h"
 
-#include "support/compare.h"
-#include "support/thrown.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
 #include <torch/utils.h>
 
 #include "fmboost/core/error.h"
+
+#include "support/compare.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

@@ -1,10 +1,10 @@
-#include "runge_kutta.h"
-
-#include "bernoulli.h"
-#include "support/error_slope.h"
+#include "flow/runge_kutta.h"
 
 #include <gtest/gtest.h>
 #include <numeric>
+
+#include "bernoulli.h"
+#include "support/error_slope.h"
 
 namespace fmboost {
 namespace {

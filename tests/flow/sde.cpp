@@ -1,7 +1,3 @@
-#include "normal_data.h"
-#include "support/compare.h"
-#include "support/thrown.h"
-
 #include <algorithm>
 #include <cmath>
 #include <gmock/gmock.h>
@@ -11,6 +7,10 @@
 
 #include "fmboost/core/error.h"
 #include "fmboost/flow/sde_solver.h"
+
+#include "normal_data.h"
+#include "support/compare.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

@@ -1,11 +1,11 @@
-#include "normal_data.h"
-#include "support/error_slope.h"
-
 #include <cmath>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/random.h"
 #include "fmboost/flow/sde_solver.h"
+
+#include "normal_data.h"
+#include "support/error_slope.h"
 
 namespace fmboost {
 namespace {

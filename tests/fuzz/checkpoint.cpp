@@ -1,14 +1,14 @@
 // Names and shapes of a .safetensors file as `import` reads them: recognised, renamed, made configurations of, or a
 // ModelError.
-#include "memory_file.h"
-
 #include <nlohmann/json.hpp>
 
-#include "fmboost/convert/ldm_names.h"
-#include "fmboost/convert/lora.h"
-#include "fmboost/convert/network_configs.h"
-#include "fmboost/convert/recognise.h"
 #include "fmboost/core/error.h"
+#include "fmboost/import/detect_weights.h"
+
+#include "import/ldm_names.h"
+#include "import/lora.h"
+#include "import/network_configs.h"
+#include "memory_file.h"
 
 using namespace fmboost;
 

@@ -1,10 +1,10 @@
 // EXIF structures, the numbers and texts in them, and UTF-16.
-#include "exif.h"
-
-#include "require.h"
-#include "utf16.h"
+#include "image/exif.h"
 
 #include <cstdint>
+
+#include "image/utf16.h"
+#include "require.h"
 
 using namespace fmboost;
 

@@ -1,12 +1,12 @@
 // Picture files: a picture or an Error; what was read can be written, and reads as the same again.
-#include "require.h"
-
 #include <ATen/Parallel.h>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
 #include "fmboost/image/decode.h"
 #include "fmboost/image/encode.h"
+
+#include "require.h"
 
 using namespace fmboost;
 

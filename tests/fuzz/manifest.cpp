@@ -1,9 +1,9 @@
 // bundle.json: a manifest or a ModelError.
-#include "fmboost/nn/manifest.h"
-
-#include "require.h"
+#include "fmboost/model/manifest.h"
 
 #include "fmboost/core/error.h"
+
+#include "require.h"
 
 using namespace fmboost;
 

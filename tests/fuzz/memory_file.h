@@ -1,11 +1,11 @@
 #pragma once
 
-#include "require.h"
-
 #include <cstdint>
 #include <string>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "require.h"
 
 /// A file in memory, under a name that can be opened.
 class MemoryFile {

@@ -1,7 +1,5 @@
 // PNG files of one pixel with chunks that the input makes up, their checksums being right: what a fuzzer does not find
 // by itself.
-#include "require.h"
-
 #include <array>
 #include <fuzzer/FuzzedDataProvider.h>
 #include <zlib.h>
@@ -10,6 +8,8 @@
 #include "fmboost/core/log.h"
 #include "fmboost/image/decode.h"
 #include "fmboost/image/encode.h"
+
+#include "require.h"
 
 using namespace fmboost;
 

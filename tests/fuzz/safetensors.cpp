@@ -1,9 +1,9 @@
 // Safetensors files: every tensor can be read, or a ModelError comes.
-#include "fmboost/core/safetensors.h"
-
-#include "memory_file.h"
+#include "fmboost/io/safetensors.h"
 
 #include "fmboost/core/error.h"
+
+#include "memory_file.h"
 
 using namespace fmboost;
 

@@ -1,11 +1,11 @@
 // Prompts: ids of the promised number for all valid UTF-8, an Error for the rest.
-#include "require.h"
-
 #include <algorithm>
 
 #include "fmboost/core/error.h"
-#include "fmboost/text/clip_tokenizer.h"
-#include "fmboost/text/word_tokenizer.h"
+
+#include "require.h"
+#include "text/clip_tokenizer.h"
+#include "text/word_tokenizer.h"
 
 using namespace fmboost;
 

@@ -1,13 +1,13 @@
-#include "pictures.h"
-#include "profiles.h"
-#include "support/thrown.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
+
+#include "images.h"
+#include "profiles.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

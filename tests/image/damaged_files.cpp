@@ -1,6 +1,3 @@
-#include "pictures.h"
-#include "support/thrown.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/types.h>
@@ -8,6 +5,9 @@
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
 #include "fmboost/core/memory_probe.h"
+
+#include "images.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

@@ -1,10 +1,10 @@
-#include "exif.h"
-
-#include "latin1.h"
-#include "pictures.h"
-#include "utf16.h"
+#include "image/exif.h"
 
 #include <gtest/gtest.h>
+
+#include "image/latin1.h"
+#include "image/utf16.h"
+#include "images.h"
 
 namespace fmboost {
 namespace {

@@ -1,9 +1,9 @@
-#include "pictures.h"
+#include "images.h"
 
 #include <torch/types.h>
 
-#include "fmboost/core/files.h"
 #include "fmboost/core/random.h"
+#include "fmboost/io/files.h"
 
 namespace fmboost::test {
 namespace {

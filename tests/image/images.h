@@ -14,7 +14,7 @@ namespace fmboost::test {
 
 using PictureBytes = std::vector<std::byte>;
 
-/// A file of tests/data/images, which make_images.py there writes.
+/// A file of tests/fixtures/images, which make_images.py there writes.
 PictureBytes picture_file(const std::string& name);
 
 /// The 6x4 pattern of make_images.py as (H, W, 3) uint8: (40 x, 60 y, 10 (x + y)).

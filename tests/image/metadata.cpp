@@ -1,11 +1,11 @@
-#include "exif.h"
-#include "pictures.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
 #include "fmboost/core/log.h"
+
+#include "image/exif.h"
+#include "images.h"
 
 namespace fmboost {
 namespace {

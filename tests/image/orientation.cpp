@@ -1,8 +1,8 @@
-#include "exif.h"
-#include "pictures.h"
-
 #include <gtest/gtest.h>
 #include <torch/types.h>
+
+#include "image/exif.h"
+#include "images.h"
 
 namespace fmboost {
 namespace {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "pictures.h"
+#include "images.h"
 
 namespace fmboost::test {
 

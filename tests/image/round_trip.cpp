@@ -1,12 +1,12 @@
-#include "pictures.h"
-#include "support/thrown.h"
-
 #include <cmath>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
 #include "fmboost/core/error.h"
+
+#include "images.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

@@ -1,11 +1,11 @@
-// Every kind of file that users have; tests/data/make_images.py made them.
-#include "pictures.h"
-
+// Every kind of file that users have; tests/fixtures/make_images.py made them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
 #include "fmboost/core/log.h"
+
+#include "images.h"
 
 namespace fmboost {
 namespace {

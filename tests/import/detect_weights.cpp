@@ -1,4 +1,4 @@
-#include "fmboost/convert/recognise.h"
+#include "fmboost/import/detect_weights.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,15 +1,15 @@
-#include "fmboost/convert/ldm_names.h"
-
-#include "convert/weight_of.h"
-#include "support/thrown.h"
+#include "import/ldm_names.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <set>
 
 #include "fmboost/core/error.h"
-#include "fmboost/nn/autoencoder_kl.h"
-#include "fmboost/nn/unet.h"
+
+#include "nn/stable_diffusion/autoencoder_kl.h"
+#include "nn/stable_diffusion/unet.h"
+#include "support/thrown.h"
+#include "weight_of.h"
 
 namespace fmboost {
 namespace {

@@ -1,14 +1,14 @@
-#include "fmboost/convert/lora.h"
-
-#include "convert/weight_of.h"
-#include "support/temporary_folder.h"
-#include "support/thrown.h"
+#include "import/lora.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/safetensors.h"
+#include "fmboost/io/safetensors.h"
+
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
+#include "weight_of.h"
 
 namespace fmboost {
 namespace {

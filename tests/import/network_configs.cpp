@@ -1,17 +1,17 @@
-#include "fmboost/convert/network_configs.h"
-
-#include "convert/weight_of.h"
-#include "support/thrown.h"
+#include "import/network_configs.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
-#include "fmboost/nn/autoencoder_kl.h"
-#include "fmboost/nn/autoencoder_tiny.h"
-#include "fmboost/nn/clip_text.h"
-#include "fmboost/nn/unet.h"
+
+#include "nn/stable_diffusion/autoencoder_kl.h"
+#include "nn/stable_diffusion/autoencoder_tiny.h"
+#include "nn/stable_diffusion/clip_text.h"
+#include "nn/stable_diffusion/unet.h"
+#include "support/thrown.h"
+#include "weight_of.h"
 
 namespace fmboost {
 namespace {

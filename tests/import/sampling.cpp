@@ -1,12 +1,12 @@
-#include "fmboost/convert/sampling.h"
-
-#include "support/thrown.h"
+#include "fmboost/import/sampling.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
+
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

@@ -1,12 +1,12 @@
-#include "convert/weight_of.h"
-#include "support/thrown.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "fmboost/convert/ldm_names.h"
 #include "fmboost/core/error.h"
-#include "fmboost/nn/clip_text.h"
+
+#include "import/ldm_names.h"
+#include "nn/stable_diffusion/clip_text.h"
+#include "support/thrown.h"
+#include "weight_of.h"
 
 namespace fmboost {
 namespace {

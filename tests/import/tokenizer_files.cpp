@@ -1,16 +1,16 @@
-#include "fmboost/convert/tokenizer_files.h"
-
-#include "support/temporary_folder.h"
-#include "support/thrown.h"
+#include "import/tokenizer_files.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
-#include "fmboost/core/sha256.h"
-#include "fmboost/text/clip_tokenizer.h"
+#include "fmboost/io/files.h"
+#include "fmboost/io/sha256.h"
+
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
+#include "text/clip_tokenizer.h"
 
 namespace fmboost {
 namespace {

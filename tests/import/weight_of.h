@@ -2,7 +2,7 @@
 
 #include <torch/nn/module.h>
 
-#include "fmboost/convert/weights.h"
+#include "import/weights.h"
 
 namespace fmboost::test {
 

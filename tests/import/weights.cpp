@@ -1,15 +1,15 @@
-#include "fmboost/convert/weights.h"
-
-#include "convert/weight_of.h"
-#include "support/temporary_folder.h"
-#include "support/thrown.h"
+#include "import/weights.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <limits>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/safetensors.h"
+#include "fmboost/io/safetensors.h"
+
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
+#include "weight_of.h"
 
 namespace fmboost {
 namespace {

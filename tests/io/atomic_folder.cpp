@@ -1,13 +1,13 @@
-#include "fmboost/core/atomic_folder.h"
-
-#include "support/temporary_folder.h"
-#include "support/thrown.h"
+#include "fmboost/io/atomic_folder.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
+#include "fmboost/io/files.h"
+
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

@@ -1,15 +1,15 @@
-#include "fmboost/core/file_hash.h"
-
-#include "support/temporary_folder.h"
-#include "support/thrown.h"
+#include "io/file_hash.h"
 
 #include <cstdlib>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
-#include "fmboost/core/sha256.h"
+#include "fmboost/io/files.h"
+#include "fmboost/io/sha256.h"
+
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

@@ -1,7 +1,4 @@
-#include "fmboost/core/files.h"
-
-#include "support/temporary_folder.h"
-#include "support/thrown.h"
+#include "fmboost/io/files.h"
 
 #include <csignal>
 #include <cstdlib>
@@ -13,6 +10,9 @@
 #include <unistd.h>
 
 #include "fmboost/core/error.h"
+
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

@@ -1,7 +1,4 @@
-#include "fmboost/core/folder_cache.h"
-
-#include "support/temporary_folder.h"
-#include "support/thrown.h"
+#include "io/folder_cache.h"
 
 #include <algorithm>
 #include <chrono>
@@ -10,7 +7,10 @@
 #include <optional>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
+#include "fmboost/io/files.h"
+
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

@@ -1,9 +1,9 @@
-#include "fmboost/core/json_reader.h"
-
-#include "support/thrown.h"
+#include "io/json_reader.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

@@ -1,13 +1,13 @@
-#include "fmboost/train/npy.h"
-
-#include "support/thrown.h"
+#include "io/npy.h"
 
 #include <cstring>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
+#include "fmboost/io/files.h"
+
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

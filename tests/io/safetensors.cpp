@@ -1,7 +1,4 @@
-#include "fmboost/core/safetensors.h"
-
-#include "support/temporary_folder.h"
-#include "support/thrown.h"
+#include "fmboost/io/safetensors.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,6 +6,9 @@
 #include <torch/types.h>
 
 #include "fmboost/core/error.h"
+
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

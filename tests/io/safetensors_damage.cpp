@@ -1,13 +1,13 @@
-#include "support/temporary_folder.h"
-#include "support/thrown.h"
-
 #include <cstring>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <string>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/safetensors.h"
+#include "fmboost/io/safetensors.h"
+
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

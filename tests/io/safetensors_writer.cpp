@@ -1,14 +1,14 @@
-#include "fmboost/core/safetensors_writer.h"
-
-#include "support/temporary_folder.h"
-#include "support/thrown.h"
+#include "io/safetensors_writer.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/safetensors.h"
-#include "fmboost/core/sha256.h"
+#include "fmboost/io/safetensors.h"
+#include "fmboost/io/sha256.h"
+
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

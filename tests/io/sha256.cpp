@@ -1,11 +1,11 @@
-#include "fmboost/core/sha256.h"
-
-#include "support/temporary_folder.h"
+#include "fmboost/io/sha256.h"
 
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
+#include "fmboost/io/files.h"
+
+#include "support/temporary_folder.h"
 
 namespace fmboost {
 namespace {

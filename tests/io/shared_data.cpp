@@ -1,4 +1,4 @@
-#include "fmboost/core/shared_data.h"
+#include "io/shared_data.h"
 
 #include <filesystem>
 #include <gtest/gtest.h>

@@ -1,7 +1,4 @@
-#include "fmboost/train/tar.h"
-
-#include "support/temporary_folder.h"
-#include "support/thrown.h"
+#include "io/tar.h"
 
 #include <csignal>
 #include <cstdio>
@@ -10,6 +7,9 @@
 #include <sys/resource.h>
 
 #include "fmboost/core/error.h"
+
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

@@ -1,8 +1,4 @@
-#include "fmboost/nn/bundle.h"
-
-#include "support/compare.h"
-#include "support/thrown.h"
-#include "support/tiny_bundle.h"
+#include "fmboost/model/bundle.h"
 
 #include <cstdlib>
 #include <fstream>
@@ -10,8 +6,12 @@
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
-#include "fmboost/core/sha256.h"
+#include "fmboost/io/files.h"
+#include "fmboost/io/sha256.h"
+
+#include "support/compare.h"
+#include "support/thrown.h"
+#include "support/tiny_bundle.h"
 
 namespace fmboost {
 namespace {

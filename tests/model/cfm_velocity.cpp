@@ -1,14 +1,14 @@
-#include "support/compare.h"
-#include "support/thrown.h"
-#include "support/tiny_bundle.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/safetensors.h"
-#include "fmboost/nn/cfm_unet.h"
-#include "fmboost/nn/load_weights.h"
+#include "fmboost/io/safetensors.h"
+
+#include "nn/cfm/cfm_unet.h"
+#include "nn/layers/load_weights.h"
+#include "support/compare.h"
+#include "support/thrown.h"
+#include "support/tiny_bundle.h"
 
 namespace fmboost {
 namespace {

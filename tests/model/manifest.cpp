@@ -1,13 +1,13 @@
-#include "fmboost/nn/manifest.h"
-
-#include "support/thrown.h"
-#include "support/tiny_bundle.h"
+#include "fmboost/model/manifest.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
+
+#include "support/thrown.h"
+#include "support/tiny_bundle.h"
 
 namespace fmboost {
 namespace {

@@ -1,12 +1,12 @@
-#include "support/thrown.h"
-#include "support/tiny_bundle.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
-#include "fmboost/nn/manifest.h"
+#include "fmboost/model/manifest.h"
+
+#include "support/thrown.h"
+#include "support/tiny_bundle.h"
 
 namespace fmboost {
 namespace {

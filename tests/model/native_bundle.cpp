@@ -1,19 +1,19 @@
-#include "plain_autoencoder.h"
-#include "site_unet.h"
-#include "support/compare.h"
-#include "support/thrown.h"
-#include "support/tiny_bundle.h"
-#include "word_transformer.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/safetensors.h"
-#include "fmboost/nn/autoencoder_kl.h"
-#include "fmboost/nn/autoencoder_tiny.h"
-#include "fmboost/nn/clip_text.h"
-#include "fmboost/nn/unet.h"
+#include "fmboost/io/safetensors.h"
+
+#include "nn/default_model/conv_autoencoder.h"
+#include "nn/default_model/patch_unet.h"
+#include "nn/default_model/word_transformer.h"
+#include "nn/stable_diffusion/autoencoder_kl.h"
+#include "nn/stable_diffusion/autoencoder_tiny.h"
+#include "nn/stable_diffusion/clip_text.h"
+#include "nn/stable_diffusion/unet.h"
+#include "support/compare.h"
+#include "support/thrown.h"
+#include "support/tiny_bundle.h"
 
 namespace fmboost {
 namespace {

@@ -1,14 +1,14 @@
-#include "layers.h"
-#include "support/thrown.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/nn/autoencoder_kl.h"
-#include "fmboost/nn/autoencoder_tiny.h"
-#include "fmboost/nn/clip_text.h"
-#include "fmboost/nn/unet.h"
+
+#include "nn/layers/layers.h"
+#include "nn/stable_diffusion/autoencoder_kl.h"
+#include "nn/stable_diffusion/autoencoder_tiny.h"
+#include "nn/stable_diffusion/clip_text.h"
+#include "nn/stable_diffusion/unet.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

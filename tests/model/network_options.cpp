@@ -1,9 +1,9 @@
-#include "network_options.h"
-
-#include "support/thrown.h"
+#include "model/network_options.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

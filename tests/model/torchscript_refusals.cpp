@@ -1,15 +1,15 @@
-#include "support/scripted_program.h"
-#include "support/temporary_folder.h"
-#include "support/thrown.h"
-
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/custom_class.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
-#include "fmboost/nn/torchscript.h"
+#include "fmboost/io/files.h"
+
+#include "model/torchscript.h"
+#include "support/scripted_program.h"
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

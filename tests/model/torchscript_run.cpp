@@ -1,13 +1,13 @@
-#include "support/compare.h"
-#include "support/scripted_program.h"
-#include "support/temporary_folder.h"
-#include "support/thrown.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/nn/torchscript.h"
+
+#include "model/torchscript.h"
+#include "support/compare.h"
+#include "support/scripted_program.h"
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

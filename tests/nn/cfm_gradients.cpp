@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "fmboost/nn/cfm_unet.h"
+#include "nn/cfm/cfm_unet.h"
 
 namespace fmboost {
 namespace {

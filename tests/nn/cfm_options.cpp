@@ -1,11 +1,11 @@
-#include "support/thrown.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
 #include "fmboost/nn/cfm_unet_options.h"
+
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

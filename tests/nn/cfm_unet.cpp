@@ -1,12 +1,12 @@
-#include "fmboost/nn/cfm_unet.h"
-
-#include "support/compare.h"
-#include "support/thrown.h"
+#include "nn/cfm/cfm_unet.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
+
+#include "support/compare.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

@@ -1,9 +1,4 @@
-#include "fmboost/nn/load_weights.h"
-
-#include "layers.h"
-#include "support/temporary_folder.h"
-#include "support/thrown.h"
-#include "weight_memory.h"
+#include "nn/layers/load_weights.h"
 
 #include <cmath>
 #include <gmock/gmock.h>
@@ -11,6 +6,11 @@
 #include <torch/nn.h>
 
 #include "fmboost/core/error.h"
+
+#include "nn/layers/half_precision_weights.h"
+#include "nn/layers/layers.h"
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

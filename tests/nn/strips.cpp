@@ -1,15 +1,15 @@
-#include "attention.h"
-#include "plain_autoencoder.h"
-#include "strip_norm.h"
-#include "support/compare.h"
-
 #include <gtest/gtest.h>
 
 #include "fmboost/core/memory_probe.h"
 #include "fmboost/core/random.h"
-#include "fmboost/nn/autoencoder_kl.h"
-#include "fmboost/nn/autoencoder_tiny.h"
-#include "fmboost/nn/cfm_unet.h"
+
+#include "nn/cfm/cfm_unet.h"
+#include "nn/default_model/conv_autoencoder.h"
+#include "nn/layers/attention.h"
+#include "nn/layers/strip_norm.h"
+#include "nn/stable_diffusion/autoencoder_kl.h"
+#include "nn/stable_diffusion/autoencoder_tiny.h"
+#include "support/compare.h"
 
 namespace fmboost {
 namespace {

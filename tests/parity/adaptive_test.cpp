@@ -1,9 +1,9 @@
+#include <functional>
+#include <gtest/gtest.h>
+
 #include "flow_field.h"
 #include "kinds.h"
 #include "support/compare.h"
-
-#include <functional>
-#include <gtest/gtest.h>
 
 // The adaptive solvers against solutions that are far more exact than they are asked to be: torchdiffeq's numbers bind
 // them to a few percent only.

@@ -1,6 +1,4 @@
-#include "fmboost/nn/cfm_unet.h"
-
-#include "kinds.h"
+#include "nn/cfm/cfm_unet.h"
 
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -8,7 +6,9 @@
 #include <zlib.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/nn/load_weights.h"
+
+#include "kinds.h"
+#include "nn/layers/load_weights.h"
 
 namespace fmboost::parity {
 namespace {

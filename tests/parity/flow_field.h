@@ -1,8 +1,8 @@
 #pragma once
 
-#include "reference.h"
-
 #include "fmboost/flow/ode_solver.h"
+
+#include "reference.h"
 
 namespace fmboost::parity {
 

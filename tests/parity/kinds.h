@@ -1,9 +1,9 @@
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "reference.h"
 #include "report.h"
-
-#include <nlohmann/json_fwd.hpp>
 
 namespace fmboost::parity {
 

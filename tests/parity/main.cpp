@@ -1,10 +1,10 @@
-#include "replay.h"
-
 #include <cstdlib>
 #include <functional>
 #include <gtest/gtest.h>
 #include <iostream>
 #include <memory>
+
+#include "replay.h"
 
 // The references are looked up when the program starts, so that every file is a test of its own under its own name.
 

@@ -1,9 +1,9 @@
-#include "flow_field.h"
-#include "kinds.h"
-
 #include <regex>
 
 #include "fmboost/core/error.h"
+
+#include "flow_field.h"
+#include "kinds.h"
 
 namespace fmboost::parity {
 

@@ -1,10 +1,10 @@
-#include "kinds.h"
-
 #include <regex>
 
 #include "fmboost/core/error.h"
 #include "fmboost/flow/coupling.h"
 #include "fmboost/flow/path.h"
+
+#include "kinds.h"
 
 namespace fmboost::parity {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "fmboost/core/safetensors.h"
+#include "fmboost/io/safetensors.h"
 
 namespace fmboost::parity {
 

@@ -1,12 +1,12 @@
 #include "replay.h"
 
-#include "kinds.h"
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
+#include "fmboost/io/files.h"
+
+#include "kinds.h"
 
 namespace fmboost::parity {
 namespace {

@@ -1,9 +1,9 @@
 #pragma once
 
-#include "report.h"
-
 #include <filesystem>
 #include <vector>
+
+#include "report.h"
 
 namespace fmboost::parity {
 

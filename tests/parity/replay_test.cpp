@@ -1,13 +1,13 @@
 #include "replay.h"
 
-#include "support/temporary_folder.h"
-
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/safetensors.h"
+#include "fmboost/io/safetensors.h"
+
+#include "support/temporary_folder.h"
 
 // What the replay promises of itself, whatever the references are.
 

@@ -1,8 +1,8 @@
 #include "report.h"
 
-#include "support/compare.h"
-
 #include <sstream>
+
+#include "support/compare.h"
 
 namespace fmboost::parity {
 namespace {

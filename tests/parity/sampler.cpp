@@ -1,10 +1,10 @@
 #include "fmboost/diffusion/sampler.h"
 
-#include "kinds.h"
-
 #include <regex>
 
 #include "fmboost/core/error.h"
+
+#include "kinds.h"
 
 namespace fmboost::parity {
 namespace {

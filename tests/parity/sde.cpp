@@ -1,11 +1,11 @@
-#include "flow_field.h"
-#include "kinds.h"
-
 #include <algorithm>
 #include <regex>
 
 #include "fmboost/core/error.h"
 #include "fmboost/flow/sde_solver.h"
+
+#include "flow_field.h"
+#include "kinds.h"
 
 namespace fmboost::parity {
 namespace {

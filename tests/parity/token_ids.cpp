@@ -1,11 +1,11 @@
-#include "replay.h"
-
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
-#include "fmboost/text/clip_tokenizer.h"
+#include "fmboost/io/files.h"
+
+#include "replay.h"
+#include "text/clip_tokenizer.h"
 
 namespace fmboost::parity {
 namespace {

@@ -1,13 +1,13 @@
-#include "kinds.h"
-
 #include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <regex>
 
 #include "fmboost/core/error.h"
-#include "fmboost/train/ema.h"
-#include "fmboost/train/lr_schedule.h"
+
+#include "kinds.h"
+#include "train/ema.h"
+#include "train/lr_schedule.h"
 
 namespace fmboost::parity {
 namespace {

@@ -1,8 +1,5 @@
 #include "fmboost/pipeline/back_projection.h"
 
-#include "support/compare.h"
-#include "support/thrown.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,6 +7,9 @@
 #include "fmboost/core/random.h"
 #include "fmboost/flow/coupling.h"
 #include "fmboost/image/resize.h"
+
+#include "support/compare.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

@@ -1,11 +1,11 @@
-#include "support/compare.h"
-
 #include <gtest/gtest.h>
 
 #include "fmboost/flow/coupling.h"
 #include "fmboost/image/resize.h"
 #include "fmboost/pipeline/generate.h"
 #include "fmboost/pipeline/upscale.h"
+
+#include "support/compare.h"
 
 namespace fmboost {
 namespace {

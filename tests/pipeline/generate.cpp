@@ -1,16 +1,16 @@
 #include "fmboost/pipeline/generate.h"
 
-#include "generating.h"
-#include "support/compare.h"
-#include "support/tiny_bundle.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/random.h"
-#include "fmboost/diffusion/guidance.h"
 #include "fmboost/diffusion/sampler.h"
 #include "fmboost/image/resize.h"
+
+#include "diffusion/guidance.h"
+#include "generating.h"
+#include "support/compare.h"
+#include "support/tiny_bundle.h"
 
 namespace fmboost {
 namespace {

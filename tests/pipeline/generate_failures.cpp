@@ -1,11 +1,11 @@
-#include "generating.h"
-#include "support/compare.h"
-#include "support/thrown.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
+
+#include "generating.h"
+#include "support/compare.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {
@@ -18,7 +18,7 @@ using testing::HasSubstr;
 using testing::Key;
 using testing::UnorderedElementsAre;
 
-const GenerateRequest kRequest{.prompt = "red sky", .seed = 5, .size = Size{64, 48}};
+const GenerateRequest kFailingRequest{.prompt = "red sky", .seed = 5, .size = Size{64, 48}};
 
 class GenerateFailures : public testing::Test {
  protected:
@@ -27,7 +27,7 @@ class GenerateFailures : public testing::Test {
   }
 
   TinyBundle files_;
-  std::vector<GenerateRequest> requests_ = std::vector<GenerateRequest>(4, kRequest);
+  std::vector<GenerateRequest> requests_ = std::vector<GenerateRequest>(4, kFailingRequest);
 };
 
 TEST_F(GenerateFailures, GoOnPastARequestThatMakesNoSense) {

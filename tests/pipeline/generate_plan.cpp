@@ -1,11 +1,11 @@
-#include "support/thrown.h"
-#include "support/tiny_bundle.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
 #include "fmboost/pipeline/generate.h"
+
+#include "support/thrown.h"
+#include "support/tiny_bundle.h"
 
 namespace fmboost {
 namespace {

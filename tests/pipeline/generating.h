@@ -1,12 +1,12 @@
 #pragma once
 
-#include "support/tiny_bundle.h"
-
 #include <map>
 #include <string>
 #include <vector>
 
 #include "fmboost/pipeline/generate.h"
+
+#include "support/tiny_bundle.h"
 
 namespace fmboost::test {
 

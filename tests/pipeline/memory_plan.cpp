@@ -1,14 +1,14 @@
 #include "fmboost/pipeline/memory_plan.h"
 
-#include "support/thrown.h"
-#include "support/tiny_bundle.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/pipeline/boost.h"
 #include "fmboost/pipeline/upscale.h"
+#include "fmboost/pipeline/upscale_chain.h"
+
+#include "support/thrown.h"
+#include "support/tiny_bundle.h"
 
 namespace fmboost {
 namespace {

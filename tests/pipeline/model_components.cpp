@@ -1,13 +1,13 @@
-#include "fmboost/pipeline/model_parts.h"
-
-#include "support/thrown.h"
-#include "support/tiny_bundle.h"
+#include "fmboost/pipeline/model_components.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <limits>
 
 #include "fmboost/core/error.h"
+
+#include "support/thrown.h"
+#include "support/tiny_bundle.h"
 
 namespace fmboost {
 namespace {

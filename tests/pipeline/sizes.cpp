@@ -1,11 +1,11 @@
 #include "fmboost/pipeline/sizes.h"
 
-#include "support/thrown.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
+
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

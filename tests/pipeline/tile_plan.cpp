@@ -1,14 +1,14 @@
-#include "pieces.h"
-
-#include "support/compare.h"
-#include "support/tiny_bundle.h"
+#include "pipeline/tile_plan.h"
 
 #include <gtest/gtest.h>
 
 #include "fmboost/core/random.h"
-#include "fmboost/core/safetensors.h"
-#include "fmboost/nn/autoencoder_kl.h"
+#include "fmboost/io/safetensors.h"
 #include "fmboost/pipeline/generate.h"
+
+#include "nn/stable_diffusion/autoencoder_kl.h"
+#include "support/compare.h"
+#include "support/tiny_bundle.h"
 
 namespace fmboost {
 namespace {
@@ -19,7 +19,7 @@ using test::TinyBundle;
 
 constexpr double kTolerance = 1e-5;
 
-torch::Tensor picture(std::int64_t height, std::int64_t width) {
+torch::Tensor noise_image(std::int64_t height, std::int64_t width) {
   auto generator = cpu_generator(1);
   return gaussian_noise({1, 3, height, width}, generator).clamp(-1, 1);
 }
@@ -59,7 +59,7 @@ class Tiles : public testing::Test {
     return Booster(parts, flow, tiles).run({pixels, {}}, {2}, std::nullopt, 42);
   }
   void expect_equal_in_tiles(const FlowOptions& flow = {}) const {
-    const torch::Tensor pixels = picture(90, 61);
+    const torch::Tensor pixels = noise_image(90, 61);
     const torch::Tensor whole = enlarge(pixels, {.automatic = false}, flow);
     ASSERT_GT(whole.std().item<double>(), 0.01);
     for (const std::int64_t size : {64, 77, 100, 151}) {
@@ -87,7 +87,7 @@ def forward(self, latent):
     colors = latent[:, 0:3] + latent.mean([2, 3], True)[:, 0:3]
     return torch.repeat_interleave(torch.repeat_interleave(colors, 4, 2), 4, 3)
 )"});
-  const torch::Tensor pixels = picture(90, 61);
+  const torch::Tensor pixels = noise_image(90, 61);
   const torch::Tensor whole = enlarge(pixels, {.automatic = false});
   const torch::Tensor tiled = enlarge(pixels, {.automatic = false, .size = 77, .overlap = 16});
   EXPECT_GT(compare(tiled, whole).error, 1e-3);

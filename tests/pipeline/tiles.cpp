@@ -1,8 +1,8 @@
-#include "fmboost/pipeline/tiles.h"
-
-#include "support/compare.h"
+#include "pipeline/tiles.h"
 
 #include <gtest/gtest.h>
+
+#include "support/compare.h"
 
 namespace fmboost {
 namespace {

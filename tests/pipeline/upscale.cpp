@@ -1,14 +1,14 @@
 #include "fmboost/pipeline/upscale.h"
 
-#include "support/compare.h"
-#include "support/thrown.h"
-#include "support/tiny_bundle.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
 #include "fmboost/image/resize.h"
+
+#include "support/compare.h"
+#include "support/thrown.h"
+#include "support/tiny_bundle.h"
 
 namespace fmboost {
 namespace {
@@ -18,7 +18,7 @@ using test::thrown;
 using test::TinyBundle;
 using testing::HasSubstr;
 
-Image picture(std::int64_t height, std::int64_t width) {
+Image gradient_image(std::int64_t height, std::int64_t width) {
   const torch::Tensor rows = torch::linspace(-1, 1, height).reshape({1, height, 1});
   const torch::Tensor columns = torch::linspace(-0.5, 0.5, width).reshape({1, 1, width});
   return {.pixels = (torch::cat({rows + columns, rows - columns, rows * columns})).contiguous(),
@@ -38,23 +38,23 @@ class Upscale : public testing::Test {
 };
 
 TEST_F(Upscale, MakesExactlyTheSizeAskedFor) {
-  EXPECT_EQ(run(picture(9, 14), {}).pixels.sizes(), at::IntArrayRef({3, 18, 28}));
-  EXPECT_EQ(run(picture(9, 14), {.scale = 3.3}).pixels.sizes(), at::IntArrayRef({3, 30, 46}));
-  EXPECT_EQ(run(picture(9, 14), {.size = Size{29, 19}}).pixels.sizes(), at::IntArrayRef({3, 19, 29}));
-  EXPECT_EQ(run(picture(9, 14), {.long_side = 50}).pixels.sizes(), at::IntArrayRef({3, 32, 50}));
-  EXPECT_EQ(run(picture(1, 1), {}).pixels.sizes(), at::IntArrayRef({3, 2, 2}));
-  EXPECT_EQ(run(picture(2, 90), {}).pixels.sizes(), at::IntArrayRef({3, 4, 180}));
+  EXPECT_EQ(run(gradient_image(9, 14), {}).pixels.sizes(), at::IntArrayRef({3, 18, 28}));
+  EXPECT_EQ(run(gradient_image(9, 14), {.scale = 3.3}).pixels.sizes(), at::IntArrayRef({3, 30, 46}));
+  EXPECT_EQ(run(gradient_image(9, 14), {.size = Size{29, 19}}).pixels.sizes(), at::IntArrayRef({3, 19, 29}));
+  EXPECT_EQ(run(gradient_image(9, 14), {.long_side = 50}).pixels.sizes(), at::IntArrayRef({3, 32, 50}));
+  EXPECT_EQ(run(gradient_image(1, 1), {}).pixels.sizes(), at::IntArrayRef({3, 2, 2}));
+  EXPECT_EQ(run(gradient_image(2, 90), {}).pixels.sizes(), at::IntArrayRef({3, 4, 180}));
 }
 
 TEST_F(Upscale, ChainsCouplings) {
   std::vector<std::string> names;
   const auto observer = [&](const std::string& name, const torch::Tensor&) { names.push_back(name); };
-  run(picture(5, 6), {.scale = 8}, nullptr, observer);
+  run(gradient_image(5, 6), {.scale = 8}, nullptr, observer);
   EXPECT_THAT(names, testing::ElementsAre("context-0", "high_latent-0", "context-1", "high_latent-1"));
 }
 
 TEST_F(Upscale, KeepsMetadataAndFormat) {
-  Image source = picture(8, 8);
+  Image source = gradient_image(8, 8);
   source.metadata.icc_profile = {std::byte{1}, std::byte{2}};
   source.metadata.exif = {std::byte{3}};
   source.metadata.text = {{"Title", "A picture"}};
@@ -68,7 +68,7 @@ TEST_F(Upscale, KeepsMetadataAndFormat) {
 }
 
 TEST_F(Upscale, EnlargesAlphaBicubically) {
-  Image source = picture(8, 10);
+  Image source = gradient_image(8, 10);
   source.alpha = torch::zeros({1, 8, 10});
   source.alpha.slice(2, 5).fill_(1);
   const Image result = run(source, {});
@@ -79,7 +79,7 @@ TEST_F(Upscale, EnlargesAlphaBicubically) {
 }
 
 TEST_F(Upscale, ProjectsBackAsOftenAsTheBundleSaysUnlessTold) {
-  const Image source = picture(16, 20);
+  const Image source = gradient_image(16, 20);
   const auto unfaithfulness = [&](std::optional<int> rounds) {
     const torch::Tensor result = run(source, {.flow = {.back_projection = rounds}}).pixels.unsqueeze(0);
     return (resize_bicubic(result, 16, 20) - source.pixels).abs().mean().item<double>();
@@ -94,7 +94,7 @@ TEST_F(Upscale, ProjectsBackAsOftenAsTheBundleSaysUnlessTold) {
 TEST_F(Upscale, TakesTheRoundsOfTheLastCoupling) {
   files_.manifest["couplings"][1]["back_projection"] = 0;
   files_.write();
-  const Image source = picture(8, 8);
+  const Image source = gradient_image(8, 8);
   EXPECT_TRUE(
       torch::equal(run(source, {.scale = 4}).pixels, run(source, {.scale = 4, .flow = {.back_projection = 0}}).pixels));
   EXPECT_FALSE(
@@ -102,7 +102,7 @@ TEST_F(Upscale, TakesTheRoundsOfTheLastCoupling) {
 }
 
 TEST_F(Upscale, FixesColours) {
-  const Image source = picture(16, 20);
+  const Image source = gradient_image(16, 20);
   const torch::Tensor fixed = run(source, {.color_fix = ColorFix::adain, .flow = {.back_projection = 0}}).pixels;
   for (std::int64_t channel = 0; channel < 3; ++channel) {
     EXPECT_NEAR(fixed[channel].mean().item<double>(), source.pixels[channel].mean().item<double>(), 1e-4);
@@ -111,18 +111,18 @@ TEST_F(Upscale, FixesColours) {
 
 TEST_F(Upscale, MeasuresItsStages) {
   std::map<std::string, double> seconds;
-  run(picture(8, 8), {}, &seconds);
+  run(gradient_image(8, 8), {}, &seconds);
   EXPECT_EQ(seconds.size(), 2U);
   EXPECT_GT(seconds["boost"], 0);
   EXPECT_GE(seconds["back_projection"], 0);
 }
 
 TEST_F(Upscale, ChecksItsOptionsAndTheBundle) {
-  EXPECT_THROW(run(picture(8, 8), {.scale = 1.0}), UsageError);
-  EXPECT_THROW(run(picture(8, 8), {.size = Size{8, 8}}), UsageError);
+  EXPECT_THROW(run(gradient_image(8, 8), {.scale = 1.0}), UsageError);
+  EXPECT_THROW(run(gradient_image(8, 8), {.size = Size{8, 8}}), UsageError);
   files_.manifest["couplings"] = nlohmann::json::array();
   files_.write();
-  EXPECT_THAT(thrown<ModelError>([&] { run(picture(8, 8), {}); }),
+  EXPECT_THAT(thrown<ModelError>([&] { run(gradient_image(8, 8), {}); }),
               testing::AllOf(HasSubstr(files_.folder().string()), HasSubstr("has no coupling"), HasSubstr("--cfm")));
 }
 

@@ -1,7 +1,4 @@
-#include "support/compare.h"
-#include "support/scripted_program.h"
-#include "support/thrown.h"
-#include "support/tiny_bundle.h"
+#include "fmboost/pipeline/upscale_chain.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,7 +6,11 @@
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/random.h"
-#include "fmboost/pipeline/boost.h"
+
+#include "support/compare.h"
+#include "support/scripted_program.h"
+#include "support/thrown.h"
+#include "support/tiny_bundle.h"
 
 namespace fmboost {
 namespace {
@@ -21,7 +22,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 using Factors = std::vector<std::int64_t>;
 
-torch::Tensor picture(std::int64_t height, std::int64_t width) {
+torch::Tensor smooth_image(std::int64_t height, std::int64_t width) {
   auto generator = cpu_generator(1);
   return enlarge_bilinear(gaussian_noise({1, 3, 3, 4}, generator), height, width).clamp(-1, 1);
 }
@@ -54,14 +55,14 @@ class BoosterRun : public testing::Test {
 
 TEST_F(BoosterRun, EnlargesEncodesAndDecodes) {
   without_motion();
-  const torch::Tensor pixels = picture(12, 20);
+  const torch::Tensor pixels = smooth_image(12, 20);
   EXPECT_TRUE(is_close(run(pixels, {2}), blocks(enlarge_bilinear(pixels, 24, 40)), 1e-5));
   EXPECT_TRUE(is_close(run(pixels, {4}), blocks(enlarge_bilinear(pixels, 48, 80)), 1e-5));
 }
 
 TEST_F(BoosterRun, RunsOneCouplingAfterTheOther) {
   without_motion();
-  const torch::Tensor pixels = picture(12, 20);
+  const torch::Tensor pixels = smooth_image(12, 20);
   const torch::Tensor once = run(pixels, {2});
   EXPECT_TRUE(is_close(run(pixels, {2, 2}), run(once, {2}), 1e-6));
   EXPECT_EQ(run(pixels, {4, 2}).sizes(), at::IntArrayRef({1, 3, 96, 160}));
@@ -69,7 +70,7 @@ TEST_F(BoosterRun, RunsOneCouplingAfterTheOther) {
 
 TEST_F(BoosterRun, MakesExactlyTheTarget) {
   for (const Size& target : {Size{1, 1}, Size{3, 2}, Size{31, 17}, Size{40, 24}, Size{37, 21}, Size{2, 61}}) {
-    const torch::Tensor pixels = picture((target.height + 1) / 2, (target.width + 1) / 2);
+    const torch::Tensor pixels = smooth_image((target.height + 1) / 2, (target.width + 1) / 2);
     const torch::Tensor result = run(pixels, {2}, target);
     EXPECT_EQ(result.sizes(), at::IntArrayRef({1, 3, target.height, target.width})) << to_string(target);
     EXPECT_TRUE(result.isfinite().all().item<bool>());
@@ -86,7 +87,7 @@ TEST_F(BoosterRun, KeepsFlatPicturesFlatUpToTheEdge) {
 }
 
 TEST_F(BoosterRun, RepeatsItselfForASeedAndVariesWithIt) {
-  const torch::Tensor pixels = picture(12, 20);
+  const torch::Tensor pixels = smooth_image(12, 20);
   const torch::Tensor first = run(pixels, {2}, {}, 1);
   EXPECT_TRUE(torch::equal(run(pixels, {2}, {}, 1), first));
   EXPECT_GT(test::compare(run(pixels, {2}, {}, 2), first).error, 0.05);
@@ -108,7 +109,7 @@ TEST_F(BoosterRun, DrawsOtherNoiseForEveryCoupling) {
 
 TEST_F(BoosterRun, HasOneFieldOfNoiseWhateverTheTiles) {
   files_.stop_velocity();
-  const torch::Tensor pixels = picture(48, 60);
+  const torch::Tensor pixels = smooth_image(48, 60);
   const torch::Tensor whole = run(pixels, {2});
   tiles_ = {.automatic = false, .size = 64, .overlap = 16};
   EXPECT_TRUE(is_close(run(pixels, {2}), whole, 1e-5));
@@ -127,7 +128,7 @@ TEST_F(BoosterRun, ReportsLatentsOfWholePicturesAndProgress) {
     progress[stage] = {done, total};
   };
   flow_.steps = 3;
-  run(picture(12, 20), {2, 2});
+  run(smooth_image(12, 20), {2, 2});
   EXPECT_EQ(names, (std::set<std::string>{"context-0", "high_latent-0", "context-1", "high_latent-1"}));
   EXPECT_EQ(progress.size(), 2U);
   EXPECT_EQ(progress["flow 1"], (std::pair<std::int64_t, std::int64_t>{3, 3}));
@@ -135,7 +136,7 @@ TEST_F(BoosterRun, ReportsLatentsOfWholePicturesAndProgress) {
 }
 
 TEST_F(BoosterRun, TakesTheUsersFlowAndElseTheBundles) {
-  const torch::Tensor pixels = picture(12, 20);
+  const torch::Tensor pixels = smooth_image(12, 20);
   const torch::Tensor usual = run(pixels, {2});
   flow_ = {.steps = 2, .solver = "euler", .noising_step = 400, .upsampling = Upsampling::psu};  // as in the bundle
   EXPECT_TRUE(torch::equal(run(pixels, {2}), usual));
@@ -172,17 +173,17 @@ TEST_F(BoosterRun, StartsFromTheLatentWhereThereIsOne) {
 
 TEST_F(BoosterRun, SaysThatALatentUpsamplingIsTooSmall) {
   flow_.upsampling = Upsampling::identity;
-  EXPECT_THAT(thrown<UsageError>([&] { run(picture(12, 20), {2}); }),
+  EXPECT_THAT(thrown<UsageError>([&] { run(smooth_image(12, 20), {2}); }),
               AllOf(HasSubstr("'identity' makes 20x12"), HasSubstr("the 40x24 asked for; use psu")));
 }
 
 TEST_F(BoosterRun, NeedsACouplingOfTheFactor) {
-  EXPECT_THAT(thrown<ModelError>([&] { run(picture(12, 20), {3}); }), HasSubstr("'tiny' has no coupling for 3x"));
+  EXPECT_THAT(thrown<ModelError>([&] { run(smooth_image(12, 20), {3}); }), HasSubstr("'tiny' has no coupling for 3x"));
 }
 
 TEST_F(BoosterRun, WorksInSmallerWindowsWhenMemoryRunsOut) {
   without_motion();
-  const torch::Tensor pixels = picture(250, 260);
+  const torch::Tensor pixels = smooth_image(250, 260);
   const torch::Tensor whole = run(pixels, {2});
   // "Memory runs out" in windows of more than 300 pixels a side.
   files_.set_program("decoder.pt", {R"(
@@ -198,7 +199,7 @@ def forward(self, latent):
 
 TEST_F(BoosterRun, RunsBrokenCouplingsAgainInFloat32) {
   without_motion();
-  const torch::Tensor pixels = picture(12, 20);
+  const torch::Tensor pixels = smooth_image(12, 20);
   const torch::Tensor exact = run(pixels, {2});
   // In bfloat16 the bump is lost, and 0 / 0 is no number.
   files_.set_program("decoder.pt", {R"(

@@ -1,5 +1,3 @@
-#include "support/thrown.h"
-
 #include <cmath>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,6 +5,8 @@
 
 #include "fmboost/core/error.h"
 #include "fmboost/pipeline/upscale.h"
+
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

@@ -3,14 +3,13 @@
 import os
 import subprocess
 import types
-from pathlib import Path
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "DIFFUSERS_VERBOSITY": "error"}
-ROOT = Path(__file__).resolve().parents[2]
 
 import export_bundle  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from binary_fixtures import ROOT, binary, fmboost, no_gradients  # noqa: E402, F401
 from fmboost_export import cfm_formula  # noqa: E402
 from fmboost_export.cfm import write_cfm  # noqa: E402
 from fmboost_export.errors import run_main  # noqa: E402
@@ -20,29 +19,6 @@ from native_bundle import make_native_bundle  # noqa: E402
 torch.set_num_threads(1)  # the models are too small for more
 CLIP = export_bundle.TOKENIZER
 LCM = {"_class_name": "LCMScheduler"}
-
-
-@pytest.fixture(scope="session")
-def binary():
-    path = Path(os.environ.get("FMBOOST_BINARY", ROOT / "build" / "release" / "bin" / "fmboost"))
-    assert path.is_file(), f"{path} is missing: build it, or set FMBOOST_BINARY"
-    return path
-
-
-@pytest.fixture
-def fmboost(binary, tmp_path):
-    """Runs the binary in float32 on the CPU; returns the finished process."""
-
-    def run(command, *arguments, check=True):
-        place = () if command == "inspect" else ("--device", "cpu", "--dtype", "float32", "--threads", "1")
-        environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-        done = subprocess.run(
-            [binary, command, *map(str, arguments), *place], capture_output=True, text=True, env=environment
-        )
-        assert not check or done.returncode == 0, done.stderr
-        return done
-
-    return run
 
 
 @pytest.fixture
@@ -106,9 +82,3 @@ def models(tmp_path_factory):
         return path if path.exists() else make_native_bundle(folder(kind), bundle(kind), path)
 
     return types.SimpleNamespace(folder=folder, bundle=bundle, native=native, cfm=cfm)
-
-
-@pytest.fixture(autouse=True)
-def no_gradients():
-    with torch.no_grad():
-        yield

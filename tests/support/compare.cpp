@@ -1,4 +1,4 @@
-#include "support/compare.h"
+#include "compare.h"
 
 #include <limits>
 

@@ -6,10 +6,11 @@
 #include <string>
 #include <torch/types.h>
 
-#include "fmboost/core/files.h"
 #include "fmboost/image/encode.h"
-#include "fmboost/nn/parts.h"
-#include "fmboost/train/pair_encoder.h"
+#include "fmboost/io/files.h"
+#include "fmboost/model/components.h"
+
+#include "data/pair_encoder.h"
 
 namespace fmboost::test {
 

@@ -1,4 +1,4 @@
-#include "support/processes.h"
+#include "processes.h"
 
 #include <arpa/inet.h>
 #include <cerrno>
@@ -14,7 +14,7 @@
 #include <thread>
 #include <unistd.h>
 
-#include "fmboost/core/files.h"
+#include "fmboost/io/files.h"
 
 extern char** environ;
 

@@ -1,13 +1,13 @@
 #pragma once
 
-#include "support/temporary_folder.h"
-
 #include <chrono>
 #include <filesystem>
 #include <map>
 #include <string>
 #include <sys/types.h>
 #include <vector>
+
+#include "temporary_folder.h"
 
 namespace fmboost::test {
 

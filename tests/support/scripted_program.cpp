@@ -1,4 +1,4 @@
-#include "support/scripted_program.h"
+#include "scripted_program.h"
 
 namespace fmboost::test {
 

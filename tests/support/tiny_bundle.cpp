@@ -1,13 +1,13 @@
-#include "support/tiny_bundle.h"
-
-#include "support/scripted_program.h"
+#include "tiny_bundle.h"
 
 #include <cstdlib>
 #include <fstream>
 
-#include "fmboost/core/safetensors.h"
-#include "fmboost/core/sha256.h"
-#include "fmboost/nn/cfm_unet.h"
+#include "fmboost/io/safetensors.h"
+#include "fmboost/io/sha256.h"
+
+#include "nn/cfm/cfm_unet.h"
+#include "scripted_program.h"
 
 namespace fmboost::test {
 namespace {

@@ -1,14 +1,14 @@
 #pragma once
 
-#include "support/temporary_folder.h"
-
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "fmboost/core/placement.h"
-#include "fmboost/nn/bundle.h"
+#include "fmboost/model/bundle.h"
+
+#include "temporary_folder.h"
 
 namespace fmboost::test {
 

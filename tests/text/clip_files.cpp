@@ -1,12 +1,12 @@
-#include "support/temporary_folder.h"
-#include "support/thrown.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
-#include "fmboost/text/clip_tokenizer.h"
+#include "fmboost/io/files.h"
+
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
+#include "text/clip_tokenizer.h"
 
 namespace fmboost {
 namespace {

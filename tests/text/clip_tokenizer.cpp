@@ -1,4 +1,4 @@
-#include "fmboost/text/clip_tokenizer.h"
+#include "text/clip_tokenizer.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,10 +1,10 @@
-#include "support/thrown.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
 #include "fmboost/text/tokenizer.h"
+
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

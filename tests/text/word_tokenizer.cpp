@@ -1,13 +1,13 @@
-#include "fmboost/text/word_tokenizer.h"
-
-#include "support/temporary_folder.h"
-#include "support/thrown.h"
+#include "text/word_tokenizer.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
+#include "fmboost/io/files.h"
+
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

@@ -1,7 +1,4 @@
-#include "fmboost/train/checkpoint.h"
-
-#include "support/temporary_folder.h"
-#include "toy_pairs.h"
+#include "train/checkpoint.h"
 
 #include <csignal>
 #include <fstream>
@@ -11,7 +8,11 @@
 #include <sys/resource.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
+#include "fmboost/io/files.h"
+
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
+#include "toy_pairs.h"
 
 namespace fmboost::test {
 namespace {
@@ -40,15 +41,6 @@ void save_steps(CheckpointFolder& folder, Learner& learner, std::vector<std::int
     learner.set_progress(step, step);
     folder.save(learner, position_of(learner));
   }
-}
-
-std::string message(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 void expect_equal_state(const Learner& one, const Learner& other) {
@@ -128,14 +120,14 @@ TEST_F(CheckpointTest, AnOlderOneStandsInForADamagedOne) {
   std::ofstream(folder.path_of(2) / "checkpoint.json") << "{}";
   Learner other(small_training(), torch::kCPU);
   EXPECT_EQ(folder.load_newest(other).step, 1);
-  EXPECT_THAT(message([&] { folder.load(3, other); }), HasSubstr("exp_avg.safetensors"));
+  EXPECT_THAT(thrown<Error>([&] { folder.load(3, other); }), HasSubstr("exp_avg.safetensors"));
 }
 
 TEST_F(CheckpointTest, SaysWhenThereIsNoneToGoOnFrom) {
   CheckpointFolder folder(folder_, 3);
-  EXPECT_THAT(message([&] { folder.load_newest(learner_); }), HasSubstr("no sound checkpoint"));
+  EXPECT_THAT(thrown<Error>([&] { folder.load_newest(learner_); }), HasSubstr("no sound checkpoint"));
   save_steps(folder, learner_, {4, 8});
-  EXPECT_THAT(message([&] { folder.load(5, learner_); }), HasSubstr("there are: 4, 8"));
+  EXPECT_THAT(thrown<Error>([&] { folder.load(5, learner_); }), HasSubstr("there are: 4, 8"));
 }
 
 TEST_F(CheckpointTest, RefusesToGoOnWithAnotherNetworkOrFlow) {
@@ -144,11 +136,11 @@ TEST_F(CheckpointTest, RefusesToGoOnWithAnotherNetworkOrFlow) {
   TrainOptions options = small_training();
   options.network.num_heads = 1;
   Learner other_network(options, torch::kCPU);
-  EXPECT_THAT(message([&] { folder.load(1, other_network); }), HasSubstr("network.num_heads was 2 and is 1"));
+  EXPECT_THAT(thrown<Error>([&] { folder.load(1, other_network); }), HasSubstr("network.num_heads was 2 and is 1"));
   options = small_training();
   options.flow.noising_step = 100;
   Learner other_flow(options, torch::kCPU);
-  EXPECT_THAT(message([&] { folder.load(1, other_flow); }), HasSubstr("flow.noising_step was 400 and is 100"));
+  EXPECT_THAT(thrown<Error>([&] { folder.load(1, other_flow); }), HasSubstr("flow.noising_step was 400 and is 100"));
 }
 
 TEST_F(CheckpointTest, RefusesToGoOnWithAnotherRangeOfNoisingSteps) {
@@ -157,7 +149,7 @@ TEST_F(CheckpointTest, RefusesToGoOnWithAnotherRangeOfNoisingSteps) {
   TrainOptions options = small_training();
   options.flow.noising_step_max = 500;
   Learner ranged(options, torch::kCPU);
-  EXPECT_THAT(message([&] { folder.load(1, ranged); }), HasSubstr("flow.noising_step_max was 400 and is 500"));
+  EXPECT_THAT(thrown<Error>([&] { folder.load(1, ranged); }), HasSubstr("flow.noising_step_max was 400 and is 500"));
   options.flow.noising_step_max = 400;
   Learner same(options, torch::kCPU);
   EXPECT_EQ(folder.load(1, same).step, 1);
@@ -212,7 +204,7 @@ TEST_F(CheckpointTest, AFullDiskLeavesTheOldOnes) {
   {
     const SmallDisk disk(100000);
     learner_.set_progress(2, 2);
-    EXPECT_THAT(message([&] { folder.save(learner_, position_of(learner_)); }),
+    EXPECT_THAT(thrown<Error>([&] { folder.save(learner_, position_of(learner_)); }),
                 testing::AllOf(HasSubstr("step 2 was not written"), HasSubstr(".safetensors")));
   }
   EXPECT_THAT(folder.steps(), ElementsAre(1));

@@ -1,4 +1,4 @@
-#include "fmboost/train/contact_sheet.h"
+#include "train/log/contact_sheet.h"
 
 #include <gtest/gtest.h>
 

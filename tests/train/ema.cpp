@@ -1,11 +1,11 @@
-#include "fmboost/train/ema.h"
-
-#include "published_schedules.h"
-#include "support/compare.h"
+#include "train/ema.h"
 
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
+
+#include "published_schedules.h"
+#include "support/compare.h"
 
 namespace fmboost::test {
 namespace {

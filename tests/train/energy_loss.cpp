@@ -1,7 +1,4 @@
-#include "fmboost/train/energy_loss.h"
-
-#include "support/compare.h"
-#include "toy_pairs.h"
+#include "train/energy_loss.h"
 
 #include <cmath>
 #include <gmock/gmock.h>
@@ -10,6 +7,9 @@
 #include <numeric>
 
 #include "fmboost/core/error.h"
+
+#include "support/compare.h"
+#include "toy_pairs.h"
 
 namespace fmboost::test {
 namespace {
@@ -22,10 +22,6 @@ std::vector<std::int64_t> numbers_from(std::int64_t first, std::size_t count) {
   std::vector<std::int64_t> numbers(count);
   std::iota(numbers.begin(), numbers.end(), first);
   return numbers;
-}
-
-FlowDraw draw(const FlowLossOptions& options, const std::vector<std::int64_t>& numbers) {
-  return draw_flow(options, {static_cast<std::int64_t>(numbers.size()), 4, 8, 8}, 3, numbers);
 }
 
 TEST(DrawEnergy, SamplesDependOnTheirNumbersAlone) {

@@ -1,7 +1,4 @@
-#include "fmboost/train/flow_loss.h"
-
-#include "support/compare.h"
-#include "toy_pairs.h"
+#include "train/flow_loss.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,16 +8,15 @@
 
 #include "fmboost/core/error.h"
 
+#include "support/compare.h"
+#include "toy_pairs.h"
+
 namespace fmboost::test {
 namespace {
 
 using testing::AllOf;
 using testing::EndsWith;
 using testing::HasSubstr;
-
-FlowDraw draw(const FlowLossOptions& options, std::vector<std::int64_t> numbers, std::uint64_t seed = 3) {
-  return draw_flow(options, {static_cast<std::int64_t>(numbers.size()), 4, 8, 8}, seed, numbers);
-}
 
 TEST(DrawFlow, DependsOnTheSeedAndTheSamplesNumberAlone) {
   const FlowLossOptions options{.sigma_min = 0.1};

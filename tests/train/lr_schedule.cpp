@@ -1,10 +1,10 @@
-#include "fmboost/train/lr_schedule.h"
-
-#include "published_schedules.h"
+#include "train/lr_schedule.h"
 
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
+
+#include "published_schedules.h"
 
 namespace fmboost::test {
 namespace {

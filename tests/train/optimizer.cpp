@@ -1,11 +1,11 @@
-#include "fmboost/train/optimizer.h"
-
-#include "support/compare.h"
+#include "train/optimizer.h"
 
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/random.h"
+
+#include "support/compare.h"
 
 namespace fmboost::test {
 namespace {

@@ -1,10 +1,5 @@
 // A worker, or a training run's log, as a process of its own: fmboost_train_probe TASK [ARGUMENT].
 
-#include "collectives.h"
-#include "train/probe_network.h"
-#include "train/validation_case.h"
-#include "worker_watch.h"
-
 #include <ATen/Parallel.h>
 #include <csignal>
 #include <cstdlib>
@@ -14,9 +9,14 @@
 #include <thread>
 
 #include "fmboost/core/error.h"
-#include "fmboost/train/gradient_reducer.h"
-#include "fmboost/train/run_log.h"
-#include "fmboost/train/validation.h"
+
+#include "probe_network.h"
+#include "train/distributed/collectives.h"
+#include "train/distributed/gradient_reducer.h"
+#include "train/distributed/heartbeat_monitor.h"
+#include "train/log/run_log.h"
+#include "train/validation.h"
+#include "validation_case.h"
 
 namespace fmboost::test {
 namespace {

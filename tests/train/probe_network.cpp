@@ -1,7 +1,8 @@
-#include "train/probe_network.h"
+#include "probe_network.h"
 
 #include "fmboost/core/random.h"
-#include "fmboost/train/gradient_reducer.h"
+
+#include "train/distributed/gradient_reducer.h"
 
 namespace fmboost::test {
 namespace {

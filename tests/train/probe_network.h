@@ -4,9 +4,10 @@
 #include <torch/types.h>
 #include <vector>
 
-#include "fmboost/core/safetensors.h"
-#include "fmboost/nn/cfm_unet.h"
-#include "fmboost/train/workers.h"
+#include "fmboost/io/safetensors.h"
+
+#include "nn/cfm/cfm_unet.h"
+#include "train/distributed/process_group.h"
 
 namespace fmboost::test {
 

@@ -1,9 +1,4 @@
-#include "fmboost/train/workers.h"
-
-#include "support/compare.h"
-#include "support/processes.h"
-#include "train/probe_network.h"
-#include "train/worker_run.h"
+#include "train/distributed/process_group.h"
 
 #include <ATen/Parallel.h>
 #include <csignal>
@@ -14,7 +9,12 @@
 #include <thread>
 #include <unistd.h>
 
-#include "fmboost/core/safetensors.h"
+#include "fmboost/io/safetensors.h"
+
+#include "probe_network.h"
+#include "support/compare.h"
+#include "support/processes.h"
+#include "worker_run.h"
 
 namespace fmboost {
 namespace {

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "fmboost/core/files.h"
+#include "fmboost/io/files.h"
 
 namespace fmboost::test {
 

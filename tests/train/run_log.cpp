@@ -1,8 +1,4 @@
-#include "fmboost/train/run_log.h"
-
-#include "record_file.h"
-#include "support/temporary_folder.h"
-#include "support/thrown.h"
+#include "train/log/run_log.h"
 
 #include <cmath>
 #include <fstream>
@@ -11,8 +7,12 @@
 #include <limits>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
 #include "fmboost/image/decode.h"
+#include "fmboost/io/files.h"
+
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
+#include "train/log/record_file.h"
 
 namespace fmboost {
 namespace {

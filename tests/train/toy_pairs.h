@@ -5,7 +5,9 @@
 
 #include "fmboost/core/random.h"
 #include "fmboost/train/options.h"
-#include "fmboost/train/pair_dataset.h"
+
+#include "data/pair_dataset.h"
+#include "train/flow_loss.h"
 
 namespace fmboost::test {
 
@@ -57,6 +59,11 @@ inline LatentBatch batch_of(const PairDataset& pairs, const std::vector<std::int
   batch.latent = torch::stack(latents);
   batch.context = torch::stack(contexts);
   return batch;
+}
+
+/// Draws for samples of 4 x 8 x 8 latents with these numbers.
+inline FlowDraw draw(const FlowLossOptions& options, std::vector<std::int64_t> numbers, std::uint64_t seed = 3) {
+  return draw_flow(options, {static_cast<std::int64_t>(numbers.size()), 4, 8, 8}, seed, numbers);
 }
 
 }  // namespace fmboost::test

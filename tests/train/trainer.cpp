@@ -1,14 +1,14 @@
-#include "fmboost/train/trainer.h"
-
-#include "support/temporary_folder.h"
-#include "toy_pairs.h"
+#include "train/trainer.h"
 
 #include <csignal>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
+#include "fmboost/io/files.h"
+
+#include "support/temporary_folder.h"
+#include "toy_pairs.h"
 
 namespace fmboost::test {
 namespace {

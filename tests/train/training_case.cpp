@@ -8,9 +8,10 @@
 #include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/safetensors.h"
-#include "fmboost/nn/cfm_unet.h"
-#include "fmboost/train/learner.h"
+#include "fmboost/io/safetensors.h"
+
+#include "nn/cfm/cfm_unet.h"
+#include "train/training_state.h"
 
 namespace {
 

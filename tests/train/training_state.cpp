@@ -1,14 +1,14 @@
-#include "fmboost/train/learner.h"
-
-#include "support/compare.h"
-#include "toy_pairs.h"
+#include "train/training_state.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/placement.h"
-#include "fmboost/nn/cfm_unet.h"
+
+#include "nn/cfm/cfm_unet.h"
+#include "support/compare.h"
+#include "toy_pairs.h"
 
 namespace fmboost::test {
 namespace {

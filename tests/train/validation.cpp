@@ -1,10 +1,4 @@
-#include "fmboost/train/validation.h"
-
-#include "support/compare.h"
-#include "support/temporary_folder.h"
-#include "support/thrown.h"
-#include "train/validation_case.h"
-#include "train/worker_run.h"
+#include "train/validation.h"
 
 #include <csignal>
 #include <gmock/gmock.h>
@@ -12,7 +6,13 @@
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/interrupt.h"
-#include "fmboost/core/safetensors.h"
+#include "fmboost/io/safetensors.h"
+
+#include "support/compare.h"
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
+#include "validation_case.h"
+#include "worker_run.h"
 
 namespace fmboost {
 namespace {

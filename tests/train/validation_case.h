@@ -3,8 +3,9 @@
 #include <torch/types.h>
 
 #include "fmboost/core/random.h"
-#include "fmboost/nn/parts.h"
-#include "fmboost/train/pair_dataset.h"
+#include "fmboost/model/components.h"
+
+#include "data/pair_dataset.h"
 
 namespace fmboost::test {
 

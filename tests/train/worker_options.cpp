@@ -1,12 +1,12 @@
-#include "fmboost/train/worker_options.h"
-
-#include "support/thrown.h"
+#include "train/distributed/worker_options.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <map>
 
 #include "fmboost/core/error.h"
+
+#include "support/thrown.h"
 
 namespace fmboost {
 namespace {

@@ -1,12 +1,12 @@
 #pragma once
 
-#include "support/processes.h"
-
 #include <map>
 #include <memory>
 #include <numeric>
 #include <string>
 #include <vector>
+
+#include "support/processes.h"
 
 namespace fmboost::test {
 

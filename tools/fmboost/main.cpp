@@ -1,8 +1,3 @@
-#include "command.h"
-#include "command_app.h"
-#include "nearest.h"
-#include "results.h"
-
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <csignal>
 #include <exception>
@@ -14,6 +9,11 @@
 #include "fmboost/core/interrupt.h"
 #include "fmboost/core/log.h"
 #include "fmboost/core/memory_probe.h"
+
+#include "cli/command_app.h"
+#include "cli/suggestions.h"
+#include "commands/command.h"
+#include "output/result_reporter.h"
 
 namespace fmboost::tool {
 namespace {

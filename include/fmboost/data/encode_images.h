@@ -4,9 +4,10 @@
 #include <functional>
 #include <string>
 
-#include "fmboost/train/pair_encoder.h"
-#include "fmboost/train/picture_crops.h"
-#include "fmboost/train/shard_info.h"
+#include "fmboost/data/shard_info.h"
+
+#include "data/image_crops.h"
+#include "data/pair_encoder.h"
 
 namespace fmboost {
 

@@ -6,10 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "fmboost/nn/manifest.h"
-#include "fmboost/train/pair_dataset.h"
-#include "fmboost/train/shard_info.h"
-#include "fmboost/train/tar.h"
+#include "fmboost/data/shard_info.h"
+#include "fmboost/model/manifest.h"
+
+#include "data/pair_dataset.h"
+#include "io/tar.h"
 
 namespace fmboost {
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "fmboost/nn/manifest.h"
+#include "fmboost/model/manifest.h"
 
 namespace fmboost {
 

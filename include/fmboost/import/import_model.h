@@ -9,7 +9,7 @@
 #include <torch/types.h>
 #include <vector>
 
-#include "fmboost/convert/sampling.h"
+#include "fmboost/import/sampling.h"
 
 namespace fmboost {
 

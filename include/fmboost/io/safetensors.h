@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "fmboost/core/files.h"
+#include "fmboost/io/files.h"
 
 namespace fmboost {
 

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "fmboost/core/placement.h"
-#include "fmboost/nn/manifest.h"
-#include "fmboost/nn/parts.h"
+#include "fmboost/model/components.h"
+#include "fmboost/model/manifest.h"
 #include "fmboost/text/tokenizer.h"
 
 namespace fmboost {

@@ -5,7 +5,7 @@
 
 namespace fmboost {
 
-/// The networks of the default bundle; scripts/default_model trains them.
+/// The networks of the default bundle; models/workshop/training trains them.
 
 /// Convolutions without norms between pixels and latents of a quarter of their size (networks.py).
 struct PlainAutoencoderOptions {

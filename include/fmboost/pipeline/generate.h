@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "fmboost/core/progress.h"
-#include "fmboost/pipeline/boost.h"
-#include "fmboost/pipeline/model_parts.h"
+#include "fmboost/pipeline/model_components.h"
 #include "fmboost/pipeline/sizes.h"
+#include "fmboost/pipeline/upscale_chain.h"
 #include "fmboost/text/tokenizer.h"
 
 namespace fmboost {

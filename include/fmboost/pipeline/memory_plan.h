@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "fmboost/core/memory_probe.h"
-#include "fmboost/pipeline/model_parts.h"
+#include "fmboost/pipeline/model_components.h"
 #include "fmboost/pipeline/sizes.h"
 
 namespace fmboost {

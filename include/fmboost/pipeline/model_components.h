@@ -4,7 +4,7 @@
 #include <map>
 #include <memory>
 
-#include "fmboost/nn/bundle.h"
+#include "fmboost/model/bundle.h"
 
 namespace fmboost {
 

@@ -9,7 +9,7 @@
 
 #include "fmboost/image/image.h"
 #include "fmboost/pipeline/back_projection.h"
-#include "fmboost/pipeline/boost.h"
+#include "fmboost/pipeline/upscale_chain.h"
 
 namespace fmboost {
 

@@ -9,7 +9,7 @@
 
 #include "fmboost/core/progress.h"
 #include "fmboost/flow/coupling.h"
-#include "fmboost/pipeline/model_parts.h"
+#include "fmboost/pipeline/model_components.h"
 #include "fmboost/pipeline/sizes.h"
 
 namespace fmboost {

@@ -6,10 +6,11 @@
 #include <torch/types.h>
 
 #include "fmboost/nn/cfm_unet_options.h"
-#include "fmboost/train/ema.h"
-#include "fmboost/train/flow_loss.h"
-#include "fmboost/train/lr_schedule.h"
-#include "fmboost/train/optimizer.h"
+
+#include "train/ema.h"
+#include "train/flow_loss.h"
+#include "train/lr_schedule.h"
+#include "train/optimizer.h"
 
 namespace fmboost {
 

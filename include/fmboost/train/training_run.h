@@ -6,11 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "fmboost/train/image_dataset.h"
 #include "fmboost/train/options.h"
-#include "fmboost/train/run_log.h"
-#include "fmboost/train/trainer.h"
-#include "fmboost/train/validation.h"
+
+#include "data/image_dataset.h"
+#include "train/log/run_log.h"
+#include "train/trainer.h"
+#include "train/validation.h"
 
 namespace fmboost {
 

@@ -4,9 +4,9 @@
 #include <memory>
 #include <span>
 
-#include "fmboost/drawing/color.h"
-#include "fmboost/drawing/picture.h"
-#include "fmboost/drawing/plane.h"
+#include "drawing/color.h"
+#include "drawing/picture.h"
+#include "drawing/plane.h"
 
 // NOLINTBEGIN(bugprone-reserved-identifier): Cairo's own names
 struct _cairo;          // cairo_t

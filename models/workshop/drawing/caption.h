@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "fmboost/drawing/scene.h"
+#include "drawing/scene.h"
 
 namespace fmboost::drawing {
 

@@ -1,4 +1,4 @@
-#include "fmboost/drawing/color.h"
+#include "drawing/color.h"
 
 #include <algorithm>
 #include <cmath>

@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <utility>
 
-#include "fmboost/drawing/leaves.h"
+#include "drawing/leaves.h"
 
 namespace fmboost::drawing {
 namespace {

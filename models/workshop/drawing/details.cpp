@@ -1,13 +1,12 @@
-#include "lettering.h"
-#include "scenes.h"
-#include "shape.h"
-
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <numbers>
 
-#include "fmboost/drawing/noise_field.h"
+#include "drawing/lettering.h"
+#include "drawing/noise_field.h"
+#include "drawing/scenes.h"
+#include "drawing/shape.h"
 
 namespace fmboost::drawing {
 namespace {

@@ -1,11 +1,11 @@
-#include "filler.h"
-
-#include "pattern.h"
+#include "drawing/filler.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <numbers>
+
+#include "drawing/pattern.h"
 
 namespace fmboost::drawing {
 namespace {

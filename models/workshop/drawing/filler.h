@@ -1,10 +1,9 @@
 #pragma once
 
-#include "palette.h"
-
 #include <vector>
 
-#include "fmboost/drawing/canvas.h"
+#include "drawing/canvas.h"
+#include "drawing/palette.h"
 
 namespace fmboost::drawing {
 

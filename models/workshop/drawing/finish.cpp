@@ -1,10 +1,10 @@
-#include "finish.h"
+#include "drawing/finish.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 
-#include "fmboost/drawing/noise_field.h"
+#include "drawing/noise_field.h"
 
 namespace fmboost::drawing {
 namespace {

@@ -1,10 +1,10 @@
-#include "scenes.h"
-#include "shape.h"
-
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <numbers>
+
+#include "drawing/scenes.h"
+#include "drawing/shape.h"
 
 namespace fmboost::drawing {
 namespace {

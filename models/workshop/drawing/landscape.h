@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "fmboost/drawing/picture.h"
-#include "fmboost/drawing/scene.h"
+#include "drawing/picture.h"
+#include "drawing/scene.h"
 
 namespace fmboost::drawing {
 

@@ -1,10 +1,9 @@
-#include "fmboost/drawing/leaves.h"
+#include "drawing/leaves.h"
 
-#include "filler.h"
-#include "finish.h"
-#include "scenes.h"
-
-#include "fmboost/drawing/canvas.h"
+#include "drawing/canvas.h"
+#include "drawing/filler.h"
+#include "drawing/finish.h"
+#include "drawing/scenes.h"
 
 namespace fmboost::drawing {
 

@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "fmboost/drawing/picture.h"
-#include "fmboost/drawing/random.h"
+#include "drawing/picture.h"
+#include "drawing/random.h"
 
 namespace fmboost::drawing {
 

@@ -1,4 +1,4 @@
-#include "lettering.h"
+#include "drawing/lettering.h"
 
 #include <algorithm>
 #include <cairo.h>

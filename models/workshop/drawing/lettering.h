@@ -2,8 +2,8 @@
 
 #include <vector>
 
-#include "fmboost/drawing/canvas.h"
-#include "fmboost/drawing/random.h"
+#include "drawing/canvas.h"
+#include "drawing/random.h"
 
 namespace fmboost::drawing {
 

@@ -1,4 +1,4 @@
-#include "fmboost/drawing/noise_field.h"
+#include "drawing/noise_field.h"
 
 #include <algorithm>
 #include <array>

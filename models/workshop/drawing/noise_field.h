@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "fmboost/drawing/plane.h"
-#include "fmboost/drawing/random.h"
+#include "drawing/plane.h"
+#include "drawing/random.h"
 
 namespace fmboost::drawing {
 

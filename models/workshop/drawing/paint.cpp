@@ -1,6 +1,6 @@
 #include <cairo.h>
 
-#include "fmboost/drawing/canvas.h"
+#include "drawing/canvas.h"
 
 namespace fmboost::drawing {
 namespace {

@@ -1,8 +1,8 @@
-#include "palette.h"
+#include "drawing/palette.h"
 
 #include <algorithm>
 
-#include "fmboost/drawing/canvas.h"
+#include "drawing/canvas.h"
 
 namespace fmboost::drawing {
 namespace {

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "fmboost/drawing/color.h"
-#include "fmboost/drawing/random.h"
+#include "drawing/color.h"
+#include "drawing/random.h"
 
 namespace fmboost::drawing {
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "fmboost/drawing/plane.h"
-#include "fmboost/drawing/random.h"
+#include "drawing/plane.h"
+#include "drawing/random.h"
 
 namespace fmboost::drawing {
 

@@ -1,9 +1,8 @@
-#include "lettering.h"
-#include "pattern.h"
-
 #include <numbers>
 
-#include "fmboost/drawing/canvas.h"
+#include "drawing/canvas.h"
+#include "drawing/lettering.h"
+#include "drawing/pattern.h"
 
 namespace fmboost::drawing {
 namespace {

@@ -1,12 +1,11 @@
-#include "pattern.h"
-#include "profile.h"
-
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <numbers>
 
-#include "fmboost/drawing/noise_field.h"
+#include "drawing/noise_field.h"
+#include "drawing/pattern.h"
+#include "drawing/profile.h"
 
 namespace fmboost::drawing {
 namespace {

@@ -1,4 +1,4 @@
-#include "fmboost/drawing/picture.h"
+#include "drawing/picture.h"
 
 namespace fmboost::drawing {
 

@@ -1,4 +1,4 @@
-#include "fmboost/drawing/plane.h"
+#include "drawing/plane.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,11 +1,11 @@
-#include "lettering.h"
-#include "scenes.h"
-
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <numbers>
 #include <vector>
+
+#include "drawing/lettering.h"
+#include "drawing/scenes.h"
 
 namespace fmboost::drawing {
 namespace {

@@ -1,4 +1,4 @@
-#include "profile.h"
+#include "drawing/profile.h"
 
 #include <algorithm>
 #include <cmath>

@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "fmboost/drawing/random.h"
+#include "drawing/random.h"
 
 namespace fmboost::drawing {
 

@@ -1,4 +1,4 @@
-#include "fmboost/drawing/random.h"
+#include "drawing/random.h"
 
 #include <bit>
 #include <cmath>

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "fmboost/drawing/color.h"
+#include "drawing/color.h"
 
 namespace fmboost::drawing {
 

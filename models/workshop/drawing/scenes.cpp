@@ -1,13 +1,12 @@
-#include "scenes.h"
-
-#include "shape.h"
+#include "drawing/scenes.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <vector>
 
-#include "fmboost/drawing/noise_field.h"
+#include "drawing/noise_field.h"
+#include "drawing/shape.h"
 
 namespace fmboost::drawing {
 namespace {

@@ -1,8 +1,7 @@
 #pragma once
 
-#include "filler.h"
-
-#include "fmboost/drawing/canvas.h"
+#include "drawing/canvas.h"
+#include "drawing/filler.h"
 
 namespace fmboost::drawing {
 

@@ -1,4 +1,4 @@
-#include "shape.h"
+#include "drawing/shape.h"
 
 #include <algorithm>
 #include <array>

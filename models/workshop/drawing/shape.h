@@ -1,7 +1,7 @@
 #pragma once
 
-#include "fmboost/drawing/canvas.h"
-#include "fmboost/drawing/random.h"
+#include "drawing/canvas.h"
+#include "drawing/random.h"
 
 namespace fmboost::drawing {
 

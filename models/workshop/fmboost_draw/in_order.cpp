@@ -1,4 +1,4 @@
-#include "in_order.h"
+#include "fmboost_draw/in_order.h"
 
 #include <utility>
 

@@ -1,7 +1,5 @@
 #pragma once
 
-#include "kinds.h"
-
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
@@ -9,6 +7,8 @@
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include "fmboost_draw/kinds.h"
 
 namespace fmboost::draw_tool {
 

@@ -1,8 +1,8 @@
-#include "kinds.h"
+#include "fmboost_draw/kinds.h"
 
-#include "fmboost/drawing/caption.h"
-#include "fmboost/drawing/landscape.h"
-#include "fmboost/drawing/leaves.h"
+#include "drawing/caption.h"
+#include "drawing/landscape.h"
+#include "drawing/leaves.h"
 
 namespace fmboost::draw_tool {
 namespace {

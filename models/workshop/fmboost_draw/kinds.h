@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "fmboost/drawing/picture.h"
+#include "drawing/picture.h"
 
 namespace fmboost::draw_tool {
 

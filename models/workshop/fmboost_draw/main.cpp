@@ -1,6 +1,3 @@
-#include "options.h"
-#include "output.h"
-
 #include <CLI/CLI.hpp>
 #include <deque>
 #include <exception>
@@ -8,7 +5,10 @@
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
-#include "fmboost/drawing/caption.h"
+
+#include "drawing/caption.h"
+#include "fmboost_draw/options.h"
+#include "fmboost_draw/output.h"
 
 namespace fmboost::draw_tool {
 namespace {

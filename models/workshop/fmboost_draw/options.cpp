@@ -1,4 +1,4 @@
-#include "options.h"
+#include "fmboost_draw/options.h"
 
 #include <charconv>
 #include <limits>

@@ -1,10 +1,10 @@
 #pragma once
 
-#include "kinds.h"
-
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
+
+#include "fmboost_draw/kinds.h"
 
 namespace fmboost::draw_tool {
 

@@ -1,6 +1,4 @@
-#include "output.h"
-
-#include "in_order.h"
+#include "fmboost_draw/output.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -12,9 +10,11 @@
 #include <unistd.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
 #include "fmboost/core/interrupt.h"
 #include "fmboost/image/encode.h"
+#include "fmboost/io/files.h"
+
+#include "fmboost_draw/in_order.h"
 
 namespace fmboost::draw_tool {
 namespace {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "options.h"
+#include "fmboost_draw/options.h"
 
 namespace fmboost::draw_tool {
 

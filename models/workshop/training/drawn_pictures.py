@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DRAW = Path(os.environ.get("FMBOOST_DRAW", ROOT / "build" / "release" / "bin" / "fmboost-draw"))
 FIRST_SEED = 100_000  # those below are held out for validation
 

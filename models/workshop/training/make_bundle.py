@@ -18,7 +18,7 @@ from safetensors import safe_open
 from text_networks import load_text_model
 from training import save_half
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "scripts"))
 from fmboost_export.export import write_couplings  # noqa: E402
 from fmboost_export.files import refuse_existing, sha256, whole_folder  # noqa: E402
 
@@ -117,7 +117,7 @@ def main():
     with whole_folder(arguments.bundle) as folder:
         description = {
             "format": "fmboost-bundle", "version": 1, "name": arguments.name, "license": "MIT",
-            "source": "trained only on pictures that fmboost-draw makes; see models/README.md",
+            "source": "trained only on pictures that fmboost-draw makes; see models/workshop/README.md",
         }  # fmt: skip
         if arguments.text_model:
             description |= text_entries(arguments.text_model, arguments.examples, folder)

@@ -1,6 +1,6 @@
 """What there is to see in a landscape of fmboost-draw, and which of it the captions name.
 
-A scene is the JSON object that `fmboost-draw --captions` writes (src/drawing/landscape/scene.cpp). Its properties are
+A scene is the JSON object that `fmboost-draw --captions` writes (models/workshop/drawing/landscape/scene.cpp). Its properties are
 questions that every picture answers; a fact is what a caption says of one property.
 """
 

@@ -1,4 +1,4 @@
-#include "cfm_blocks.h"
+#include "nn/cfm/cfm_blocks.h"
 
 #include <utility>
 
@@ -7,10 +7,8 @@ namespace {
 
 namespace nn = torch::nn;
 
-constexpr std::int64_t kGroups = 32;
-
 nn::GroupNorm group_norm(std::int64_t channels) {
-  return nn::GroupNorm(nn::GroupNormOptions(kGroups, channels));
+  return nn::GroupNorm(nn::GroupNormOptions(kCfmGroups, channels));
 }
 
 nn::Conv2d convolution(std::int64_t in, std::int64_t out) {

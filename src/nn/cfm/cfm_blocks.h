@@ -1,10 +1,14 @@
 #pragma once
 
+#include <cstdint>
 #include <torch/nn.h>
 #include <variant>
 #include <vector>
 
 namespace fmboost {
+
+/// Groups of every group norm of the CFM UNet.
+inline constexpr std::int64_t kCfmGroups = 32;
 
 /// Blocks of the CFM UNet. Their layers are public: what runs it strip by strip takes a block apart.
 

@@ -1,9 +1,8 @@
-#include "cfm_blocks.h"
-#include "strip_norm.h"
-
 #include <limits>
 
-#include "fmboost/nn/cfm_unet.h"
+#include "nn/cfm/cfm_blocks.h"
+#include "nn/cfm/cfm_unet.h"
+#include "nn/layers/strip_norm.h"
 
 namespace fmboost {
 namespace {

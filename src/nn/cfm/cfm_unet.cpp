@@ -1,18 +1,17 @@
-#include "fmboost/nn/cfm_unet.h"
-
-#include "cfm_blocks.h"
-#include "time_embedding.h"
+#include "nn/cfm/cfm_unet.h"
 
 #include <algorithm>
 
 #include "fmboost/core/error.h"
+
+#include "nn/cfm/cfm_blocks.h"
+#include "nn/layers/time_embedding.h"
 
 namespace fmboost {
 namespace {
 
 namespace nn = torch::nn;
 
-constexpr std::int64_t kGroups = 32;
 
 }  // namespace
 
@@ -35,7 +34,7 @@ CfmUnetImpl::CfmUnetImpl(CfmUnetOptions options) : options_(std::move(options)) 
   build_output_blocks(skips);
   const std::int64_t last = width * options_.channel_mult.front();
   nn::Conv2d last_conv(nn::Conv2dOptions(last, pooled ? width : options_.out_channels, 3).padding(1));
-  out_ = register_module("out", nn::Sequential(nn::GroupNorm(nn::GroupNormOptions(kGroups, last)), nn::SiLU(),
+  out_ = register_module("out", nn::Sequential(nn::GroupNorm(nn::GroupNormOptions(kCfmGroups, last)), nn::SiLU(),
                                                pooled ? last_conv : zeroed(last_conv)));
 }
 

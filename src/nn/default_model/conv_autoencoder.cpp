@@ -1,7 +1,7 @@
-#include "plain_autoencoder.h"
+#include "nn/default_model/conv_autoencoder.h"
 
-#include "option_checks.h"
-#include "run_layers.h"
+#include "nn/layers/option_checks.h"
+#include "nn/layers/run_layers.h"
 
 namespace fmboost {
 

@@ -1,12 +1,12 @@
 #pragma once
 
-#include "autoencoder_layers.h"
-
 #include "fmboost/nn/default_model_options.h"
+
+#include "nn/layers/autoencoder_layers.h"
 
 namespace fmboost {
 
-/// The default bundle's autoencoder, under the names that scripts/default_model/networks.py gives its parameters. It
+/// The default bundle's autoencoder, under the names that models/workshop/training/networks.py gives its parameters. It
 /// has no norms and no attention: a pixel depends on what is near it alone. Latents are not scaled.
 class PlainAutoencoderImpl : public torch::nn::Module {
  public:

@@ -1,14 +1,14 @@
-#include "site_unet.h"
+#include "nn/default_model/patch_unet.h"
 
-#include "attention.h"
-#include "option_checks.h"
-#include "time_embedding.h"
+#include "nn/layers/attention.h"
+#include "nn/layers/option_checks.h"
+#include "nn/layers/time_embedding.h"
 
 namespace fmboost {
 namespace {
 
 constexpr std::int64_t kSite = 2;  // latents a side that are one place
-constexpr std::int64_t kGroups = 32;
+constexpr std::int64_t kNormGroups = 32;
 constexpr double kEps = 1e-5;
 constexpr layers::Conv2dOptions kSinglePlace{.kernel = 1, .padding = 0};
 
@@ -16,10 +16,10 @@ constexpr layers::Conv2dOptions kSinglePlace{.kernel = 1, .padding = 0};
 class SiteResBlock : public torch::nn::Module {
  public:
   SiteResBlock(std::int64_t channels, std::int64_t time_width) {
-    norm1_ = register_module("norm1", layers::NormSilu(kGroups, channels, kEps));
+    norm1_ = register_module("norm1", layers::NormSilu(kNormGroups, channels, kEps));
     conv1_ = register_module("conv1", layers::Conv2d(channels, channels));
     time_ = register_module("time", layers::Linear(time_width, 2 * channels));
-    norm2_ = register_module("norm2", layers::GroupNorm(kGroups, channels, kEps));
+    norm2_ = register_module("norm2", layers::GroupNorm(kNormGroups, channels, kEps));
     conv2_ = register_module("conv2", layers::Conv2d(channels, channels));
   }
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& time) const {
@@ -82,8 +82,8 @@ void SiteUnetOptions::check() const {
   checks.require(fine_blocks >= 0 && fine_blocks <= checks.kMostLayers, "fine_blocks",
                  c10::str("from 0 to ", checks.kMostLayers, ", found ", fine_blocks));
   for (const auto width : widths) {
-    checks.require(width % kGroups == 0 && width % heads == 0, "widths",
-                   "multiples of " + std::to_string(kGroups) + " and of heads");
+    checks.require(width % kNormGroups == 0 && width % heads == 0, "widths",
+                   "multiples of " + std::to_string(kNormGroups) + " and of heads");
   }
 }
 
@@ -183,7 +183,7 @@ SiteUnetImpl::SiteUnetImpl(SiteUnetOptions options) : options_(std::move(options
       enlarge_.push_back(layers::add(*this, "enlarge." + number, layers::Conv2d(coarse, 4 * fine, kSinglePlace)));
     }
   }
-  norm_out_ = register_module("norm_out", layers::NormSilu(kGroups, width, kEps));
+  norm_out_ = register_module("norm_out", layers::NormSilu(kNormGroups, width, kEps));
   conv_out_ = register_module("conv_out", layers::Conv2d(width, inside, kSinglePlace));
   if (options_.fine_blocks > 0) {
     fine_ = register_module("fine", std::make_shared<SiteFine>(options_));

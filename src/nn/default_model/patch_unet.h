@@ -1,18 +1,18 @@
 #pragma once
 
-#include "layers.h"
-
 #include <memory>
 #include <vector>
 
 #include "fmboost/nn/default_model_options.h"
+
+#include "nn/layers/layers.h"
 
 namespace fmboost {
 
 class SiteLevel;
 class SiteFine;
 
-/// The default bundle's denoiser, under the names that scripts/default_model/text_networks.py gives its parameters.
+/// The default bundle's denoiser, under the names that models/workshop/training/text_networks.py gives its parameters.
 class SiteUnetImpl : public torch::nn::Module {
  public:
   explicit SiteUnetImpl(SiteUnetOptions options);

@@ -1,7 +1,7 @@
-#include "word_transformer.h"
+#include "nn/default_model/word_transformer.h"
 
-#include "attention.h"
-#include "option_checks.h"
+#include "nn/layers/attention.h"
+#include "nn/layers/option_checks.h"
 
 namespace fmboost {
 

@@ -1,17 +1,17 @@
 #pragma once
 
-#include "layers.h"
-
 #include <memory>
 #include <vector>
 
 #include "fmboost/nn/default_model_options.h"
 
+#include "nn/layers/layers.h"
+
 namespace fmboost {
 
 class WordTransformerLayer;
 
-/// The default bundle's text encoder, under the names that scripts/default_model/text_networks.py gives its parameters.
+/// The default bundle's text encoder, under the names that models/workshop/training/text_networks.py gives its parameters.
 class WordTransformerImpl : public torch::nn::Module {
  public:
   explicit WordTransformerImpl(WordTransformerOptions options);

@@ -1,4 +1,4 @@
-#include "attention.h"
+#include "nn/layers/attention.h"
 
 #include <algorithm>
 #include <vector>

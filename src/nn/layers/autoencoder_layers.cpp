@@ -1,6 +1,6 @@
-#include "autoencoder_layers.h"
+#include "nn/layers/autoencoder_layers.h"
 
-#include "attention.h"
+#include "nn/layers/attention.h"
 
 namespace fmboost {
 namespace {

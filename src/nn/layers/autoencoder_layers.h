@@ -1,11 +1,11 @@
 #pragma once
 
-#include "strip_picture.h"
-#include "unet_blocks.h"
-
 #include <memory>
 #include <variant>
 #include <vector>
+
+#include "nn/layers/lazy_feature_map.h"
+#include "nn/stable_diffusion/unet_blocks.h"
 
 namespace fmboost {
 

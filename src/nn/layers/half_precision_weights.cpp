@@ -1,4 +1,4 @@
-#include "weight_memory.h"
+#include "nn/layers/half_precision_weights.h"
 
 #include <algorithm>
 #include <new>

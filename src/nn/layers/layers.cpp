@@ -1,4 +1,4 @@
-#include "layers.h"
+#include "nn/layers/layers.h"
 
 namespace fmboost::layers {
 

@@ -1,4 +1,4 @@
-#include "strip_picture.h"
+#include "nn/layers/lazy_feature_map.h"
 
 #include <algorithm>
 

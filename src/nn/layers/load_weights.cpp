@@ -1,7 +1,4 @@
-#include "fmboost/nn/load_weights.h"
-
-#include "layers.h"
-#include "weight_memory.h"
+#include "nn/layers/load_weights.h"
 
 #include <map>
 #include <optional>
@@ -9,7 +6,10 @@
 #include <vector>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/finite.h"
+
+#include "core/finite.h"
+#include "nn/layers/half_precision_weights.h"
+#include "nn/layers/layers.h"
 
 namespace fmboost {
 namespace {

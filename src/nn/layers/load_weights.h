@@ -4,7 +4,7 @@
 #include <torch/nn/module.h>
 
 #include "fmboost/core/placement.h"
-#include "fmboost/core/safetensors.h"
+#include "fmboost/io/safetensors.h"
 
 namespace fmboost {
 

@@ -1,6 +1,6 @@
-#include "run_layers.h"
+#include "nn/layers/run_layers.h"
 
-#include "strip_norm.h"
+#include "nn/layers/strip_norm.h"
 
 namespace fmboost {
 namespace {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "autoencoder_layers.h"
+#include "nn/layers/autoencoder_layers.h"
 
 namespace fmboost {
 

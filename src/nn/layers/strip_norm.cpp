@@ -1,4 +1,4 @@
-#include "strip_norm.h"
+#include "nn/layers/strip_norm.h"
 
 namespace fmboost {
 namespace {

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "strip_picture.h"
-
 #include <optional>
+
+#include "nn/layers/lazy_feature_map.h"
 
 namespace fmboost {
 

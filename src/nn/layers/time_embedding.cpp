@@ -1,4 +1,4 @@
-#include "time_embedding.h"
+#include "nn/layers/time_embedding.h"
 
 #include <cmath>
 

@@ -1,7 +1,7 @@
-#include "fmboost/nn/autoencoder_kl.h"
+#include "nn/stable_diffusion/autoencoder_kl.h"
 
-#include "option_checks.h"
-#include "run_layers.h"
+#include "nn/layers/option_checks.h"
+#include "nn/layers/run_layers.h"
 
 namespace fmboost {
 namespace {

@@ -1,8 +1,8 @@
-#include "fmboost/nn/clip_text.h"
+#include "nn/stable_diffusion/clip_text.h"
 
-#include "attention.h"
-#include "layers.h"
-#include "option_checks.h"
+#include "nn/layers/attention.h"
+#include "nn/layers/layers.h"
+#include "nn/layers/option_checks.h"
 
 namespace fmboost {
 

@@ -1,6 +1,6 @@
-#include "spatial_transformer.h"
+#include "nn/stable_diffusion/spatial_transformer.h"
 
-#include "attention.h"
+#include "nn/layers/attention.h"
 
 namespace fmboost {
 namespace {

@@ -1,11 +1,11 @@
-#include "fmboost/nn/unet.h"
-
-#include "option_checks.h"
-#include "spatial_transformer.h"
-#include "time_embedding.h"
-#include "unet_blocks.h"
+#include "nn/stable_diffusion/unet.h"
 
 #include <algorithm>
+
+#include "nn/layers/option_checks.h"
+#include "nn/layers/time_embedding.h"
+#include "nn/stable_diffusion/spatial_transformer.h"
+#include "nn/stable_diffusion/unet_blocks.h"
 
 namespace fmboost {
 namespace {

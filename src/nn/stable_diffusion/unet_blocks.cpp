@@ -1,4 +1,4 @@
-#include "unet_blocks.h"
+#include "nn/stable_diffusion/unet_blocks.h"
 
 namespace fmboost {
 

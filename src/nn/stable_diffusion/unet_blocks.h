@@ -1,8 +1,8 @@
 #pragma once
 
-#include "layers.h"
-
 #include <vector>
+
+#include "nn/layers/layers.h"
 
 namespace fmboost {
 

@@ -1,12 +1,12 @@
 #pragma once
 
-#include "collectives.h"
-
 #include <exception>
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 #include <utility>
 
 #include "fmboost/core/log.h"
+
+#include "train/distributed/collectives.h"
 
 namespace fmboost {
 

@@ -1,10 +1,10 @@
 #pragma once
 
-#include "meeting.h"
-
 #include <functional>
 #include <memory>
 #include <torch/types.h>
+
+#include "train/distributed/rendezvous.h"
 
 namespace fmboost {
 

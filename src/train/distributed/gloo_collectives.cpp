@@ -1,8 +1,8 @@
 // LibTorch ships Gloo's code but not its headers; the distribution's are of 2022. Of Gloo's own types this file touches
 // only pointers to devices, which the two agree on. LibTorch itself defines USE_C10D_GLOO where it has the code.
-#include "backend_collectives.h"
-
 #include "fmboost/core/error.h"
+
+#include "train/distributed/backend_collectives.h"
 
 #if defined(FMBOOST_HAVE_GLOO_HEADERS) && defined(USE_C10D_GLOO)
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>

@@ -1,4 +1,4 @@
-#include "fmboost/train/gradient_reducer.h"
+#include "train/distributed/gradient_reducer.h"
 
 #include <torch/csrc/autograd/function_hook.h>
 #include <torch/csrc/autograd/variable.h>

@@ -6,7 +6,7 @@
 #include <torch/types.h>
 #include <vector>
 
-#include "fmboost/train/workers.h"
+#include "train/distributed/process_group.h"
 
 namespace fmboost {
 

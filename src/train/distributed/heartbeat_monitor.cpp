@@ -1,4 +1,4 @@
-#include "worker_watch.h"
+#include "train/distributed/heartbeat_monitor.h"
 
 #include <algorithm>
 #include <cstdlib>

@@ -1,13 +1,13 @@
 #pragma once
 
-#include "meeting.h"
-
 #include <atomic>
 #include <condition_variable>
 #include <map>
 #include <mutex>
 #include <string>
 #include <thread>
+
+#include "train/distributed/rendezvous.h"
 
 namespace fmboost {
 

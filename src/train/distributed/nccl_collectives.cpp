@@ -1,6 +1,6 @@
-#include "backend_collectives.h"
-
 #include "fmboost/core/error.h"
+
+#include "train/distributed/backend_collectives.h"
 
 #if defined(FMBOOST_HAVE_NCCL_HEADERS) && defined(USE_C10D_NCCL)
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>

@@ -1,11 +1,11 @@
-#include "fmboost/train/workers.h"
-
-#include "collectives.h"
-#include "worker_watch.h"
+#include "train/distributed/process_group.h"
 
 #include <utility>
 
 #include "fmboost/core/error.h"
+
+#include "train/distributed/collectives.h"
+#include "train/distributed/heartbeat_monitor.h"
 
 namespace fmboost {
 namespace {

@@ -7,7 +7,7 @@
 #include <torch/types.h>
 #include <vector>
 
-#include "fmboost/train/worker_options.h"
+#include "train/distributed/worker_options.h"
 
 namespace fmboost {
 

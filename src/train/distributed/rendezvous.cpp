@@ -1,4 +1,4 @@
-#include "meeting.h"
+#include "train/distributed/rendezvous.h"
 
 #include <algorithm>
 #include <array>

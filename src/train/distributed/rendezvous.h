@@ -4,7 +4,7 @@
 #include <torch/csrc/distributed/c10d/Store.hpp>
 #include <vector>
 
-#include "fmboost/train/worker_options.h"
+#include "train/distributed/worker_options.h"
 
 namespace fmboost {
 

@@ -1,4 +1,4 @@
-#include "fmboost/train/worker_options.h"
+#include "train/distributed/worker_options.h"
 
 #include <charconv>
 #include <cstdlib>

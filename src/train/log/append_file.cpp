@@ -1,4 +1,4 @@
-#include "append_file.h"
+#include "train/log/append_file.h"
 
 #include <cerrno>
 #include <cstring>

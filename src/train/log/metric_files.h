@@ -1,12 +1,12 @@
 #pragma once
 
-#include "append_file.h"
-
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
+
+#include "train/log/append_file.h"
 
 namespace fmboost {
 

@@ -1,4 +1,4 @@
-#include "protobuf.h"
+#include "train/log/protobuf.h"
 
 #include <optional>
 

@@ -1,4 +1,4 @@
-#include "record_file.h"
+#include "train/log/record_file.h"
 
 #include <array>
 #include <cstring>

@@ -1,15 +1,15 @@
-#include "fmboost/train/run_log.h"
-
-#include "metric_files.h"
+#include "train/log/run_log.h"
 
 #include <algorithm>
 #include <cctype>
 #include <utility>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
 #include "fmboost/image/encode.h"
-#include "fmboost/train/tensorboard.h"
+#include "fmboost/io/files.h"
+
+#include "train/log/metric_files.h"
+#include "train/log/tensorboard.h"
 
 namespace fmboost {
 namespace {

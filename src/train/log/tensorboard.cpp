@@ -1,8 +1,4 @@
-#include "fmboost/train/tensorboard.h"
-
-#include "append_file.h"
-#include "protobuf.h"
-#include "record_file.h"
+#include "train/log/tensorboard.h"
 
 #include <array>
 #include <atomic>
@@ -11,7 +7,11 @@
 #include <unistd.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
+#include "fmboost/io/files.h"
+
+#include "train/log/append_file.h"
+#include "train/log/protobuf.h"
+#include "train/log/record_file.h"
 
 namespace fmboost {
 namespace {

@@ -1,6 +1,4 @@
-#include "command_app.h"
-
-#include "nearest.h"
+#include "cli/command_app.h"
 
 #include <algorithm>
 #include <charconv>
@@ -11,6 +9,8 @@
 #include <sstream>
 
 #include "fmboost/core/error.h"
+
+#include "cli/suggestions.h"
 
 namespace fmboost::tool {
 namespace {

@@ -1,10 +1,10 @@
-#include "common_options.h"
+#include "cli/common_options.h"
 
 #include <ATen/Parallel.h>
 
-#include "fmboost/convert/import_cache.h"
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
+#include "fmboost/import/import_cache.h"
 
 namespace fmboost::tool {
 

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "fmboost/core/placement.h"
-#include "fmboost/pipeline/boost.h"
-#include "fmboost/pipeline/model_parts.h"
+#include "fmboost/pipeline/model_components.h"
+#include "fmboost/pipeline/upscale_chain.h"
 
 namespace fmboost::tool {
 

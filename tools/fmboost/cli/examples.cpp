@@ -1,10 +1,10 @@
-#include "examples.h"
+#include "cli/examples.h"
 
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
-#include "fmboost/nn/bundle.h"
+#include "fmboost/model/bundle.h"
 
 namespace fmboost::tool {
 

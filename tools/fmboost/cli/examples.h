@@ -1,6 +1,6 @@
 #pragma once
 
-#include "common_options.h"
+#include "cli/common_options.h"
 
 namespace fmboost::tool {
 

@@ -1,4 +1,4 @@
-#include "generate_flags.h"
+#include "cli/generate_flags.h"
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"

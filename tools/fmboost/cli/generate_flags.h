@@ -1,14 +1,14 @@
 #pragma once
 
-#include "common_options.h"
-#include "recipe.h"
-
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
 
 #include "fmboost/pipeline/generate.h"
+
+#include "cli/common_options.h"
+#include "output/generation_metadata.h"
 
 namespace fmboost::tool {
 

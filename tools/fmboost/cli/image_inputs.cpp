@@ -1,9 +1,9 @@
-#include "image_sources.h"
+#include "cli/image_inputs.h"
 
 #include <algorithm>
 
 #include "fmboost/core/error.h"
-#include "fmboost/image/picture_files.h"
+#include "fmboost/image/image_files.h"
 
 namespace fmboost::tool {
 namespace {

@@ -1,6 +1,4 @@
-#include "prompts.h"
-
-#include "recipe.h"
+#include "cli/prompts.h"
 
 #include <charconv>
 #include <iostream>
@@ -9,7 +7,9 @@
 #include <sstream>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
+#include "fmboost/io/files.h"
+
+#include "output/generation_metadata.h"
 
 namespace fmboost::tool {
 namespace {

@@ -1,4 +1,4 @@
-#include "nearest.h"
+#include "cli/suggestions.h"
 
 #include <algorithm>
 #include <numeric>

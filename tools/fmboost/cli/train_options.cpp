@@ -1,9 +1,9 @@
-#include "train_options.h"
+#include "cli/train_options.h"
 
 #include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/safetensors.h"
+#include "fmboost/io/safetensors.h"
 
 namespace fmboost::tool {
 namespace {

@@ -1,11 +1,11 @@
 #pragma once
 
-#include "common_options.h"
-
 #include <CLI/CLI.hpp>
 #include <string>
 
 #include "fmboost/train/training_run.h"
+
+#include "cli/common_options.h"
 
 namespace fmboost::tool {
 

@@ -1,6 +1,3 @@
-#include "command.h"
-#include "common_options.h"
-
 #include <ATen/Parallel.h>
 #include <fstream>
 #include <iostream>
@@ -10,6 +7,9 @@
 
 #include "fmboost/core/memory_probe.h"
 #include "fmboost/core/placement.h"
+
+#include "cli/common_options.h"
+#include "commands/command.h"
 
 namespace fmboost::tool {
 namespace {

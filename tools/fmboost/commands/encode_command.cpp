@@ -1,15 +1,15 @@
-#include "command.h"
-#include "common_options.h"
-#include "encode_progress.h"
-#include "prompts.h"
-
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
-#include "fmboost/train/encode_pictures.h"
+#include "fmboost/data/encode_images.h"
+
+#include "cli/common_options.h"
+#include "cli/prompts.h"
+#include "commands/command.h"
+#include "output/encode_progress.h"
 
 namespace fmboost::tool {
 namespace {

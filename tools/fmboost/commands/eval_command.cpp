@@ -1,9 +1,9 @@
-#include "command.h"
-#include "eval_modes.h"
-
 #include <memory>
 
 #include "fmboost/core/error.h"
+
+#include "commands/command.h"
+#include "commands/eval_modes.h"
 
 namespace fmboost::tool {
 namespace {

@@ -1,14 +1,14 @@
-#include "eval_modes.h"
-#include "quality_report.h"
-#include "read_ahead.h"
-
 #include <algorithm>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/interrupt.h"
 #include "fmboost/core/log.h"
-#include "fmboost/core/sha256.h"
 #include "fmboost/image/encode.h"
+#include "fmboost/io/sha256.h"
+
+#include "commands/eval_modes.h"
+#include "output/quality_report.h"
+#include "output/read_ahead.h"
 
 namespace fmboost::tool {
 namespace {

@@ -1,9 +1,5 @@
 #pragma once
 
-#include "common_options.h"
-#include "image_sources.h"
-#include "results.h"
-
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -13,6 +9,10 @@
 
 #include "fmboost/eval/fid.h"
 #include "fmboost/pipeline/upscale.h"
+
+#include "cli/common_options.h"
+#include "cli/image_inputs.h"
+#include "output/result_reporter.h"
 
 namespace fmboost::tool {
 

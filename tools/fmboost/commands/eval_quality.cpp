@@ -1,7 +1,3 @@
-#include "eval_modes.h"
-#include "quality_report.h"
-#include "read_ahead.h"
-
 #include <chrono>
 #include <utility>
 
@@ -11,6 +7,10 @@
 #include "fmboost/eval/upscaling.h"
 #include "fmboost/image/metrics.h"
 #include "fmboost/pipeline/back_projection.h"
+
+#include "commands/eval_modes.h"
+#include "output/quality_report.h"
+#include "output/read_ahead.h"
 
 namespace fmboost::tool {
 namespace {

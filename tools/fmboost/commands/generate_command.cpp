@@ -1,19 +1,19 @@
-#include "command.h"
-#include "common_options.h"
-#include "examples.h"
-#include "generate_flags.h"
-#include "intermediates.h"
-#include "output_names.h"
-#include "prompts.h"
-#include "recipe.h"
-#include "results.h"
-
 #include <ATen/Parallel.h>
 #include <memory>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/interrupt.h"
 #include "fmboost/core/log.h"
+
+#include "cli/common_options.h"
+#include "cli/examples.h"
+#include "cli/generate_flags.h"
+#include "cli/prompts.h"
+#include "commands/command.h"
+#include "output/generation_metadata.h"
+#include "output/intermediates.h"
+#include "output/output_names.h"
+#include "output/result_reporter.h"
 
 namespace fmboost::tool {
 namespace {

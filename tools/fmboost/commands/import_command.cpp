@@ -1,14 +1,14 @@
-#include "command.h"
-#include "common_options.h"
-
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "fmboost/convert/import_model.h"
-#include "fmboost/core/atomic_folder.h"
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
 #include "fmboost/core/memory_probe.h"
+#include "fmboost/import/import_model.h"
+#include "fmboost/io/atomic_folder.h"
+
+#include "cli/common_options.h"
+#include "commands/command.h"
 
 namespace fmboost::tool {
 namespace {

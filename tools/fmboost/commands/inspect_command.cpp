@@ -1,19 +1,19 @@
-#include "command.h"
-#include "common_options.h"
-#include "inspect_shards.h"
-
 #include <cstdio>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "fmboost/convert/recognise.h"
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
 #include "fmboost/core/memory_probe.h"
-#include "fmboost/core/safetensors.h"
 #include "fmboost/image/decode.h"
-#include "fmboost/nn/bundle.h"
+#include "fmboost/import/detect_weights.h"
+#include "fmboost/io/files.h"
+#include "fmboost/io/safetensors.h"
+#include "fmboost/model/bundle.h"
+
+#include "cli/common_options.h"
+#include "commands/command.h"
+#include "commands/inspect_shards.h"
 
 namespace fmboost::tool {
 namespace {

@@ -1,9 +1,9 @@
-#include "inspect_shards.h"
+#include "commands/inspect_shards.h"
 
 #include <algorithm>
 
 #include "fmboost/core/interrupt.h"
-#include "fmboost/train/shard_dataset.h"
+#include "fmboost/data/shard_dataset.h"
 
 namespace fmboost::tool {
 

@@ -1,9 +1,9 @@
-#include "command.h"
-#include "train_options.h"
-
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+
+#include "cli/train_options.h"
+#include "commands/command.h"
 
 namespace fmboost::tool {
 namespace {

@@ -1,19 +1,19 @@
-#include "command.h"
-#include "common_options.h"
-#include "image_sources.h"
-#include "output_names.h"
-#include "results.h"
-
 #include <iostream>
 #include <iterator>
 #include <memory>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
 #include "fmboost/core/interrupt.h"
 #include "fmboost/core/log.h"
 #include "fmboost/image/decode.h"
+#include "fmboost/io/files.h"
 #include "fmboost/pipeline/upscale.h"
+
+#include "cli/common_options.h"
+#include "cli/image_inputs.h"
+#include "commands/command.h"
+#include "output/output_names.h"
+#include "output/result_reporter.h"
 
 namespace fmboost::tool {
 namespace {

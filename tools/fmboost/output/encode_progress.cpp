@@ -1,4 +1,4 @@
-#include "encode_progress.h"
+#include "output/encode_progress.h"
 
 #include <cstdio>
 #include <cstdlib>

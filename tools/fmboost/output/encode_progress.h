@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-#include "fmboost/train/encode_pictures.h"
+#include "fmboost/data/encode_images.h"
 
 namespace fmboost::tool {
 

@@ -1,10 +1,10 @@
-#include "eval_modes.h"
-
 #include <iostream>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
 #include "fmboost/image/decode.h"
+#include "fmboost/io/files.h"
+
+#include "commands/eval_modes.h"
 
 namespace fmboost::tool {
 namespace {

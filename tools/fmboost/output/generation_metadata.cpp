@@ -1,12 +1,12 @@
-#include "recipe.h"
+#include "output/generation_metadata.h"
 
 #include <algorithm>
 #include <exception>
 #include <utility>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
 #include "fmboost/image/decode.h"
+#include "fmboost/io/files.h"
 
 namespace fmboost::tool {
 namespace {

@@ -1,8 +1,8 @@
-#include "intermediates.h"
+#include "output/intermediates.h"
 
-#include "fmboost/core/files.h"
-#include "fmboost/core/safetensors.h"
 #include "fmboost/image/encode.h"
+#include "fmboost/io/files.h"
+#include "fmboost/io/safetensors.h"
 
 namespace fmboost::tool {
 namespace {

@@ -1,4 +1,4 @@
-#include "output_names.h"
+#include "output/output_names.h"
 
 #include <algorithm>
 #include <cctype>

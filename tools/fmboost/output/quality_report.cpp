@@ -1,4 +1,4 @@
-#include "quality_report.h"
+#include "output/quality_report.h"
 
 #include <array>
 #include <cmath>

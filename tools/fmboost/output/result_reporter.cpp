@@ -1,6 +1,4 @@
-#include "results.h"
-
-#include "output_names.h"
+#include "output/result_reporter.h"
 
 #include <c10/util/Exception.h>
 #include <cerrno>
@@ -9,10 +7,12 @@
 #include <unistd.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
 #include "fmboost/core/log.h"
 #include "fmboost/image/encode.h"
+#include "fmboost/io/files.h"
 #include "fmboost/pipeline/memory_plan.h"
+
+#include "output/output_names.h"
 
 namespace fmboost::tool {
 namespace {

@@ -1,8 +1,5 @@
 #pragma once
 
-#include "common_options.h"
-#include "progress_bar.h"
-
 #include <CLI/CLI.hpp>
 #include <exception>
 #include <filesystem>
@@ -11,6 +8,9 @@
 #include <string>
 
 #include "fmboost/image/image.h"
+
+#include "cli/common_options.h"
+#include "output/progress_bar.h"
 
 namespace fmboost::tool {
 

@@ -1,7 +1,7 @@
-#include "stage.h"
-
 #include <cairo.h>
 #include <vector>
+
+#include "drawing/landscape/stage.h"
 
 namespace fmboost::drawing {
 namespace {

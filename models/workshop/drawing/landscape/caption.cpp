@@ -1,11 +1,11 @@
-#include "fmboost/drawing/caption.h"
+#include "drawing/caption.h"
 
 #include <algorithm>
 #include <array>
 #include <set>
 #include <sstream>
 
-#include "fmboost/drawing/random.h"
+#include "drawing/random.h"
 
 namespace fmboost::drawing {
 namespace {

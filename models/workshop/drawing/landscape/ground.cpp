@@ -1,7 +1,7 @@
-#include "stage.h"
-
 #include <numbers>
 #include <vector>
+
+#include "drawing/landscape/stage.h"
 
 namespace fmboost::drawing {
 namespace {

@@ -1,6 +1,6 @@
-#include "stage.h"
-
 #include <vector>
+
+#include "drawing/landscape/stage.h"
 
 namespace fmboost::drawing {
 namespace {

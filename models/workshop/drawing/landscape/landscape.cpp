@@ -1,11 +1,11 @@
-#include "fmboost/drawing/landscape.h"
-
-#include "stage.h"
+#include "drawing/landscape.h"
 
 #include <cairo.h>
 #include <string>
 
 #include "fmboost/core/error.h"
+
+#include "drawing/landscape/stage.h"
 
 namespace fmboost::drawing {
 namespace {

@@ -1,11 +1,10 @@
-#include "noise.h"
-#include "placing.h"
-
 #include <algorithm>
 #include <cmath>
 
-#include "fmboost/drawing/landscape.h"
-#include "fmboost/drawing/random.h"
+#include "drawing/landscape.h"
+#include "drawing/landscape/noise.h"
+#include "drawing/landscape/placing.h"
+#include "drawing/random.h"
 
 namespace fmboost::drawing {
 namespace {

@@ -1,7 +1,7 @@
 #include <array>
 #include <cstddef>
 
-#include "fmboost/drawing/scene.h"
+#include "drawing/scene.h"
 
 namespace fmboost::drawing {
 namespace {

@@ -1,4 +1,4 @@
-#include "noise.h"
+#include "drawing/landscape/noise.h"
 
 #include <array>
 

@@ -1,8 +1,8 @@
-#include "placing.h"
+#include "drawing/landscape/placing.h"
 
 #include <algorithm>
 
-#include "fmboost/drawing/random.h"
+#include "drawing/random.h"
 
 namespace fmboost::drawing {
 namespace {

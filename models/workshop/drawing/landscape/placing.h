@@ -1,7 +1,7 @@
 #pragma once
 
-#include "fmboost/drawing/landscape.h"
-#include "fmboost/drawing/scene.h"
+#include "drawing/landscape.h"
+#include "drawing/scene.h"
 
 namespace fmboost::drawing {
 

@@ -1,9 +1,9 @@
-#include "fmboost/drawing/scene.h"
+#include "drawing/scene.h"
 
 #include <array>
 #include <nlohmann/json.hpp>
 
-#include "fmboost/drawing/random.h"
+#include "drawing/random.h"
 
 namespace fmboost::drawing {
 namespace {

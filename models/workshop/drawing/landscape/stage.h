@@ -1,15 +1,14 @@
 #pragma once
 
-#include "noise.h"
-
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 
-#include "fmboost/drawing/canvas.h"
-#include "fmboost/drawing/landscape.h"
-#include "fmboost/drawing/random.h"
-#include "fmboost/drawing/scene.h"
+#include "drawing/canvas.h"
+#include "drawing/landscape.h"
+#include "drawing/landscape/noise.h"
+#include "drawing/random.h"
+#include "drawing/scene.h"
 
 // What the painters of a landscape share. Coordinates: the picture is 1 wide and 1 high, y from the top.
 namespace fmboost::drawing {

@@ -1,6 +1,6 @@
-#include "stage.h"
-
 #include <numbers>
+
+#include "drawing/landscape/stage.h"
 
 namespace fmboost::drawing {
 namespace {

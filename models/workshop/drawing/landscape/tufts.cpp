@@ -1,4 +1,4 @@
-#include "stage.h"
+#include "drawing/landscape/stage.h"
 
 namespace fmboost::drawing {
 

@@ -1,4 +1,4 @@
-#include "fmboost/drawing/canvas.h"
+#include "drawing/canvas.h"
 
 #include <array>
 #include <cmath>

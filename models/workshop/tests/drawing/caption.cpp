@@ -1,4 +1,4 @@
-#include "fmboost/drawing/caption.h"
+#include "drawing/caption.h"
 
 #include <algorithm>
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-#include "fmboost/drawing/landscape.h"
+#include "drawing/landscape.h"
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,4 @@
-#include "fmboost/drawing/leaves.h"
-
-#include "picture_statistics.h"
+#include "drawing/leaves.h"
 
 #include <algorithm>
 #include <array>
@@ -9,6 +7,8 @@
 #include <gtest/gtest.h>
 #include <numeric>
 #include <set>
+
+#include "picture_statistics.h"
 
 namespace fmboost::drawing {
 namespace {

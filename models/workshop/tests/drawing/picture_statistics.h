@@ -2,8 +2,8 @@
 
 #include <vector>
 
-#include "fmboost/drawing/picture.h"
-#include "fmboost/drawing/plane.h"
+#include "drawing/picture.h"
+#include "drawing/plane.h"
 
 namespace fmboost::drawing::test {
 

@@ -1,4 +1,4 @@
-#include "fmboost/drawing/scene.h"
+#include "drawing/scene.h"
 
 #include <functional>
 #include <gmock/gmock.h>

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 BINARY = os.environ.get("FMBOOST_DRAW_BINARY", ROOT / "build" / "release" / "bin" / "fmboost-draw")
 
 

@@ -25,9 +25,9 @@ import sampling
 import text_networks
 import train_text_model
 import training
-from conftest import ROOT
+from binary_fixtures import ROOT
 
-RECIPE = ROOT / "scripts" / "default_model"
+RECIPE = ROOT / "models" / "workshop" / "training"
 
 
 @pytest.fixture(scope="module")

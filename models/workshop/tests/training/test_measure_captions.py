@@ -17,7 +17,7 @@ import train_classifier
 from draw_latents import CaptionedPictures
 from drawn_pictures import DRAW
 
-from conftest import ROOT
+from binary_fixtures import ROOT
 
 FACTS = {fact.name: fact for fact in scene_facts.FACTS}
 

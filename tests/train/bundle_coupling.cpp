@@ -1,18 +1,19 @@
-#include "fmboost/train/bundle_coupling.h"
-
-#include "support/temporary_folder.h"
-#include "toy_pairs.h"
+#include "model/bundle_coupling.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/files.h"
-#include "fmboost/core/sha256.h"
-#include "fmboost/nn/bundle.h"
-#include "fmboost/nn/cfm_unet.h"
-#include "fmboost/train/checkpoint.h"
+#include "fmboost/io/files.h"
+#include "fmboost/io/sha256.h"
+#include "fmboost/model/bundle.h"
+
+#include "nn/cfm/cfm_unet.h"
+#include "support/temporary_folder.h"
+#include "support/thrown.h"
+#include "train/checkpoint.h"
+#include "train/toy_pairs.h"
 
 namespace fmboost::test {
 namespace {
@@ -69,15 +70,6 @@ class BundleCouplingTest : public testing::Test {
   CouplingEntry coupling_;
 };
 
-std::string message(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
-}
-
 TEST_F(BundleCouplingTest, AddsAnEntryThatTheBundleThenLoads) {
   const Bundle before(bundle_);
   EXPECT_EQ(add_coupling(bundle_, weights_, coupling_, false), "cfm-8x.safetensors");
@@ -116,7 +108,7 @@ TEST_F(BundleCouplingTest, KeepsTheOrderOfTheOtherKeys) {
 
 TEST_F(BundleCouplingTest, ReplacesAFactorOnlyWhenAsked) {
   coupling_.factor = 2;
-  EXPECT_THAT(message([&] { add_coupling(bundle_, weights_, coupling_, false); }), HasSubstr("--force"));
+  EXPECT_THAT(thrown<Error>([&] { add_coupling(bundle_, weights_, coupling_, false); }), HasSubstr("--force"));
   add_coupling(bundle_, weights_, coupling_, true);
   const Bundle after(bundle_);
   EXPECT_EQ(after.manifest().couplings.size(), 2);
@@ -130,7 +122,7 @@ TEST_F(BundleCouplingTest, OneOfItsOwnPicturesStandsBeforeThatOfAll) {
   coupling_.pictures = Pictures::own;
   add_coupling(bundle_, weights_, coupling_, false);
   EXPECT_EQ(couplings(), (Couplings{{2, Pictures::all}, {4, Pictures::own}, {4, Pictures::all}}));
-  EXPECT_THAT(message([&] { add_coupling(bundle_, weights_, coupling_, false); }), HasSubstr("for own pictures"));
+  EXPECT_THAT(thrown<Error>([&] { add_coupling(bundle_, weights_, coupling_, false); }), HasSubstr("for own pictures"));
   add_coupling(bundle_, weights_, coupling_, true);
   EXPECT_EQ(couplings(), (Couplings{{2, Pictures::all}, {4, Pictures::own}, {4, Pictures::all}}));
 }
@@ -140,7 +132,7 @@ TEST_F(BundleCouplingTest, OneOfAllPicturesReplacesAllOfItsFactor) {
   coupling_.pictures = Pictures::own;
   add_coupling(bundle_, weights_, coupling_, false);
   coupling_.pictures = Pictures::all;
-  EXPECT_THAT(message([&] { check_coupling_fits(bundle_, coupling_, false); }), HasSubstr("--force"));
+  EXPECT_THAT(thrown<Error>([&] { check_coupling_fits(bundle_, coupling_, false); }), HasSubstr("--force"));
   add_coupling(bundle_, weights_, coupling_, true);
   EXPECT_EQ(couplings(), (Couplings{{2, Pictures::all}, {4, Pictures::all}}));
 }
@@ -164,7 +156,7 @@ TEST_F(BundleCouplingTest, OneFileServesTwoFactors) {
 
 TEST_F(BundleCouplingTest, RefusesOtherLatents) {
   coupling_.network = small_training().network;
-  EXPECT_THAT(message([&] { check_coupling_fits(bundle_, coupling_, false); }), HasSubstr("other latents"));
+  EXPECT_THAT(thrown<Error>([&] { check_coupling_fits(bundle_, coupling_, false); }), HasSubstr("other latents"));
 }
 
 TEST_F(BundleCouplingTest, RefusesAFolderThatIsNoBundle) {

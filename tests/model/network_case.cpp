@@ -4,21 +4,21 @@
 // CASE: weight.NAME; the inputs of the call by name (ids; x, timestep, text, guidance; pixels; latent; noise) and
 // direction.OUTPUT for each output; metadata `config`, as in a bundle, and `call` (run, encode or decode). OUT: each
 // output; and the gradients of sum(output * direction) over all outputs: gradient.INPUT and gradient.weight.NAME.
-#include "network_options.h"
-#include "plain_autoencoder.h"
-#include "site_unet.h"
-#include "word_transformer.h"
-
 #include <cstdio>
 #include <exception>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/safetensors.h"
-#include "fmboost/nn/autoencoder_kl.h"
-#include "fmboost/nn/autoencoder_tiny.h"
-#include "fmboost/nn/clip_text.h"
-#include "fmboost/nn/load_weights.h"
-#include "fmboost/nn/unet.h"
+#include "fmboost/io/safetensors.h"
+
+#include "model/network_options.h"
+#include "nn/default_model/conv_autoencoder.h"
+#include "nn/default_model/patch_unet.h"
+#include "nn/default_model/word_transformer.h"
+#include "nn/layers/load_weights.h"
+#include "nn/stable_diffusion/autoencoder_kl.h"
+#include "nn/stable_diffusion/autoencoder_tiny.h"
+#include "nn/stable_diffusion/clip_text.h"
+#include "nn/stable_diffusion/unet.h"
 
 namespace {
 

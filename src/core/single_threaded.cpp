@@ -1,4 +1,4 @@
-#include "single_threaded.h"
+#include "core/single_threaded.h"
 
 #include <ATen/Parallel.h>
 #include <latch>
