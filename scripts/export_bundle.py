@@ -27,7 +27,7 @@ def parse(arguments):
     add("--lora", action="append", default=[], metavar="FILE[:WEIGHT]", help="adapter to fuse; may be repeated")
     add("--cfm", type=Path, metavar="FILE", help="coupling network, .safetensors with its configuration as metadata")
     add("--cfm-factor", type=int, action="append", metavar="N",
-        help="how much it enlarges (default 2); repeated: one coupling each")  # fmt: skip
+        help="how much it upscales (default 2); repeated: one coupling each")  # fmt: skip
     add("--cfm-noising-step", type=int, metavar="N", help="default: the file's, else 400 as published; 0: no noise")
     add("--dtype", choices=("float16", "float32"), help="how weights are stored (default: as they were)")
     add("--sampler", choices=("lcm", "ddim", "euler", "euler-a", "dpm++2m"),
@@ -41,7 +41,7 @@ def parse(arguments):
     add("--config", type=Path, metavar="DIR",
         help="for single files: the parts' configurations, as in a diffusers folder (default: Stable Diffusion 1.5's)")
     add("--name", help="the bundle's name (default: the model's)")
-    add("--license", help="the weights' licence")
+    add("--license", help="the weights' license")
     add("--force", action="store_true", help="replace an existing bundle")
     return check(parser.parse_args(arguments))
 

@@ -2,7 +2,7 @@
 """Makes the network for `fmboost eval --fid` from the weights that FID programs use.
 
 They are published as pt_inception-2015-12-05-6726825d.pth, see https://github.com/mseitzer/pytorch-fid/releases
-(fid_weights). The result is a TorchScript program: pictures of any size in, 2048 features out.
+(fid_weights). The result is a TorchScript program: images of any size in, 2048 features out.
 """
 
 import sys
@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from fmboost_export.errors import OneLineParser, UsageError, run_main
 from fmboost_export.files import check_shapes, read_pickle, read_safetensors, refuse_existing, whole_file
-from fmboost_export.inception import SIDE, Inception, PictureFeatures
+from fmboost_export.inception import SIDE, Inception, ImageFeatures
 from fmboost_export.tracing import compare, trace
 
 
@@ -33,7 +33,7 @@ def load_network(path):
     tensors = read_safetensors(path) if path.suffix == ".safetensors" else read_pickle(path)
     network = Inception()
 
-    def needed(name):  # older files lack the counters of the normalisations, and the classifier is not used
+    def needed(name):  # older files lack the counters of the normalizations, and the classifier is not used
         return not name.endswith("num_batches_tracked") and not name.startswith("fc.")
 
     wanted = {name: tensor.shape for name, tensor in network.state_dict().items() if needed(name)}
@@ -48,12 +48,12 @@ def make_program(network):
     generator = torch.Generator().manual_seed(0)
     example = 2 * torch.rand(2, 3, SIDE, SIDE, generator=generator) - 1
     traced = trace(network, example, "Inception")
-    program = torch.jit.script(PictureFeatures(traced)).eval()
-    pictures = torch.randint(0, 256, (3, 3, 75, 110), generator=generator, dtype=torch.uint8)
+    program = torch.jit.script(ImageFeatures(traced)).eval()
+    images = torch.randint(0, 256, (3, 3, 75, 110), generator=generator, dtype=torch.uint8)
     with torch.no_grad():
-        reference = PictureFeatures(network)(pictures)
-        compare(program, reference, [pictures], "Inception")
-        compare(program, reference, [pictures / 255], "Inception")
+        reference = ImageFeatures(network)(images)
+        compare(program, reference, [images], "Inception")
+        compare(program, reference, [images / 255], "Inception")
     return program
 
 

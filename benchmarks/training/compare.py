@@ -1,7 +1,7 @@
 """Times training steps of fmboost and of plain PyTorch in one interleaved run, and prints a Markdown table.
 
 Both make the same step (flow matching loss, backward, fused Adam, average of the weights) on the same weights, batch and
-noise, and must give the same loss. Ratios are medians of pairs of neighbouring steps.
+noise, and must give the same loss. Ratios are medians of pairs of neighboring steps.
 """
 
 import argparse

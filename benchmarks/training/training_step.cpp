@@ -36,24 +36,24 @@ void serve(const SafetensorsFile& file) {
   train.memory_format = options["memory_format"].get<std::string>();
   train.schedule.warmup_steps = 0;
   train.ema.update_after_step = 0;
-  Learner learner(train, resolve_placement(options["device"].get<std::string>(), "float32").device);
+  TrainingState state(train, resolve_placement(options["device"].get<std::string>(), "float32").device);
   {
     const torch::NoGradGuard no_grad;
-    for (const auto& item : learner.network().named_parameters()) {
+    for (const auto& item : state.network().named_parameters()) {
       item.value().data().copy_(file.tensor("weight." + item.key()));
     }
   }
   LatentBatch batch;
   batch.latent = file.tensor("latent");
   batch.context = file.tensor("context");
-  const FlowDraw draw{
+  const FlowNoise draw{
       .t = file.tensor("t"), .start = file.tensor("start"), .path = {}, .upsampling = {}, .alpha_bar = {}};
   std::cout << "ready" << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
     const double wall = wall_seconds();
     const double cpu = cpu_seconds();
-    const torch::Tensor loss = learner.backward(batch, draw);
-    learner.step(/*measure_norm=*/false);
+    const torch::Tensor loss = state.backward(batch, draw);
+    state.step(/*measure_norm=*/false);
     const auto value = loss.item<double>();  // waits for the device
     const json answer = {{"loss", value}, {"seconds", wall_seconds() - wall}, {"cpu_seconds", cpu_seconds() - cpu}};
     std::cout << answer.dump() << std::endl;

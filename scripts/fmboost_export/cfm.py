@@ -62,14 +62,14 @@ def with_sorted_metadata(data):
 
 
 def coupling_entry(file, digest, factor, config, noise):
-    """An entry of bundle.json: the published solver and path, back-projection for existing pictures."""
+    """An entry of bundle.json: the published solver and path, back-projection for existing images."""
     return {
         "file": file,
         "sha256": digest,
         "factor": factor,
         "network": config,
         "path": "linear",
-        "upsampling": "psu",
+        "upsampling": "pixel",
         **noise,
         "solver": "euler",
         "steps": 4,

@@ -1,4 +1,4 @@
-"""The published CFM network's options, and its tensors' names and shapes (https://github.com/CompVis/fm-boosting)."""
+"""The published CFM network's options, and its tensors' names and shapes (https://github.com/CompVis/fm-upscaling)."""
 
 from .errors import ModelError
 

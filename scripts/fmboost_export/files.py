@@ -86,7 +86,7 @@ def check_shapes(found, wanted, origin, network):
 
 
 def refuse_existing(path, force, marker=None):
-    """Folders are replaced only when they hold `marker`: --force must not delete someone's pictures."""
+    """Folders are replaced only when they hold `marker`: --force must not delete someone's images."""
     path = Path(path)
     if not path.exists() and not path.is_symlink():
         return

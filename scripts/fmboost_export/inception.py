@@ -1,4 +1,4 @@
-"""Inception v3 as FID programs use it, with its weights' published names, and as a program from pictures to features.
+"""Inception v3 as FID programs use it, with its weights' published names, and as a program from images to features.
 
 The weights come from the TensorFlow network of 2015 (Szegedy et al. 2015, arXiv 1512.00567). Three things set it apart
 from the network that torchvision ships: average pooling inside the blocks leaves padding out of its mean, the last
@@ -14,7 +14,7 @@ FEATURES, CLASSES, SIDE = 2048, 1008, 299
 
 
 class Conv(nn.Module):
-    """Convolution, batch normalisation, ReLU."""
+    """Convolution, batch normalization, ReLU."""
 
     def __init__(self, inputs, outputs, size, stride=1, padding=0):
         super().__init__()
@@ -181,8 +181,8 @@ class Inception(nn.Module):
         return x.mean((2, 3))
 
 
-class PictureFeatures(nn.Module):
-    """Pictures (B, 3, H, W), uint8 or floating-point in [0, 1], of any size, to features.
+class ImageFeatures(nn.Module):
+    """Images (B, 3, H, W), uint8 or floating-point in [0, 1], of any size, to features.
 
     Resizing is bilinear without antialias, as in pytorch-fid: other programs resize differently, which changes FID.
     """
@@ -192,9 +192,9 @@ class PictureFeatures(nn.Module):
         self.network = network
         self.register_buffer("peak", torch.tensor(255.0))
 
-    def forward(self, pictures):
-        x = pictures.to(self.peak.dtype)
-        if not pictures.is_floating_point():
+    def forward(self, images):
+        x = images.to(self.peak.dtype)
+        if not images.is_floating_point():
             x = x / self.peak
         x = torch._C._nn.upsample_bilinear2d(x, [299, 299], False)
         return self.network(2.0 * x - 1.0)

@@ -14,7 +14,7 @@ DOWN = re.compile(r"lora_A\.|lora_down\.|lora\.down\.|_lora\.down\.|lora_linear_
 
 
 def parse_lora(text):
-    """FILE or FILE:WEIGHT -> (path, weight). A file whose own name has a colon is recognised."""
+    """FILE or FILE:WEIGHT -> (path, weight). A file whose own name has a colon is recognized."""
     path, colon, weight = text.rpartition(":")
     if not colon or Path(text).is_file():
         path, weight = text, "1"
@@ -46,7 +46,7 @@ def fuse(source, path, weight):
 
 
 def _check_all_found(source, factors, path):
-    """The library drops layers that it has no place for; here that is an error, else the picture is another one."""
+    """The library drops layers that it has no place for; here that is an error, else the image is another one."""
 
     def mark(tensor):
         return tensor.numel(), float(tensor.double().sum())

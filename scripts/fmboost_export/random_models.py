@@ -50,7 +50,7 @@ def random_parts(seed=0, full=False, guidance_embedding=None, unet=None):
 
 
 def _spread_pixels(vae):
-    """Fresh decoders draw an almost even grey, in which no error would show: stretches it over the range."""
+    """Fresh decoders draw an almost even gray, in which no error would show: stretches it over the range."""
     latent = torch.randn(1, vae.config.latent_channels, 8, 8, generator=torch.Generator().manual_seed(0)) / 0.18215
     pixels = vae.decode(latent).sample
     vae.decoder.conv_out.weight.mul_(0.5 / pixels.std())

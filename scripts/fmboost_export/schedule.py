@@ -16,7 +16,7 @@ SAMPLERS = {
     "DPMSolverMultistepScheduler": ("dpm++2m", "DPMSolverMultistepScheduler"),
 }
 
-# What the samplers compute; a configuration that asks for something else would give other pictures silently.
+# What the samplers compute; a configuration that asks for something else would give other images silently.
 SUPPORTED = {
     "beta_schedule": ("linear", "scaled_linear"),
     "prediction_type": ("epsilon", "v_prediction"),

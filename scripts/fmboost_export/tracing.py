@@ -62,7 +62,7 @@ def compare(program, reference, inputs, name, dtype=torch.float32, device="cpu",
     sizes = ", ".join("x".join(map(str, x.shape)) for x in inputs)
     where = f"{name} as {str(dtype).removeprefix('torch.')} on {device} with inputs {sizes}"
     try:
-        # The optimising executor would spend more time on specialising a program than on running it.
+        # The optimizing executor would spend more time on specializing a program than on running it.
         with torch.inference_mode(), torch.jit.optimized_execution(False):
             result = program(*placed)
     except RuntimeError as error:

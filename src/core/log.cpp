@@ -11,7 +11,7 @@
 namespace fmboost {
 namespace {
 
-bool colours_wanted() {
+bool colors_wanted() {
   const char* no_color = std::getenv("NO_COLOR");
   const char* term = std::getenv("TERM");
   return (no_color == nullptr || *no_color == '\0') && !(term != nullptr && std::string_view(term) == "dumb");
@@ -45,7 +45,7 @@ void write(spdlog::level::level_enum level, const std::string& line) {
 }  // namespace
 
 void configure_logging(Verbosity verbosity) {
-  const auto mode = colours_wanted() ? spdlog::color_mode::automatic : spdlog::color_mode::never;
+  const auto mode = colors_wanted() ? spdlog::color_mode::automatic : spdlog::color_mode::never;
   auto logger =
       std::make_shared<spdlog::logger>("fmboost", std::make_shared<spdlog::sinks::stderr_color_sink_mt>(mode));
   auto formatter = std::make_unique<spdlog::pattern_formatter>();

@@ -21,7 +21,7 @@ std::vector<std::byte> jpeg_of(const torch::Tensor& pixels, int quality) {
 
 }  // namespace
 
-ReadCrops read_crops(const std::filesystem::path& file, const CropTask& task, const PictureCropOptions& options,
+ReadCrops read_crops(const std::filesystem::path& file, const CropTask& task, const ImageCropOptions& options,
                      int jpeg_quality) {
   ReadCrops read;
   read.task = task;

@@ -20,13 +20,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Squares of one picture that are held at once: a picture with more is read again for the next ones.
+// Squares of one image that are held at once: an image with more is read again for the next ones.
 constexpr std::int64_t kCropsAtOnce = 8;
 
 // "00000012_0": no dots, which would end WebDataset's key.
-std::string sample_key(std::int64_t picture, std::int64_t crop) {
+std::string sample_key(std::int64_t image, std::int64_t crop) {
   char key[48];
-  std::snprintf(key, sizeof key, "%08lld_%lld", static_cast<long long>(picture), static_cast<long long>(crop));
+  std::snprintf(key, sizeof key, "%08lld_%lld", static_cast<long long>(image), static_cast<long long>(crop));
   return key;
 }
 
@@ -42,12 +42,12 @@ std::string hash_of_listing(const fs::path& folder, const std::vector<fs::path>&
 
 class EncodeRun {
  public:
-  EncodeRun(const fs::path& pictures, const fs::path& output, const PairEncoder& encoder,
-            const EncodePicturesOptions& options, const EncodeObserver& observer)
-      : folder_(pictures), output_(output), encoder_(encoder), options_(options), observer_(observer) {
-    files_ = picture_files_below(folder_);
+  EncodeRun(const fs::path& images, const fs::path& output, const PairEncoder& encoder,
+            const EncodeImagesOptions& options, const EncodeObserver& observer)
+      : folder_(images), output_(output), encoder_(encoder), options_(options), observer_(observer) {
+    files_ = image_files_below(folder_);
     if (files_.empty()) {
-      throw UsageError("there are no pictures in '" + folder_.string() + "' or the folders in it");
+      throw UsageError("there are no images in '" + folder_.string() + "' or the folders in it");
     }
     per_shard_ = std::max<std::int64_t>(1, options.samples_per_shard / options.crop.crops);
   }
@@ -81,11 +81,11 @@ class EncodeRun {
   std::int64_t count() const { return static_cast<std::int64_t>(files_.size()); }
   std::int64_t shard_count() const { return (count() + per_shard_ - 1) / per_shard_; }
   std::int64_t first_of(std::int64_t shard) const { return std::min(shard * per_shard_, count()); }
-  const fs::path& file_of(const CropTask& task) const { return files_[static_cast<std::size_t>(task.picture)]; }
+  const fs::path& file_of(const CropTask& task) const { return files_[static_cast<std::size_t>(task.image)]; }
 
   ShardSetInfo describe(const BundleIdentity& bundle) const {
     const AutoencoderEntry& autoencoder = encoder_.autoencoder();
-    const PictureCropOptions& crop = options_.crop;
+    const ImageCropOptions& crop = options_.crop;
     return {.bundle_name = bundle.name,
             .bundle_hash = bundle.hash,
             .autoencoder_hash = latent_space_hash(autoencoder),
@@ -96,7 +96,7 @@ class EncodeRun {
             .upsampling = upsampling_name(encoder_.upsampling()),
             .low = crop.low,
             .high = crop.high,
-            .reduction = reduction_name(crop.reduction),
+            .downsampling = downsampling_name(crop.downsampling),
             .crop = crop_place_name(crop.place),
             .crops = crop.crops,
             .flip = crop.flip,
@@ -105,9 +105,9 @@ class EncodeRun {
             .stored_dtype = dtype_name(options_.stored),
             .dtype = dtype_name(encoder_.placement().dtype),
             .jpeg_quality = options_.keep_images ? options_.jpeg_quality : 0,
-            .pictures = count(),
-            .pictures_hash = hash_of_listing(folder_, files_),
-            .pictures_per_shard = per_shard_,
+            .images = count(),
+            .images_hash = hash_of_listing(folder_, files_),
+            .images_per_shard = per_shard_,
             .shards = shard_count()};
   }
 
@@ -117,44 +117,44 @@ class EncodeRun {
     for (auto shard = static_cast<std::int64_t>(options_.machine); shard < shard_count();
          shard += static_cast<std::int64_t>(options_.machines)) {
       ++progress_.shards;
-      progress_.pictures += first_of(shard + 1) - first_of(shard);
+      progress_.images += first_of(shard + 1) - first_of(shard);
       if (const auto record = read_shard_record(output_, shard_name(shard))) {
-        progress_.pictures_done += first_of(shard + 1) - first_of(shard);
+        progress_.images_done += first_of(shard + 1) - first_of(shard);
         count_shard(*record, /*kept=*/true);
         continue;
       }
       pending.push_back(shard);
-      for (std::int64_t picture = first_of(shard); picture < first_of(shard + 1); ++picture) {
-        plan_picture(picture);
+      for (std::int64_t image = first_of(shard); image < first_of(shard + 1); ++image) {
+        plan_image(image);
       }
     }
     return pending;
   }
 
-  void plan_picture(std::int64_t picture) {
+  void plan_image(std::int64_t image) {
     const std::int64_t crops = options_.crop.crops;
     for (std::int64_t first = 0; first < crops; first += kCropsAtOnce) {
       const std::int64_t now = std::min(kCropsAtOnce, crops - first);
       tasks_.push_back(
-          {.picture = picture, .first_crop = first, .crops = now, .last_of_picture = first + now == crops});
+          {.image = image, .first_crop = first, .crops = now, .last_of_image = first + now == crops});
     }
   }
 
   void make_shard(std::int64_t shard, OrderedPrefetch<ReadCrops>& reader) {
     ShardBuilder builder(output_, shard_name(shard), encoder_, options_);
-    for (std::int64_t picture = first_of(shard); picture < first_of(shard + 1);) {
+    for (std::int64_t image = first_of(shard); image < first_of(shard + 1);) {
       check_interrupt();
       ReadCrops read = reader.next();
       if (!read.error.empty() && read.task.first_crop == 0) {
         builder.add_failure({file_of(read.task).generic_string(), read.error});
         tell_failure({file_of(read.task).generic_string(), read.error});
       }
-      const bool last = read.task.last_of_picture;
+      const bool last = read.task.last_of_image;
       add_samples(std::move(read), builder);
       if (last) {
-        ++picture;
-        ++progress_.pictures_done;
-        ++progress_.pictures_now;
+        ++image;
+        ++progress_.images_done;
+        ++progress_.images_now;
         tell();
       }
     }
@@ -165,13 +165,13 @@ class EncodeRun {
   void add_samples(ReadCrops read, ShardBuilder& builder) const {
     const std::string source = file_of(read.task).generic_string();
     for (std::size_t i = 0; i < read.crops.size(); ++i) {
-      PictureCrop& crop = read.crops[i];
+      ImageCrop& crop = read.crops[i];
       nlohmann::json json = {{"source", source},         {"sha256", read.sha256},
                              {"width", read.width},      {"height", read.height},
                              {"left", crop.left},        {"top", crop.top},
                              {"flipped", crop.flipped},  {"high", options_.crop.high},
                              {"low", options_.crop.low}, {"autoencoder", latent_space_hash(encoder_.autoencoder())}};
-      builder.add(ShardSample{.key = sample_key(read.task.picture, read.task.first_crop + static_cast<std::int64_t>(i)),
+      builder.add(ShardSample{.key = sample_key(read.task.image, read.task.first_crop + static_cast<std::int64_t>(i)),
                               .source = source,
                               .crop = std::move(crop),
                               .jpeg = read.jpegs.empty() ? std::vector<std::byte>() : std::move(read.jpegs[i]),
@@ -192,7 +192,7 @@ class EncodeRun {
     }
   }
 
-  void tell_failure(const FailedPicture& failure) {
+  void tell_failure(const FailedImage& failure) {
     ++progress_.failed;
     if (observer_.failed) {
       observer_.failed(failure);
@@ -208,7 +208,7 @@ class EncodeRun {
   const fs::path& folder_;
   const fs::path& output_;
   const PairEncoder& encoder_;
-  const EncodePicturesOptions& options_;
+  const EncodeImagesOptions& options_;
   const EncodeObserver& observer_;
   std::vector<fs::path> files_;
   std::int64_t per_shard_ = 1;
@@ -222,7 +222,7 @@ int default_workers() {
   return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 8);
 }
 
-void EncodePicturesOptions::check() const {
+void EncodeImagesOptions::check() const {
   crop.check();
   const auto require = [](bool fits, const std::string& message) {
     if (!fits) {
@@ -241,12 +241,12 @@ void EncodePicturesOptions::check() const {
   require(machines >= 1 && machine < machines, "a machine's number must be below the number of machines");
 }
 
-EncodeProgress encode_pictures(const fs::path& pictures, const fs::path& output, const PairEncoder& encoder,
-                               const BundleIdentity& bundle, const EncodePicturesOptions& options,
+EncodeProgress encode_images(const fs::path& images, const fs::path& output, const PairEncoder& encoder,
+                               const BundleIdentity& bundle, const EncodeImagesOptions& options,
                                const EncodeObserver& observer) {
   options.check();
   encoder.check_sizes(options.crop);
-  EncodeRun run(pictures, output, encoder, options, observer);
+  EncodeRun run(images, output, encoder, options, observer);
   encoder.check_memory(options.crop.high, options.batch_size);
   run.prepare_output(bundle);
   return run.run();

@@ -31,19 +31,19 @@ torch::Tensor fitted(const torch::Tensor& pixels, std::int64_t side) {
   return resize_bicubic(pixels.unsqueeze(0), scaled(pixels.size(1)), scaled(pixels.size(2)))[0].clamp(-1, 1);
 }
 
-torch::Tensor reduced(const torch::Tensor& pixels, std::int64_t side, Reduction reduction) {
+torch::Tensor reduced(const torch::Tensor& pixels, std::int64_t side, Downsampling downsampling) {
   const torch::Tensor x = pixels.unsqueeze(0);
-  switch (reduction) {
-    case Reduction::area: {
+  switch (downsampling) {
+    case Downsampling::area: {
       const std::int64_t factor = pixels.size(1) / side;
       return at::avg_pool2d(x, {factor, factor})[0];
     }
-    case Reduction::bilinear:
+    case Downsampling::bilinear:
       return at::_upsample_bilinear2d_aa(x, {side, side}, /*align_corners=*/false)[0];
-    case Reduction::bicubic:
+    case Downsampling::bicubic:
       return resize_bicubic(x, side, side)[0].clamp(-1, 1);
   }
-  throw UsageError("unknown reduction");
+  throw UsageError("unknown downsampling");
 }
 
 }  // namespace
@@ -52,7 +52,7 @@ CropPlace parse_crop_place(const std::string& name) {
   if (name == "random") {
     return CropPlace::random;
   }
-  if (name == "center" || name == "centre") {
+  if (name == "center" || name == "center") {
     return CropPlace::center;
   }
   throw UsageError("crops are taken at random or in the center, not '" + name + "'");
@@ -62,20 +62,20 @@ std::string crop_place_name(CropPlace place) {
   return place == CropPlace::random ? "random" : "center";
 }
 
-Reduction parse_reduction(const std::string& name) {
-  for (const auto reduction : {Reduction::area, Reduction::bilinear, Reduction::bicubic}) {
-    if (name == reduction_name(reduction)) {
-      return reduction;
+Downsampling parse_downsampling(const std::string& name) {
+  for (const auto downsampling : {Downsampling::area, Downsampling::bilinear, Downsampling::bicubic}) {
+    if (name == downsampling_name(downsampling)) {
+      return downsampling;
     }
   }
-  throw UsageError("unknown reduction '" + name + "': use area, bilinear or bicubic");
+  throw UsageError("unknown downsampling '" + name + "': use area, bilinear or bicubic");
 }
 
-std::string reduction_name(Reduction reduction) {
-  return reduction == Reduction::area ? "area" : reduction == Reduction::bilinear ? "bilinear" : "bicubic";
+std::string downsampling_name(Downsampling downsampling) {
+  return downsampling == Downsampling::area ? "area" : downsampling == Downsampling::bilinear ? "bilinear" : "bicubic";
 }
 
-void PictureCropOptions::check() const {
+void ImageCropOptions::check() const {
   const auto require = [](bool fits, const std::string& message) {
     if (!fits) {
       throw UsageError(message);
@@ -85,12 +85,12 @@ void PictureCropOptions::check() const {
           "the high size must be a whole multiple of the low one, at least twice it and at most " +
               std::to_string(kLargestSide) + ", not " + std::to_string(low) + " and " + std::to_string(high));
   require(crops >= 1 && crops <= kMostCrops,
-          "crops a picture must be from 1 to " + std::to_string(kMostCrops) + ", not " + std::to_string(crops));
+          "crops an image must be from 1 to " + std::to_string(kMostCrops) + ", not " + std::to_string(crops));
   require(place == CropPlace::random || crops == 1,
-          "there is only one crop in a picture's center; take random ones to have several");
+          "there is only one crop in an image's center; take random ones to have several");
 }
 
-CropSource::CropSource(const Image& image, std::string content_hash, const PictureCropOptions& options,
+CropSource::CropSource(const Image& image, std::string content_hash, const ImageCropOptions& options,
                        const std::string& name)
     : content_hash_(std::move(content_hash)), options_(options) {
   const std::int64_t shorter = std::min(image.height(), image.width());
@@ -105,7 +105,7 @@ CropSource::CropSource(const Image& image, std::string content_hash, const Pictu
   }
 }
 
-PictureCrop CropSource::cut(std::int64_t index) const {
+ImageCrop CropSource::cut(std::int64_t index) const {
   const std::uint64_t seed = derive_seed(derive_seed(options_.seed, content_hash_), "crop-" + std::to_string(index));
   const std::int64_t side = options_.high;
   const auto place = [&](std::int64_t length, const char* axis) {
@@ -114,13 +114,13 @@ PictureCrop CropSource::cut(std::int64_t index) const {
                ? room / 2
                : static_cast<std::int64_t>(derive_seed(seed, axis) % static_cast<std::uint64_t>(room + 1));
   };
-  PictureCrop crop;
+  ImageCrop crop;
   crop.left = place(width(), "left");
   crop.top = place(height(), "top");
   crop.flipped = options_.flip && derive_seed(seed, "flip") % 2 == 1;
   const torch::Tensor window = pixels_.slice(1, crop.top, crop.top + side).slice(2, crop.left, crop.left + side);
   crop.high = (crop.flipped ? window.flip(2) : window).contiguous();
-  crop.low = reduced(crop.high, options_.low, options_.reduction).contiguous();
+  crop.low = reduced(crop.high, options_.low, options_.downsampling).contiguous();
   return crop;
 }
 

@@ -13,33 +13,33 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string describe(const PairEncoder& encoder, const PictureCropOptions& crop) {
+std::string describe(const PairEncoder& encoder, const ImageCropOptions& crop) {
   const AutoencoderEntry& autoencoder = encoder.autoencoder();
   return c10::str(latent_space_hash(autoencoder), " ", autoencoder.scale, " ", autoencoder.shift, " ",
                   dtype_name(encoder.placement().dtype), " ", upsampling_name(encoder.upsampling()), " ", crop.low, " ",
                   crop.high, " ", crop_place_name(crop.place), " ", crop.flip, " ", crop.fit, " ",
-                  reduction_name(crop.reduction), " ", crop.seed);
+                  downsampling_name(crop.downsampling), " ", crop.seed);
 }
 
-// A picture that cannot be used, as opposed to an encoder that fails.
-struct BadPicture {
+// An image that cannot be used, as opposed to an encoder that fails.
+struct BadImage {
   std::string reason;
 };
 
-CropSource open_picture(const std::vector<std::byte>& bytes, const std::string& hash, const PictureCropOptions& options,
+CropSource open_image(const std::vector<std::byte>& bytes, const std::string& hash, const ImageCropOptions& options,
                         const fs::path& file) {
   try {
     return {decode_image(bytes, file.string()), hash, options, file.string()};
   } catch (const Error& error) {
-    throw BadPicture{error.what()};
+    throw BadImage{error.what()};
   }
 }
 
-std::vector<std::byte> read_picture(const fs::path& file) {
+std::vector<std::byte> read_image(const fs::path& file) {
   try {
     return read_file(file);
   } catch (const Error& error) {
-    throw BadPicture{error.what()};
+    throw BadImage{error.what()};
   }
 }
 
@@ -57,9 +57,9 @@ ImageDataset::ImageDataset(fs::path folder, std::shared_ptr<const PairEncoder> e
   options_.check();
   encoder_->check_sizes(options_.crop);
   encoder_->check_memory(options_.crop.high, 1);
-  files_ = picture_files_below(folder_);
+  files_ = image_files_below(folder_);
   if (files_.empty()) {
-    throw UsageError("there are no pictures in '" + folder_.string() + "' or the folders in it");
+    throw UsageError("there are no images in '" + folder_.string() + "' or the folders in it");
   }
   hashes_.resize(files_.size());
   settings_ = describe(*encoder_, options_.crop);
@@ -69,7 +69,7 @@ std::string ImageDataset::cache_key(const std::string& content_hash, std::int64_
   return sha256(as_bytes(content_hash + " " + std::to_string(crop) + " " + settings_));
 }
 
-// A picture whose content has been seen in this run need not be read to find what was kept of it.
+// An image whose content has been seen in this run need not be read to find what was kept of it.
 std::optional<EncodedPairs> ImageDataset::cached(std::size_t index, std::int64_t crop) const {
   std::string hash;
   {
@@ -85,7 +85,7 @@ LatentPair ImageDataset::pair_of(std::size_t index, std::int64_t crop) const {
     return {name, found->latent, found->context};
   }
   const fs::path file = folder_ / files_[index];
-  const auto bytes = read_picture(file);
+  const auto bytes = read_image(file);
   const std::string hash = sha256(bytes);
   {
     const std::lock_guard lock(mutex_);
@@ -94,41 +94,41 @@ LatentPair ImageDataset::pair_of(std::size_t index, std::int64_t crop) const {
   if (const auto found = cached(index, crop)) {
     return {name, found->latent, found->context};
   }
-  const PictureCrop cut = open_picture(bytes, hash, options_.crop, file).cut(crop);
+  const ImageCrop cut = open_image(bytes, hash, options_.crop, file).cut(crop);
   const EncodedPairs encoded = encoder_->encode(cut.high.unsqueeze(0), cut.low.unsqueeze(0));
   const EncodedPairs pair{encoded.latent[0].contiguous(), encoded.context[0].contiguous()};
   cache_.store(cache_key(hash, crop), pair);
   return {name, pair.latent, pair.context};
 }
 
-// Runs `use` on the picture, or on the first one after it that can be used: the same one whoever asks.
+// Runs `use` on the image, or on the first one after it that can be used: the same one whoever asks.
 template <typename Use>
-auto ImageDataset::with_picture(std::size_t index, const Use& use) const {
+auto ImageDataset::with_image(std::size_t index, const Use& use) const {
   for (std::size_t i = 0; i < files_.size(); ++i) {
     const std::size_t candidate = (index + i) % files_.size();
     try {
       return use(candidate);
-    } catch (const BadPicture& bad) {
+    } catch (const BadImage& bad) {
       const std::lock_guard lock(mutex_);
       if (bad_.insert(candidate).second) {
-        log_warning(bad.reason + "; another picture takes its place");
+        log_warning(bad.reason + "; another image takes its place");
       }
     }
   }
-  throw Error("none of the " + std::to_string(files_.size()) + " pictures in '" + folder_.string() + "' can be used");
+  throw Error("none of the " + std::to_string(files_.size()) + " images in '" + folder_.string() + "' can be used");
 }
 
 LatentPair ImageDataset::get(std::size_t index, std::uint64_t seed) const {
   const auto crop = static_cast<std::int64_t>(seed % static_cast<std::uint64_t>(options_.crop.crops));
-  return with_picture(index, [&](std::size_t usable) { return pair_of(usable, crop); });
+  return with_image(index, [&](std::size_t usable) { return pair_of(usable, crop); });
 }
 
 torch::Tensor ImageDataset::original(std::size_t index, std::uint64_t seed) const {
   const auto crop = static_cast<std::int64_t>(seed % static_cast<std::uint64_t>(options_.crop.crops));
-  return with_picture(index, [&](std::size_t usable) {
+  return with_image(index, [&](std::size_t usable) {
     const fs::path file = folder_ / files_[usable];
-    const auto bytes = read_picture(file);
-    return open_picture(bytes, sha256(bytes), options_.crop, file).cut(crop).high;
+    const auto bytes = read_image(file);
+    return open_image(bytes, sha256(bytes), options_.crop, file).cut(crop).high;
   });
 }
 

@@ -8,7 +8,7 @@
 
 namespace fmboost {
 
-/// One sample that a coupling is trained on: the latent of the picture and what the low-resolution one gives of it.
+/// One sample that a coupling is trained on: the latent of the image and what the low-resolution one gives of it.
 /// Both are scaled, (latent - shift) * scale, float32 on the CPU.
 struct LatentPair {
   std::string key;        ///< names the sample in messages

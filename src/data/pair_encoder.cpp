@@ -8,7 +8,7 @@ namespace {
 
 AutoencoderEntry autoencoder_of(const Bundle& bundle) {
   if (!bundle.manifest().autoencoder) {
-    throw ModelError("the bundle '" + bundle.folder().string() + "' has no autoencoder to encode pictures with");
+    throw ModelError("the bundle '" + bundle.folder().string() + "' has no autoencoder to encode images with");
   }
   return *bundle.manifest().autoencoder;
 }
@@ -19,7 +19,7 @@ PairEncoder::PairEncoder(std::shared_ptr<Autoencoder> autoencoder, AutoencoderEn
                          Placement placement)
     : autoencoder_(std::move(autoencoder)), entry_(std::move(entry)), upsampling_(upsampling), placement_(placement) {
   if (upsampling == Upsampling::identity) {
-    throw UsageError("the identity coupling takes a picture as it is: there is no smaller one to encode");
+    throw UsageError("the identity coupling takes an image as it is: there is no smaller one to encode");
   }
 }
 
@@ -32,7 +32,7 @@ EncodedPairs PairEncoder::encode(const torch::Tensor& high, const torch::Tensor&
     turn = std::unique_lock(gpu_);
   }
   const torch::NoGradGuard no_gradients;
-  const torch::Tensor small = upsampling_ == Upsampling::psu ? enlarge_bilinear(low, high.size(2), high.size(3)) : low;
+  const torch::Tensor small = upsampling_ == Upsampling::pixel ? upsample_bilinear(low, high.size(2), high.size(3)) : low;
   EncodedPairs pairs{autoencoder_->encode(high).to(torch::kCPU, torch::kFloat32),
                      autoencoder_->encode(small).to(torch::kCPU, torch::kFloat32)};
   if (!at::isfinite(pairs.latent).all().item<bool>() || !at::isfinite(pairs.context).all().item<bool>()) {
@@ -42,8 +42,8 @@ EncodedPairs PairEncoder::encode(const torch::Tensor& high, const torch::Tensor&
   return pairs;
 }
 
-void PairEncoder::check_sizes(const PictureCropOptions& crop) const {
-  const bool small_is_encoded = upsampling_ != Upsampling::psu;
+void PairEncoder::check_sizes(const ImageCropOptions& crop) const {
+  const bool small_is_encoded = upsampling_ != Upsampling::pixel;
   if (crop.high % entry_.factor != 0 || (small_is_encoded && crop.low % entry_.factor != 0)) {
     throw UsageError("the sizes " + std::to_string(crop.low) + " and " + std::to_string(crop.high) +
                      " do not fit this autoencoder: " +
@@ -58,7 +58,7 @@ void PairEncoder::check_memory(std::int64_t side, std::int64_t batch_size) const
   const auto needed = static_cast<std::int64_t>(autoencoder_->bytes_per_pixel() * pixels * kMargin);
   const std::int64_t available = available_memory(placement_.device);
   if (needed > available) {
-    throw MemoryError("a batch of " + std::to_string(batch_size) + " pictures of " + std::to_string(side) + "x" +
+    throw MemoryError("a batch of " + std::to_string(batch_size) + " images of " + std::to_string(side) + "x" +
                       std::to_string(side) + " needs about " + format_bytes(needed) + ", and " +
                       format_bytes(available) + " are available; use a smaller --batch-size or --high");
   }

@@ -11,17 +11,17 @@
 
 namespace fmboost {
 
-/// Latents of large and small pictures, scaled, float32 on the CPU.
+/// Latents of large and small images, scaled, float32 on the CPU.
 struct EncodedPairs {
   torch::Tensor latent;   ///< (B, C, H, W)
   torch::Tensor context;  ///< the same size for pixel-space upsampling, (B, C, h, w) otherwise
 };
 
-/// Turns pairs of pictures into pairs of latents. Safe to call from several threads; on a GPU they take turns.
+/// Turns pairs of images into pairs of latents. Safe to call from several threads; on a GPU they take turns.
 class PairEncoder {
  public:
-  /// psu: the small picture is enlarged (bilinear) and encoded. Upsamplings that work on latents (lsu, lsu_nearest,
-  /// noise_upsampling): it is encoded as it is, and enlarged when it is used. Throws UsageError for identity.
+  /// pixel: the small image is upscaled (bilinear) and encoded. Upsamplings that work on latents (latent, latent_nearest,
+  /// noise_upsampling): it is encoded as it is, and upscaled when it is used. Throws UsageError for identity.
   PairEncoder(std::shared_ptr<Autoencoder> autoencoder, AutoencoderEntry entry, Upsampling upsampling,
               Placement placement);
   /// Loads the bundle's autoencoder.
@@ -34,8 +34,8 @@ class PairEncoder {
   torch::Tensor unscaled(const torch::Tensor& latent) const { return latent / entry_.scale + entry_.shift; }
 
   /// Throws UsageError when these sizes are no multiples of the autoencoder's factor.
-  void check_sizes(const PictureCropOptions& crop) const;
-  /// Throws MemoryError when a batch of large pictures of this side will not fit.
+  void check_sizes(const ImageCropOptions& crop) const;
+  /// Throws MemoryError when a batch of large images of this side will not fit.
   void check_memory(std::int64_t side, std::int64_t batch_size) const;
 
   const AutoencoderEntry& autoencoder() const { return entry_; }

@@ -55,7 +55,7 @@ class EpochOrders {
   std::map<std::int64_t, Order> orders_;
 };
 
-// Cuts the same square out of latent and context. Of a smaller context whole sites are cut, so the place is a multiple
+// Cuts the same square out of latent and context. Of a smaller context whole latent pixels are cut, so the place is a multiple
 // of the factor between them.
 void crop_pair(LatentPair& pair, std::int64_t side, std::uint64_t seed) {
   const std::int64_t height = pair.latent.size(1);
@@ -63,10 +63,10 @@ void crop_pair(LatentPair& pair, std::int64_t side, std::uint64_t seed) {
   const std::int64_t factor = pair.context.size(1) > 0 ? height / pair.context.size(1) : 0;
   if (side > height || side > width) {
     throw Error("the latent of '" + pair.key + "' is " + shape_text(pair.latent) + ", too small for crops of " +
-                std::to_string(side) + " sites");
+                std::to_string(side) + " latent pixels");
   }
   if (factor < 1 || side % factor != 0) {
-    throw Error("crops of " + std::to_string(side) + " sites do not fit '" + pair.key + "', whose context " +
+    throw Error("crops of " + std::to_string(side) + " latent pixels do not fit '" + pair.key + "', whose context " +
                 shape_text(pair.context) + " is smaller than its latent " + shape_text(pair.latent) +
                 ": they must be a multiple of the factor between them");
   }
@@ -109,7 +109,7 @@ void PairLoaderOptions::check() const {
   };
   require(batch_size >= 1, "the batch size must be at least 1, not " + std::to_string(batch_size));
   for (const auto side : crop_sizes) {
-    require(side >= 1, "a crop size must be at least 1 latent site, not " + std::to_string(side));
+    require(side >= 1, "a crop size must be at least 1 latent pixel, not " + std::to_string(side));
   }
   require(workers >= 0 && workers <= 1024, "workers must be from 0 to 1024, not " + std::to_string(workers));
   require(prefetch >= 1 && prefetch <= 4096, "prefetch must be from 1 to 4096, not " + std::to_string(prefetch));

@@ -11,7 +11,7 @@ namespace fmboost {
 struct PairLoaderOptions {
   std::int64_t batch_size = 8;           ///< samples of this process' batches
   std::uint64_t seed = 42;               ///< of the order, the crops and what the dataset draws
-  std::vector<std::int64_t> crop_sizes;  ///< in latent sites; none: whole samples; several: one drawn for each batch
+  std::vector<std::int64_t> crop_sizes;  ///< in latent pixels; none: whole samples; several: one drawn for each batch
   int workers = 2;                       ///< threads that load; 0: in next() itself
   int prefetch = 4;                      ///< batches that are held ready or being made
   int rank = 0;                          ///< this process among `world_size`

@@ -8,7 +8,7 @@
 namespace fmboost {
 
 ShardBuilder::ShardBuilder(std::filesystem::path folder, std::string name, const PairEncoder& encoder,
-                           const EncodePicturesOptions& options)
+                           const EncodeImagesOptions& options)
     : folder_(std::move(folder)), encoder_(encoder), options_(options) {
   record_.file = std::move(name);
   remove_temporaries(folder_ / record_.file);
@@ -55,7 +55,7 @@ EncodedPairs ShardBuilder::encode_batch() const {
   try {
     return encoder_.encode(torch::stack(high), torch::stack(low));
   } catch (const Error& error) {
-    throw Error("cannot encode the pictures from '" + batch_.front().source + "' to '" + batch_.back().source +
+    throw Error("cannot encode the images from '" + batch_.front().source + "' to '" + batch_.back().source +
                     "': " + error.what(),
                 error.code());
   }

@@ -16,8 +16,8 @@ namespace fmboost {
 /// A square on its way into an archive.
 struct ShardSample {
   std::string key;
-  std::string source;  ///< the picture's file, for messages
-  PictureCrop crop;
+  std::string source;  ///< the image's file, for messages
+  ImageCrop crop;
   std::vector<std::byte> jpeg;  ///< empty: none is kept
   nlohmann::json json;
 };
@@ -29,10 +29,10 @@ class ShardBuilder {
  public:
   /// Removes what a killed run has left of the same archive.
   ShardBuilder(std::filesystem::path folder, std::string name, const PairEncoder& encoder,
-               const EncodePicturesOptions& options);
+               const EncodeImagesOptions& options);
 
   void add(ShardSample sample);
-  void add_failure(FailedPicture failure) { record_.failures.push_back(std::move(failure)); }
+  void add_failure(FailedImage failure) { record_.failures.push_back(std::move(failure)); }
   /// Writes archive and record; without a sample there is only a record.
   ShardRecord finish();
 
@@ -44,7 +44,7 @@ class ShardBuilder {
 
   std::filesystem::path folder_;
   const PairEncoder& encoder_;
-  const EncodePicturesOptions& options_;
+  const EncodeImagesOptions& options_;
   std::vector<ShardSample> batch_;
   std::optional<TarWriter> writer_;
   ShardRecord record_;

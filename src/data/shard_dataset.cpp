@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kHashDigits = 64;
 constexpr std::size_t kShownDigits = 10;
-constexpr std::string_view kPictureSuffixes[] = {"jpg", "png", "jpeg", "webp"};
+constexpr std::string_view kImageSuffixes[] = {"jpg", "png", "jpeg", "webp"};
 
 std::vector<fs::path> archives_at(const fs::path& path) {
   if (!fs::exists(path)) {
@@ -109,16 +109,16 @@ void ShardDataset::add_shard(const fs::path& file) {
 
 void ShardDataset::add_member(Sample& sample, const TarMember& member, const std::string& suffix) const {
   Range* place = nullptr;
-  const auto* picture = std::find(std::begin(kPictureSuffixes), std::end(kPictureSuffixes), suffix);
+  const auto* image = std::find(std::begin(kImageSuffixes), std::end(kImageSuffixes), suffix);
   if (suffix == options_.latent_suffix) {
     place = &sample.latent;
   } else if (suffix == options_.context_suffix) {
     place = &sample.context;
   } else if (suffix == "json") {
     place = &sample.json;
-  } else if (picture != std::end(kPictureSuffixes) && sample.picture.offset == 0) {
-    place = &sample.picture;
-    sample.picture_suffix = picture->data();
+  } else if (image != std::end(kImageSuffixes) && sample.image.offset == 0) {
+    place = &sample.image;
+    sample.image_suffix = image->data();
   } else {
     return;
   }
@@ -229,7 +229,7 @@ void ShardDataset::refuse_autoencoder(const fs::path& shard, const std::string& 
   message.append(shard.string()).append("' holds latents of another autoencoder (").append(maker);
   message.append(") than this bundle's (").append(options_.autoencoder_hash, 0, kShownDigits).append(")");
   if (!options_.accept_other_autoencoder) {
-    throw Error(message + "; encode the pictures again with this bundle");
+    throw Error(message + "; encode the images again with this bundle");
   }
   log_warning(message);
 }
@@ -260,10 +260,10 @@ LatentPair ShardDataset::get(std::size_t index, std::uint64_t /*seed*/) const {
 
 torch::Tensor ShardDataset::original(std::size_t index, std::uint64_t /*seed*/) const {
   const Sample& sample = samples_.at(index);
-  if (sample.picture.offset == 0) {
+  if (sample.image.offset == 0) {
     return {};
   }
-  return decode_image(bytes_of(sample, sample.picture), name_of(sample, sample.picture_suffix)).pixels;
+  return decode_image(bytes_of(sample, sample.image), name_of(sample, sample.image_suffix)).pixels;
 }
 
 }  // namespace fmboost

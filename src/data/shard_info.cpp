@@ -30,7 +30,7 @@ json to_json(const ShardSetInfo& info) {
           {"upsampling", info.upsampling},
           {"low", info.low},
           {"high", info.high},
-          {"reduction", info.reduction},
+          {"downsampling", info.downsampling},
           {"crop", info.crop},
           {"crops", info.crops},
           {"flip", info.flip},
@@ -39,9 +39,9 @@ json to_json(const ShardSetInfo& info) {
           {"stored_dtype", info.stored_dtype},
           {"dtype", info.dtype},
           {"jpeg_quality", info.jpeg_quality},
-          {"pictures", info.pictures},
-          {"pictures_hash", info.pictures_hash},
-          {"pictures_per_shard", info.pictures_per_shard},
+          {"images", info.images},
+          {"images_hash", info.images_hash},
+          {"images_per_shard", info.images_per_shard},
           {"shards", info.shards}};
 }
 
@@ -59,7 +59,7 @@ ShardSetInfo from_json(const json& value) {
   value.at("upsampling").get_to(info.upsampling);
   value.at("low").get_to(info.low);
   value.at("high").get_to(info.high);
-  value.at("reduction").get_to(info.reduction);
+  value.at("downsampling").get_to(info.downsampling);
   value.at("crop").get_to(info.crop);
   value.at("crops").get_to(info.crops);
   value.at("flip").get_to(info.flip);
@@ -68,9 +68,9 @@ ShardSetInfo from_json(const json& value) {
   value.at("stored_dtype").get_to(info.stored_dtype);
   value.at("dtype").get_to(info.dtype);
   value.at("jpeg_quality").get_to(info.jpeg_quality);
-  value.at("pictures").get_to(info.pictures);
-  value.at("pictures_hash").get_to(info.pictures_hash);
-  value.at("pictures_per_shard").get_to(info.pictures_per_shard);
+  value.at("images").get_to(info.images);
+  value.at("images_hash").get_to(info.images_hash);
+  value.at("images_per_shard").get_to(info.images_per_shard);
   value.at("shards").get_to(info.shards);
   return info;
 }

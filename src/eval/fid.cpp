@@ -11,30 +11,30 @@
 namespace fmboost {
 namespace {
 
-// Half the batch where memory runs out, down to single pictures.
-torch::Tensor run_within_memory(const FeatureFunction& features, const torch::Tensor& pictures) {
+// Half the batch where memory runs out, down to single images.
+torch::Tensor run_within_memory(const FeatureFunction& features, const torch::Tensor& images) {
   try {
-    return features(pictures);
+    return features(images);
   } catch (const std::exception& error) {
-    if (!is_out_of_memory(error) || pictures.size(0) == 1) {
+    if (!is_out_of_memory(error) || images.size(0) == 1) {
       throw;
     }
   }
-  const auto halves = pictures.chunk(2);
+  const auto halves = images.chunk(2);
   return at::cat({run_within_memory(features, halves[0]), run_within_memory(features, halves[1])});
 }
 
-std::vector<torch::Tensor> random_crops(const torch::Tensor& picture, const std::string& name,
+std::vector<torch::Tensor> random_crops(const torch::Tensor& image, const std::string& name,
                                         const FidOptions& options) {
   auto generator = cpu_generator(derive_seed(options.seed, "crops of " + name));
   const auto places = [&](std::int64_t side) {
     return at::randint(0, side - options.crop_size + 1, {options.crops}, generator, torch::kInt64);
   };
-  const torch::Tensor top = places(picture.size(1));
-  const torch::Tensor left = places(picture.size(2));
+  const torch::Tensor top = places(image.size(1));
+  const torch::Tensor left = places(image.size(2));
   std::vector<torch::Tensor> crops;
   for (std::int64_t i = 0; i < options.crops; ++i) {
-    crops.push_back(picture.narrow(1, top[i].item<std::int64_t>(), options.crop_size)
+    crops.push_back(image.narrow(1, top[i].item<std::int64_t>(), options.crop_size)
                         .narrow(2, left[i].item<std::int64_t>(), options.crop_size));
   }
   return crops;
@@ -45,11 +45,11 @@ std::vector<torch::Tensor> random_crops(const torch::Tensor& picture, const std:
 FeatureFunction load_feature_program(const std::filesystem::path& file, torch::Device device) {
   const auto program =
       std::make_shared<TorchScriptProgram>(file, 1, Placement{.device = device, .dtype = torch::kFloat32});
-  const auto run = [program, file](const torch::Tensor& pictures) {
-    const torch::Tensor features = program->run({pictures});
-    if (features.dim() != 2 || features.size(0) != pictures.size(0) || features.size(1) == 0) {
-      throw ModelError(c10::str("'", file.string(), "' must return (pictures, features), it returned ",
-                                features.sizes(), " for ", pictures.size(0), " pictures"));
+  const auto run = [program, file](const torch::Tensor& images) {
+    const torch::Tensor features = program->run({images});
+    if (features.dim() != 2 || features.size(0) != images.size(0) || features.size(1) == 0) {
+      throw ModelError(c10::str("'", file.string(), "' must return (images, features), it returned ",
+                                features.sizes(), " for ", images.size(0), " images"));
     }
     return features;
   };
@@ -70,39 +70,39 @@ void FidOptions::check() const {
   }
 }
 
-PictureSet::PictureSet(FeatureFunction features, const FidOptions& options)
+ImageSet::ImageSet(FeatureFunction features, const FidOptions& options)
     : features_(std::move(features)), options_(options) {
   options_.check();
 }
 
-void PictureSet::add(const torch::Tensor& picture, const std::string& name) {
-  push(whole_, picture, name);
-  if (picture.size(1) < options_.crop_size || picture.size(2) < options_.crop_size) {
+void ImageSet::add(const torch::Tensor& image, const std::string& name) {
+  push(whole_, image, name);
+  if (image.size(1) < options_.crop_size || image.size(2) < options_.crop_size) {
     ++too_small_;
   } else {
-    for (const auto& crop : random_crops(picture, name, options_)) {
+    for (const auto& crop : random_crops(image, name, options_)) {
       push(crops_, crop, name);
     }
   }
 }
 
-void PictureSet::finish() {
+void ImageSet::finish() {
   run(whole_);
   run(crops_);
 }
 
-void PictureSet::push(Stream& stream, const torch::Tensor& picture, const std::string& name) {
-  if (!stream.waiting.empty() && stream.waiting.front().sizes() != picture.sizes()) {
+void ImageSet::push(Stream& stream, const torch::Tensor& image, const std::string& name) {
+  if (!stream.waiting.empty() && stream.waiting.front().sizes() != image.sizes()) {
     run(stream);
   }
-  stream.waiting.push_back(picture);
+  stream.waiting.push_back(image);
   stream.names.push_back(name);
   if (static_cast<std::int64_t>(stream.waiting.size()) >= options_.batch_size) {
     run(stream);
   }
 }
 
-void PictureSet::run(Stream& stream) {
+void ImageSet::run(Stream& stream) {
   if (stream.waiting.empty()) {
     return;
   }
@@ -118,7 +118,7 @@ void PictureSet::run(Stream& stream) {
   stream.names.clear();
 }
 
-FidResult compare_sets(const PictureSet& a, const PictureSet& b, const FidOptions& options) {
+FidResult compare_sets(const ImageSet& a, const ImageSet& b, const FidOptions& options) {
   FidResult result;
   result.fid = frechet_distance(a.whole(), b.whole(), options.few);
   if (options.crops > 0 && a.too_small() + b.too_small() == 0) {

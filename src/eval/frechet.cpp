@@ -18,20 +18,20 @@ torch::Tensor symmetric_root(const torch::Tensor& matrix) {
 
 }  // namespace
 
-void check_picture_counts(std::int64_t a, std::int64_t b, std::int64_t width, FewPictures few) {
-  const bool allowed = few == FewPictures::allow;
+void check_image_counts(std::int64_t a, std::int64_t b, std::int64_t width, FewImages few) {
+  const bool allowed = few == FewImages::allow;
   const std::int64_t least = allowed ? 2 : width + 1;
   if (std::min(a, b) < least) {
     throw Error("the Frechet distance of " + std::to_string(width) + " features needs at least " +
-                std::to_string(least) + " pictures a set" + (allowed ? "" : " for covariances of full rank") +
+                std::to_string(least) + " images a set" + (allowed ? "" : " for covariances of full rank") +
                 ", there are " + std::to_string(a) + " and " + std::to_string(b) +
-                (allowed ? "" : "; add pictures, or give --allow-few for a value that depends on their number"));
+                (allowed ? "" : "; add images, or give --allow-few for a value that depends on their number"));
   }
 }
 
 void FeatureStatistics::add(const torch::Tensor& features) {
   if (features.dim() != 2 || (mean_.defined() && features.size(1) != width())) {
-    throw Error(c10::str("features must be (pictures, ", mean_.defined() ? std::to_string(width()) : "width",
+    throw Error(c10::str("features must be (images, ", mean_.defined() ? std::to_string(width()) : "width",
                          "), they are ", features.sizes()));
   }
   if (features.size(0) == 0) {
@@ -55,17 +55,17 @@ void FeatureStatistics::add(const torch::Tensor& features) {
 
 torch::Tensor FeatureStatistics::covariance() const {
   if (count_ < 2) {
-    throw Error("a covariance needs at least two pictures, there are " + std::to_string(count_));
+    throw Error("a covariance needs at least two images, there are " + std::to_string(count_));
   }
   return scatter_ / static_cast<double>(count_ - 1);
 }
 
-double frechet_distance(const FeatureStatistics& a, const FeatureStatistics& b, FewPictures few) {
+double frechet_distance(const FeatureStatistics& a, const FeatureStatistics& b, FewImages few) {
   if (a.width() != b.width()) {
     throw Error("the two sets have " + std::to_string(a.width()) + " and " + std::to_string(b.width()) +
                 " features; they must come from the same program");
   }
-  check_picture_counts(a.count(), b.count(), a.width(), few);
+  check_image_counts(a.count(), b.count(), a.width(), few);
   const torch::Tensor covariance_a = a.covariance();
   const torch::Tensor covariance_b = b.covariance();
   const torch::Tensor root = symmetric_root(covariance_a);

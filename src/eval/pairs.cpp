@@ -36,15 +36,15 @@ std::string missing_partners(const FilesByName& files, const std::string& where,
   if (count == 0) {
     return {};
   }
-  return std::to_string(count) + (count == 1 ? " picture" : " pictures") + " of '" + where +
+  return std::to_string(count) + (count == 1 ? " image" : " images") + " of '" + where +
          "' without a partner in '" + where_others + "': " + names + (count > kNamed ? ", ..." : "");
 }
 
 }  // namespace
 
-std::vector<PicturePair> pair_by_name(const std::vector<fs::path>& pictures, const std::string& where_a,
+std::vector<ImagePair> pair_by_name(const std::vector<fs::path>& images, const std::string& where_a,
                                       const std::vector<fs::path>& references, const std::string& where_b) {
-  const FilesByName a = by_name(pictures, where_a);
+  const FilesByName a = by_name(images, where_a);
   const FilesByName b = by_name(references, where_b);
   const std::string in_a = missing_partners(a, where_a, b, where_b);
   const std::string in_b = missing_partners(b, where_b, a, where_a);
@@ -52,9 +52,9 @@ std::vector<PicturePair> pair_by_name(const std::vector<fs::path>& pictures, con
     throw UsageError(in_a + (in_a.empty() || in_b.empty() ? "" : "; ") + in_b +
                      "; both folders must hold the same names (suffixes may differ)");
   }
-  std::vector<PicturePair> pairs;
+  std::vector<ImagePair> pairs;
   for (const auto& [name, file] : a) {
-    pairs.push_back({.name = name, .picture = file, .reference = b.at(name)});
+    pairs.push_back({.name = name, .image = file, .reference = b.at(name)});
   }
   return pairs;
 }

@@ -13,20 +13,20 @@ torch::Tensor lanczos_kernel(const torch::Tensor& distance) {
   return at::sinc(distance) * at::sinc(distance / kLobes) * inside;
 }
 
-// Every output site is a weighted sum of the few sites around it.
+// Every output latent pixel is a weighted sum of the few latent pixels around it.
 torch::Tensor lanczos_along(const torch::Tensor& x, std::int64_t axis, std::int64_t length) {
   constexpr std::int64_t kTaps = 2 * static_cast<std::int64_t>(kLobes);
-  const std::int64_t sites = x.size(axis);
-  const double step = static_cast<double>(sites) / static_cast<double>(length);
+  const std::int64_t positions = x.size(axis);
+  const double step = static_cast<double>(positions) / static_cast<double>(length);
   const torch::Tensor center = (torch::arange(length, torch::kFloat64) + 0.5) * step - 0.5;
   const torch::Tensor first = center.floor().to(torch::kInt64) - (kTaps / 2 - 1);
-  const torch::Tensor site = first.unsqueeze(1) + torch::arange(kTaps);  // (length, taps)
-  const torch::Tensor exists = (site >= 0) & (site < sites);
-  torch::Tensor weight = lanczos_kernel(site - center.unsqueeze(1)) * exists;
+  const torch::Tensor position = first.unsqueeze(1) + torch::arange(kTaps);  // (length, taps)
+  const torch::Tensor exists = (position >= 0) & (position < positions);
+  torch::Tensor weight = lanczos_kernel(position - center.unsqueeze(1)) * exists;
   weight = (weight / weight.sum(1, true)).to(x.scalar_type());
   std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);
   shape[static_cast<std::size_t>(axis)] = length;
-  const torch::Tensor index = site.clamp(0, sites - 1);
+  const torch::Tensor index = position.clamp(0, positions - 1);
   torch::Tensor sum;
   for (std::int64_t tap = 0; tap < kTaps; ++tap) {
     const torch::Tensor part = x.index_select(axis, index.select(1, tap)) * weight.select(1, tap).view(shape);
@@ -41,11 +41,11 @@ torch::Tensor round_to_8_bits(const torch::Tensor& pixels) {
   return ((pixels.clamp(-1.0, 1.0) + 1.0) * 127.5).round() / 127.5 - 1.0;
 }
 
-torch::Tensor enlarge_bicubic(const torch::Tensor& low, std::int64_t height, std::int64_t width) {
+torch::Tensor upsample_bicubic(const torch::Tensor& low, std::int64_t height, std::int64_t width) {
   return at::_upsample_bicubic2d_aa(low, {height, width}, /*align_corners=*/false);
 }
 
-torch::Tensor enlarge_lanczos(const torch::Tensor& low, std::int64_t height, std::int64_t width) {
+torch::Tensor upsample_lanczos(const torch::Tensor& low, std::int64_t height, std::int64_t width) {
   return lanczos_along(lanczos_along(low, 3, width), 2, height);
 }
 
@@ -53,7 +53,7 @@ UpscalingTask make_upscaling_task(const torch::Tensor& pixels, std::int64_t scal
   const std::int64_t height = pixels.size(1) / scale;
   const std::int64_t width = pixels.size(2) / scale;
   if (height == 0 || width == 0) {
-    throw Error("a picture of " + std::to_string(pixels.size(2)) + "x" + std::to_string(pixels.size(1)) +
+    throw Error("an image of " + std::to_string(pixels.size(2)) + "x" + std::to_string(pixels.size(1)) +
                 " is too small to be reduced by " + std::to_string(scale));
   }
   const torch::Tensor original =
@@ -61,12 +61,12 @@ UpscalingTask make_upscaling_task(const torch::Tensor& pixels, std::int64_t scal
   return {.original = original, .low = round_to_8_bits(resize_bicubic(original.unsqueeze(0), height, width))};
 }
 
-Quality measure_enlarger(const UpscalingTask& task, const Enlarger& enlarger, std::int64_t border) {
-  const torch::Tensor enlarged = enlarger.enlarge(task.low, task.original.size(1), task.original.size(2));
-  if (enlarged.dim() != 4 || enlarged.size(0) != 1) {
-    throw Error(c10::str("'", enlarger.name, "' must make one picture, it made a tensor of ", enlarged.sizes()));
+Quality measure_upscaler(const UpscalingTask& task, const Upscaler& upscaler, std::int64_t border) {
+  const torch::Tensor upscaled = upscaler.upscale(task.low, task.original.size(1), task.original.size(2));
+  if (upscaled.dim() != 4 || upscaled.size(0) != 1) {
+    throw Error(c10::str("'", upscaler.name, "' must make one image, it made a tensor of ", upscaled.sizes()));
   }
-  return measure_quality(round_to_8_bits(enlarged.squeeze(0)), task.original, border);
+  return measure_quality(round_to_8_bits(upscaled.squeeze(0)), task.original, border);
 }
 
 }  // namespace fmboost

@@ -16,9 +16,9 @@ struct UpsamplingName {
 };
 
 constexpr std::array kNames{
-    UpsamplingName{Upsampling::psu, "psu"},
-    UpsamplingName{Upsampling::lsu, "lsu"},
-    UpsamplingName{Upsampling::lsu_nearest, "lsu-nearest"},
+    UpsamplingName{Upsampling::pixel, "pixel"},
+    UpsamplingName{Upsampling::latent, "latent"},
+    UpsamplingName{Upsampling::latent_nearest, "latent-nearest"},
     UpsamplingName{Upsampling::noise_upsampling, "noise-upsampling"},
     UpsamplingName{Upsampling::identity, "identity"},
 };
@@ -31,7 +31,7 @@ torch::Tensor compute_noising_alpha_bar() {
   return torch::sigmoid(logsnr).to(torch::kFloat32);
 }
 
-// Keeps the known sites and fills the rest with noise.
+// Keeps the known latent pixels and fills the rest with noise.
 torch::Tensor upsample_with_noise(const torch::Tensor& latent, const torch::Tensor& noise) {
   const std::int64_t vertical = noise.size(2) / latent.size(2);
   const std::int64_t horizontal = noise.size(3) / latent.size(3);
@@ -62,7 +62,7 @@ std::string upsampling_name(Upsampling upsampling) {
       ->name;
 }
 
-torch::Tensor enlarge_bilinear(const torch::Tensor& x, std::int64_t height, std::int64_t width) {
+torch::Tensor upsample_bilinear(const torch::Tensor& x, std::int64_t height, std::int64_t width) {
   return at::upsample_bilinear2d(x.to(torch::kFloat32), {height, width}, /*align_corners=*/false);
 }
 
@@ -70,9 +70,9 @@ torch::Tensor upsample_latent(const torch::Tensor& latent, Upsampling upsampling
                               std::int64_t width, const torch::Tensor& noise) {
   const bool multiple = height % latent.size(2) == 0 && width % latent.size(3) == 0;
   switch (upsampling) {
-    case Upsampling::lsu:
-      return enlarge_bilinear(latent, height, width);
-    case Upsampling::lsu_nearest:
+    case Upsampling::latent:
+      return upsample_bilinear(latent, height, width);
+    case Upsampling::latent_nearest:
       return at::upsample_nearest2d(latent, {height, width});
     case Upsampling::noise_upsampling:
       if (!multiple || !noise.defined() ||
@@ -85,7 +85,7 @@ torch::Tensor upsample_latent(const torch::Tensor& latent, Upsampling upsampling
         throw UsageError("the identity coupling does not change the size");
       }
       return latent;
-    case Upsampling::psu:
+    case Upsampling::pixel:
       break;
   }
   throw UsageError("pixel-space upsampling works on pixels, not on latents");

@@ -21,11 +21,11 @@ Profile srgb_profile() {
 }
 
 cmsUInt32Number format_of(ColorModel model) {
-  return model == ColorModel::grey ? TYPE_GRAY_FLT : model == ColorModel::rgb ? TYPE_RGB_FLT : TYPE_CMYK_FLT;
+  return model == ColorModel::gray ? TYPE_GRAY_FLT : model == ColorModel::rgb ? TYPE_RGB_FLT : TYPE_CMYK_FLT;
 }
 
 cmsColorSpaceSignature signature_of(ColorModel model) {
-  return model == ColorModel::grey ? cmsSigGrayData : model == ColorModel::rgb ? cmsSigRgbData : cmsSigCmykData;
+  return model == ColorModel::gray ? cmsSigGrayData : model == ColorModel::rgb ? cmsSigRgbData : cmsSigCmykData;
 }
 
 Transform make_transform(const Profile& from, cmsUInt32Number from_format, const Profile& to,
@@ -38,7 +38,7 @@ Transform make_transform(const Profile& from, cmsUInt32Number from_format, const
 torch::Tensor apply(const Transform& transform, const torch::Tensor& samples) {
   const torch::Tensor in = samples.contiguous();
   torch::Tensor out = torch::empty({in.size(0), in.size(1), 3});
-  // A row a call: the whole picture may have more pixels than LittleCMS counts.
+  // A row a call: the whole image may have more pixels than LittleCMS counts.
   for (std::int64_t row = 0; row < in.size(0); ++row) {
     cmsDoTransform(transform.get(), in[row].data_ptr<float>(), out[row].data_ptr<float>(),
                    static_cast<cmsUInt32Number>(in.size(1)));
@@ -46,7 +46,7 @@ torch::Tensor apply(const Transform& transform, const torch::Tensor& samples) {
   return out;
 }
 
-// Whether the profile leaves a grid of colours where they are, to less than half a step of 8 bits.
+// Whether the profile leaves a grid of colors where they are, to less than half a step of 8 bits.
 bool is_srgb(const Transform& transform) {
   const torch::Tensor axis = torch::linspace(0, 1, 6);
   const auto grid = torch::meshgrid({axis, axis, axis}, "ij");
@@ -55,7 +55,7 @@ bool is_srgb(const Transform& transform) {
 }
 
 torch::Tensor without_profile(const torch::Tensor& samples, ColorModel model) {
-  if (model == ColorModel::grey) {
+  if (model == ColorModel::gray) {
     return samples.expand({-1, -1, 3}).contiguous();
   }
   if (model == ColorModel::cmyk) {  // c, m, y and k as shares of ink
@@ -74,12 +74,12 @@ torch::Tensor to_srgb(const torch::Tensor& samples, ColorModel model, const std:
   }
   const Profile from = open_profile(profile);
   if (!from || cmsGetColorSpace(from.get()) != signature_of(model)) {
-    log_warning("the colour profile of '" + name + "' is damaged or of another kind than its pixels; it is left out");
+    log_warning("the color profile of '" + name + "' is damaged or of another kind than its pixels; it is left out");
     return without_profile(samples, model);
   }
   const Transform transform = make_transform(from, format_of(model), srgb_profile(), TYPE_RGB_FLT);
   if (!transform) {
-    log_warning("the colour profile of '" + name + "' cannot be used; it is left out");
+    log_warning("the color profile of '" + name + "' cannot be used; it is left out");
     return without_profile(samples, model);
   }
   if (model == ColorModel::rgb && is_srgb(transform)) {
@@ -99,7 +99,7 @@ torch::Tensor from_srgb(const torch::Tensor& samples, const std::vector<std::byt
                                   ? make_transform(srgb_profile(), TYPE_RGB_FLT, to, TYPE_RGB_FLT)
                                   : Transform(nullptr, &cmsDeleteTransform);
   if (!transform) {
-    throw Error("the picture's colour profile cannot be written to");
+    throw Error("the image's color profile cannot be written to");
   }
   return apply(transform, samples);
 }

@@ -11,7 +11,7 @@
 namespace fmboost {
 namespace {
 
-RawPicture decode_raw(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
+RawImage decode_raw(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
   if (bytes.empty()) {
     fail_decoding(name, "is empty");
   }
@@ -74,11 +74,11 @@ void check_dimensions(std::int64_t width, std::int64_t height, const DecodeLimit
 }
 
 Image decode_image(std::span<const std::byte> bytes, const std::string& name, const DecodeLimits& limits) {
-  RawPicture raw = decode_raw(bytes, name, limits);
+  RawImage raw = decode_raw(bytes, name, limits);
   Image image;
   image.format = raw.format;
   image.metadata = std::move(raw.metadata);
-  // In this order 8-bit sRGB pictures come out as x / 127.5 - 1 exactly.
+  // In this order 8-bit sRGB images come out as x / 127.5 - 1 exactly.
   torch::Tensor samples = raw.samples.to(torch::kFloat32);
   raw.samples.reset();
   bool keep_profile = false;

@@ -31,7 +31,7 @@ void move_texts_into_exif(ImageMetadata& metadata) {
 
 void check(const EncodeOptions& options) {
   if (options.quality < 1 || options.quality > 100) {
-    throw UsageError("the quality of a picture is 1 to 100, found " + std::to_string(options.quality));
+    throw UsageError("the quality of an image is 1 to 100, found " + std::to_string(options.quality));
   }
   if (options.compression_level < 0 || options.compression_level > 9) {
     throw UsageError("the compression level of a PNG is 0 to 9, found " + std::to_string(options.compression_level));
@@ -66,8 +66,8 @@ torch::Tensor to_uint8(const torch::Tensor& pixels) {
 
 std::vector<std::byte> encode_image(const Image& image, const EncodeOptions& options) {
   check(options);
-  PackedPicture picture;
-  picture.metadata = image.metadata;
+  PackedImage packed;
+  packed.metadata = image.metadata;
   torch::Tensor pixels = image.pixels.to(torch::kCPU, torch::kFloat32);
   if (!image.metadata.icc_profile.empty()) {
     const torch::Tensor shares = ((pixels + 1) / 2).permute({1, 2, 0});
@@ -77,13 +77,13 @@ std::vector<std::byte> encode_image(const Image& image, const EncodeOptions& opt
   if (image.alpha.defined() && !keeps_alpha) {
     pixels = over_white(pixels, image.alpha);
   }
-  picture.samples = to_uint8(keeps_alpha ? torch::cat({pixels, image.alpha * 2 - 1}) : pixels);
+  packed.samples = to_uint8(keeps_alpha ? torch::cat({pixels, image.alpha * 2 - 1}) : pixels);
   if (options.format == ImageFormat::png) {
-    return encode_png(picture, options.compression_level);
+    return encode_png(packed, options.compression_level);
   }
-  move_texts_into_exif(picture.metadata);
-  return options.format == ImageFormat::jpeg ? encode_jpeg(picture, options.quality)
-                                             : encode_webp(picture, options.quality);
+  move_texts_into_exif(packed.metadata);
+  return options.format == ImageFormat::jpeg ? encode_jpeg(packed, options.quality)
+                                             : encode_webp(packed, options.quality);
 }
 
 }  // namespace fmboost

@@ -12,7 +12,7 @@ namespace fmboost {
 
 namespace fs = std::filesystem;
 
-bool has_picture_suffix(const fs::path& file) {
+bool has_image_suffix(const fs::path& file) {
   constexpr std::array<std::string_view, 13> kSuffixes{".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tga",
                                                        ".psd", ".pnm", ".ppm",  ".pgm",  ".pic", ".jfif"};
   std::string suffix = file.extension().string();
@@ -21,7 +21,7 @@ bool has_picture_suffix(const fs::path& file) {
   return std::find(kSuffixes.begin(), kSuffixes.end(), suffix) != kSuffixes.end();
 }
 
-std::vector<fs::path> picture_files_below(const fs::path& folder) {
+std::vector<fs::path> image_files_below(const fs::path& folder) {
   std::vector<fs::path> files;
   try {
     for (auto entry = fs::recursive_directory_iterator(folder); entry != fs::recursive_directory_iterator(); ++entry) {
@@ -30,7 +30,7 @@ std::vector<fs::path> picture_files_below(const fs::path& folder) {
         if (hidden) {
           entry.disable_recursion_pending();
         }
-      } else if (!hidden && has_picture_suffix(entry->path())) {
+      } else if (!hidden && has_image_suffix(entry->path())) {
         files.push_back(entry->path().lexically_relative(folder));
       }
     }

@@ -38,7 +38,7 @@ void on_error(j_common_ptr info) {
   std::longjmp(manager->escape, 1);
 }
 
-// What libjpeg would paper over with grey is an error here; other warnings are harmless.
+// What libjpeg would paper over with gray is an error here; other warnings are harmless.
 void on_message(j_common_ptr info, int level) {
   constexpr std::array kDamage{JWRN_JPEG_EOF, JWRN_HIT_MARKER, JWRN_HUFF_BAD_CODE, JWRN_ARITH_BAD_CODE,
                                JWRN_MUST_RESYNC};
@@ -47,7 +47,7 @@ void on_message(j_common_ptr info, int level) {
   }
 }
 
-// A small hostile file can have any number of scans, each of which costs as much as the whole picture.
+// A small hostile file can have any number of scans, each of which costs as much as the whole image.
 void limit_scans(j_common_ptr info) {
   constexpr int kMaxScans = 500;
   if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMaxScans) {
@@ -64,7 +64,7 @@ void set_up_errors(ErrorManager& manager, jpeg_error_mgr*& slot) {
   manager.base.output_message = [](j_common_ptr) {};
 }
 
-// Reads one picture; every call into libjpeg is guarded by setjmp in a function without destructors of its own.
+// Reads one image; every call into libjpeg is guarded by setjmp in a function without destructors of its own.
 class Reader {
  public:
   explicit Reader(Bytes bytes) {
@@ -177,15 +177,15 @@ struct Buffer {
   ~Buffer() { std::free(data); }
 };
 
-bool compress(jpeg_compress_struct& info, ErrorManager& errors, const PackedPicture& picture, int quality,
+bool compress(jpeg_compress_struct& info, ErrorManager& errors, const PackedImage& image, int quality,
               Buffer& buffer) {
   if (setjmp(errors.escape) != 0) {
     return false;
   }
   jpeg_create_compress(&info);
   jpeg_mem_dest(&info, &buffer.data, &buffer.size);
-  info.image_width = static_cast<JDIMENSION>(picture.width());
-  info.image_height = static_cast<JDIMENSION>(picture.height());
+  info.image_width = static_cast<JDIMENSION>(image.width());
+  info.image_height = static_cast<JDIMENSION>(image.height());
   info.input_components = 3;
   info.in_color_space = JCS_RGB;
   jpeg_set_defaults(&info);
@@ -196,8 +196,8 @@ bool compress(jpeg_compress_struct& info, ErrorManager& errors, const PackedPict
   }
   info.optimize_coding = TRUE;
   jpeg_start_compress(&info, TRUE);
-  write_metadata(info, picture.metadata);
-  auto* samples = picture.samples.data_ptr<std::uint8_t>();
+  write_metadata(info, image.metadata);
+  auto* samples = image.samples.data_ptr<std::uint8_t>();
   while (info.next_scanline < info.image_height) {
     JSAMPROW row = samples + static_cast<std::size_t>(info.next_scanline) * info.image_width * 3;
     jpeg_write_scanlines(&info, &row, 1);
@@ -208,7 +208,7 @@ bool compress(jpeg_compress_struct& info, ErrorManager& errors, const PackedPict
 
 }  // namespace
 
-RawPicture decode_jpeg(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
+RawImage decode_jpeg(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
   Reader reader(bytes);
   const auto require = [&](bool good) {
     if (!good) {
@@ -218,37 +218,37 @@ RawPicture decode_jpeg(Bytes bytes, const std::string& name, const DecodeLimits&
   require(reader.read_header());
   const auto& info = reader.info();
   check_dimensions(info.image_width, info.image_height, limits, name);
-  RawPicture picture;
-  picture.format = "jpeg";
-  read_metadata(info, picture.metadata);  // the markers are gone once the picture is read
+  RawImage image;
+  image.format = "jpeg";
+  read_metadata(info, image.metadata);  // the markers are gone once the image is read
   const bool cmyk = info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;
-  const bool grey = info.jpeg_color_space == JCS_GRAYSCALE;
-  picture.model = cmyk ? ColorModel::cmyk : grey ? ColorModel::grey : ColorModel::rgb;
+  const bool gray = info.jpeg_color_space == JCS_GRAYSCALE;
+  image.model = cmyk ? ColorModel::cmyk : gray ? ColorModel::gray : ColorModel::rgb;
   const bool inverted = info.saw_Adobe_marker != 0;  // Adobe writes CMYK upside down
-  require(reader.start(cmyk ? JCS_CMYK : grey ? JCS_GRAYSCALE : JCS_RGB));
-  const std::int64_t channels = cmyk ? 4 : grey ? 1 : 3;
-  picture.samples = torch::empty({info.output_height, info.output_width, channels}, torch::kUInt8);
-  require(reader.read_rows(picture.samples.data_ptr<std::uint8_t>(),
+  require(reader.start(cmyk ? JCS_CMYK : gray ? JCS_GRAYSCALE : JCS_RGB));
+  const std::int64_t channels = cmyk ? 4 : gray ? 1 : 3;
+  image.samples = torch::empty({info.output_height, info.output_width, channels}, torch::kUInt8);
+  require(reader.read_rows(image.samples.data_ptr<std::uint8_t>(),
                            static_cast<std::size_t>(info.output_width * channels)));
   if (cmyk && inverted) {
-    picture.samples = 255 - picture.samples;
+    image.samples = 255 - image.samples;
   }
-  return picture;
+  return image;
 }
 
-std::vector<std::byte> encode_jpeg(const PackedPicture& picture, int quality) {
+std::vector<std::byte> encode_jpeg(const PackedImage& image, int quality) {
   constexpr std::int64_t kMaxSide = 65500;
-  if (picture.width() > kMaxSide || picture.height() > kMaxSide) {
+  if (image.width() > kMaxSide || image.height() > kMaxSide) {
     throw Error("JPEG holds at most 65500 pixels a side; write a PNG");
   }
-  if (picture.metadata.exif.size() + kExifPrefix.size() > kMaxMarker) {
+  if (image.metadata.exif.size() + kExifPrefix.size() > kMaxMarker) {
     log_warning("the EXIF data are too large for a JPEG and are left out");
   }
   jpeg_compress_struct info{};
   ErrorManager errors{};
   set_up_errors(errors, info.err);
   Buffer buffer;
-  const bool good = compress(info, errors, picture, quality, buffer);
+  const bool good = compress(info, errors, image, quality, buffer);
   jpeg_destroy_compress(&info);
   if (!good) {
     throw Error(std::string("the JPEG could not be encoded: ") + errors.message.data());

@@ -57,9 +57,9 @@ double ssim_sum(const torch::Tensor& a, const torch::Tensor& b) {
   return map.sum().item<double>();
 }
 
-torch::Tensor to_samples(const torch::Tensor& picture, std::int64_t border) {
+torch::Tensor to_samples(const torch::Tensor& image, std::int64_t border) {
   const torch::Tensor inner =
-      picture.slice(1, border, picture.size(1) - border).slice(2, border, picture.size(2) - border);
+      image.slice(1, border, image.size(1) - border).slice(2, border, image.size(2) - border);
   return (inner.to(torch::kCPU, torch::kFloat64) + 1.0) * (kPeak / 2);
 }
 
@@ -67,18 +67,18 @@ double mean_squared_error(const torch::Tensor& a, const torch::Tensor& b) {
   return (a - b).square().mean().item<double>();
 }
 
-std::string size_text(const torch::Tensor& picture) {
-  return std::to_string(picture.size(2)) + "x" + std::to_string(picture.size(1));
+std::string size_text(const torch::Tensor& image) {
+  return std::to_string(image.size(2)) + "x" + std::to_string(image.size(1));
 }
 
-void check_comparable(const torch::Tensor& picture, const torch::Tensor& reference, std::int64_t border) {
-  if (picture.sizes() != reference.sizes()) {
-    throw Error("the pictures have different sizes, " + size_text(picture) + " and " + size_text(reference) +
-                ": only pictures of one size can be compared");
+void check_comparable(const torch::Tensor& image, const torch::Tensor& reference, std::int64_t border) {
+  if (image.sizes() != reference.sizes()) {
+    throw Error("the images have different sizes, " + size_text(image) + " and " + size_text(reference) +
+                ": only images of one size can be compared");
   }
   const std::int64_t side = kWindow + 2 * border;
-  if (picture.size(1) < side || picture.size(2) < side) {
-    throw Error("a picture of " + size_text(picture) + " is too small to be compared: with a border of " +
+  if (image.size(1) < side || image.size(2) < side) {
+    throw Error("an image of " + size_text(image) + " is too small to be compared: with a border of " +
                 std::to_string(border) + " SSIM needs at least " + std::to_string(side) + "x" + std::to_string(side));
   }
 }
@@ -94,7 +94,7 @@ double psnr(double mse) {
 }
 
 double ssim(const torch::Tensor& a, const torch::Tensor& b) {
-  constexpr std::int64_t kRows = 64;  // of windows at a time, so that large pictures stay in the cache
+  constexpr std::int64_t kRows = 64;  // of windows at a time, so that large images stay in the cache
   const std::int64_t rows = a.size(1) - kWindow + 1;
   const std::int64_t columns = a.size(2) - kWindow + 1;
   double sum = 0;
@@ -108,9 +108,9 @@ double ssim(const torch::Tensor& a, const torch::Tensor& b) {
   return sum / static_cast<double>(a.size(0) * rows * columns);
 }
 
-Quality measure_quality(const torch::Tensor& picture, const torch::Tensor& reference, std::int64_t border) {
-  check_comparable(picture, reference, border);
-  const torch::Tensor a = to_samples(picture, border);
+Quality measure_quality(const torch::Tensor& image, const torch::Tensor& reference, std::int64_t border) {
+  check_comparable(image, reference, border);
+  const torch::Tensor a = to_samples(image, border);
   const torch::Tensor b = to_samples(reference, border);
   const torch::Tensor luma_a = luma(a);
   const torch::Tensor luma_b = luma(b);

@@ -55,7 +55,7 @@ void read_metadata(spng_ctx* context, const std::string& name, ImageMetadata& me
   read_text(context, name, metadata);
 }
 
-// Whether the file says so before its picture: the chunk acTL, https://www.w3.org/TR/png-3/#acTL-chunk.
+// Whether the file says so before its image: the chunk acTL, https://www.w3.org/TR/png-3/#acTL-chunk.
 bool is_animated(Bytes bytes) {
   const auto u32 = [&](std::size_t at) {
     std::uint32_t value = 0;
@@ -73,12 +73,12 @@ bool is_animated(Bytes bytes) {
   return false;
 }
 
-// Splits RGBA samples; grey pictures come with three equal channels, of which one is enough.
-void split_channels(const torch::Tensor& rgba, bool grey, bool alpha, RawPicture& picture) {
-  picture.model = grey ? ColorModel::grey : ColorModel::rgb;
-  picture.samples = rgba.slice(2, 0, grey ? 1 : 3).contiguous();
+// Splits RGBA samples; gray images come with three equal channels, of which one is enough.
+void split_channels(const torch::Tensor& rgba, bool gray, bool alpha, RawImage& image) {
+  image.model = gray ? ColorModel::gray : ColorModel::rgb;
+  image.samples = rgba.slice(2, 0, gray ? 1 : 3).contiguous();
   if (alpha) {
-    picture.alpha = rgba.select(2, 3).contiguous();
+    image.alpha = rgba.select(2, 3).contiguous();
   }
 }
 
@@ -136,7 +136,7 @@ void write_metadata(spng_ctx* context, const ImageMetadata& metadata, std::vecto
 
 }  // namespace
 
-RawPicture decode_png(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
+RawImage decode_png(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
   const Context context(spng_ctx_new(0), &spng_ctx_free);
   spng_set_chunk_limits(context.get(), kMaxChunk, 4 * kMaxChunk);
   spng_set_crc_action(context.get(), SPNG_CRC_ERROR, SPNG_CRC_ERROR);
@@ -147,8 +147,8 @@ RawPicture decode_png(Bytes bytes, const std::string& name, const DecodeLimits& 
   spng_trns transparency{};
   const bool has_transparency = present(spng_get_trns(context.get(), &transparency), name);
 
-  RawPicture picture;
-  picture.format = "png";
+  RawImage image;
+  image.format = "png";
   const bool deep = header.bit_depth == 16;
   const std::int64_t height = header.height;
   const std::int64_t width = header.width;
@@ -157,35 +157,35 @@ RawPicture decode_png(Bytes bytes, const std::string& name, const DecodeLimits& 
                             SPNG_DECODE_TRNS),
           name);
   require(spng_decode_chunks(context.get()), name);
-  const bool grey =
+  const bool gray =
       header.color_type == SPNG_COLOR_TYPE_GRAYSCALE || header.color_type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA;
   const bool alpha = has_transparency || header.color_type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA ||
                      header.color_type == SPNG_COLOR_TYPE_TRUECOLOR_ALPHA;
   // 16-bit samples are unsigned; PyTorch computes with signed ones.
-  split_channels(deep ? rgba.to(torch::kInt32).bitwise_and(0xffff) : rgba, grey, alpha, picture);
-  picture.maximum = deep ? 65535 : 255;
-  read_metadata(context.get(), name, picture.metadata);
+  split_channels(deep ? rgba.to(torch::kInt32).bitwise_and(0xffff) : rgba, gray, alpha, image);
+  image.maximum = deep ? 65535 : 255;
+  read_metadata(context.get(), name, image.metadata);
   if (is_animated(bytes)) {
     log_warning("'" + name + "' is animated; its first frame is taken");
   }
-  return picture;
+  return image;
 }
 
-std::vector<std::byte> encode_png(const PackedPicture& picture, int compression_level) {
+std::vector<std::byte> encode_png(const PackedImage& image, int compression_level) {
   const Context context(spng_ctx_new(SPNG_CTX_ENCODER), &spng_ctx_free);
   require_written(spng_set_option(context.get(), SPNG_ENCODE_TO_BUFFER, 1));
   require_written(spng_set_option(context.get(), SPNG_IMG_COMPRESSION_LEVEL, compression_level));
-  // Trying all filters on every row costs three times as much as this one and saves little on pictures.
+  // Trying all filters on every row costs three times as much as this one and saves little on images.
   require_written(spng_set_option(context.get(), SPNG_FILTER_CHOICE, SPNG_FILTER_CHOICE_UP));
   spng_ihdr header{};
-  header.width = static_cast<std::uint32_t>(picture.width());
-  header.height = static_cast<std::uint32_t>(picture.height());
+  header.width = static_cast<std::uint32_t>(image.width());
+  header.height = static_cast<std::uint32_t>(image.height());
   header.bit_depth = 8;
-  header.color_type = picture.has_alpha() ? SPNG_COLOR_TYPE_TRUECOLOR_ALPHA : SPNG_COLOR_TYPE_TRUECOLOR;
+  header.color_type = image.has_alpha() ? SPNG_COLOR_TYPE_TRUECOLOR_ALPHA : SPNG_COLOR_TYPE_TRUECOLOR;
   require_written(spng_set_ihdr(context.get(), &header));
   std::vector<std::string> storage;
-  write_metadata(context.get(), picture.metadata, storage);
-  require_written(spng_encode_image(context.get(), picture.samples.data_ptr(), picture.samples.nbytes(), SPNG_FMT_PNG,
+  write_metadata(context.get(), image.metadata, storage);
+  require_written(spng_encode_image(context.get(), image.samples.data_ptr(), image.samples.nbytes(), SPNG_FMT_PNG,
                                     SPNG_ENCODE_FINALIZE));
   std::size_t size = 0;
   int error = 0;

@@ -11,10 +11,10 @@
 
 namespace fmboost {
 
-enum class ColorModel { grey, rgb, cmyk };
+enum class ColorModel { gray, rgb, cmyk };
 
-/// What a codec read, before colours and orientation are seen to.
-struct RawPicture {
+/// What a codec read, before colors and orientation are seen to.
+struct RawImage {
   torch::Tensor samples;  ///< (H, W, C) uint8 or int32 (16 bits), C = 1, 3 or 4 by the model
   torch::Tensor alpha;    ///< (H, W) of the same type, or undefined
   double maximum = 255;   ///< the sample that means full
@@ -30,20 +30,20 @@ inline bool starts_with(Bytes bytes, std::string_view magic, std::size_t at = 0)
          std::string_view(reinterpret_cast<const char*>(bytes.data()) + at, magic.size()) == magic;
 }
 
-/// Throws Error naming the picture; the shape of every codec's complaint.
+/// Throws Error naming the image; the shape of every codec's complaint.
 [[noreturn]] void fail_decoding(const std::string& name, const std::string& what);
 
 /// Throws Error when a header's size is empty or beyond the limits.
 void check_dimensions(std::int64_t width, std::int64_t height, const DecodeLimits& limits, const std::string& name);
 
-RawPicture decode_png(Bytes bytes, const std::string& name, const DecodeLimits& limits);
-RawPicture decode_jpeg(Bytes bytes, const std::string& name, const DecodeLimits& limits);
-RawPicture decode_webp(Bytes bytes, const std::string& name, const DecodeLimits& limits);
+RawImage decode_png(Bytes bytes, const std::string& name, const DecodeLimits& limits);
+RawImage decode_jpeg(Bytes bytes, const std::string& name, const DecodeLimits& limits);
+RawImage decode_webp(Bytes bytes, const std::string& name, const DecodeLimits& limits);
 /// BMP, GIF, TGA, PSD, PNM and PIC.
-RawPicture decode_with_stb(Bytes bytes, const std::string& name, const DecodeLimits& limits);
+RawImage decode_with_stb(Bytes bytes, const std::string& name, const DecodeLimits& limits);
 
-/// An 8-bit picture ready to be written.
-struct PackedPicture {
+/// An 8-bit image ready to be written.
+struct PackedImage {
   torch::Tensor samples;  ///< (H, W, C) uint8, contiguous, C = 3 or 4
   ImageMetadata metadata;
 
@@ -52,9 +52,9 @@ struct PackedPicture {
   bool has_alpha() const { return samples.size(2) == 4; }
 };
 
-std::vector<std::byte> encode_png(const PackedPicture& picture, int compression_level);
-std::vector<std::byte> encode_jpeg(const PackedPicture& picture, int quality);
-std::vector<std::byte> encode_webp(const PackedPicture& picture, int quality);
+std::vector<std::byte> encode_png(const PackedImage& image, int compression_level);
+std::vector<std::byte> encode_jpeg(const PackedImage& image, int quality);
+std::vector<std::byte> encode_webp(const PackedImage& image, int quality);
 
 /// A copy of bytes that a C library owns.
 inline std::vector<std::byte> copy_bytes(const void* data, std::size_t size) {

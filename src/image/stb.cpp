@@ -28,9 +28,9 @@
 namespace fmboost {
 namespace {
 
-// stb_image takes what lies beyond the end of a file as zeros or leaves it uninitialised. This source notices: a read
+// stb_image takes what lies beyond the end of a file as zeros or leaves it uninitialized. This source notices: a read
 // is either a refill of the library's own buffer, which asks for more than it needs and must only get something, or a
-// direct one into the picture, which needs all of it. The first read is always a refill and gives the buffer away.
+// direct one into the image, which needs all of it. The first read is always a refill and gives the buffer away.
 class Stream {
  public:
   explicit Stream(Bytes bytes) : left_(bytes) {}
@@ -63,17 +63,17 @@ class Stream {
   bool overrun_ = false;
 };
 
-// Whether a GIF holds a second picture; GIF89a, sections 17 to 26.
+// Whether a GIF holds a second image; GIF89a, sections 17 to 26.
 bool is_animated_gif(Bytes bytes) {
   const auto at = [&](std::size_t i) { return i < bytes.size() ? std::to_integer<unsigned>(bytes[i]) : 0U; };
   const auto table_size = [](unsigned flags) {
     return (flags & 0x80U) != 0 ? std::size_t{3} << ((flags & 7U) + 1) : 0;
   };
   std::size_t position = 13 + table_size(at(10));
-  for (int pictures = 0; position < bytes.size();) {
+  for (int images = 0; position < bytes.size();) {
     const unsigned introducer = at(position);
     if (introducer == 0x2c) {
-      if (++pictures == 2) {
+      if (++images == 2) {
         return true;
       }
       position += 11 + table_size(at(position + 9));
@@ -96,9 +96,9 @@ torch::Tensor opaque_as_undefined(const torch::Tensor& alpha) {
 
 }  // namespace
 
-RawPicture decode_with_stb(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
+RawImage decode_with_stb(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
   constexpr const char* kKnown =
-      "is not a picture in a known format (PNG, JPEG, WebP, BMP, GIF, TGA, PSD, PNM or PIC), or it is damaged";
+      "is not an image in a known format (PNG, JPEG, WebP, BMP, GIF, TGA, PSD, PNM or PIC), or it is damaged";
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
     fail_decoding(name, kKnown);
   }
@@ -114,23 +114,23 @@ RawPicture decode_with_stb(Bytes bytes, const std::string& name, const DecodeLim
   const std::unique_ptr<stbi_uc, decltype(&stbi_image_free)> pixels(
       stbi_load_from_callbacks(&Stream::callbacks(), &stream, &width, &height, &channels, 0), &stbi_image_free);
   if (!pixels || stream.overrun()) {
-    const char* reason = pixels ? "it ends before its picture does" : stbi_failure_reason();
+    const char* reason = pixels ? "it ends before its image does" : stbi_failure_reason();
     fail_decoding(name,
-                  std::string("is damaged or truncated: ") + (reason != nullptr ? reason : "it holds no picture"));
+                  std::string("is damaged or truncated: ") + (reason != nullptr ? reason : "it holds no image"));
   }
   if (starts_with(bytes, "GIF8") && is_animated_gif(bytes)) {
     log_warning("'" + name + "' is animated; its first frame is taken");
   }
   const torch::Tensor samples = torch::from_blob(pixels.get(), {height, width, channels}, torch::kUInt8);
   const int colors = channels < 3 ? 1 : 3;
-  RawPicture picture;
-  picture.format = "other";
-  picture.model = colors == 1 ? ColorModel::grey : ColorModel::rgb;
-  picture.samples = samples.slice(2, 0, colors).clone();
+  RawImage image;
+  image.format = "other";
+  image.model = colors == 1 ? ColorModel::gray : ColorModel::rgb;
+  image.samples = samples.slice(2, 0, colors).clone();
   if (channels > colors) {
-    picture.alpha = opaque_as_undefined(samples.select(2, colors).clone());
+    image.alpha = opaque_as_undefined(samples.select(2, colors).clone());
   }
-  return picture;
+  return image;
 }
 
 }  // namespace fmboost

@@ -60,7 +60,7 @@ struct Encoded {
   Encoded& operator=(const Encoded&) = delete;
 };
 
-void encode_pixels(const PackedPicture& picture, int quality, Encoded& encoded) {
+void encode_pixels(const PackedImage& image, int quality, Encoded& encoded) {
   WebPConfig config;
   WebPConfigInit(&config);
   if (quality == 100) {
@@ -73,13 +73,13 @@ void encode_pixels(const PackedPicture& picture, int quality, Encoded& encoded) 
   WebPPicture frame;
   WebPPictureInit(&frame);
   frame.use_argb = 1;
-  frame.width = static_cast<int>(picture.width());
-  frame.height = static_cast<int>(picture.height());
+  frame.width = static_cast<int>(image.width());
+  frame.height = static_cast<int>(image.height());
   frame.writer = WebPMemoryWrite;
   frame.custom_ptr = &encoded.writer;
-  const auto* samples = picture.samples.data_ptr<std::uint8_t>();
-  const int stride = frame.width * (picture.has_alpha() ? 4 : 3);
-  const bool imported = (picture.has_alpha() ? WebPPictureImportRGBA(&frame, samples, stride)
+  const auto* samples = image.samples.data_ptr<std::uint8_t>();
+  const int stride = frame.width * (image.has_alpha() ? 4 : 3);
+  const bool imported = (image.has_alpha() ? WebPPictureImportRGBA(&frame, samples, stride)
                                              : WebPPictureImportRGB(&frame, samples, stride)) != 0;
   const bool good = imported && WebPEncode(&config, &frame) != 0;
   const int code = frame.error_code;
@@ -91,15 +91,15 @@ void encode_pixels(const PackedPicture& picture, int quality, Encoded& encoded) 
 
 }  // namespace
 
-RawPicture decode_webp(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
+RawImage decode_webp(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
   const WebPData data = as_webp(bytes);
   WebPBitstreamFeatures features;
   if (WebPGetFeatures(data.bytes, data.size, &features) != VP8_STATUS_OK) {
     fail_decoding(name, "is a damaged or truncated WebP");
   }
   check_dimensions(features.width, features.height, limits, name);
-  RawPicture picture;
-  picture.format = "webp";
+  RawImage image;
+  image.format = "webp";
   const torch::Tensor rgba = torch::empty({features.height, features.width, 4}, torch::kUInt8);
   auto* out = rgba.data_ptr<std::uint8_t>();
   bool good = false;
@@ -112,32 +112,32 @@ RawPicture decode_webp(Bytes bytes, const std::string& name, const DecodeLimits&
   if (!good) {
     fail_decoding(name, "is a damaged or truncated WebP");
   }
-  picture.samples = rgba.slice(2, 0, 3).contiguous();
+  image.samples = rgba.slice(2, 0, 3).contiguous();
   if (features.has_alpha != 0) {
-    picture.alpha = rgba.select(2, 3).contiguous();
+    image.alpha = rgba.select(2, 3).contiguous();
   }
   const std::unique_ptr<WebPDemuxer, decltype(&WebPDemuxDelete)> demuxer(WebPDemux(&data), &WebPDemuxDelete);
   if (demuxer) {
-    picture.metadata.icc_profile = read_chunk(demuxer.get(), "ICCP");
-    picture.metadata.exif = without_exif_prefix(read_chunk(demuxer.get(), "EXIF"));
+    image.metadata.icc_profile = read_chunk(demuxer.get(), "ICCP");
+    image.metadata.exif = without_exif_prefix(read_chunk(demuxer.get(), "EXIF"));
   }
-  return picture;
+  return image;
 }
 
-std::vector<std::byte> encode_webp(const PackedPicture& picture, int quality) {
-  if (picture.width() > WEBP_MAX_DIMENSION || picture.height() > WEBP_MAX_DIMENSION) {
+std::vector<std::byte> encode_webp(const PackedImage& image, int quality) {
+  if (image.width() > WEBP_MAX_DIMENSION || image.height() > WEBP_MAX_DIMENSION) {
     throw Error("WebP holds at most " + std::to_string(WEBP_MAX_DIMENSION) + " pixels a side; write a PNG");
   }
   Encoded encoded;
-  encode_pixels(picture, quality, encoded);
-  const WebPData image{encoded.writer.mem, encoded.writer.size};
-  const std::unique_ptr<WebPMux, decltype(&WebPMuxDelete)> mux(WebPMuxCreate(&image, 1), &WebPMuxDelete);
+  encode_pixels(image, quality, encoded);
+  const WebPData frame{encoded.writer.mem, encoded.writer.size};
+  const std::unique_ptr<WebPMux, decltype(&WebPMuxDelete)> mux(WebPMuxCreate(&frame, 1), &WebPMuxDelete);
   const auto put = [&](const char* fourcc, const std::vector<std::byte>& chunk) {
     const WebPData data = as_webp(chunk);
     return chunk.empty() || WebPMuxSetChunk(mux.get(), fourcc, &data, 1) == WEBP_MUX_OK;
   };
   WebPData assembled{};
-  if (!mux || !put("ICCP", picture.metadata.icc_profile) || !put("EXIF", picture.metadata.exif) ||
+  if (!mux || !put("ICCP", image.metadata.icc_profile) || !put("EXIF", image.metadata.exif) ||
       WebPMuxAssemble(mux.get(), &assembled) != WEBP_MUX_OK) {
     throw Error("the WebP's metadata could not be written");
   }

@@ -38,7 +38,7 @@ ImportedPart load_autoencoder(const fs::path& source, std::vector<UnusedTensors>
   }
   refuse_pickle(source);
   Weights tensors = open_weights(source).tensors;
-  const Recognition found = recognise(shapes_of(tensors));
+  const Recognition found = detect_weights(shapes_of(tensors));
   take_unused(tensors, unused);
   if (found.kind == WeightKind::autoencoder || found.kind == WeightKind::tiny_autoencoder ||
       found.kind == WeightKind::stable_diffusion) {

@@ -38,7 +38,7 @@ json denoiser_entry(const ImportedModel& model, const ImportOptions& options) {
   json entry = native_part(kUnetFile, config);
   entry.update(sampling_fields(model.scheduler, model.scheduler_origin, !guidance.is_null(), options.sampling));
   entry["latent_channels"] = config.value("in_channels", json(4));
-  entry["native_size"] = options.native_size.value_or(model.native_sites * factor);
+  entry["native_size"] = options.native_size.value_or(model.native_latent_pixels * factor);
   entry["size_multiple"] = factor << std::clamp<std::int64_t>(levels(config, "block_out_channels") - 1, 0, 6);
   entry["guidance_embedding"] = guidance;
   return entry;

@@ -89,7 +89,7 @@ std::string choose_prediction(const WeightFile& file, const SamplingChoices& cho
     prediction = "v_prediction";
     model.notices.emplace_back(
         "a Stable Diffusion 2 file does not say what it predicts: it is taken for the model of 768x768, which predicts "
-        "v; if its pictures are noise, it is the base model: --prediction epsilon");
+        "v; if its images are noise, it is the base model: --prediction epsilon");
   }
   return prediction.empty() ? "epsilon" : prediction;
 }
@@ -114,7 +114,7 @@ TensorShapes shapes_of(const Weights& tensors, const std::string& prefix) {
 ImportedModel load_checkpoint(const fs::path& path, const SamplingChoices& choices) {
   refuse_pickle(path);
   WeightFile file = open_weights(path);
-  const Recognition found = recognise(shapes_of(file.tensors));
+  const Recognition found = detect_weights(shapes_of(file.tensors));
   refuse_other_families(path, found);
   ImportedModel model;
   model.what = found.what;
@@ -132,7 +132,7 @@ ImportedModel load_checkpoint(const fs::path& path, const SamplingChoices& choic
   const bool consistency = !model.unet.config.at("time_cond_proj_dim").is_null();
   model.scheduler = stable_diffusion_scheduler(prediction, consistency);
   model.scheduler_origin = path.string();
-  model.native_sites = is_version_2(model) && prediction == "v_prediction" ? 96 : 64;
+  model.native_latent_pixels = is_version_2(model) && prediction == "v_prediction" ? 96 : 64;
   return model;
 }
 

@@ -68,7 +68,7 @@ json coupling_entries(const CouplingSource& source, const std::vector<std::int64
                        {"factor", factor},
                        {"network", source.network},
                        {"path", "linear"},
-                       {"upsampling", "psu"},
+                       {"upsampling", "pixel"},
                        {"noising_step", source.noising_step},
                        {"solver", "euler"},
                        {"steps", 4},

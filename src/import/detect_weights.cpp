@@ -28,7 +28,7 @@ const std::vector<Signature>& signatures() {
       {{"^control_model.", "^controlnet_cond_embedding.", "^controlnet_", "^input_hint_block."},
        {other_adapter, "a ControlNet", kNothing}},
       {{"^ip_adapter.", "^image_proj.", "motion_modules.", "^adapter.body."},
-       {other_adapter, "an adapter for pictures or motion (IP-Adapter, T2I-Adapter or AnimateDiff)", kNothing}},
+       {other_adapter, "an adapter for images or motion (IP-Adapter, T2I-Adapter or AnimateDiff)", kNothing}},
       {{"^emb_params", "^string_to_param", "^clip_l", "^<"}, {other_adapter, "a textual inversion", kNothing}},
       {{"^conditioner.embedders.", "diffusion_model.label_emb.", "^add_embedding.", "^unet.add_embedding."},
        {other_model, "a Stable Diffusion XL model", kMissingForXl}},
@@ -111,7 +111,7 @@ Recognition with_unet(const Tensors& tensors, const std::string& prefix, std::in
     return {WeightKind::other_model, model + "inpainting model", kNothing};
   }
   if (channels == 8 || channels == 5 || channels == 7) {
-    const std::string kind = channels == 8   ? "model that edits pictures (InstructPix2Pix)"
+    const std::string kind = channels == 8   ? "model that edits images (InstructPix2Pix)"
                              : channels == 5 ? "model with depth"
                                              : "upscaling model";
     return {WeightKind::other_model, model + kind, kNothing};
@@ -138,10 +138,10 @@ bool is_autoencoder(const Tensors& tensors) {
 
 }  // namespace
 
-Recognition recognise(const TensorShapes& shapes) {
+Recognition detect_weights(const TensorShapes& shapes) {
   const Tensors tensors(shapes);
   if (tensors.has("time_embed.0.weight") && tensors.has("middle_block.1.qkv.weight")) {
-    return {WeightKind::coupling, "a coupling network", "`fmboost import MODEL --cfm FILE` enlarges with it"};
+    return {WeightKind::coupling, "a coupling network", "`fmboost import MODEL --cfm FILE` upscales with it"};
   }
   for (const auto& signature : signatures()) {
     if (std::any_of(signature.any_of.begin(), signature.any_of.end(),

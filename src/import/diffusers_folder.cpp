@@ -143,14 +143,14 @@ void note_other_folders(const fs::path& folder, ImportedModel& model) {
 }
 
 // By its UNet alone, which is what the families differ in.
-Recognition recognise_unet(const ImportedPart& unet) {
+Recognition recognize_unet(const ImportedPart& unet) {
   TensorShapes shapes = shapes_of(unet.weights, "unet.");
   shapes.emplace("text_encoder.", std::vector<std::int64_t>());
-  return recognise(shapes);
+  return detect_weights(shapes);
 }
 
-// The number of latent sites a side that a model was trained at.
-std::int64_t native_sites(const json& config) {
+// The number of latent pixels a side that a model was trained at.
+std::int64_t native_latent_pixels(const json& config) {
   const json size = config.value("sample_size", json(64));
   if (size.is_array() && !size.empty() && size.front().is_number_integer()) {
     return size.front().get<std::int64_t>();
@@ -178,7 +178,7 @@ ImportedModel load_diffusers_folder(const fs::path& folder) {
   ImportedModel model;
   model.name = fs::canonical(folder).filename().string();
   model.unet = load_part_folder(folder / "unet");
-  const Recognition found = recognise_unet(model.unet);
+  const Recognition found = recognize_unet(model.unet);
   refuse_other_families(folder, found);
   model.what = found.what;
   model.autoencoder = load_part_folder(folder / "vae");
@@ -192,7 +192,7 @@ ImportedModel load_diffusers_folder(const fs::path& folder) {
   const fs::path scheduler = require(folder, "scheduler/scheduler_config.json");
   model.scheduler = read_text(scheduler);
   model.scheduler_origin = scheduler.string();
-  model.native_sites = native_sites(model.unet.config);
+  model.native_latent_pixels = native_latent_pixels(model.unet.config);
   note_other_folders(folder, model);
   return model;
 }

@@ -28,12 +28,12 @@ struct ImportedModel {
   TokenizerFiles tokenizer;
   std::string scheduler;  ///< content of scheduler_config.json
   std::string scheduler_origin;
-  std::int64_t native_sites = 64;  ///< latent sites a side that it was trained at
+  std::int64_t native_latent_pixels = 64;  ///< latent pixels a side that it was trained at
   std::vector<std::string> notices;
   std::vector<UnusedTensors> unused;
 };
 
-/// Names, with `prefix` in front, and shapes, for recognise().
+/// Names, with `prefix` in front, and shapes, for detect_weights().
 TensorShapes shapes_of(const Weights& tensors, const std::string& prefix = "");
 
 /// Throws ModelError that says what it is instead.

@@ -85,7 +85,7 @@ json heads(const std::vector<std::int64_t>& channels, bool linear) {
 }
 
 // Blocks a level of one half, a sequence of convolutions with blocks in between: a convolution without bias changes the
-// level, the last one has a bias. What has no tensors (activations, enlargements) is not there.
+// level, the last one has a bias. What has no tensors (activations, upscaled images) is not there.
 std::vector<std::int64_t> tiny_levels(const Weights& tensors, const Shapes& shapes, const std::string& half) {
   std::set<std::int64_t> places;
   for (auto at = tensors.lower_bound(half); at != tensors.end() && at->first.starts_with(half); ++at) {

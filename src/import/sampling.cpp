@@ -30,7 +30,7 @@ constexpr Scheduler kSchedulers[] = {
 };
 
 // What the samplers compute, field by field, and the samplers whose scheduler has the field: a configuration that asks
-// for something else would give other pictures silently. A list of JSON values.
+// for something else would give other images silently. A list of JSON values.
 struct Supported {
   const char* field;
   const char* values;

@@ -127,7 +127,7 @@ std::unique_ptr<Tokenizer> Bundle::load_tokenizer() const {
 
 std::unique_ptr<TextEncoder> Bundle::load_text_encoder(const Placement& placement) const {
   const LoadTime time("text encoder");
-  const TextEncoderEntry& entry = need(manifest_.text_encoder, folder_, "text encoder: it enlarges only");
+  const TextEncoderEntry& entry = need(manifest_.text_encoder, folder_, "text encoder: it upscales only");
   if (is_native(entry)) {
     return make_native_text_encoder(checked(entry.program), entry, placement);
   }
@@ -136,7 +136,7 @@ std::unique_ptr<TextEncoder> Bundle::load_text_encoder(const Placement& placemen
 
 std::unique_ptr<Denoiser> Bundle::load_denoiser(const Placement& placement) const {
   const LoadTime time("denoiser");
-  const DenoiserEntry& entry = need(manifest_.denoiser, folder_, "denoiser: it enlarges only");
+  const DenoiserEntry& entry = need(manifest_.denoiser, folder_, "denoiser: it upscales only");
   if (is_native(entry)) {
     return make_native_denoiser(checked(entry.program), entry, placement);
   }
@@ -201,33 +201,33 @@ std::vector<std::string> Bundle::verify() const {
     check_cfm_weights(checked(coupling.weights), coupling);
     lines.push_back("tensors of " + coupling.weights.file + " for " + std::to_string(coupling.factor) + "x");
   }
-  if (!manifest_.boost.empty()) {
-    for (const auto& line : Bundle(boosting_folder(folder_)).verify()) {
-      lines.push_back(manifest_.boost + ": " + line);
+  if (!manifest_.upscaler.empty()) {
+    for (const auto& line : Bundle(upscaler_folder(folder_)).verify()) {
+      lines.push_back(manifest_.upscaler + ": " + line);
     }
   }
   return lines;
 }
 
-fs::path boosting_folder(const fs::path& folder) {
-  const std::string inner = Bundle(folder).manifest().boost;
+fs::path upscaler_folder(const fs::path& folder) {
+  const std::string inner = Bundle(folder).manifest().upscaler;
   if (inner.empty()) {
     return folder;
   }
-  const Bundle booster(folder / inner);
-  if (!lies_inside(booster.folder(), folder)) {
-    throw ModelError("'" + booster.folder().string() + "' leads out of the bundle's folder");
+  const Bundle chain(folder / inner);
+  if (!lies_inside(chain.folder(), folder)) {
+    throw ModelError("'" + chain.folder().string() + "' leads out of the bundle's folder");
   }
-  if (!booster.manifest().boost.empty()) {
-    throw ModelError("'" + booster.folder().string() + "' enlarges for '" + folder.string() +
-                     "' and must do it itself, without a `boost` of its own");
+  if (!chain.manifest().upscaler.empty()) {
+    throw ModelError("'" + chain.folder().string() + "' upscales for '" + folder.string() +
+                     "' and must do it itself, without a `upscaler` of its own");
   }
-  return booster.folder();
+  return chain.folder();
 }
 
-bool enlarges_its_own(const Bundle& drawing, const Bundle& enlarging) {
-  const bool inside = !enlarging.manifest().denoiser && !drawing.manifest().boost.empty();
-  return fs::equivalent(enlarging.folder(), inside ? boosting_folder(drawing.folder()) : drawing.folder());
+bool is_own_upscaler(const Bundle& drawing, const Bundle& upscaling) {
+  const bool inside = !upscaling.manifest().denoiser && !drawing.manifest().upscaler.empty();
+  return fs::equivalent(upscaling.folder(), inside ? upscaler_folder(drawing.folder()) : drawing.folder());
 }
 
 fs::path default_model_folder() {

@@ -26,8 +26,8 @@ ordered_json to_entry(const CouplingEntry& coupling) {
                         {"solver", coupling.solver},
                         {"steps", coupling.steps},
                         {"back_projection", coupling.back_projection}};
-  if (coupling.pictures != Pictures::all) {
-    entry["pictures"] = pictures_name(coupling.pictures);
+  if (coupling.applies_to != ImageSource::any) {
+    entry["applies_to"] = image_source_name(coupling.applies_to);
   }
   if (coupling.start_from_noise) {
     entry["start_from_noise"] = true;
@@ -41,9 +41,9 @@ ordered_json to_entry(const CouplingEntry& coupling) {
   return entry;
 }
 
-// Whether nothing is left for `old` to enlarge beside `coupling`.
+// Whether nothing is left for `old` to upscale beside `coupling`.
 bool replaces(const CouplingEntry& coupling, const CouplingEntry& old) {
-  return old.factor == coupling.factor && (coupling.pictures == Pictures::all || coupling.pictures == old.pictures);
+  return old.factor == coupling.factor && (coupling.applies_to == ImageSource::any || coupling.applies_to == old.applies_to);
 }
 
 // Where the bundle has these weights already, for another factor, their file; else a name that is free.
@@ -70,7 +70,7 @@ void copy_into(const fs::path& weights, const fs::path& target) {
 }
 
 // The couplings that are not replaced stay, and the rest of the file with the order of its keys. The first of a factor
-// that fits is used, so the new one stands before one of all pictures that stays.
+// that fits is used, so the new one stands before one of all images that stays.
 std::string with_entry(const std::string& text, const Manifest& before, const CouplingEntry& coupling) {
   ordered_json description = ordered_json::parse(text);
   ordered_json couplings = ordered_json::array();
@@ -120,7 +120,7 @@ void check_coupling_fits(const fs::path& bundle, const CouplingEntry& coupling, 
                                 [&](const CouplingEntry& entry) { return replaces(coupling, entry); });
   if (!replace && old != present.end()) {
     throw UsageError("'" + bundle.string() + "' has a coupling of factor " + std::to_string(coupling.factor) + " for " +
-                     pictures_name(old->pictures) + " pictures; --force puts the new one in its place");
+                     image_source_name(old->applies_to) + " images; --force puts the new one in its place");
   }
   for (const auto& path : {bundle, bundle / "bundle.json"}) {
     if (::access(path.c_str(), W_OK) != 0) {

@@ -99,7 +99,7 @@ NoiseScheduleOptions read_schedule(const JsonReader& reader) {
   return options;
 }
 
-// Defaults that do not go together would fail every picture that leaves them as they are.
+// Defaults that do not go together would fail every image that leaves them as they are.
 void check_default_sampler(const JsonReader& reader, const DenoiserEntry& entry) {
   try {
     make_sampler({.name = entry.default_sampler,
@@ -162,8 +162,8 @@ CouplingEntry read_coupling(const JsonReader& reader) {
   CouplingEntry entry;
   entry.weights = read_file_entry(reader);
   entry.factor = reader.get_in<std::int64_t>("factor", 2, 16);
-  if (reader.has("pictures")) {
-    entry.pictures = parse_field(reader, "pictures", parse_pictures);
+  if (reader.has("applies_to")) {
+    entry.applies_to = parse_field(reader, "applies_to", parse_image_source);
   }
   try {
     entry.network = cfm_unet_options_from_json(reader.object("network").value());
@@ -206,7 +206,7 @@ void require(bool condition, const std::string& origin, const std::string& messa
   }
 }
 
-void check_parts_fit(const Manifest& manifest, const std::string& origin) {
+void check_components_fit(const Manifest& manifest, const std::string& origin) {
   const auto& denoiser = manifest.denoiser;
   const auto& autoencoder = manifest.autoencoder;
   require(denoiser.has_value() || autoencoder.has_value(), origin, "a bundle needs a denoiser or an autoencoder");
@@ -247,25 +247,25 @@ void check_shared_weights(const std::vector<CouplingEntry>& couplings, const std
 
 }  // namespace
 
-Pictures parse_pictures(const std::string& name) {
-  for (const auto pictures : {Pictures::all, Pictures::own, Pictures::other}) {
-    if (name == pictures_name(pictures)) {
-      return pictures;
+ImageSource parse_image_source(const std::string& name) {
+  for (const auto source : {ImageSource::any, ImageSource::generated, ImageSource::external}) {
+    if (name == image_source_name(source)) {
+      return source;
     }
   }
-  throw UsageError("unknown pictures '" + name + "': use all, own or other");
+  throw UsageError("unknown image source '" + name + "': use any, generated or external");
 }
 
-std::string pictures_name(Pictures pictures) {
-  switch (pictures) {
-    case Pictures::all:
-      return "all";
-    case Pictures::own:
-      return "own";
-    case Pictures::other:
-      return "other";
+std::string image_source_name(ImageSource source) {
+  switch (source) {
+    case ImageSource::any:
+      return "any";
+    case ImageSource::generated:
+      return "generated";
+    case ImageSource::external:
+      return "external";
   }
-  throw Error("no pictures of this kind");
+  throw Error("no such image source");
 }
 
 std::vector<BundleFile> Manifest::files() const {
@@ -330,13 +330,13 @@ Manifest parse_manifest(const std::string& text, const std::string& origin) {
   for (const auto& coupling : reader.objects("couplings")) {
     manifest.couplings.push_back(read_coupling(coupling));
   }
-  if (reader.has("boost")) {
-    manifest.boost = reader.get<std::string>("boost");
-    check_inside(reader, "boost", manifest.boost);
-    require(manifest.couplings.empty(), origin, "the bundle that `boost` names enlarges: give it the couplings");
+  if (reader.has("upscaler")) {
+    manifest.upscaler = reader.get<std::string>("upscaler");
+    check_inside(reader, "upscaler", manifest.upscaler);
+    require(manifest.couplings.empty(), origin, "the bundle that `upscaler` names upscales: give it the couplings");
   }
   manifest.examples = read_examples(reader);
-  check_parts_fit(manifest, origin);
+  check_components_fit(manifest, origin);
   check_networks_fit(manifest, origin);
   check_shared_weights(manifest.couplings, origin);
   return manifest;

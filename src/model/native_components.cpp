@@ -21,13 +21,13 @@ namespace {
 constexpr std::int64_t kProbeSide = 8;
 
 template <typename Network>
-Network load(Network network, const std::filesystem::path& file, const Placement& placement, HalfWeights half_weights) {
+Network load(Network network, const std::filesystem::path& file, const Placement& placement, HalfPrecisionWeights half_weights) {
   load_into(*network, SafetensorsFile(file), placement, "", half_weights);
   network->eval();
   return network;
 }
 
-// Pictures are laid out as load_into() lays out convolutions.
+// ImageSource are laid out as load_into() lays out convolutions.
 torch::Tensor place(const torch::Tensor& tensor, const Placement& placement) {
   const bool channels_last = placement.device.is_cuda() && tensor.dim() == 4;
   return tensor.to(placement.device, placement.dtype, /*non_blocking=*/false, /*copy=*/false,
@@ -68,7 +68,7 @@ torch::Tensor run(const Unet& network, const torch::Tensor& x, const torch::Tens
                   const torch::Tensor& guidance) {
   return network->forward(x, t, text, guidance);
 }
-torch::Tensor run(const SiteUnet& network, const torch::Tensor& x, const torch::Tensor& t, const torch::Tensor& text,
+torch::Tensor run(const PatchUnet& network, const torch::Tensor& x, const torch::Tensor& t, const torch::Tensor& text,
                   const torch::Tensor& /*guidance*/) {
   return network->forward(x, t, text);
 }
@@ -100,7 +100,7 @@ torch::Tensor mode_of(const torch::Tensor& latent) {
   return latent;
 }
 
-// What attention over all latent sites holds for each pixel: its input as it is and as tokens, queries, keys, values
+// What attention over all latent pixels holds for each pixel: its input as it is and as tokens, queries, keys, values
 // and the result.
 double attention_numbers(const AutoencoderKl& network) {
   const AutoencoderKlOptions& options = network->options();
@@ -136,8 +136,8 @@ class NativeAutoencoder final : public StripAutoencoder {
   }
   double bytes_per_pixel() const override { return bytes_per_pixel_; }
   double bytes_per_pixel_in_strips() const override {
-    constexpr double kPicture = 2 * 3 * sizeof(float);  // as it is given and as it is placed
-    return kPicture + attention_numbers_ * static_cast<double>(torch::elementSize(placement_.dtype));
+    constexpr double kImage = 2 * 3 * sizeof(float);  // as it is given and as it is placed
+    return kImage + attention_numbers_ * static_cast<double>(torch::elementSize(placement_.dtype));
   }
 
  private:
@@ -167,8 +167,8 @@ WordTransformer make_network(const WordTransformerOptions& options) {
 Unet make_network(const UnetOptions& options) {
   return Unet(options);
 }
-SiteUnet make_network(const SiteUnetOptions& options) {
-  return SiteUnet(options);
+PatchUnet make_network(const PatchUnetOptions& options) {
+  return PatchUnet(options);
 }
 AutoencoderKl make_network(const AutoencoderKlOptions& options) {
   return AutoencoderKl(options);
@@ -176,8 +176,8 @@ AutoencoderKl make_network(const AutoencoderKlOptions& options) {
 AutoencoderTiny make_network(const AutoencoderTinyOptions& options) {
   return AutoencoderTiny(options);
 }
-PlainAutoencoder make_network(const PlainAutoencoderOptions& options) {
-  return PlainAutoencoder(options);
+ConvAutoencoder make_network(const ConvAutoencoderOptions& options) {
+  return ConvAutoencoder(options);
 }
 
 // Calls `use` with the network of an entry, whose weights have not been read.
@@ -204,7 +204,7 @@ void check_file(const std::filesystem::path& file, const Entry& entry) {
 std::unique_ptr<TextEncoder> make_native_text_encoder(const std::filesystem::path& file, const TextEncoderEntry& entry,
                                                       const Placement& placement) {
   return with_network<std::unique_ptr<TextEncoder>>(entry, [&](auto network) {
-    return std::make_unique<NativeTextEncoder<decltype(network)>>(load(network, file, placement, HalfWeights::stay),
+    return std::make_unique<NativeTextEncoder<decltype(network)>>(load(network, file, placement, HalfPrecisionWeights::stay),
                                                                   placement);
   });
 }
@@ -212,7 +212,7 @@ std::unique_ptr<TextEncoder> make_native_text_encoder(const std::filesystem::pat
 std::unique_ptr<Denoiser> make_native_denoiser(const std::filesystem::path& file, const DenoiserEntry& entry,
                                                const Placement& placement) {
   return with_network<std::unique_ptr<Denoiser>>(entry, [&](auto network) {
-    return std::make_unique<NativeDenoiser<decltype(network)>>(load(network, file, placement, HalfWeights::stay),
+    return std::make_unique<NativeDenoiser<decltype(network)>>(load(network, file, placement, HalfPrecisionWeights::stay),
                                                                placement);
   });
 }
@@ -220,8 +220,8 @@ std::unique_ptr<Denoiser> make_native_denoiser(const std::filesystem::path& file
 std::unique_ptr<Autoencoder> make_native_autoencoder(const std::filesystem::path& file, const AutoencoderEntry& entry,
                                                      const Placement& placement) {
   return with_network<std::unique_ptr<Autoencoder>>(entry, [&](auto network) {
-    // Cast here, since the memory that casts take would be weighed with the pictures'.
-    return std::make_unique<NativeAutoencoder<decltype(network)>>(load(network, file, placement, HalfWeights::cast),
+    // Cast here, since the memory that casts take would be weighed with the images'.
+    return std::make_unique<NativeAutoencoder<decltype(network)>>(load(network, file, placement, HalfPrecisionWeights::cast),
                                                                   entry, placement);
   });
 }

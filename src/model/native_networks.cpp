@@ -71,16 +71,16 @@ void check_denoiser(const Fit& fit, const Manifest& manifest, const UnetOptions&
             config + "time_cond_proj_dim", unet.time_cond_proj_dim.value_or(0));
 }
 
-void check_denoiser(const Fit& fit, const Manifest& manifest, const SiteUnetOptions& unet) {
+void check_denoiser(const Fit& fit, const Manifest& manifest, const PatchUnetOptions& unet) {
   const DenoiserEntry& entry = *manifest.denoiser;
   const std::string config = "denoiser.config.";
   fit.equal("denoiser.latent_channels", entry.latent_channels, config + "latent_channels", unet.latent_channels);
   fit.equal("text_encoder.width", manifest.text_encoder->width, config + "text_width", unet.text_width);
-  fit.equal("denoiser.guidance_embedding (0: null)", entry.guidance_embedding.value_or(0), "that of SiteUnet", 0);
+  fit.equal("denoiser.guidance_embedding (0: null)", entry.guidance_embedding.value_or(0), "that of PatchUnet", 0);
   fit.multiple("denoiser.size_multiple", entry.size_multiple, unet.size_multiple() * manifest.autoencoder->factor);
 }
 
-void check_autoencoder(const Fit& fit, const AutoencoderEntry& entry, const PlainAutoencoderOptions& options) {
+void check_autoencoder(const Fit& fit, const AutoencoderEntry& entry, const ConvAutoencoderOptions& options) {
   fit.equal("autoencoder.latent_channels", entry.latent_channels, "autoencoder.config.latent_channels",
             options.latent_channels);
   fit.equal("autoencoder.factor", entry.factor, "that of autoencoder.config", options.factor());
@@ -89,8 +89,8 @@ void check_autoencoder(const Fit& fit, const AutoencoderEntry& entry, const Plai
 template <typename Options>
 void check_autoencoder(const Fit& fit, const AutoencoderEntry& entry, const Options& options) {
   const std::string config = "autoencoder.config.";
-  fit.equal("the number of colours", 3, config + "in_channels", options.in_channels);
-  fit.equal("the number of colours", 3, config + "out_channels", options.out_channels);
+  fit.equal("the number of colors", 3, config + "in_channels", options.in_channels);
+  fit.equal("the number of colors", 3, config + "out_channels", options.out_channels);
   fit.equal("autoencoder.latent_channels", entry.latent_channels, config + "latent_channels", options.latent_channels);
   fit.equal("autoencoder.factor", entry.factor, "that of autoencoder.config", options.factor());
 }
@@ -116,10 +116,10 @@ decltype(DenoiserEntry::network) read_denoiser_network(const JsonReader& config)
   if (kind == "UNet2DConditionModel") {
     return read_unet_options(config);
   }
-  if (kind == "SiteUnet") {
+  if (kind == "PatchUnet") {
     return read_site_unet_options(config);
   }
-  config.fail("_class_name", "\"UNet2DConditionModel\" or \"SiteUnet\"");
+  config.fail("_class_name", "\"UNet2DConditionModel\" or \"PatchUnet\"");
 }
 
 decltype(AutoencoderEntry::network) read_autoencoder_network(const JsonReader& config) {
@@ -130,10 +130,10 @@ decltype(AutoencoderEntry::network) read_autoencoder_network(const JsonReader& c
   if (kind == "AutoencoderTiny") {
     return read_autoencoder_tiny_options(config);
   }
-  if (kind == "PlainAutoencoder") {
+  if (kind == "ConvAutoencoder") {
     return read_plain_autoencoder_options(config);
   }
-  config.fail("_class_name", "\"AutoencoderKL\", \"AutoencoderTiny\" or \"PlainAutoencoder\"");
+  config.fail("_class_name", "\"AutoencoderKL\", \"AutoencoderTiny\" or \"ConvAutoencoder\"");
 }
 
 void check_networks_fit(const Manifest& manifest, const std::string& origin) {

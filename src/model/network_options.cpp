@@ -211,9 +211,9 @@ AutoencoderTinyOptions read_autoencoder_tiny_options(const JsonReader& config) {
   return checked(options, config);
 }
 
-PlainAutoencoderOptions read_plain_autoencoder_options(const JsonReader& config) {
+ConvAutoencoderOptions read_plain_autoencoder_options(const JsonReader& config) {
   ConfigReader reader(config);
-  PlainAutoencoderOptions options;
+  ConvAutoencoderOptions options;
   reader.read("latent_channels", options.latent_channels);
   reader.read("encoder_channels", options.encoder_channels);
   reader.read("encoder_blocks", options.encoder_blocks);
@@ -237,9 +237,9 @@ WordTransformerOptions read_word_transformer_options(const JsonReader& config) {
   return checked(options, config);
 }
 
-SiteUnetOptions read_site_unet_options(const JsonReader& config) {
+PatchUnetOptions read_site_unet_options(const JsonReader& config) {
   ConfigReader reader(config);
-  SiteUnetOptions options;
+  PatchUnetOptions options;
   reader.read("latent_channels", options.latent_channels);
   reader.read_list("widths", options.widths);
   reader.read_list("down", options.down);

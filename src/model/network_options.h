@@ -18,8 +18,8 @@ AutoencoderKlOptions read_autoencoder_kl_options(const JsonReader& config);
 AutoencoderTinyOptions read_autoencoder_tiny_options(const JsonReader& config);
 
 /// The same for the default bundle's networks, whose options are all to be given but those that older bundles lack.
-PlainAutoencoderOptions read_plain_autoencoder_options(const JsonReader& config);
+ConvAutoencoderOptions read_plain_autoencoder_options(const JsonReader& config);
 WordTransformerOptions read_word_transformer_options(const JsonReader& config);
-SiteUnetOptions read_site_unet_options(const JsonReader& config);
+PatchUnetOptions read_site_unet_options(const JsonReader& config);
 
 }  // namespace fmboost

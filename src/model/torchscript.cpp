@@ -120,8 +120,8 @@ TorchScriptProgram::TorchScriptProgram(const std::filesystem::path& file, std::s
 torch::Tensor TorchScriptProgram::run(const std::vector<torch::Tensor>& inputs,
                                       std::initializer_list<std::size_t> keep_float32) {
   const c10::InferenceMode no_gradients;
-  // The optimising executor re-specialises programs after the first runs, which costs time for every new size and may
-  // change results between the first picture and the second.
+  // The optimizing executor re-specializes programs after the first runs, which costs time for every new size and may
+  // change results between the first image and the second.
   const torch::jit::GraphOptimizerEnabledGuard plain(false);
   std::vector<torch::jit::IValue> stack;
   for (std::size_t i = 0; i < inputs.size(); ++i) {

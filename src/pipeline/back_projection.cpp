@@ -6,7 +6,7 @@
 namespace fmboost {
 namespace {
 
-// The a-trous low-pass of one level: the kernel's taps stand `spacing` sites apart.
+// The a-trous low-pass of one level: the kernel's taps stand `spacing` latent pixels apart.
 torch::Tensor low_pass(const torch::Tensor& x, std::int64_t spacing) {
   const torch::Tensor taps = torch::tensor({0.25F, 0.5F, 0.25F}, x.options());
   const std::int64_t channels = x.size(1);
@@ -30,12 +30,12 @@ torch::Tensor low_frequencies(torch::Tensor x) {
 
 }  // namespace
 
-torch::Tensor back_project(torch::Tensor enlarged, const torch::Tensor& source, int rounds) {
+torch::Tensor back_project(torch::Tensor upscaled, const torch::Tensor& source, int rounds) {
   for (int round = 0; round < rounds; ++round) {
-    const torch::Tensor reduced = resize_bicubic(enlarged, source.size(2), source.size(3));
-    enlarged = enlarged + resize_bicubic(source - reduced, enlarged.size(2), enlarged.size(3));
+    const torch::Tensor reduced = resize_bicubic(upscaled, source.size(2), source.size(3));
+    upscaled = upscaled + resize_bicubic(source - reduced, upscaled.size(2), upscaled.size(3));
   }
-  return enlarged;
+  return upscaled;
 }
 
 ColorFix parse_color_fix(const std::string& name) {
@@ -44,29 +44,29 @@ ColorFix parse_color_fix(const std::string& name) {
       return fix;
     }
   }
-  throw UsageError("unknown colour fix '" + name + "': use none, adain or wavelet");
+  throw UsageError("unknown color fix '" + name + "': use none, adain or wavelet");
 }
 
 std::string color_fix_name(ColorFix fix) {
   return fix == ColorFix::adain ? "adain" : fix == ColorFix::wavelet ? "wavelet" : "none";
 }
 
-torch::Tensor fix_colors(const torch::Tensor& enlarged, const torch::Tensor& source, ColorFix fix) {
+torch::Tensor fix_colors(const torch::Tensor& upscaled, const torch::Tensor& source, ColorFix fix) {
   if (fix == ColorFix::adain) {
     constexpr double kEpsilon = 1e-5;
-    const auto sites = std::vector<std::int64_t>{2, 3};
+    const auto positions = std::vector<std::int64_t>{2, 3};
     const auto statistics = [&](const torch::Tensor& x) {
-      return std::pair(x.mean(sites, true), (x.var(sites, false, true) + kEpsilon).sqrt());
+      return std::pair(x.mean(positions, true), (x.var(positions, false, true) + kEpsilon).sqrt());
     };
-    const auto [mean, deviation] = statistics(enlarged);
+    const auto [mean, deviation] = statistics(upscaled);
     const auto [wanted_mean, wanted_deviation] = statistics(source);
-    return (enlarged - mean) / deviation * wanted_deviation + wanted_mean;
+    return (upscaled - mean) / deviation * wanted_deviation + wanted_mean;
   }
   if (fix == ColorFix::wavelet) {
-    const torch::Tensor reference = resize_bicubic(source, enlarged.size(2), enlarged.size(3));
-    return enlarged - low_frequencies(enlarged) + low_frequencies(reference);
+    const torch::Tensor reference = resize_bicubic(source, upscaled.size(2), upscaled.size(3));
+    return upscaled - low_frequencies(upscaled) + low_frequencies(reference);
   }
-  return enlarged;
+  return upscaled;
 }
 
 }  // namespace fmboost

@@ -10,17 +10,17 @@
 namespace fmboost {
 namespace {
 
-// Latent sites of reflection on every side, as far as the decoders' zero padding reaches visibly.
-constexpr std::int64_t kMarginSites = 4;
+// Latent latent pixels of reflection on every side, as far as the decoders' zero padding reaches visibly.
+constexpr std::int64_t kMarginLatentPixels = 4;
 
 }  // namespace
 
-CouplingStage::CouplingStage(ModelParts& parts, CouplingEntry coupling, std::uint64_t noise_seed, int index)
-    : parts_(parts),
+CouplingStage::CouplingStage(ModelComponents& components, CouplingEntry coupling, std::uint64_t noise_seed, int index)
+    : components_(components),
       coupling_(std::move(coupling)),
       noise_seed_(noise_seed),
       index_(index),
-      factor_(parts.manifest().autoencoder->factor),
+      factor_(components.manifest().autoencoder->factor),
       unit_(factor_ * coupling_.network.size_multiple()) {}
 
 void CouplingStage::watch(ProgressCallback progress, IntermediateObserver observer) {
@@ -34,24 +34,24 @@ void CouplingStage::report(const std::string& name, const torch::Tensor& tensor)
   }
 }
 
-void CouplingStage::prepare(const BoostInput& input, const Size& target, const PiecesFor& pieces_for) {
-  if (coupling_.upsampling == Upsampling::psu) {
+void CouplingStage::prepare(const UpscaleInput& input, const Size& target, const TilesFor& tiles_for) {
+  if (coupling_.upsampling == Upsampling::pixel) {
     prepare_pixels(input.pixels, target);
   } else {
-    prepare_latent(input, target, pieces_for);
+    prepare_latent(input, target, tiles_for);
   }
   auto generator = cpu_generator(noise_seed_);
   noise_ = gaussian_noise(
-      {1, parts_.manifest().autoencoder->latent_channels, padded_.height / factor_, padded_.width / factor_},
+      {1, components_.manifest().autoencoder->latent_channels, padded_.height / factor_, padded_.width / factor_},
       generator);
 }
 
-// `covered` is what the enlarged picture has, at least `target`; what is beyond the target counts as margin.
+// `covered` is what the upscaled image has, at least `target`; what is beyond the target counts as margin.
 void CouplingStage::choose_margins(const Size& covered, const Size& target) {
-  const std::int64_t least = kMarginSites * factor_;
+  const std::int64_t least = kMarginLatentPixels * factor_;
   const auto padded = [&](std::int64_t side) { return (side + 2 * least + unit_ - 1) / unit_ * unit_; };
   padded_ = {padded(covered.width), padded(covered.height)};
-  // Whole sites in front, so that the same margin can be put around pixels and around latents.
+  // Whole latent pixels in front, so that the same margin can be put around pixels and around latents.
   const auto front = [&](std::int64_t whole, std::int64_t side) { return (whole - side) / 2 / factor_ * factor_; };
   margins_.left = front(padded_.width, covered.width);
   margins_.top = front(padded_.height, covered.height);
@@ -61,29 +61,29 @@ void CouplingStage::choose_margins(const Size& covered, const Size& target) {
 
 void CouplingStage::prepare_pixels(const torch::Tensor& pixels, const Size& target) {
   choose_margins(target, target);
-  enlarged_pixels_ = pad_reflect(enlarge_bilinear(pixels, target.height, target.width), margins_);
+  upsampled_pixels_ = pad_reflect(upsample_bilinear(pixels, target.height, target.width), margins_);
 }
 
-torch::Tensor CouplingStage::encode(const torch::Tensor& pixels, const PiecesFor& pieces_for) {
+torch::Tensor CouplingStage::encode(const torch::Tensor& pixels, const TilesFor& tiles_for) {
   const Margins fill{.right = (factor_ - pixels.size(3) % factor_) % factor_,
                      .bottom = (factor_ - pixels.size(2) % factor_) % factor_};
   const torch::Tensor filled = pad_reflect(pixels, fill);
-  const auto pieces = pieces_for({filled.size(3), filled.size(2)});
-  return run_finite("the encoder", parts_.placement().dtype, [&](torch::ScalarType dtype) {
-    return PiecewiseAutoencoder(parts_.autoencoder(dtype), factor_, pieces).encode(filled);
+  const auto pieces = tiles_for({filled.size(3), filled.size(2)});
+  return run_with_float32_fallback("the encoder", components_.placement().dtype, [&](torch::ScalarType dtype) {
+    return TiledAutoencoder(components_.autoencoder(dtype), factor_, pieces).encode(filled);
   });
 }
 
-void CouplingStage::prepare_latent(const BoostInput& input, const Size& target, const PiecesFor& pieces_for) {
+void CouplingStage::prepare_latent(const UpscaleInput& input, const Size& target, const TilesFor& tiles_for) {
   const torch::Tensor latent =
-      (input.latent.defined() ? input.latent : encode(input.pixels, pieces_for)).to(torch::kCPU);
+      (input.latent.defined() ? input.latent : encode(input.pixels, tiles_for)).to(torch::kCPU);
   const std::int64_t scale = coupling_.upsampling == Upsampling::identity ? 1 : coupling_.factor;
   const std::int64_t height = latent.size(2) * scale;
   const std::int64_t width = latent.size(3) * scale;
   const Size covered{width * factor_, height * factor_};
   if (covered.width < target.width || covered.height < target.height) {
     throw UsageError("latent-space upsampling '" + upsampling_name(coupling_.upsampling) + "' makes " +
-                     to_string(covered) + ", which is smaller than the " + to_string(target) + " asked for; use psu");
+                     to_string(covered) + ", which is smaller than the " + to_string(target) + " asked for; use pixel");
   }
   auto generator = cpu_generator(derive_seed(noise_seed_, "upsampling"));
   const torch::Tensor noise = gaussian_noise({1, latent.size(1), height, width}, generator);
@@ -92,7 +92,7 @@ void CouplingStage::prepare_latent(const BoostInput& input, const Size& target, 
                        .right = (padded_.width - covered.width - margins_.left) / factor_,
                        .top = margins_.top / factor_,
                        .bottom = (padded_.height - covered.height - margins_.top) / factor_};
-  enlarged_latent_ = pad_reflect(upsample_latent(latent, coupling_.upsampling, height, width, noise), around);
+  upsampled_latent_ = pad_reflect(upsample_latent(latent, coupling_.upsampling, height, width, noise), around);
 }
 
 torch::Tensor CouplingStage::flow(const torch::Tensor& context, VelocityNetwork& network,
@@ -111,12 +111,12 @@ torch::Tensor CouplingStage::flow(const torch::Tensor& context, VelocityNetwork&
   return solve_ode(field, start, {.method = coupling_.solver, .steps = coupling_.steps}, advance);
 }
 
-torch::Tensor CouplingStage::run(const std::optional<Pieces>& pieces, torch::ScalarType dtype) {
-  const PiecewiseAutoencoder autoencoder(parts_.autoencoder(dtype), factor_, pieces);
-  const torch::Tensor context = (enlarged_latent_.defined() ? enlarged_latent_ : autoencoder.encode(enlarged_pixels_))
-                                    .to(parts_.placement().device);
+torch::Tensor CouplingStage::run(const std::optional<TilePlan>& pieces, torch::ScalarType dtype) {
+  const TiledAutoencoder autoencoder(components_.autoencoder(dtype), factor_, pieces);
+  const torch::Tensor context = (upsampled_latent_.defined() ? upsampled_latent_ : autoencoder.encode(upsampled_pixels_))
+                                    .to(components_.placement().device);
   report("context", context);
-  const torch::Tensor latent = flow(context, parts_.velocity(coupling_, dtype), pieces ? &pieces->strips : nullptr);
+  const torch::Tensor latent = flow(context, components_.velocity(coupling_, dtype), pieces ? &pieces->strips : nullptr);
   report("high_latent", latent);
   check_interrupt();
   return crop(autoencoder.decode(latent).to(torch::kCPU), margins_).contiguous();

@@ -9,7 +9,7 @@
 namespace fmboost {
 namespace {
 
-// One generator a picture: a picture of a batch gets the numbers it would get alone.
+// One generator an image: an image of a batch gets the numbers it would get alone.
 class BatchNoise {
  public:
   BatchNoise(const std::vector<std::uint64_t>& seeds, std::vector<std::int64_t> shape) : shape_(std::move(shape)) {
@@ -18,11 +18,11 @@ class BatchNoise {
     }
   }
   torch::Tensor draw() {
-    std::vector<torch::Tensor> parts;
+    std::vector<torch::Tensor> samples;
     for (auto& generator : generators_) {
-      parts.push_back(gaussian_noise(shape_, generator));
+      samples.push_back(gaussian_noise(shape_, generator));
     }
-    return torch::cat(parts);
+    return torch::cat(samples);
   }
 
  private:
@@ -32,12 +32,12 @@ class BatchNoise {
 
 }  // namespace
 
-torch::Tensor denoise(ModelParts& parts, const GeneratePlan& plan, const std::vector<std::uint64_t>& seeds,
+torch::Tensor denoise(ModelComponents& components, const GeneratePlan& plan, const std::vector<std::uint64_t>& seeds,
                       const TextStates& text, torch::ScalarType dtype, const ProgressCallback& progress) {
-  const DenoiserEntry& entry = *parts.manifest().denoiser;
-  const std::int64_t factor = parts.manifest().autoencoder->factor;
-  const torch::Device device = parts.placement().device;
-  Denoiser& denoiser = parts.denoiser(dtype);
+  const DenoiserEntry& entry = *components.manifest().denoiser;
+  const std::int64_t factor = components.manifest().autoencoder->factor;
+  const torch::Device device = components.placement().device;
+  Denoiser& denoiser = components.denoiser(dtype);
   const auto sampler =
       make_sampler({.name = plan.sampler, .steps = plan.steps, .karras = plan.karras, .prediction = entry.prediction},
                    NoiseSchedule(entry.schedule));

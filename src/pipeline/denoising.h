@@ -15,9 +15,9 @@ struct TextStates {
 };
 
 /// Runs the sampler of `plan` for a batch that shares everything but text and seed. Noise comes from one CPU generator
-/// a picture, in the order diffusers draws it: the start, then a draw a step where the sampler draws. Returns scaled
+/// an image, in the order diffusers draws it: the start, then a draw a step where the sampler draws. Returns scaled
 /// latents, (B, C, h, w) float32.
-torch::Tensor denoise(ModelParts& parts, const GeneratePlan& plan, const std::vector<std::uint64_t>& seeds,
+torch::Tensor denoise(ModelComponents& components, const GeneratePlan& plan, const std::vector<std::uint64_t>& seeds,
                       const TextStates& text, torch::ScalarType dtype, const ProgressCallback& progress);
 
 }  // namespace fmboost

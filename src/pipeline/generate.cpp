@@ -15,13 +15,13 @@
 namespace fmboost {
 namespace {
 
-// Pictures that can be denoised in one batch.
+// Images that can be denoised in one batch.
 bool same_batch(const GeneratePlan& a, const GeneratePlan& b) {
   return a.chain.low == b.chain.low && a.sampler == b.sampler && a.steps == b.steps && a.guidance == b.guidance &&
          a.karras == b.karras;
 }
 
-// Whether an error is that of the pictures at hand; a broken model and an interrupt concern all of them.
+// Whether an error is that of the images at hand; a broken model and an interrupt concern all of them.
 bool concerns_items(const std::exception& error) {
   if (const auto* known = dynamic_cast<const Error*>(&error)) {
     return known->code() != ExitCode::model && known->code() != ExitCode::interrupted;
@@ -35,15 +35,15 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 }  // namespace
 
-GeneratePipeline::GeneratePipeline(std::shared_ptr<ModelParts> parts, std::shared_ptr<ModelParts> booster_parts,
+GeneratePipeline::GeneratePipeline(std::shared_ptr<ModelComponents> components, std::shared_ptr<ModelComponents> upscaler_components,
                                    GenerateSettings settings)
-    : parts_(std::move(parts)), booster_parts_(booster_parts ? std::move(booster_parts) : parts_), settings_(settings) {
+    : components_(std::move(components)), upscaler_components_(upscaler_components ? std::move(upscaler_components) : components_), settings_(settings) {
   if (settings_.batch_size < 1 || settings_.batch_size > 1024) {
     throw UsageError("the batch size must be from 1 to 1024, not " + std::to_string(settings_.batch_size));
   }
-  if (!parts_->manifest().denoiser) {
-    throw ModelError("the bundle '" + parts_->bundle().folder().string() +
-                     "' has no denoiser: it can enlarge pictures (fmboost upscale), but not draw them");
+  if (!components_->manifest().denoiser) {
+    throw ModelError("the bundle '" + components_->bundle().folder().string() +
+                     "' has no denoiser: it can upscale images (fmboost upscale), but not draw them");
   }
 }
 
@@ -53,33 +53,33 @@ GeneratePipeline::~GeneratePipeline() = default;
 class GeneratePipeline::Run {
  public:
   Run(GeneratePipeline& pipeline, const GenerateCallbacks& callbacks)
-      : parts_(*pipeline.parts_),
-        booster_parts_(*pipeline.booster_parts_),
+      : components_(*pipeline.components_),
+        upscaler_components_(*pipeline.upscaler_components_),
         settings_(pipeline.settings_),
         callbacks_(callbacks),
-        conditioning_(parts_) {}
+        conditioning_(components_) {}
 
   // Does the work of some items and tells of their errors; an error that concerns all of them ends the run.
   void guarded(const std::vector<std::size_t>& indices, const std::function<void()>& work) const;
-  void notice_and_check(std::size_t index, const GeneratePlan& plan);
-  // Whether two plans can share a batch: states are not padded for others' sake, which would change the picture.
+  void validate_prompt_and_memory(std::size_t index, const GeneratePlan& plan);
+  // Whether two plans can share a batch: states are not padded for others' sake, which would change the image.
   bool same_text_length(const GeneratePlan& a, const GeneratePlan& b) const {
     return conditioning_.chunks(a) == conditioning_.chunks(b);
   }
   void make_batch(const std::vector<std::size_t>& indices, const std::vector<GeneratePlan>& plans, bool last);
 
  private:
-  std::vector<GeneratedPicture> draw(const std::vector<GeneratePlan>& plans, bool last);
+  std::vector<GeneratedImage> draw(const std::vector<GeneratePlan>& plans, bool last);
   torch::Tensor decode_low(const torch::Tensor& latent);
-  void enlarge(GeneratedPicture& picture, bool last);
-  void keep(GeneratedPicture& picture, const std::string& name, const torch::Tensor& tensor) const {
+  void upscale(GeneratedImage& image, bool last);
+  void keep(GeneratedImage& image, const std::string& name, const torch::Tensor& tensor) const {
     if (settings_.keep_intermediates) {
-      picture.intermediates[name] = tensor.to(torch::kCPU);
+      image.intermediates[name] = tensor.to(torch::kCPU);
     }
   }
 
-  ModelParts& parts_;
-  ModelParts& booster_parts_;
+  ModelComponents& components_;
+  ModelComponents& upscaler_components_;
   const GenerateSettings& settings_;
   const GenerateCallbacks& callbacks_;
   TextConditioning conditioning_;
@@ -100,7 +100,7 @@ void GeneratePipeline::Run::guarded(const std::vector<std::size_t>& indices, con
   }
 }
 
-void GeneratePipeline::Run::notice_and_check(std::size_t index, const GeneratePlan& plan) {
+void GeneratePipeline::Run::validate_prompt_and_memory(std::size_t index, const GeneratePlan& plan) {
   auto lines = conditioning_.notices(plan.request.prompt, "prompt", plan.request);  // throws for what is no text
   if (plan.guided && !plan.request.negative_prompt.empty()) {
     const auto more = conditioning_.notices(plan.request.negative_prompt, "negative prompt", plan.request);
@@ -111,27 +111,27 @@ void GeneratePipeline::Run::notice_and_check(std::size_t index, const GeneratePl
       callbacks_.notice(index, line);
     }
   }
-  Booster(booster_parts_, plan.request.flow, settings_.tiles).check_memory(plan.size);
+  UpscaleChain(upscaler_components_, plan.request.flow, settings_.tiles, plan.source).check_memory(plan.size);
 }
 
 torch::Tensor GeneratePipeline::Run::decode_low(const torch::Tensor& latent) {
-  const std::int64_t factor = parts_.manifest().autoencoder->factor;
+  const std::int64_t factor = components_.manifest().autoencoder->factor;
   const Size size{latent.size(3) * factor, latent.size(2) * factor};
-  const MemoryPlan plan = plan_memory(parts_, size);
-  const auto pieces = plan_pieces(plan, settings_.tiles, size);
-  tell_of_windows(plan, pieces);
-  return run_finite("the decoder", parts_.placement().dtype,
+  const MemoryPlan plan = plan_memory(components_, size);
+  const auto pieces = plan_tiles(plan, settings_.tiles, size);
+  log_blended_tiling(plan, pieces);
+  return run_with_float32_fallback("the decoder", components_.placement().dtype,
                     [&](torch::ScalarType dtype) {
-                      return PiecewiseAutoencoder(parts_.autoencoder(dtype), factor, pieces).decode(latent);
+                      return TiledAutoencoder(components_.autoencoder(dtype), factor, pieces).decode(latent);
                     })
       .to(torch::kCPU);
 }
 
-std::vector<GeneratedPicture> GeneratePipeline::Run::draw(const std::vector<GeneratePlan>& plans, bool last) {
+std::vector<GeneratedImage> GeneratePipeline::Run::draw(const std::vector<GeneratePlan>& plans, bool last) {
   const auto begin = std::chrono::steady_clock::now();
   conditioning_.prepare(plans);
   if (last) {
-    parts_.release_text_encoder();
+    components_.release_text_encoder();
   }
   const double text_seconds = seconds_since(begin);
   const auto middle = std::chrono::steady_clock::now();
@@ -140,53 +140,53 @@ std::vector<GeneratedPicture> GeneratePipeline::Run::draw(const std::vector<Gene
     seeds.push_back(plan.request.seed);
   }
   const TextStates text = conditioning_.states(plans);
-  const torch::Tensor latents = run_finite("the denoiser", parts_.placement().dtype, [&](torch::ScalarType dtype) {
-    return denoise(parts_, plans.front(), seeds, text, dtype, callbacks_.progress);
+  const torch::Tensor latents = run_with_float32_fallback("the denoiser", components_.placement().dtype, [&](torch::ScalarType dtype) {
+    return denoise(components_, plans.front(), seeds, text, dtype, callbacks_.progress);
   });
   if (last) {
-    parts_.release_denoiser();
+    components_.release_denoiser();
   }
   const double denoise_seconds = seconds_since(middle);
-  std::vector<GeneratedPicture> pictures;
+  std::vector<GeneratedImage> images;
   const auto count = static_cast<double>(plans.size());
   for (std::size_t i = 0; i < plans.size(); ++i) {
-    GeneratedPicture picture;
-    picture.plan = plans[i];
-    picture.seconds = {{"text", text_seconds / count}, {"denoise", denoise_seconds / count}};
-    picture.intermediates["low_latent"] =
+    GeneratedImage image;
+    image.plan = plans[i];
+    image.seconds = {{"text", text_seconds / count}, {"denoise", denoise_seconds / count}};
+    image.intermediates["low_latent"] =
         latents.slice(0, static_cast<std::int64_t>(i), static_cast<std::int64_t>(i) + 1);
-    pictures.push_back(std::move(picture));
+    images.push_back(std::move(image));
   }
-  return pictures;
+  return images;
 }
 
-void GeneratePipeline::Run::enlarge(GeneratedPicture& picture, bool last) {
-  const GeneratePlan& plan = picture.plan;
-  const torch::Tensor latent = picture.intermediates.at("low_latent");
-  picture.intermediates.clear();
+void GeneratePipeline::Run::upscale(GeneratedImage& image, bool last) {
+  const GeneratePlan& plan = image.plan;
+  const torch::Tensor latent = image.intermediates.at("low_latent");
+  image.intermediates.clear();
   auto start = std::chrono::steady_clock::now();
-  const bool same_latents = &parts_ == &booster_parts_;
+  const bool same_latents = &components_ == &upscaler_components_;
   torch::Tensor pixels = decode_low(latent);
   if (last && !same_latents) {
-    parts_.release_autoencoder();
+    components_.release_autoencoder();
   }
-  picture.seconds["decode"] = seconds_since(start);
-  keep(picture, "low_latent", latent);
-  keep(picture, "low", pixels);
+  image.seconds["decode"] = seconds_since(start);
+  keep(image, "low_latent", latent);
+  keep(image, "low", pixels);
   if (!plan.chain.factors.empty()) {
     start = std::chrono::steady_clock::now();
-    Booster booster(booster_parts_, plan.request.flow, settings_.tiles);
-    // Another autoencoder expects pictures as files hold them.
-    const BoostInput input =
-        same_latents ? BoostInput{pixels, latent} : BoostInput{pixels.clamp(-1, 1), torch::Tensor()};
-    pixels = booster.run(input, plan.chain.factors, std::nullopt, plan.request.seed, callbacks_.progress,
-                         [&](const std::string& name, const torch::Tensor& tensor) { keep(picture, name, tensor); });
-    pixels = back_project(std::move(pixels), input.pixels, booster.back_projection(plan.chain.factors));
-    picture.seconds["boost"] = seconds_since(start);
+    UpscaleChain chain(upscaler_components_, plan.request.flow, settings_.tiles, plan.source);
+    // Another autoencoder expects images as files hold them.
+    const UpscaleInput input =
+        same_latents ? UpscaleInput{pixels, latent} : UpscaleInput{pixels.clamp(-1, 1), torch::Tensor()};
+    pixels = chain.run(input, plan.chain.factors, std::nullopt, plan.request.seed, callbacks_.progress,
+                         [&](const std::string& name, const torch::Tensor& tensor) { keep(image, name, tensor); });
+    pixels = back_project(std::move(pixels), input.pixels, chain.back_projection(plan.chain.factors));
+    image.seconds["upscale"] = seconds_since(start);
   }
   const std::int64_t spare_width = pixels.size(3) - plan.size.width;
   const std::int64_t spare_height = pixels.size(2) - plan.size.height;
-  picture.pixels = crop(pixels, {.left = spare_width / 2,
+  image.pixels = crop(pixels, {.left = spare_width / 2,
                                  .right = spare_width - spare_width / 2,
                                  .top = spare_height / 2,
                                  .bottom = spare_height - spare_height / 2});
@@ -194,9 +194,9 @@ void GeneratePipeline::Run::enlarge(GeneratedPicture& picture, bool last) {
 
 void GeneratePipeline::Run::make_batch(const std::vector<std::size_t>& indices, const std::vector<GeneratePlan>& plans,
                                        bool last) {
-  std::vector<GeneratedPicture> pictures;
+  std::vector<GeneratedImage> images;
   try {
-    pictures = draw(plans, last);
+    images = draw(plans, last);
   } catch (const std::exception& error) {
     if (plans.size() == 1 || !concerns_items(error)) {
       throw;
@@ -210,11 +210,11 @@ void GeneratePipeline::Run::make_batch(const std::vector<std::size_t>& indices, 
     guarded(right, [&] { make_batch(right, {plans.begin() + half, plans.end()}, last); });
     return;
   }
-  for (std::size_t i = 0; i < pictures.size(); ++i) {
+  for (std::size_t i = 0; i < images.size(); ++i) {
     guarded({indices[i]}, [&] {
-      enlarge(pictures[i], last && i + 1 == pictures.size());
+      upscale(images[i], last && i + 1 == images.size());
       if (callbacks_.finished) {
-        callbacks_.finished(indices[i], std::move(pictures[i]));
+        callbacks_.finished(indices[i], std::move(images[i]));
       }
     });
   }
@@ -227,7 +227,7 @@ void GeneratePipeline::run(const std::vector<GenerateRequest>& requests, const G
   for (std::size_t i = 0; i < requests.size(); ++i) {
     state.guarded({i}, [&] {
       GeneratePlan decided = plan(requests[i]);
-      state.notice_and_check(i, decided);
+      state.validate_prompt_and_memory(i, decided);
       plans.push_back(std::move(decided));
       sound.push_back(i);
     });

@@ -15,7 +15,7 @@ auto flow_fields(const FlowOptions& flow) {
 
 auto fields(const GenerateRequest& r) {
   return std::tie(r.prompt, r.negative_prompt, r.long_prompt, r.clip_skip, r.seed, r.size, r.base_size, r.steps,
-                  r.guidance, r.sampler, r.karras, r.boost);
+                  r.guidance, r.sampler, r.karras, r.upscale);
 }
 
 // Where no size is asked for: kDefaultSide with couplings, the native size without, and either in the shape of a base
@@ -41,21 +41,21 @@ bool GenerateRequest::operator==(const GenerateRequest& other) const {
 }
 
 GeneratePlan GeneratePipeline::plan(const GenerateRequest& request) const {
-  const DenoiserEntry& denoiser = *parts_->manifest().denoiser;
+  const DenoiserEntry& denoiser = *components_->manifest().denoiser;
   request.flow.check();
-  check_text_options(request, parts_->manifest());
+  check_text_options(request, components_->manifest());
   GeneratePlan plan;
   plan.request = request;
-  plan.request.flow.generated = true;
-  plan.request.flow.own = enlarges_its_own(parts_->bundle(), booster_parts_->bundle());
+  plan.source = is_own_upscaler(components_->bundle(), upscaler_components_->bundle()) ? ImageSource::generated
+                                                                                      : ImageSource::external;
   const auto factors =
-      request.boost ? coupling_factors(booster_parts_->manifest(), plan.request.flow.own) : std::vector<std::int64_t>();
+      request.upscale ? coupling_factors(upscaler_components_->manifest(), plan.source) : std::vector<std::int64_t>();
   plan.size = request.size.value_or(default_size(request, denoiser.native_size, factors));
-  check_size(plan.size, "a picture");
-  if (!request.boost) {
+  check_size(plan.size, "an image");
+  if (!request.upscale) {
     if (request.base_size && request.size && *request.base_size != *request.size) {
       throw UsageError("a base size of " + to_string(*request.base_size) + " and a size of " + to_string(plan.size) +
-                       " do not go together where nothing is enlarged; give one of them");
+                       " do not go together where nothing is upscaled; give one of them");
     }
     const auto up = [&](std::int64_t value) {
       return (value + denoiser.size_multiple - 1) / denoiser.size_multiple * denoiser.size_multiple;
@@ -67,7 +67,7 @@ GeneratePlan GeneratePipeline::plan(const GenerateRequest& request) const {
     plan.chain = plan_generation(plan.size, denoiser.native_size, denoiser.size_multiple, factors);
   }
   for (const auto factor : plan.chain.factors) {
-    resolve_coupling(booster_parts_->manifest(), factor, plan.request.flow);
+    resolve_coupling(upscaler_components_->manifest(), factor, plan.request.flow, plan.source);
   }
   plan.sampler = request.sampler.value_or(denoiser.default_sampler);
   plan.steps = request.steps.value_or(denoiser.default_steps);

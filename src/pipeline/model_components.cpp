@@ -6,7 +6,7 @@
 namespace fmboost {
 
 template <typename Part, typename Load>
-Part& ModelParts::get(Slot<Part>& slot, torch::ScalarType dtype, const Load& load) {
+Part& ModelComponents::get(Slot<Part>& slot, torch::ScalarType dtype, const Load& load) {
   if (!slot.part || slot.dtype != dtype) {
     slot.part.reset();  // the old one is freed before the new one is loaded
     slot.part = load(Placement{placement_.device, dtype});
@@ -15,24 +15,24 @@ Part& ModelParts::get(Slot<Part>& slot, torch::ScalarType dtype, const Load& loa
   return *slot.part;
 }
 
-TextEncoder& ModelParts::text_encoder(torch::ScalarType dtype) {
+TextEncoder& ModelComponents::text_encoder(torch::ScalarType dtype) {
   return get(text_encoder_, dtype, [&](const Placement& p) { return bundle_.load_text_encoder(p); });
 }
 
-Denoiser& ModelParts::denoiser(torch::ScalarType dtype) {
+Denoiser& ModelComponents::denoiser(torch::ScalarType dtype) {
   return get(denoiser_, dtype, [&](const Placement& p) { return bundle_.load_denoiser(p); });
 }
 
-Autoencoder& ModelParts::autoencoder(torch::ScalarType dtype) {
+Autoencoder& ModelComponents::autoencoder(torch::ScalarType dtype) {
   return get(autoencoder_, dtype, [&](const Placement& p) { return bundle_.load_autoencoder(p); });
 }
 
-VelocityNetwork& ModelParts::velocity(const CouplingEntry& coupling, torch::ScalarType dtype) {
+VelocityNetwork& ModelComponents::velocity(const CouplingEntry& coupling, torch::ScalarType dtype) {
   return get(velocities_[coupling.weights.file], dtype,
              [&](const Placement& p) { return bundle_.load_velocity(coupling, p); });
 }
 
-torch::Tensor run_finite(const std::string& stage, torch::ScalarType dtype,
+torch::Tensor run_with_float32_fallback(const std::string& stage, torch::ScalarType dtype,
                          const std::function<torch::Tensor(torch::ScalarType dtype)>& run) {
   const auto finite = [](const torch::Tensor& tensor) { return tensor.isfinite().all().item<bool>(); };
   torch::Tensor result = run(dtype);
@@ -46,7 +46,7 @@ torch::Tensor run_finite(const std::string& stage, torch::ScalarType dtype,
       return result;
     }
   }
-  throw Error(stage + " gave NaN or infinite values in float32; the model or its settings cannot make this picture");
+  throw Error(stage + " gave NaN or infinite values in float32; the model or its settings cannot make this image");
 }
 
 }  // namespace fmboost

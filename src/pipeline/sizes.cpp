@@ -66,7 +66,7 @@ std::vector<std::int64_t> plan_factors(double ratio, const std::vector<std::int6
   }
   if (available.empty()) {
     throw UsageError(
-        "this bundle has no coupling, so it cannot enlarge; use --no-boost, or --boost-model with one that has");
+        "this bundle has no coupling, so it cannot upscale; use --no-upscale, or --upscaler with one that has");
   }
   std::vector<std::int64_t> factors = available;
   std::sort(factors.begin(), factors.end(), std::greater<>());
@@ -113,7 +113,7 @@ ChainPlan plan_generation_from(const Size& low, const Size& final_size, std::int
                      to_string({round_up(low.width, multiple), round_up(low.height, multiple)}));
   }
   if (low.width > round_up(final_size.width, multiple) || low.height > round_up(final_size.height, multiple)) {
-    throw UsageError("the base size " + to_string(low) + " is larger than the picture of " + to_string(final_size) +
+    throw UsageError("the base size " + to_string(low) + " is larger than the image of " + to_string(final_size) +
                      " that it is to become");
   }
   const double ratio = std::max(static_cast<double>(final_size.width) / static_cast<double>(low.width),

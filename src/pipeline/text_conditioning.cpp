@@ -49,7 +49,7 @@ void check_text_options(const GenerateRequest& request, const Manifest& manifest
   }
 }
 
-TextConditioning::TextConditioning(ModelParts& parts) : parts_(parts), tokenizer_(parts.bundle().load_tokenizer()) {}
+TextConditioning::TextConditioning(ModelComponents& components) : components_(components), tokenizer_(components.bundle().load_tokenizer()) {}
 
 TextConditioning::Source TextConditioning::source(const std::string& prompt, const GenerateRequest& request) {
   return {prompt, request.long_prompt, request.clip_skip};
@@ -70,9 +70,9 @@ torch::Tensor TextConditioning::encode(const Source& source) {
   check_interrupt();
   const auto ids = torch::tensor(tokenizer_->encode(source.prompt, source.long_prompt).ids, torch::kInt64);
   const torch::Tensor chunks = ids.reshape({-1, static_cast<std::int64_t>(tokenizer_->max_length())});
-  return run_finite(
-             "the text encoder", parts_.placement().dtype,
-             [&](torch::ScalarType dtype) { return parts_.text_encoder(dtype).encode(chunks, source.clip_skip); })
+  return run_with_float32_fallback(
+             "the text encoder", components_.placement().dtype,
+             [&](torch::ScalarType dtype) { return components_.text_encoder(dtype).encode(chunks, source.clip_skip); })
       .flatten(0, 1)
       .unsqueeze(0);
 }
@@ -100,12 +100,12 @@ void TextConditioning::prepare(const std::vector<GeneratePlan>& plans) {
 
 // The prompt's states, then those of empty prompts up to the plan's length.
 torch::Tensor TextConditioning::padded(const std::string& prompt, const GeneratePlan& plan) const {
-  std::vector<torch::Tensor> parts{encoded_.at(source(prompt, plan.request))};
-  const std::int64_t own = parts.front().size(1) / static_cast<std::int64_t>(tokenizer_->max_length());
+  std::vector<torch::Tensor> states{encoded_.at(source(prompt, plan.request))};
+  const std::int64_t own = states.front().size(1) / static_cast<std::int64_t>(tokenizer_->max_length());
   for (std::int64_t i = own; i < chunks(plan); ++i) {
-    parts.push_back(encoded_.at(source("", plan.request)));
+    states.push_back(encoded_.at(source("", plan.request)));
   }
-  return torch::cat(parts, 1);
+  return torch::cat(states, 1);
 }
 
 TextStates TextConditioning::states(const std::vector<GeneratePlan>& plans) const {
@@ -125,12 +125,12 @@ std::vector<std::string> TextConditioning::notices(const std::string& prompt, co
   std::vector<std::string> lines;
   const TokenizedPrompt tokens = tokenizer_->encode(prompt, request.long_prompt);
   if (prompt.find_first_not_of(" \t\r\n") == std::string::npos) {
-    lines.emplace_back("the " + name + " is empty: the picture is drawn without one");
+    lines.emplace_back("the " + name + " is empty: the image is drawn without one");
   }
   if (!tokens.cut.empty()) {
     lines.push_back("the " + name + " is longer than the " + std::to_string(tokenizer_->max_length()) +
                     " tokens this model reads; this was cut: '" + tokens.cut + "'" +
-                    (takes_any_text_length(parts_.manifest()) ? "; --long-prompt chunk reads it too" : ""));
+                    (takes_any_text_length(components_.manifest()) ? "; --long-prompt chunk reads it too" : ""));
   }
   if (!tokens.unknown_words.empty()) {
     lines.push_back("this model does not know " + quoted_list(tokens.unknown_words) + " of the " + name +

@@ -16,10 +16,10 @@ namespace fmboost {
 /// of the text encoder.
 void check_text_options(const GenerateRequest& request, const Manifest& manifest);
 
-/// Prompts to text states, each prompt encoded once and alone, so that a picture does not depend on its neighbours.
+/// Prompts to text states, each prompt encoded once and alone, so that an image does not depend on its neighbors.
 class TextConditioning {
  public:
-  explicit TextConditioning(ModelParts& parts);
+  explicit TextConditioning(ModelComponents& components);
 
   /// How many chunks of max_length() states the plan's prompts take: those of the longer one, the other is filled up
   /// with the states of empty prompts. Throws Error for prompts that are no text.
@@ -49,7 +49,7 @@ class TextConditioning {
   torch::Tensor encode(const Source& source);
   torch::Tensor padded(const std::string& prompt, const GeneratePlan& plan) const;
 
-  ModelParts& parts_;
+  ModelComponents& components_;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::map<Source, torch::Tensor> encoded_;  ///< (1, chunks * max_length, width)
 };

@@ -5,7 +5,7 @@
 namespace fmboost {
 namespace {
 
-// First sites of windows along one side, evenly spread, each a multiple.
+// First latent pixels of windows along one side, evenly spread, each a multiple.
 std::vector<std::int64_t> window_starts(std::int64_t length, std::int64_t tile, std::int64_t overlap,
                                         std::int64_t multiple) {
   if (tile >= length) {
@@ -20,7 +20,7 @@ std::vector<std::int64_t> window_starts(std::int64_t length, std::int64_t tile, 
   return starts;
 }
 
-// 1 in the middle, ramps towards the sides that have a neighbour; never 0, so that every site keeps a weight.
+// 1 in the middle, ramps towards the sides that have a neighbor; never 0, so that every latent pixel keeps a weight.
 torch::Tensor ramp_weights(std::int64_t length, std::int64_t ramp, bool at_start, bool at_end) {
   const torch::Tensor position = torch::arange(length, torch::kFloat32);
   torch::Tensor weight = torch::ones({length});

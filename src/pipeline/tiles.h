@@ -7,7 +7,7 @@
 
 namespace fmboost {
 
-/// A window of a picture, in sites (latent pixels).
+/// A window of an image, in latent pixels (latent pixels).
 struct Window {
   std::int64_t top = 0;
   std::int64_t left = 0;
@@ -15,7 +15,7 @@ struct Window {
   std::int64_t width = 0;
 };
 
-/// Windows of at most tile x tile sites that cover height x width, neighbours sharing at least `overlap` sites (at most
+/// Windows of at most tile x tile latent pixels that cover height x width, neighbors sharing at least `overlap` latent pixels (at most
 /// tile - multiple). All edges are multiples of `multiple`, as are height, width and tile. One window when everything
 /// fits into one.
 std::vector<Window> plan_windows(std::int64_t height, std::int64_t width, std::int64_t tile, std::int64_t overlap,

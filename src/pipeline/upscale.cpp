@@ -14,7 +14,7 @@ std::int64_t rounded(double value) {
   return std::max<std::int64_t>(static_cast<std::int64_t>(std::llround(value)), 1);
 }
 
-// Where a size is asked for that stretches the picture by more than what rounding explains.
+// Where a size is asked for that stretches the image by more than what rounding explains.
 bool same_shape(const Size& source, const Size& target) {
   const double horizontal = static_cast<double>(target.width) / static_cast<double>(source.width);
   const double vertical = static_cast<double>(target.height) / static_cast<double>(source.height);
@@ -46,32 +46,32 @@ Size upscaled_size(const Size& source, const UpscaleOptions& options) {
     if (!same_shape(source, target)) {
       const double scale = std::min(static_cast<double>(target.width) / static_cast<double>(source.width),
                                     static_cast<double>(target.height) / static_cast<double>(source.height));
-      throw UsageError("a size of " + to_string(target) + " would stretch a picture of " + to_string(source) +
+      throw UsageError("a size of " + to_string(target) + " would stretch an image of " + to_string(source) +
                        "; the nearest size of its shape within it is " +
                        to_string({rounded(static_cast<double>(source.width) * scale),
                                   rounded(static_cast<double>(source.height) * scale)}));
     }
   }
-  check_size(target, "an enlarged picture");
+  check_size(target, "an upscaled image");
   if (target.width < source.width || target.height < source.height || target == source) {
-    throw UsageError("a picture of " + to_string(source) + " cannot be enlarged to " + to_string(target) +
+    throw UsageError("an image of " + to_string(source) + " cannot be upscaled to " + to_string(target) +
                      ": ask for a larger size");
   }
   return target;
 }
 
-UpscalePipeline::UpscalePipeline(std::shared_ptr<ModelParts> parts, UpscaleOptions options)
-    : parts_(std::move(parts)), options_(std::move(options)), booster_(*parts_, options_.flow, options_.tiles) {
+UpscalePipeline::UpscalePipeline(std::shared_ptr<ModelComponents> components, UpscaleOptions options)
+    : components_(std::move(components)), options_(std::move(options)), chain_(*components_, options_.flow, options_.tiles, ImageSource::external) {
   options_.check();
-  if (coupling_factors(parts_->manifest(), options_.flow.own).empty()) {
-    throw ModelError("the bundle '" + parts_->bundle().folder().string() +
-                     "' has no coupling for existing pictures, so it cannot enlarge them; export one with --cfm, or "
+  if (coupling_factors(components_->manifest(), ImageSource::external).empty()) {
+    throw ModelError("the bundle '" + components_->bundle().folder().string() +
+                     "' has no coupling for existing images, so it cannot upscale them; export one with --cfm, or "
                      "use another bundle");
   }
 }
 
 void UpscalePipeline::check_memory(const Size& size) {
-  booster_.check_memory(size);
+  chain_.check_memory(size);
 }
 
 Image UpscalePipeline::run(const Image& source, const ProgressCallback& progress,
@@ -81,20 +81,20 @@ Image UpscalePipeline::run(const Image& source, const ProgressCallback& progress
   check_memory(target);
   const double ratio = std::max(static_cast<double>(target.width) / static_cast<double>(size.width),
                                 static_cast<double>(target.height) / static_cast<double>(size.height));
-  const auto factors = plan_factors(ratio, coupling_factors(parts_->manifest(), options_.flow.own));
+  const auto factors = plan_factors(ratio, coupling_factors(components_->manifest(), ImageSource::external));
   const auto start = std::chrono::steady_clock::now();
   const torch::Tensor pixels = source.pixels.unsqueeze(0);
-  torch::Tensor enlarged = booster_.run({pixels, {}}, factors, target, options_.seed, progress, observer);
-  const auto boosted = std::chrono::steady_clock::now();
-  enlarged = back_project(std::move(enlarged), pixels, booster_.back_projection(factors));
-  enlarged = fix_colors(enlarged, pixels, options_.color_fix);
+  torch::Tensor upscaled = chain_.run({pixels, {}}, factors, target, options_.seed, progress, observer);
+  const auto flow_end = std::chrono::steady_clock::now();
+  upscaled = back_project(std::move(upscaled), pixels, chain_.back_projection(factors));
+  upscaled = fix_colors(upscaled, pixels, options_.color_fix);
   const auto finished = std::chrono::steady_clock::now();
   if (seconds != nullptr) {
-    (*seconds)["boost"] = std::chrono::duration<double>(boosted - start).count();
-    (*seconds)["back_projection"] = std::chrono::duration<double>(finished - boosted).count();
+    (*seconds)["upscale"] = std::chrono::duration<double>(flow_end - start).count();
+    (*seconds)["back_projection"] = std::chrono::duration<double>(finished - flow_end).count();
   }
   Image result = source;
-  result.pixels = enlarged.squeeze(0);
+  result.pixels = upscaled.squeeze(0);
   if (source.alpha.defined()) {
     result.alpha = resize_bicubic(source.alpha.unsqueeze(0), target.height, target.width).squeeze(0).clamp(0, 1);
   }

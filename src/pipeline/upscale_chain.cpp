@@ -58,23 +58,24 @@ void TileOptions::check() const {
   }
 }
 
-CouplingEntry resolve_coupling(const Manifest& manifest, std::int64_t factor, const FlowOptions& options) {
+CouplingEntry resolve_coupling(const Manifest& manifest, std::int64_t factor, const FlowOptions& options,
+                               ImageSource source) {
   const auto found =
       std::find_if(manifest.couplings.begin(), manifest.couplings.end(),
-                   [&](const CouplingEntry& entry) { return entry.factor == factor && entry.enlarges(options.own); });
+                   [&](const CouplingEntry& entry) { return entry.factor == factor && entry.upscales(source); });
   if (found == manifest.couplings.end()) {
     throw ModelError("the bundle '" + manifest.name + "' has no coupling for " + std::to_string(factor) + "x of " +
-                     (options.own ? "its own" : "other") + " pictures");
+                     image_source_name(source) + " images");
   }
   CouplingEntry coupling = *found;
   auto fidelity = options.fidelity;
-  if (!fidelity && options.generated) {
+  if (!fidelity && source == ImageSource::generated) {
     fidelity = coupling.generated_fidelity;
   }
   if (fidelity) {
     apply_fidelity(*fidelity, coupling);
-  } else if (options.generated) {
-    coupling.back_projection = 0;  // what the bundle says is for existing pictures
+  } else if (source == ImageSource::generated) {
+    coupling.back_projection = 0;  // what the bundle says is for existing images
   }
   coupling.steps = options.steps.value_or(coupling.steps);
   coupling.solver = options.solver.value_or(coupling.solver);
@@ -84,63 +85,63 @@ CouplingEntry resolve_coupling(const Manifest& manifest, std::int64_t factor, co
   return coupling;
 }
 
-std::vector<std::int64_t> coupling_factors(const Manifest& manifest, bool own) {
+std::vector<std::int64_t> coupling_factors(const Manifest& manifest, ImageSource source) {
   std::vector<std::int64_t> factors;
   for (const auto& coupling : manifest.couplings) {
-    if (coupling.enlarges(own)) {
+    if (coupling.upscales(source)) {
       factors.push_back(coupling.factor);
     }
   }
   return factors;
 }
 
-Booster::Booster(ModelParts& parts, FlowOptions flow, TileOptions tiles)
-    : parts_(parts), flow_(std::move(flow)), tiles_(tiles) {
+UpscaleChain::UpscaleChain(ModelComponents& components, FlowOptions flow, TileOptions tiles, ImageSource source)
+    : components_(components), flow_(std::move(flow)), tiles_(tiles), source_(source) {
   flow_.check();
   tiles_.check();
 }
 
-void Booster::check_memory(const Size& size) {
-  const MemoryPlan plan = plan_memory(parts_, size);
-  const std::int64_t side = tiles_.automatic ? smallest_piece(plan) : tiles_.size;
+void UpscaleChain::check_memory(const Size& size) {
+  const MemoryPlan plan = plan_memory(components_, size);
+  const std::int64_t side = tiles_.automatic ? smallest_tile(plan) : tiles_.size;
   const auto piece = static_cast<double>(side * side);
-  std::int64_t needed = plan.at_once();
+  std::int64_t needed = plan.untiled_bytes();
   if (side > 0 && piece < plan.pixels) {
-    needed = tiles_.automatic ? std::min(needed, plan.in_pieces(piece)) : plan.in_pieces(piece);
+    needed = tiles_.automatic ? std::min(needed, plan.tiled_bytes(piece)) : plan.tiled_bytes(piece);
   }
   if (needed > plan.available) {
-    throw MemoryError("a picture of " + to_string(size) + " needs about " + format_bytes(needed) + " of memory, and " +
+    throw MemoryError("an image of " + to_string(size) + " needs about " + format_bytes(needed) + " of memory, and " +
                       format_bytes(plan.available) + " can be used" +
                       (tiles_.automatic ? "; ask for a smaller size" : "; use --tile auto, or ask for a smaller size"));
   }
 }
 
-torch::Tensor Booster::run_coupling(const BoostInput& input, const CouplingEntry& coupling, const Size& target,
+torch::Tensor UpscaleChain::run_coupling(const UpscaleInput& input, const CouplingEntry& coupling, const Size& target,
                                     int index, std::uint64_t seed, const ProgressCallback& progress,
                                     const IntermediateObserver& observer) {
-  CouplingStage stage(parts_, coupling, derive_seed(seed, "coupling-" + std::to_string(index)), index);
+  CouplingStage stage(components_, coupling, derive_seed(seed, "coupling-" + std::to_string(index)), index);
   stage.watch(progress, observer);
-  stage.prepare(input, target, [&](const Size& size) { return plan_pieces(plan_memory(parts_, size), tiles_, size); });
+  stage.prepare(input, target, [&](const Size& size) { return plan_tiles(plan_memory(components_, size), tiles_, size); });
   const Size padded = stage.padded_size();
-  const MemoryPlan plan = plan_memory(parts_, padded);
-  auto pieces = plan_pieces(plan, tiles_, padded);
+  const MemoryPlan plan = plan_memory(components_, padded);
+  auto pieces = plan_tiles(plan, tiles_, padded);
   if (pieces) {
     return_freed_memory(kLeastReturned, kLeastReturned);
   }
-  tell_of_windows(plan, pieces);
+  log_blended_tiling(plan, pieces);
   while (true) {
     try {
-      return run_finite("coupling " + std::to_string(index + 1), parts_.placement().dtype,
+      return run_with_float32_fallback("coupling " + std::to_string(index + 1), components_.placement().dtype,
                         [&](torch::ScalarType dtype) { return stage.run(pieces, dtype); });
     } catch (const std::exception& error) {
       if (!is_out_of_memory(error)) {
         throw;
       }
       const std::int64_t half = std::max(padded.width, padded.height) / 2;
-      const Pieces smaller =
-          pieces ? pieces->halved() : largest_pieces(plan_memory(parts_, padded), half, tiles_.overlap);
-      if (!tiles_.automatic || smaller.side < smallest_piece(plan)) {
-        throw MemoryError("memory ran out while enlarging to " + to_string(target) +
+      const TilePlan smaller =
+          pieces ? pieces->halved() : largest_tiles(plan_memory(components_, padded), half, tiles_.overlap);
+      if (!tiles_.automatic || smaller.side < smallest_tile(plan)) {
+        throw MemoryError("memory ran out while upscaling to " + to_string(target) +
                           (pieces ? " in pieces of " + std::to_string(pieces->side) + " pixels a side" : "") +
                           "; ask for a smaller size or a smaller --tile");
       }
@@ -150,20 +151,20 @@ torch::Tensor Booster::run_coupling(const BoostInput& input, const CouplingEntry
   }
 }
 
-int Booster::back_projection(const std::vector<std::int64_t>& factors) const {
-  return resolve_coupling(parts_.manifest(), factors.back(), flow_).back_projection;
+int UpscaleChain::back_projection(const std::vector<std::int64_t>& factors) const {
+  return resolve_coupling(components_.manifest(), factors.back(), flow_, source_).back_projection;
 }
 
-torch::Tensor Booster::run(const BoostInput& input, const std::vector<std::int64_t>& factors,
+torch::Tensor UpscaleChain::run(const UpscaleInput& input, const std::vector<std::int64_t>& factors,
                            std::optional<Size> target, std::uint64_t seed, const ProgressCallback& progress,
                            const IntermediateObserver& observer) {
-  BoostInput current = input;
+  UpscaleInput current = input;
   for (std::size_t i = 0; i < factors.size(); ++i) {
     Size size{current.pixels.size(3) * factors[i], current.pixels.size(2) * factors[i]};
     if (target && i + 1 == factors.size()) {
       size = *target;
     }
-    const CouplingEntry coupling = resolve_coupling(parts_.manifest(), factors[i], flow_);
+    const CouplingEntry coupling = resolve_coupling(components_.manifest(), factors[i], flow_, source_);
     torch::Tensor pixels = run_coupling(current, coupling, size, static_cast<int>(i), seed, progress, observer);
     current = {std::move(pixels), {}};
   }

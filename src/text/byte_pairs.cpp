@@ -48,7 +48,7 @@ class Word {
       const auto [rank, left, length] = candidates_.top();
       candidates_.pop();
       const std::size_t right = next_[left];
-      // Merged meanwhile, with a neighbour or into one: symbols only grow.
+      // Merged meanwhile, with a neighbor or into one: symbols only grow.
       if (texts_[left].empty() || right >= texts_.size() || texts_[left].size() + texts_[right].size() != length) {
         continue;
       }

@@ -39,7 +39,7 @@ std::string normalize_nfc(std::string_view text) {
                    &mapped, static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
   const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(mapped, &std::free);
   if (length < 0) {
-    throw Error(std::string("text cannot be normalised: ") + utf8proc_errmsg(length));
+    throw Error(std::string("text cannot be normalized: ") + utf8proc_errmsg(length));
   }
   return {reinterpret_cast<const char*>(mapped), static_cast<std::size_t>(length)};
 }

@@ -162,10 +162,10 @@ void compare_options(const fs::path& checkpoint, json before, const json& now) {
   }
   if (flow.is_object() && !flow.contains("objective")) {
     flow["objective"] = objective_name(Objective::velocity);  // of a version that knew no other
-    flow["walk_steps"] = now["flow"]["walk_steps"];
+    flow["rollout_steps"] = now["flow"]["rollout_steps"];
   }
-  if (flow.is_object() && !flow.contains("clean_loss")) {
-    flow["clean_loss"] = clean_loss_name(CleanLoss::squares);  // of a version that knew no other
+  if (flow.is_object() && !flow.contains("noiseless_loss")) {
+    flow["noiseless_loss"] = noiseless_loss_name(NoiselessLoss::mse);  // of a version that knew no other
   }
   for (const auto& line : differences(before, now)) {
     if (starts_with(line, "network.") || starts_with(line, "flow.")) {
@@ -214,16 +214,16 @@ std::vector<std::int64_t> CheckpointFolder::steps() const {
   return steps;
 }
 
-void CheckpointFolder::save(const Learner& learner, const RunPosition& position) {
+void CheckpointFolder::save(const TrainingState& state, const RunPosition& position) {
   const fs::path target = path_of(position.step);
   const fs::path temporary = folder_ / ("." + name_of(position.step) + ".tmp-" + std::to_string(::getpid()));
   try {
     fs::remove_all(temporary);
     fs::create_directory(temporary);
-    const NamedTensors state = learner.state();
-    const auto metadata = weights_metadata(learner.options().network, learner.options().flow);
+    const NamedTensors tensors = state.state();
+    const auto metadata = weights_metadata(state.options().network, state.options().flow);
     for (const std::string part : kParts) {
-      write_safetensors(temporary / (part + ".safetensors"), tensors_of(state, part), metadata);
+      write_safetensors(temporary / (part + ".safetensors"), tensors_of(tensors, part), metadata);
     }
     const json description = {{"format", kFormat},
                               {"version", kVersion},
@@ -231,7 +231,7 @@ void CheckpointFolder::save(const Learner& learner, const RunPosition& position)
                               {"samples", position.samples},
                               {"ema_updates", position.ema_updates},
                               {"dataset_size", position.dataset_size},
-                              {"options", to_json(learner.options())}};
+                              {"options", to_json(state.options())}};
     write_file_atomically(temporary / kDescription, as_bytes(description.dump(1)));
     sync_folder(temporary);
     const fs::path old = folder_ / (std::string(kReplaced) + name_of(position.step));
@@ -249,7 +249,7 @@ void CheckpointFolder::save(const Learner& learner, const RunPosition& position)
   prune();
 }
 
-RunPosition CheckpointFolder::load(std::int64_t step, Learner& learner) const {
+RunPosition CheckpointFolder::load(std::int64_t step, TrainingState& state) const {
   const fs::path checkpoint = path_of(step);
   if (!fs::exists(checkpoint)) {
     std::string known;
@@ -260,24 +260,24 @@ RunPosition CheckpointFolder::load(std::int64_t step, Learner& learner) const {
                      "'; there are: " + (known.empty() ? "none" : known));
   }
   const json description = read_description(checkpoint);
-  compare_options(checkpoint, description["options"], to_json(learner.options()));
-  const NamedTensors state = learner.state();
+  compare_options(checkpoint, description["options"], to_json(state.options()));
+  const NamedTensors tensors = state.state();
   for (const std::string part : kParts) {
-    copy_tensors(SafetensorsFile(checkpoint / (part + ".safetensors")), tensors_of(state, part));
+    copy_tensors(SafetensorsFile(checkpoint / (part + ".safetensors")), tensors_of(tensors, part));
   }
   const RunPosition position{.step = description["step"].get<std::int64_t>(),
                              .samples = description["samples"].get<std::int64_t>(),
                              .ema_updates = description["ema_updates"].get<std::int64_t>(),
                              .dataset_size = description["dataset_size"].get<std::int64_t>()};
-  learner.set_progress(position.step, position.ema_updates);
+  state.set_progress(position.step, position.ema_updates);
   return position;
 }
 
-RunPosition CheckpointFolder::load_newest(Learner& learner) const {
+RunPosition CheckpointFolder::load_newest(TrainingState& state) const {
   auto all = steps();
   for (; !all.empty(); all.pop_back()) {
     try {
-      return load(all.back(), learner);
+      return load(all.back(), state);
     } catch (const ModelError& error) {
       log_warning(std::string(error.what()) + "; an older checkpoint is taken");
     }

@@ -43,13 +43,13 @@ class CheckpointFolder {
 
   /// Writes one and drops those that need not be kept. Throws Error naming the file and the reason, and then leaves the
   /// older ones as they were.
-  void save(const Learner& learner, const RunPosition& position);
+  void save(const TrainingState& state, const RunPosition& position);
 
-  /// Reads one into the learner. Throws ModelError naming what is missing, damaged or of another shape, and UsageError
-  /// when network or flow are others than the learner's; options that differ otherwise are named in warnings.
-  RunPosition load(std::int64_t step, Learner& learner) const;
+  /// Reads one into the state. Throws ModelError naming what is missing, damaged or of another shape, and UsageError
+  /// when network or flow are others than the state's; options that differ otherwise are named in warnings.
+  RunPosition load(std::int64_t step, TrainingState& state) const;
   /// The newest one that is sound; a damaged one is named in a warning. Throws Error when there is none.
-  RunPosition load_newest(Learner& learner) const;
+  RunPosition load_newest(TrainingState& state) const;
 
   void mark_best(const BestCheckpoint& best);
   std::optional<BestCheckpoint> best() const;

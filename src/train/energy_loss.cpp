@@ -8,10 +8,10 @@
 namespace fmboost {
 namespace {
 
-constexpr std::int64_t kLargestPatch = 8;  // sites a side: 4x4 means of 2x2
+constexpr std::int64_t kLargestPatch = 8;  // latent pixels a side: 4x4 means of 2x2
 constexpr double kEpsilon = 1e-6;          // under the root, whose slope at 0 is infinite
 
-// What is compared of a latent, (B, numbers, sites, sites) each.
+// What is compared of a latent, (B, numbers, latent pixels, latent pixels) each.
 std::vector<torch::Tensor> views(const torch::Tensor& x, PatchPlace patches) {
   const auto grid = [](const torch::Tensor& y, int dim, int offset) {
     const std::int64_t room = y.size(dim) - kLargestPatch;
@@ -29,18 +29,18 @@ std::vector<torch::Tensor> views(const torch::Tensor& x, PatchPlace patches) {
 }
 
 // Of the noisy pairs, (N), from their two ends.
-torch::Tensor energies(const WalkTask& task, const torch::Tensor& one, const torch::Tensor& other) {
+torch::Tensor energies(const RolloutBatch& task, const torch::Tensor& one, const torch::Tensor& other) {
   const torch::Tensor target = task.latent.index_select(0, task.noisy);
   const auto distance = [&](const torch::Tensor& a, const torch::Tensor& b) {
     return patch_distance(a, b, task.patches);
   };
-  return (distance(one, target) + distance(other, target) - task.spread * distance(one, other)) / 2;
+  return (distance(one, target) + distance(other, target) - task.diversity_weight * distance(one, other)) / 2;
 }
 
 // Of the clean pairs, (B - N).
-torch::Tensor clean_losses(const WalkTask& task, const torch::Tensor& end) {
+torch::Tensor clean_losses(const RolloutBatch& task, const torch::Tensor& end) {
   const torch::Tensor target = task.latent.index_select(0, task.clean);
-  return task.clean_loss == CleanLoss::squares ? kCleanWeight * (end - target).square().mean({1, 2, 3})
+  return task.noiseless_loss == NoiselessLoss::mse ? kCleanWeight * (end - target).square().mean({1, 2, 3})
                                                : patch_distance(end, target, task.patches);
 }
 
@@ -50,21 +50,21 @@ torch::Tensor indices(const torch::Tensor& mask, torch::Device device) {
 
 }  // namespace
 
-WalkTask make_walk_task(const FlowLossOptions& options, const LatentBatch& batch, const FlowDraw& draw) {
+RolloutBatch make_rollout_batch(const FlowLossOptions& options, const LatentBatch& batch, const FlowNoise& draw) {
   const torch::NoGradGuard no_grad;
   const torch::Tensor& latent = batch.latent;
   if (latent.size(2) < kLargestPatch || latent.size(3) < kLargestPatch) {
     throw Error(c10::str("the energy objective compares patches of ", kLargestPatch, "x", kLargestPatch,
-                         " sites; the latents of '", batch.keys.empty() ? "?" : batch.keys.front(), "' have ",
+                         " latent pixels; the latents of '", batch.keys.empty() ? "?" : batch.keys.front(), "' have ",
                          latent.size(2), "x", latent.size(3), ": choose a larger crop"));
   }
   // At t = 0 both paths are at x0.
-  FlowDraw at_start = draw;
+  FlowNoise at_start = draw;
   at_start.t = torch::zeros_like(draw.t);
   const FlowTask one = make_flow_task(options, batch, at_start);
   at_start.start = draw.other_start;
   const FlowTask other = make_flow_task(options, batch, at_start);
-  const torch::Tensor noisy = indices(draw.spread > 0, latent.device());
+  const torch::Tensor noisy = indices(draw.diversity_weight > 0, latent.device());
   const auto twice = [&](const torch::Tensor& first, const torch::Tensor& second) {
     return torch::cat({first, second.index_select(0, noisy)});
   };
@@ -72,14 +72,14 @@ WalkTask make_walk_task(const FlowLossOptions& options, const LatentBatch& batch
           .context = one.context.defined() ? twice(one.context, other.context) : torch::Tensor(),
           .latent = latent,
           .noisy = noisy,
-          .clean = indices(draw.spread <= 0, latent.device()),
-          .spread = draw.spread.to(latent.device()).index_select(0, noisy),
-          .clean_loss = options.clean_loss,
-          .steps = draw.walk_steps,
+          .clean = indices(draw.diversity_weight <= 0, latent.device()),
+          .diversity_weight = draw.diversity_weight.to(latent.device()).index_select(0, noisy),
+          .noiseless_loss = options.noiseless_loss,
+          .steps = draw.rollout_steps,
           .patches = draw.patches};
 }
 
-torch::Tensor walk(const WalkTask& task, const BatchVelocity& velocity) {
+torch::Tensor walk(const RolloutBatch& task, const BatchVelocity& velocity) {
   torch::Tensor x = task.x.to(torch::kFloat32);
   for (int i = 0; i < task.steps; ++i) {
     const torch::Tensor t = torch::full({x.size(0)}, static_cast<double>(i) / task.steps, x.options());
@@ -97,7 +97,7 @@ torch::Tensor patch_distance(const torch::Tensor& a, const torch::Tensor& b, Pat
   return total;
 }
 
-torch::Tensor energy_loss(const WalkTask& task, const torch::Tensor& ends) {
+torch::Tensor energy_loss(const RolloutBatch& task, const torch::Tensor& ends) {
   const std::int64_t pairs = task.latent.size(0);
   const torch::Tensor first = ends.narrow(0, 0, pairs);
   torch::Tensor sum = torch::zeros({}, ends.options());

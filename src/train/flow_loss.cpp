@@ -25,7 +25,7 @@ int drawn_noising_step(const FlowLossOptions& options, std::uint64_t seed) {
 }
 
 // How far along the dial a step lies.
-float spread_of(const FlowLossOptions& options, int step) {
+float diversity_weight_of(const FlowLossOptions& options, int step) {
   if (options.draws_noising_step()) {
     return static_cast<float>(step) / static_cast<float>(*options.noising_step_max);
   }
@@ -33,12 +33,12 @@ float spread_of(const FlowLossOptions& options, int step) {
 }
 
 // 1, 2, 4, ... up to the largest.
-int drawn_walk_steps(int largest, std::uint64_t seed) {
+int drawn_rollout_steps(int largest, std::uint64_t seed) {
   const auto choices = static_cast<std::uint64_t>(std::bit_width(static_cast<unsigned>(largest)));
   return 1 << (derive_seed(seed, "walk steps") % choices);
 }
 
-torch::Tensor start_of(const FlowLossOptions& options, const torch::Tensor& context, const FlowDraw& draw) {
+torch::Tensor start_of(const FlowLossOptions& options, const torch::Tensor& context, const FlowNoise& draw) {
   if (options.start_from_noise) {
     return draw.start;
   }
@@ -46,23 +46,23 @@ torch::Tensor start_of(const FlowLossOptions& options, const torch::Tensor& cont
                                   : noised_start(context, draw.start, options.noising_step);
 }
 
-torch::Tensor upsampled_context(const FlowLossOptions& options, const LatentBatch& batch, const FlowDraw& draw) {
+torch::Tensor upsampled_context(const FlowLossOptions& options, const LatentBatch& batch, const FlowNoise& draw) {
   const torch::Tensor& latent = batch.latent;
   const torch::Tensor& context = batch.context;
   const bool same_size = latent.sizes() == context.sizes();
-  if (options.upsampling == Upsampling::psu || options.upsampling == Upsampling::identity) {
+  if (options.upsampling == Upsampling::pixel || options.upsampling == Upsampling::identity) {
     if (!same_size) {
       throw Error(c10::str("with the coupling ", upsampling_name(options.upsampling),
                            " context and latent must be of one size; '", batch.keys.empty() ? "?" : batch.keys.front(),
                            "' has a context ", context.sizes(), " beside a latent ", latent.sizes(),
-                           "; for data with small contexts use lsu"));
+                           "; for data with small contexts use latent"));
     }
     return context;
   }
   if (same_size) {
     throw Error("with the coupling " + upsampling_name(options.upsampling) +
                 " the context must be smaller than the latent; '" + (batch.keys.empty() ? "?" : batch.keys.front()) +
-                "' has them of one size: this data was made for psu");
+                "' has them of one size: this data was made for pixel");
   }
   return upsample_latent(context, options.upsampling, latent.size(2), latent.size(3), draw.upsampling);
 }
@@ -83,18 +83,18 @@ std::string objective_name(Objective objective) {
   return objective == Objective::velocity ? "velocity" : "energy";
 }
 
-CleanLoss parse_clean_loss(const std::string& name) {
-  if (name == "squares") {
-    return CleanLoss::squares;
+NoiselessLoss parse_noiseless_loss(const std::string& name) {
+  if (name == "mse") {
+    return NoiselessLoss::mse;
   }
-  if (name == "distance") {
-    return CleanLoss::distance;
+  if (name == "patch-distance") {
+    return NoiselessLoss::patch_distance;
   }
-  throw UsageError("unknown loss of clean pairs '" + name + "': use squares or distance");
+  throw UsageError("unknown loss of clean pairs '" + name + "': use mse or patch-distance");
 }
 
-std::string clean_loss_name(CleanLoss loss) {
-  return loss == CleanLoss::squares ? "squares" : "distance";
+std::string noiseless_loss_name(NoiselessLoss loss) {
+  return loss == NoiselessLoss::mse ? "mse" : "patch-distance";
 }
 
 bool FlowLossOptions::draws_noising_step() const {
@@ -122,8 +122,8 @@ void FlowLossOptions::check() const {
     throw UsageError(
         "the energy objective walks along the flow and knows no noise on the path: leave --sigma-min at 0");
   }
-  if (walk_steps < 1 || walk_steps > 64) {
-    throw UsageError("walks have 1 to 64 steps, not " + std::to_string(walk_steps));
+  if (rollout_steps < 1 || rollout_steps > 64) {
+    throw UsageError("walks have 1 to 64 steps, not " + std::to_string(rollout_steps));
   }
 }
 
@@ -134,17 +134,17 @@ std::string FlowLossOptions::warning() const {
   }
   if (objective == Objective::velocity && with_context && !needs_start_noise(*this) && sigma_min == 0) {
     return "with --noising-step 0 and --sigma-min 0 every point of the path but the first tells where it ends, and "
-           "hardly anything is learned for the first, where enlarging begins; try --sigma-min 0.1";
+           "hardly anything is learned for the first, where upscaling begins; try --sigma-min 0.1";
   }
   return {};
 }
 
-FlowDraw draw_flow(const FlowLossOptions& options, at::IntArrayRef latent_shape, std::uint64_t seed,
+FlowNoise draw_flow(const FlowLossOptions& options, at::IntArrayRef latent_shape, std::uint64_t seed,
                    std::span<const std::int64_t> sample_numbers) {
   TORCH_CHECK(latent_shape.size() == 4 && latent_shape[0] == static_cast<std::int64_t>(sample_numbers.size()),
               "draw_flow needs one number a sample");
   const torch::NoGradGuard no_grad;
-  FlowDraw draw;
+  FlowNoise draw;
   draw.t = torch::empty({latent_shape[0]});
   const auto noise = [&](bool needed) { return needed ? torch::empty(latent_shape) : torch::Tensor(); };
   draw.start = noise(needs_start_noise(options));
@@ -159,8 +159,8 @@ FlowDraw draw_flow(const FlowLossOptions& options, at::IntArrayRef latent_shape,
   const bool walks = options.objective == Objective::energy;
   draw.other_start = noise(walks && needs_start_noise(options));
   if (walks) {
-    draw.spread = torch::empty({latent_shape[0]});
-    draw.walk_steps = drawn_walk_steps(options.walk_steps, sample_seed(sample_numbers.front(), "batch"));
+    draw.diversity_weight = torch::empty({latent_shape[0]});
+    draw.rollout_steps = drawn_rollout_steps(options.rollout_steps, sample_seed(sample_numbers.front(), "batch"));
     const std::uint64_t place = sample_seed(sample_numbers.front(), "patches");
     draw.patches = {.y = static_cast<int>(place % 8), .x = static_cast<int>(place / 8 % 8)};
   }
@@ -183,8 +183,8 @@ FlowDraw draw_flow(const FlowLossOptions& options, at::IntArrayRef latent_shape,
       at::Generator other = cpu_generator(sample_seed(number, "other sample"));
       draw.other_start[i].normal_(0, 1, other);
     }
-    if (draw.spread.defined()) {
-      draw.spread[i] = spread_of(options, step);
+    if (draw.diversity_weight.defined()) {
+      draw.diversity_weight[i] = diversity_weight_of(options, step);
     }
   };
   // A GPU would wait for one thread's noise. Every sample has a generator of its own: the order changes nothing.
@@ -197,7 +197,7 @@ FlowDraw draw_flow(const FlowLossOptions& options, at::IntArrayRef latent_shape,
   return draw;
 }
 
-FlowTask make_flow_task(const FlowLossOptions& options, const LatentBatch& batch, const FlowDraw& draw) {
+FlowTask make_flow_task(const FlowLossOptions& options, const LatentBatch& batch, const FlowNoise& draw) {
   const torch::NoGradGuard no_grad;
   const torch::Tensor context = upsampled_context(options, batch, draw);
   const torch::Tensor x0 = start_of(options, context, draw);

@@ -54,8 +54,8 @@ std::string precision_on(const std::string& precision, torch::Device device) {
 nlohmann::json to_json(const TrainOptions& o) {
   return {{"flow",
            {{"objective", objective_name(o.flow.objective)},
-            {"walk_steps", o.flow.walk_steps},
-            {"clean_loss", clean_loss_name(o.flow.clean_loss)},
+            {"rollout_steps", o.flow.rollout_steps},
+            {"noiseless_loss", noiseless_loss_name(o.flow.noiseless_loss)},
             {"path", path_name(o.flow.path)},
             {"sigma_min", o.flow.sigma_min},
             {"upsampling", upsampling_name(o.flow.upsampling)},

@@ -69,15 +69,15 @@ std::string to_text(const TrainReport& report) {
          format_bytes(report.memory) + ", " + clock_text(report.seconds_left) + " left";
 }
 
-Trainer::Trainer(Learner& learner, PairLoader& loader, Workers& workers, CheckpointFolder* checkpoints,
+Trainer::Trainer(TrainingState& state, PairLoader& loader, Workers& workers, CheckpointFolder* checkpoints,
                  TrainerOptions options, TrainerObserver observer)
-    : learner_(learner),
+    : state_(state),
       loader_(loader),
       workers_(workers),
       checkpoints_(checkpoints),
       options_(options),
       observer_(std::move(observer)),
-      reducer_(learner.parameters(), workers) {
+      reducer_(state.parameters(), workers) {
   options_.check();
 }
 
@@ -86,15 +86,15 @@ void Trainer::start(const std::optional<RunPosition>& resumed, std::int64_t data
   workers_.require_same("the number of training pairs", dataset_size);
   const RunPosition mine = resumed.value_or(RunPosition{.dataset_size = dataset_size});
   torch::Tensor position = torch::tensor({mine.step, mine.samples, mine.ema_updates, mine.dataset_size}, torch::kInt64);
-  position = position.to(learner_.device());
+  position = position.to(state_.device());
   workers_.broadcast({position});
   std::vector<torch::Tensor> tensors;
-  for (const auto& [name, tensor] : learner_.state()) {
+  for (const auto& [name, tensor] : state_.state()) {
     tensors.push_back(tensor);
   }
   workers_.broadcast(tensors);
   position = position.to(torch::kCPU);
-  learner_.set_progress(position[0].item<std::int64_t>(), position[2].item<std::int64_t>());
+  state_.set_progress(position[0].item<std::int64_t>(), position[2].item<std::int64_t>());
   loader_.seek(position[1].item<std::int64_t>());
   waited_before_ = loader_.seconds_waited();
   saved_step_ = resumed ? resumed->step : -1;
@@ -134,20 +134,20 @@ void Trainer::run() {
 
 // Every so many steps, and in the end.
 bool Trainer::due(std::int64_t every) const {
-  return is_last() || (every > 0 && learner_.steps_done() % every == 0);
+  return is_last() || (every > 0 && state_.steps_done() % every == 0);
 }
 
 void Trainer::one_step() {
-  PendingStep step{.step = learner_.steps_done() + 1, .learning_rate = learner_.learning_rate()};
+  PendingStep step{.step = state_.steps_done() + 1, .learning_rate = state_.learning_rate()};
   step.loss = accumulate_gradients(step);
   pending_.push_back(std::move(step));
-  const bool on_cpu = learner_.device().is_cpu();
+  const bool on_cpu = state_.device().is_cpu();
   if (on_cpu) {
     read_losses();  // costs nothing there, and keeps the weights as they were before a loss that is not finite
   }
   const bool reported =
-      (learner_.steps_done() + 1) % options_.log_every == 0 || learner_.steps_done() + 1 >= learner_.options().steps;
-  const torch::Tensor norm = learner_.step(/*measure_norm=*/!on_cpu || reported);
+      (state_.steps_done() + 1) % options_.log_every == 0 || state_.steps_done() + 1 >= state_.options().steps;
+  const torch::Tensor norm = state_.step(/*measure_norm=*/!on_cpu || reported);
   if (!on_cpu) {
     pending_.back().gradient_norm = norm;
   } else if (norm.defined()) {
@@ -156,13 +156,13 @@ void Trainer::one_step() {
 }
 
 torch::Tensor Trainer::accumulate_gradients(PendingStep& step) {
-  const TrainOptions& options = learner_.options();
+  const TrainOptions& options = state_.options();
   torch::Tensor loss;
   for (std::int64_t i = 0; i < options.accumulate; ++i) {
     const LatentBatch batch = loader_.next();
-    const FlowDraw draw = draw_flow(options.flow, batch.latent.sizes(), options.seed, batch.numbers);
-    reducer_.expect_backward(/*synchronise=*/i + 1 == options.accumulate);
-    const torch::Tensor one = learner_.backward(batch, draw) / static_cast<double>(options.accumulate);
+    const FlowNoise draw = draw_flow(options.flow, batch.latent.sizes(), options.seed, batch.numbers);
+    reducer_.expect_backward(/*synchronize=*/i + 1 == options.accumulate);
+    const torch::Tensor one = state_.backward(batch, draw) / static_cast<double>(options.accumulate);
     loss = loss.defined() ? loss + one : one;
     step.keys.insert(step.keys.end(), batch.keys.begin(), batch.keys.end());
   }
@@ -200,7 +200,7 @@ void Trainer::read_losses() {
 }
 
 void Trainer::stop_diverged(const PendingStep& step, double own_loss) const {
-  const torch::Tensor norm = step.gradient_norm.defined() ? step.gradient_norm : global_norm(learner_.gradients());
+  const torch::Tensor norm = step.gradient_norm.defined() ? step.gradient_norm : global_norm(state_.gradients());
   std::string text = "the loss is not finite at step " + std::to_string(step.step) + ": learning rate " +
                      printed("%.3g", step.learning_rate) + ", gradient norm " + printed("%.3g", norm.item<double>()) +
                      " (" + printed("%.3g", last_gradient_norm_) + " when it was last reported), ";
@@ -218,11 +218,11 @@ void Trainer::report() {
   if (steps_ == 0) {
     return;
   }
-  const TrainOptions& options = learner_.options();
+  const TrainOptions& options = state_.options();
   const auto count = static_cast<double>(steps_);
   const double waited = loader_.seconds_waited();
   const TrainReport report{
-      .step = learner_.steps_done(),
+      .step = state_.steps_done(),
       .steps = options.steps,
       .loss = loss_sum_ / count,
       .gradient_norm = last_gradient_norm_,
@@ -230,8 +230,8 @@ void Trainer::report() {
       .images_per_second =
           count * static_cast<double>(options.accumulate * options.batch_size * workers_.size()) / seconds_,
       .data_wait = (waited - waited_before_) / seconds_,
-      .memory = peak_memory(learner_.device()),
-      .seconds_left = static_cast<double>(options.steps - learner_.steps_done()) * seconds_ / count};
+      .memory = peak_memory(state_.device()),
+      .seconds_left = static_cast<double>(options.steps - state_.steps_done()) * seconds_ / count};
   steps_ = 0;
   loss_sum_ = 0;
   seconds_ = 0;
@@ -242,7 +242,7 @@ void Trainer::report() {
 }
 
 void Trainer::validate() {
-  const std::int64_t step = learner_.steps_done();
+  const std::int64_t step = state_.steps_done();
   const auto score = observer_.validate ? observer_.validate(step) : std::nullopt;
   if (checkpoints_ == nullptr || !workers_.is_first() || !score) {
     return;
@@ -258,12 +258,12 @@ void Trainer::validate() {
 
 // A disk that is full now may not be when the next checkpoint is due, and the training itself is not lost yet.
 void Trainer::save(bool must) {
-  const std::int64_t step = learner_.steps_done();
+  const std::int64_t step = state_.steps_done();
   if (checkpoints_ == nullptr || !workers_.is_first() || saved_step_ == step || step == 0) {
     return;
   }
   try {
-    checkpoints_->save(learner_, position());
+    checkpoints_->save(state_, position());
   } catch (const Error& error) {
     if (must) {
       throw;
@@ -278,9 +278,9 @@ void Trainer::save(bool must) {
 }
 
 RunPosition Trainer::position() const {
-  return {.step = learner_.steps_done(),
+  return {.step = state_.steps_done(),
           .samples = loader_.samples_drawn(),
-          .ema_updates = learner_.ema_updates(),
+          .ema_updates = state_.ema_updates(),
           .dataset_size = dataset_size_};
 }
 

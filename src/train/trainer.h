@@ -51,11 +51,11 @@ struct TrainerObserver {
   std::function<void(std::int64_t step)> saved;
 };
 
-/// Runs a learner over a loader's batches until the options' last step.
+/// Runs a state over a loader's batches until the options' last step.
 class Trainer {
  public:
   /// `checkpoints` may be null: nothing is kept then. All must outlive the trainer.
-  Trainer(Learner& learner, PairLoader& loader, Workers& workers, CheckpointFolder* checkpoints, TrainerOptions options,
+  Trainer(TrainingState& state, PairLoader& loader, Workers& workers, CheckpointFolder* checkpoints, TrainerOptions options,
           TrainerObserver observer = {});
 
   /// Makes all processes start from the first one's state, and goes on from there. In the first process `resumed` is
@@ -86,9 +86,9 @@ class Trainer {
   void save(bool must);
   RunPosition position() const;
   bool due(std::int64_t every) const;
-  bool is_last() const { return learner_.steps_done() >= learner_.options().steps; }
+  bool is_last() const { return state_.steps_done() >= state_.options().steps; }
 
-  Learner& learner_;
+  TrainingState& state_;
   PairLoader& loader_;
   Workers& workers_;
   CheckpointFolder* checkpoints_;

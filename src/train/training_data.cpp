@@ -46,21 +46,21 @@ class Opener {
     if (!fs::exists(path)) {
       throw UsageError("the data '" + path.string() + "' does not exist");
     }
-    return holds_shards(path) ? open_shards(path) : open_pictures(path);
+    return holds_shards(path) ? open_shards(path) : open_images(path);
   }
 
   std::shared_ptr<const PairDataset> open_shards(const fs::path& path) {
     auto shard_options = ShardDatasetOptions::for_autoencoder(*bundle_.manifest().autoencoder);
     shard_options.accept_other_autoencoder = options_.data.accept_other_autoencoder;
     auto shards = std::make_shared<ShardDataset>(path, shard_options);
-    const bool enlarged = shards->context_factor() == 1;
-    if (enlarged != takes_enlarged()) {
+    const bool upscaled = shards->context_factor() == 1;
+    if (upscaled != takes_upsampled()) {
       throw UsageError(
           "the shards in '" + path.string() + "' hold contexts " +
-          (enlarged ? "of the latents' size, which psu takes" : "that are smaller than the latents, which lsu takes") +
-          "; --coupling " + upsampling_name(options_.train.flow.upsampling) + " does not");
+          (upscaled ? "of the latents' size, which pixel takes" : "that are smaller than the latents, which latent takes") +
+          "; --upsampling " + upsampling_name(options_.train.flow.upsampling) + " does not");
     }
-    if (!enlarged) {
+    if (!upscaled) {
       add_factor(shards->context_factor(), path);
     } else if (shards->info() && shards->info()->low > 0) {
       add_factor(shards->info()->high / shards->info()->low, path);
@@ -68,7 +68,7 @@ class Opener {
     return shards;
   }
 
-  std::shared_ptr<const PairDataset> open_pictures(const fs::path& path) {
+  std::shared_ptr<const PairDataset> open_images(const fs::path& path) {
     if (!encoder_) {
       encoder_ = std::make_shared<const PairEncoder>(bundle_, placement_, options_.train.flow.upsampling);
     }
@@ -78,18 +78,18 @@ class Opener {
   }
 
   // Contexts of the latents' own size.
-  bool takes_enlarged() const {
+  bool takes_upsampled() const {
     const Upsampling upsampling = options_.train.flow.upsampling;
-    return upsampling == Upsampling::psu || upsampling == Upsampling::identity;
+    return upsampling == Upsampling::pixel || upsampling == Upsampling::identity;
   }
 
   // Contexts of pixel-space upsampling have the latent's size whatever the factor is, so that one batch can hold
   // several.
   void add_factor(std::int64_t found, const fs::path& path) {
     const std::int64_t wanted =
-        options_.factor > 0 || takes_enlarged() || factors_.empty() ? options_.factor : *factors_.begin();
+        options_.factor > 0 || takes_upsampled() || factors_.empty() ? options_.factor : *factors_.begin();
     if (wanted > 0 && wanted != found) {
-      throw UsageError("the data '" + path.string() + "' teaches to enlarge by " + std::to_string(found) + ", not by " +
+      throw UsageError("the data '" + path.string() + "' teaches to upscale by " + std::to_string(found) + ", not by " +
                        std::to_string(wanted));
     }
     factors_.insert(found);
@@ -112,7 +112,7 @@ TrainingData open_training_data(const TrainingRunOptions& options, const Bundle&
   if (!options.data.validation.empty()) {
     data.validation = opener.open(options.data.validation);
     if (opener.factors() != data.factors) {
-      throw UsageError("the validation data enlarges by a factor that the training data does not teach");
+      throw UsageError("the validation data upscales by a factor that the training data does not teach");
     }
   }
   return data;

@@ -12,10 +12,10 @@ namespace fmboost {
 struct TrainingData {
   std::shared_ptr<const PairDataset> training;
   std::shared_ptr<const PairDataset> validation;  ///< null without one
-  std::set<std::int64_t> factors;                 ///< by which the coupling learns to enlarge; never empty
+  std::set<std::int64_t> factors;                 ///< by which the coupling learns to upscale; never empty
 };
 
-/// Opens shards or pictures and checks that they fit the bundle, the coupling and the factor asked for.
+/// Opens shards or images and checks that they fit the bundle, the coupling and the factor asked for.
 TrainingData open_training_data(const TrainingRunOptions& options, const Bundle& bundle, const Placement& placement);
 
 }  // namespace fmboost

@@ -55,7 +55,7 @@ class TrainingRun {
   void prepare_folder();
   CouplingEntry coupling(std::int64_t factor) const;
   std::string factor_names(const std::string& between) const;
-  std::optional<RunPosition> prepare_learner();
+  std::optional<RunPosition> prepare_state();
   std::unique_ptr<PairLoader> make_loader() const;
   TrainerObserver make_observer();
   std::optional<double> validate(std::int64_t step);
@@ -68,7 +68,7 @@ class TrainingRun {
   Bundle bundle_;
   TrainOptions train_options_;
   TrainingData data_;
-  std::unique_ptr<Learner> learner_;
+  std::unique_ptr<TrainingState> state_;
   std::unique_ptr<CheckpointFolder> checkpoints_;
   std::unique_ptr<RunLog> log_;           // in the first process
   std::unique_ptr<Autoencoder> decoder_;  // for validation
@@ -78,7 +78,7 @@ class TrainingRun {
 CouplingEntry TrainingRun::coupling(std::int64_t factor) const {
   CouplingEntry entry;
   entry.factor = factor;
-  entry.pictures = options_.into.pictures;
+  entry.applies_to = options_.into.applies_to;
   entry.network = train_options_.network;
   entry.path = train_options_.flow.path;
   entry.upsampling = train_options_.flow.upsampling;
@@ -115,7 +115,7 @@ void TrainingRun::prepare_folder() {
                      "' holds a run: --resume goes on with it, --force starts over, or give another -o");
   }
   if (used && !options_.resume) {
-    for (const char* name : {"checkpoints", "tensorboard", "pictures", "metrics.csv", "metrics.jsonl"}) {
+    for (const char* name : {"checkpoints", "tensorboard", "images", "metrics.csv", "metrics.jsonl"}) {
       fs::remove_all(options_.output / name);
     }
     fs::create_directories(folder);
@@ -125,21 +125,21 @@ void TrainingRun::prepare_folder() {
   }
 }
 
-std::optional<RunPosition> TrainingRun::prepare_learner() {
-  learner_ = std::make_unique<Learner>(train_options_, placement_.device);
+std::optional<RunPosition> TrainingRun::prepare_state() {
+  state_ = std::make_unique<TrainingState>(train_options_, placement_.device);
   if (!workers_.is_first()) {
     return std::nullopt;  // Trainer::start brings the first one's state
   }
   if (!options_.resume) {
     if (!options_.init.empty()) {
-      learner_->load_weights(SafetensorsFile(options_.init));
+      state_->load_weights(SafetensorsFile(options_.init));
     }
     return std::nullopt;
   }
   if (options_.resume_step < 0) {
-    return checkpoints_->load_newest(*learner_);
+    return checkpoints_->load_newest(*state_);
   }
-  const RunPosition position = checkpoints_->load(options_.resume_step, *learner_);
+  const RunPosition position = checkpoints_->load(options_.resume_step, *state_);
   const auto steps = checkpoints_->steps();
   if (steps.back() > position.step && !options_.force) {
     throw UsageError("there are checkpoints after step " + std::to_string(position.step) + ", up to " +
@@ -185,7 +185,7 @@ TrainerObserver TrainingRun::make_observer() {
 
 std::optional<double> TrainingRun::validate(std::int64_t step) {
   const auto velocity = [this](const torch::Tensor& x, double t, const torch::Tensor& context) {
-    return learner_->averaged_velocity(x, t, context);
+    return state_->averaged_velocity(x, t, context);
   };
   const auto result = validator_->run(velocity, *decoder_);
   if (!result) {
@@ -195,7 +195,7 @@ std::optional<double> TrainingRun::validate(std::int64_t step) {
     log_info("validation at step " + std::to_string(step) + ": " + to_text(*result));
     log_->scalars(step, result->metrics());
     if (result->sheet.defined()) {
-      log_->picture(step, "validation", result->sheet);
+      log_->image(step, "validation", result->sheet);
     }
   }
   return result->result.psnr_rgb;
@@ -203,7 +203,7 @@ std::optional<double> TrainingRun::validate(std::int64_t step) {
 
 void TrainingRun::describe() const {
   std::int64_t weights = 0;
-  for (const auto& parameter : learner_->parameters()) {
+  for (const auto& parameter : state_->parameters()) {
     weights += parameter.numel();
   }
   const std::int64_t together = train_options_.batch_size * train_options_.accumulate * workers_.size();
@@ -227,7 +227,7 @@ TrainingRunResult TrainingRun::run() {
     }
   }
   prepare_folder();
-  const auto resumed = prepare_learner();
+  const auto resumed = prepare_state();
   if (workers_.is_first()) {
     RunLogOptions log_options{.tensorboard = options_.tensorboard};
     if (resumed) {
@@ -237,7 +237,7 @@ TrainingRunResult TrainingRun::run() {
     describe();
   }
   const auto loader = make_loader();
-  Trainer trainer(*learner_, *loader, workers_, checkpoints_.get(), options_.trainer, make_observer());
+  Trainer trainer(*state_, *loader, workers_, checkpoints_.get(), options_.trainer, make_observer());
   trainer.start(resumed, static_cast<std::int64_t>(data_.training->size()));
   if (resumed) {
     log_info("going on after step " + std::to_string(resumed->step));
@@ -246,7 +246,7 @@ TrainingRunResult TrainingRun::run() {
     trainer.run();
   } catch (const Interrupted&) {
     if (workers_.is_first()) {
-      log_info("stopped after step " + std::to_string(learner_->steps_done()) + "; --resume goes on from there");
+      log_info("stopped after step " + std::to_string(state_->steps_done()) + "; --resume goes on from there");
     }
     throw;
   }
@@ -256,11 +256,11 @@ TrainingRunResult TrainingRun::run() {
 TrainingRunResult TrainingRun::finish() {
   TrainingRunResult result;
   result.weights = options_.output / ("cfm-" + factor_names("-") + ".safetensors");
-  result.steps = learner_->steps_done();
+  result.steps = state_->steps_done();
   if (!workers_.is_first()) {
     return result;
   }
-  write_cfm_weights(result.weights, learner_->ema_network(), train_options_.flow);
+  write_cfm_weights(result.weights, state_->ema_network(), train_options_.flow);
   if (!options_.into.bundle.empty()) {
     for (const std::int64_t factor : data_.factors) {
       result.bundle_weights =
@@ -276,7 +276,7 @@ TrainingRunResult TrainingRun::finish() {
 void TrainingRunOptions::check() const {
   trainer.check();
   if (data.training.empty()) {
-    throw UsageError("--data is missing: a folder of shards, or of pictures");
+    throw UsageError("--data is missing: a folder of shards, or of images");
   }
   if (output.empty()) {
     throw UsageError("-o is missing: the folder of the run");

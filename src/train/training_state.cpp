@@ -54,7 +54,7 @@ torch::Tensor place(const torch::Tensor& tensor, torch::Device device) {
                                              : tensor.to(device);
 }
 
-FlowDraw place(const FlowDraw& draw, torch::Device device) {
+FlowNoise place(const FlowNoise& draw, torch::Device device) {
   const auto move = [&](const torch::Tensor& tensor) { return tensor.defined() ? place(tensor, device) : tensor; };
   return {.t = move(draw.t),
           .start = move(draw.start),
@@ -63,8 +63,8 @@ FlowDraw place(const FlowDraw& draw, torch::Device device) {
           .alpha_bar = move(draw.alpha_bar),
           .dropout_seed = draw.dropout_seed,
           .other_start = move(draw.other_start),
-          .spread = draw.spread,  // says which samples walk twice: the device need not be waited for
-          .walk_steps = draw.walk_steps,
+          .diversity_weight = draw.diversity_weight,  // says which samples walk twice: the device need not be waited for
+          .rollout_steps = draw.rollout_steps,
           .patches = draw.patches};
 }
 
@@ -74,7 +74,7 @@ std::string name_of(const LatentBatch& batch) {
 
 }  // namespace
 
-Learner::Learner(const TrainOptions& options, torch::Device device)
+TrainingState::TrainingState(const TrainOptions& options, torch::Device device)
     : options_(options),
       device_(device),
       format_(choose_memory_format(options.memory_format, device)),
@@ -85,7 +85,7 @@ Learner::Learner(const TrainOptions& options, torch::Device device)
   network_->train();
 }
 
-void Learner::check(const LatentBatch& batch) const {
+void TrainingState::check(const LatentBatch& batch) const {
   const torch::Tensor& latent = batch.latent;
   const std::int64_t channels = options_.network.out_channels;
   if (latent.dim() != 4 || latent.size(1) != channels || batch.context.dim() != 4 ||
@@ -97,11 +97,11 @@ void Learner::check(const LatentBatch& batch) const {
   const std::int64_t multiple = options_.network.size_multiple();
   if (latent.size(2) % multiple != 0 || latent.size(3) % multiple != 0) {
     throw Error(c10::str(name_of(batch), " has latents of ", latent.size(2), "x", latent.size(3),
-                         " sites; the network needs multiples of ", multiple, ": choose a crop that is one"));
+                         " latent pixels; the network needs multiples of ", multiple, ": choose a crop that is one"));
   }
 }
 
-torch::Tensor Learner::backward(const LatentBatch& batch, const FlowDraw& draw) {
+torch::Tensor TrainingState::backward(const LatentBatch& batch, const FlowNoise& draw) {
   check(batch);
   LatentBatch placed = batch;
   placed.latent = place(batch.latent, device_);
@@ -114,31 +114,31 @@ torch::Tensor Learner::backward(const LatentBatch& batch, const FlowDraw& draw) 
   return loss.detach();
 }
 
-torch::Tensor Learner::loss_of(const LatentBatch& batch, const FlowDraw& draw) const {
+torch::Tensor TrainingState::loss_of(const LatentBatch& batch, const FlowNoise& draw) const {
   const auto velocity = [&](const torch::Tensor& x, const torch::Tensor& t, const torch::Tensor& context) {
     return forward(*network_, x, t, context);
   };
   if (options_.flow.objective == Objective::energy) {
-    const WalkTask task = make_walk_task(options_.flow, batch, draw);
+    const RolloutBatch task = make_rollout_batch(options_.flow, batch, draw);
     return energy_loss(task, walk(task, velocity));
   }
   const FlowTask task = make_flow_task(options_.flow, batch, draw);
   return flow_matching_loss(velocity(task.x, task.t, task.context), task.velocity);
 }
 
-torch::Tensor Learner::forward(CfmUnetImpl& network, const torch::Tensor& x, const torch::Tensor& t,
+torch::Tensor TrainingState::forward(CfmUnetImpl& network, const torch::Tensor& x, const torch::Tensor& t,
                                const torch::Tensor& context) const {
   const Autocast mixed(precision_on(options_.precision, device_) == "bf16-mixed", device_, torch::kBFloat16);
   return network.forward(x.contiguous(format_), t, context.defined() ? context.contiguous(format_) : context);
 }
 
-torch::Tensor Learner::averaged_velocity(const torch::Tensor& x, double t, const torch::Tensor& context) const {
+torch::Tensor TrainingState::averaged_velocity(const torch::Tensor& x, double t, const torch::Tensor& context) const {
   const torch::NoGradGuard no_grad;
   const torch::Tensor time = torch::full({x.size(0)}, t, x.options().dtype(torch::kFloat32));
   return forward(*ema_network_, x, time, context).to(torch::kFloat32);
 }
 
-torch::Tensor Learner::step(bool measure_norm) {
+torch::Tensor TrainingState::step(bool measure_norm) {
   torch::Tensor norm;
   if (options_.clip_norm > 0) {
     norm = clip_global_norm(optimizer_.gradients(), options_.clip_norm);
@@ -151,11 +151,11 @@ torch::Tensor Learner::step(bool measure_norm) {
   return norm;
 }
 
-double Learner::learning_rate() const {
+double TrainingState::learning_rate() const {
   return options_.optimizer.lr * options_.schedule.factor(steps_done(), options_.steps);
 }
 
-NamedTensors Learner::state() const {
+NamedTensors TrainingState::state() const {
   NamedTensors state;
   add_named(state, "model.", *network_, network_->parameters());
   add_named(state, "ema.", *network_, ema_network_->parameters());
@@ -164,12 +164,12 @@ NamedTensors Learner::state() const {
   return state;
 }
 
-void Learner::set_progress(std::int64_t steps, std::int64_t ema_updates) {
+void TrainingState::set_progress(std::int64_t steps, std::int64_t ema_updates) {
   optimizer_.set_steps(steps);
   ema_.set_updates(ema_updates);
 }
 
-void Learner::load_weights(const SafetensorsFile& file, const std::string& prefix) {
+void TrainingState::load_weights(const SafetensorsFile& file, const std::string& prefix) {
   load_strictly(*network_, file, prefix);
   load_strictly(*ema_network_, file, prefix);
 }

@@ -16,17 +16,17 @@ class CfmUnetImpl;
 
 /// The network in training, its average and its optimizer: everything that a step changes. Nothing here waits for the
 /// device or knows of data, processes and files.
-class Learner {
+class TrainingState {
  public:
   /// Fresh weights from the options' seed, the same on every device.
-  Learner(const TrainOptions& options, torch::Device device);
+  TrainingState(const TrainOptions& options, torch::Device device);
 
   /// Throws Error naming a sample when the batch does not fit the network or the coupling.
   void check(const LatentBatch& batch) const;
 
   /// Forward and backward of one batch: adds its gradients, divided by options().accumulate, to the weights'. Batch
   /// and draw may lie on the CPU. Returns the batch's loss, a scalar on the device.
-  torch::Tensor backward(const LatentBatch& batch, const FlowDraw& draw);
+  torch::Tensor backward(const LatentBatch& batch, const FlowNoise& draw);
 
   /// Clips the gradients, takes one step of the optimizer and of the average, and drops the gradients. Returns the
   /// gradients' norm before clipping, a scalar on the device; undefined when neither clipping nor `measure` asks for
@@ -49,7 +49,7 @@ class Learner {
   std::vector<torch::Tensor> gradients() const { return optimizer_.gradients(); }
 
   /// Weights, average and optimizer state under the names "model.X", "ema.X", "exp_avg.X" and "exp_avg_sq.X", X being
-  /// the published name. They are the learner's own tensors, in its memory format.
+  /// the published name. They are the state's own tensors, in its memory format.
   NamedTensors state() const;
   /// After the tensors of state() have been overwritten: where the run stands.
   void set_progress(std::int64_t steps, std::int64_t ema_updates);
@@ -59,7 +59,7 @@ class Learner {
   void load_weights(const SafetensorsFile& file, const std::string& prefix = "");
 
  private:
-  torch::Tensor loss_of(const LatentBatch& batch, const FlowDraw& draw) const;
+  torch::Tensor loss_of(const LatentBatch& batch, const FlowNoise& draw) const;
   torch::Tensor forward(CfmUnetImpl& network, const torch::Tensor& x, const torch::Tensor& t,
                         const torch::Tensor& context) const;
 

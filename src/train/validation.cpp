@@ -65,7 +65,7 @@ bool same_sizes(const LatentPair& a, const LatentPair& b) {
   return a.latent.sizes() == b.latent.sizes() && a.context.sizes() == b.context.sizes();
 }
 
-// One picture at a time: decoding takes by far the most memory.
+// One image at a time: decoding takes by far the most memory.
 torch::Tensor decode_one(Autoencoder& autoencoder, const torch::Tensor& latent) {
   return autoencoder.decode(latent.unsqueeze(0)).squeeze(0).to(torch::kCPU, torch::kFloat32).clamp(-1, 1);
 }
@@ -186,7 +186,7 @@ Validator::Batch Validator::load(std::int64_t first, std::int64_t end) const {
   at_start.sigma_min = 0;
   at_start.noising_step_max.reset();  // of a range of steps the least noisy one is measured
   at_start.with_context = true;
-  FlowDraw draw = draw_flow(at_start, batch.pairs.latent.sizes(), options_.seed, batch.indices);
+  FlowNoise draw = draw_flow(at_start, batch.pairs.latent.sizes(), options_.seed, batch.indices);
   draw.t.zero_();
   const FlowTask task = make_flow_task(at_start, batch.pairs, draw);
   batch.start = task.x;
@@ -216,28 +216,28 @@ void Validator::compare(const Batch& batch, const torch::Tensor& latent, Autoenc
     const torch::Tensor original = dataset_->original(static_cast<std::size_t>(batch.indices[i]), options_.seed);
     const torch::Tensor reference =
         original.defined() ? original.clamp(-1, 1) : decode_one(autoencoder, batch.pairs.latent[row]);
-    const torch::Tensor picture = decode_one(autoencoder, latent[row]);
-    results.add(quality(key, picture, reference), original.defined());
+    const torch::Tensor image = decode_one(autoencoder, latent[row]);
+    results.add(quality(key, image, reference), original.defined());
     const bool in_sheet = batch.indices[i] < options_.sheet_pairs && workers_.is_first();
     if (!start_known_) {
       const torch::Tensor start = decode_one(autoencoder, batch.pairs.context[row]);
       start_->add(quality(key, start, reference), original.defined());
       if (in_sheet) {
-        sheet_rows_.push_back({start, picture, reference});
+        sheet_rows_.push_back({start, image, reference});
       }
     } else if (in_sheet) {
-      sheet_rows_[static_cast<std::size_t>(batch.indices[i])][1] = picture;
+      sheet_rows_[static_cast<std::size_t>(batch.indices[i])][1] = image;
     }
   }
 }
 
-Quality Validator::quality(const std::string& key, const torch::Tensor& picture, const torch::Tensor& reference) const {
-  if (picture.sizes() != reference.sizes()) {
-    throw Error(c10::str("the latent of '", key, "' decodes to ", picture.size(2), "x", picture.size(1),
+Quality Validator::quality(const std::string& key, const torch::Tensor& image, const torch::Tensor& reference) const {
+  if (image.sizes() != reference.sizes()) {
+    throw Error(c10::str("the latent of '", key, "' decodes to ", image.size(2), "x", image.size(1),
                          " pixels, its original has ", reference.size(2), "x", reference.size(1),
                          ": the data does not belong to this autoencoder, or the two were cut differently"));
   }
-  return measure_quality(picture, reference, options_.border);
+  return measure_quality(image, reference, options_.border);
 }
 
 void Validator::forget_start() {

@@ -41,7 +41,7 @@ struct ValidationOptions {
 /// Means over the pairs.
 struct ValidationResult {
   std::int64_t pairs = 0;
-  std::int64_t originals = 0;  ///< compared with the pictures themselves; the others with their decoded latents
+  std::int64_t originals = 0;  ///< compared with the images themselves; the others with their decoded latents
   Quality result;              ///< of what the network makes
   Quality start;               ///< of what it starts from, the decoded context
   double seconds = 0;
@@ -59,7 +59,7 @@ std::string to_text(const ValidationResult& result);
 /// losses are then not seen. The workers share the pairs; the numbers depend on them by rounding alone.
 class Validator {
  public:
-  /// `flow` tells how the context is enlarged and noised, as in training; `device` is the network's.
+  /// `flow` tells how the context is upscaled and noised, as in training; `device` is the network's.
   /// Throws UsageError for an empty dataset.
   Validator(ValidationOptions options, FlowLossOptions flow, std::shared_ptr<const PairDataset> dataset,
             torch::Device device, Workers& workers);
@@ -78,7 +78,7 @@ class Validator {
   Batch load(std::int64_t first, std::int64_t end) const;
   torch::Tensor solve(const Batch& batch, const VelocityFunction& velocity) const;
   void compare(const Batch& batch, const torch::Tensor& latent, Autoencoder& autoencoder, Sums& results);
-  Quality quality(const std::string& key, const torch::Tensor& picture, const torch::Tensor& reference) const;
+  Quality quality(const std::string& key, const torch::Tensor& image, const torch::Tensor& reference) const;
   void forget_start();
 
   ValidationOptions options_;
@@ -88,7 +88,7 @@ class Validator {
   Workers& workers_;
   std::unique_ptr<Sums> start_;  ///< does not change from one validation to the next
   bool start_known_ = false;
-  std::vector<std::vector<torch::Tensor>> sheet_rows_;  ///< on rank 0; the first and the last picture stay as well
+  std::vector<std::vector<torch::Tensor>> sheet_rows_;  ///< on rank 0; the first and the last image stay as well
 };
 
 }  // namespace fmboost

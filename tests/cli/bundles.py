@@ -31,19 +31,19 @@ class BundleMaker:
         (folder / "bundle.json").write_text(json.dumps(kept))
 
     def upscaler(self):
-        """What is needed to enlarge, and nothing to draw with."""
+        """What is needed to upscale, and nothing to draw with."""
         folder = self.base / "upscaler"
         shutil.copytree(MODEL, folder)
         self.describe(folder, tokenizer=None, text_encoder=None, denoiser=None)
         return folder
 
     def plain(self):
-        """What is needed to draw, and nothing to enlarge with."""
+        """What is needed to draw, and nothing to upscale with."""
         return self.copy("plain", couplings=None)
 
     def nested(self):
-        """What only draws, around another bundle that enlarges for it."""
-        folder = self.copy("nested", couplings=None, boost="inside")
+        """What only draws, around another bundle that upscales for it."""
+        folder = self.copy("nested", couplings=None, upscaler="inside")
         self.upscaler().rename(folder / "inside")
         return folder
 

@@ -31,7 +31,7 @@ def fmboost(binary, cache, tmp_path):
 
 @pytest.fixture(scope="session")
 def shared(binary, cache, tmp_path_factory):
-    """The same in a folder of the session's, for pictures that several tests look at."""
+    """The same in a folder of the session's, for images that several tests look at."""
     return Runner(binary, tmp_path_factory.mktemp("shared"), cache)
 
 

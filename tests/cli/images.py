@@ -1,4 +1,4 @@
-"""Making small pictures, and reading what the binary wrote into its own."""
+"""Making small images, and reading what the binary wrote into its own."""
 
 import functools
 import re
@@ -22,7 +22,7 @@ def size(path):
 
 
 def ramp(width=24, height=16):
-    """A smooth picture in which no two corners are alike."""
+    """A smooth image in which no two corners are alike."""
     x, y = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
     return Image.fromarray((np.stack([40 + 180 * x, 60 + 150 * y, 200 - 120 * x * y], -1)).astype(np.uint8))
 
@@ -33,7 +33,7 @@ def photograph(width, height):
 
 
 def reduced(path, to):
-    """A picture reduced to the size of what it was made from."""
+    """An image reduced to the size of what it was made from."""
     return np.asarray(Image.open(path).convert("RGB").resize(to, Image.Resampling.BICUBIC)).astype(int)
 
 

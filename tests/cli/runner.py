@@ -8,10 +8,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "models" / "default"
-IMAGES = ROOT / "tests" / "data" / "images"
+IMAGES = ROOT / "tests" / "fixtures" / "images"
 # One thread and one dtype: the same bytes on every machine of a kind, and no slower at these sizes.
 PLACE = ("--device", "cpu", "--dtype", "float32", "--threads", "1")
-# As little work as makes a picture.
+# As little work as makes an image.
 QUICK = ("--size", 64, "--steps", 1, "--guidance", 1, "--flow-steps", 1)
 
 
@@ -37,7 +37,7 @@ class Finished:
     @property
     def stages(self):
         """What was done, as the progress lines tell it; empty where nothing was begun."""
-        return re.findall(r"^picture \d+ of \d+: (.*), \d+ steps$", self.err, re.MULTILINE)
+        return re.findall(r"^image \d+ of \d+: (.*), \d+ steps$", self.err, re.MULTILINE)
 
 
 class Runner:
@@ -68,9 +68,9 @@ class Runner:
     def generate(self, *arguments, **options):
         return self("generate", *with_defaults(arguments, (*QUICK, *PLACE)), **options)
 
-    def again(self, picture, *arguments, **options):
-        """generate --from, which takes everything else from the picture."""
-        return self("generate", "--from", picture, *arguments, **options)
+    def again(self, image, *arguments, **options):
+        """generate --from, which takes everything else from the image."""
+        return self("generate", "--from", image, *arguments, **options)
 
     def upscale(self, *arguments, **options):
         return self("upscale", *with_defaults(arguments, ("--flow-steps", 1, *PLACE)), **options)

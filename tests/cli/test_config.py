@@ -14,7 +14,7 @@ OPTIONS = (
     "2",
     "--guidance",
     "1.5",
-    "--no-boost",
+    "--no-upscale",
     "--seed",
     "7",
 )
@@ -59,11 +59,11 @@ def test_printed_options_are_read_back_as_the_same(fmboost):
     config = write(fmboost, printed)
     assert fmboost("generate", "--config", config, "--print-config").out == printed
     assert tomllib.loads(printed) | {
-        "prompt": OPTIONS[1], "size": "64x32", "steps": 2, "guidance": 1.5, "no-boost": True, "seed": 7
+        "prompt": OPTIONS[1], "size": "64x32", "steps": 2, "guidance": 1.5, "no-upscale": True, "seed": 7
     } == tomllib.loads(printed)  # fmt: skip
 
 
-def test_printed_options_make_the_same_picture(fmboost):
+def test_printed_options_make_the_same_image(fmboost):
     config = write(fmboost, fmboost("generate", *OPTIONS, "--print-config").out)
     fmboost("generate", *OPTIONS, "-o", "a.png", *PLACE)
     fmboost("generate", "--config", config, "-o", "b.png", *PLACE)

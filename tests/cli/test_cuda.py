@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-PICTURE = ("-p", "a landscape at night, a blue lake, green hills", "--size", 256, "--steps", 2)
+IMAGE = ("-p", "a landscape at night, a blue lake, green hills", "--size", 256, "--steps", 2)
 # Of 255: mean difference to the CPU's float32.
 CLOSE = {"float32": 0.15, "float16": 0.5, "bfloat16": 2.0}
 
@@ -29,7 +29,7 @@ def pixels(path):
     return np.asarray(Image.open(path).convert("RGB"), np.float32)
 
 
-def soft_picture(seed, side):
+def soft_image(seed, side):
     coarse = np.random.default_rng(seed).integers(0, 256, (side // 8, side // 8, 3), np.uint8)
     return Image.fromarray(coarse).resize((side, side), Image.BICUBIC)
 
@@ -39,34 +39,34 @@ def mean_difference(first, second):
 
 
 @pytest.fixture(scope="module")
-def cpu_pictures(shared):
-    shared("generate", *PICTURE, *on("cpu"), "-o", "cpu.png")
-    soft_picture(0, 160).save(shared.folder / "soft.png")
+def cpu_images(shared):
+    shared("generate", *IMAGE, *on("cpu"), "-o", "cpu.png")
+    soft_image(0, 160).save(shared.folder / "soft.png")
     shared("upscale", "soft.png", *on("cpu"), "-o", "cpu_2x.png")
     return shared.folder
 
 
 @pytest.mark.parametrize("dtype", CLOSE)
-def test_a_drawn_picture(fmboost, cpu_pictures, dtype):
-    fmboost("generate", *PICTURE, *on("cuda", dtype), "-o", "gpu.png")
-    assert mean_difference(fmboost.folder / "gpu.png", cpu_pictures / "cpu.png") < CLOSE[dtype]
+def test_a_drawn_image(fmboost, cpu_images, dtype):
+    fmboost("generate", *IMAGE, *on("cuda", dtype), "-o", "gpu.png")
+    assert mean_difference(fmboost.folder / "gpu.png", cpu_images / "cpu.png") < CLOSE[dtype]
 
 
 @pytest.mark.parametrize("dtype", CLOSE)
-def test_an_enlarged_picture(fmboost, cpu_pictures, dtype):
-    fmboost("upscale", cpu_pictures / "soft.png", *on("cuda", dtype), "-o", "gpu_2x.png")
-    assert mean_difference(fmboost.folder / "gpu_2x.png", cpu_pictures / "cpu_2x.png") < CLOSE[dtype]
+def test_an_upscaled_image(fmboost, cpu_images, dtype):
+    fmboost("upscale", cpu_images / "soft.png", *on("cuda", dtype), "-o", "gpu_2x.png")
+    assert mean_difference(fmboost.folder / "gpu_2x.png", cpu_images / "cpu_2x.png") < CLOSE[dtype]
 
 
 def test_the_same_bytes_twice(fmboost):
     for name in ("a.png", "b.png"):
-        fmboost("generate", *PICTURE, *on("cuda", "bfloat16"), "-o", name)
+        fmboost("generate", *IMAGE, *on("cuda", "bfloat16"), "-o", name)
     assert (fmboost.folder / "a.png").read_bytes() == (fmboost.folder / "b.png").read_bytes()
 
 
-def test_windows_leave_no_seams(fmboost, cpu_pictures):
+def test_windows_leave_no_seams(fmboost, cpu_images):
     for tile in ("off", 128):
-        fmboost("upscale", cpu_pictures / "soft.png", *on("cuda"), "--tile", tile, "-o", f"{tile}.png")
+        fmboost("upscale", cpu_images / "soft.png", *on("cuda"), "--tile", tile, "-o", f"{tile}.png")
     assert mean_difference(fmboost.folder / "off.png", fmboost.folder / "128.png") < 1
 
 
@@ -77,12 +77,12 @@ def test_auto_takes_the_gpu_and_bfloat16(shared):
 @pytest.fixture(scope="module")
 def shards(shared):
     """Latents of squares of 64 and 32 pixels, made on the CPU and on the GPU."""
-    pictures = shared.folder / "pictures"
-    pictures.mkdir()
+    images = shared.folder / "images"
+    images.mkdir()
     for seed in range(4):
-        soft_picture(seed, 96).save(pictures / f"{seed}.png")
+        soft_image(seed, 96).save(images / f"{seed}.png")
     for device in ("cpu", "cuda"):
-        shared("encode", pictures, "--low", 32, "--high", 64, "--crops", 4, *on(device), "--store", "float32",
+        shared("encode", images, "--low", 32, "--high", 64, "--crops", 4, *on(device), "--store", "float32",
                "-o", device)  # fmt: skip
     return shared.folder
 

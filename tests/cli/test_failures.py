@@ -5,15 +5,15 @@ import resource
 import signal
 
 import pytest
-from pictures import ramp
+from images import ramp
 from PIL import Image
 from runner import PLACE
 
 LONG = ("generate", "-p", "sun", "--size", 64, "--steps", 20, "--count", 10000, *PLACE)
 
 
-def complete_pictures(fmboost):
-    """All files are whole pictures; returns how many there are."""
+def complete_images(fmboost):
+    """All files are whole images; returns how many there are."""
     for name in fmboost.names():
         Image.open(fmboost.folder / name).load()
     return len(fmboost.names())
@@ -28,10 +28,10 @@ def test_an_interrupt_ends_the_work_between_steps(fmboost, number):
     assert process.returncode == 130
     assert err.decode().splitlines()[-1] == "error: interrupted"
     assert first == "fmboost_42.png"
-    assert complete_pictures(fmboost) == 1 + len(out.splitlines())
+    assert complete_images(fmboost) == 1 + len(out.splitlines())
 
 
-def test_an_interrupt_in_the_flow_leaves_no_picture(fmboost):
+def test_an_interrupt_in_the_flow_leaves_no_image(fmboost):
     ramp(64, 64).save(fmboost.folder / "a.png")
     process = fmboost.start("upscale", "a.png", "--flow-steps", 1000, "-v", *PLACE, stdout=-1, stderr=-1)
     process.stderr.readline()  # the model is open
@@ -45,7 +45,7 @@ def limited(which, amount):
     return lambda: resource.setrlimit(which, (amount, amount))
 
 
-def test_a_full_disk_leaves_neither_picture_nor_temporary(fmboost):
+def test_a_full_disk_leaves_neither_image_nor_temporary(fmboost):
     """A limit on the size of files stands for a disk that is full."""
     done = fmboost.generate("-p", "sun", "--count", 2, code=3, preexec_fn=limited(resource.RLIMIT_FSIZE, 2000))
     assert "fmboost_42.png" in done.err
@@ -120,7 +120,7 @@ OUT_OF_RANGE = {
         *(("--back-project", value) for value in ("-1", "17")),
         *(("--fidelity", value) for value in ("-0.1", "1.1", "nan", "high")),
         ("--flow-solver", "newton"),
-        ("--coupling", "loose"),
+        ("--upsampling", "loose"),
         *(("--tile", value) for value in ("63", "8193", "x", "")),
         *(("--tile-overlap", value) for value in ("-1", "99999999999999999999")),
         *(("--quality", value) for value in ("0", "101")),

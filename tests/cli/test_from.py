@@ -1,15 +1,15 @@
-"""generate --from: the same bytes again from what a picture says of itself."""
+"""generate --from: the same bytes again from what an image says of itself."""
 
 import json
 
 import pytest
-from pictures import ramp, text_chunk
+from images import ramp, text_chunk
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 SETTINGS = ("-p", "a red sun, très joli", "-n", "moon", "--size", "64x96", "--base-size", "32x64", "--guidance", 2.5,
             "--steps", 2, "--sampler", "euler-a", "--seed", 7, "--flow-noise", 150, "--flow-solver", "midpoint",
-            "--coupling", "psu", "--fidelity", 0.8, "--back-project", 1, "--tile", 64, "--tile-overlap", 16)  # fmt: skip
+            "--upsampling", "pixel", "--fidelity", 0.8, "--back-project", 1, "--tile", 64, "--tile-overlap", 16)  # fmt: skip
 
 
 def same(fmboost, first, second):
@@ -31,7 +31,7 @@ def test_whatever_was_left_to_the_bundle_is_the_same_too(fmboost):
 
 
 def test_without_boost(fmboost):
-    fmboost.generate("-p", "sun", "--no-boost", "--size", "33x65", "-o", "a.png")
+    fmboost.generate("-p", "sun", "--no-upscale", "--size", "33x65", "-o", "a.png")
     fmboost.again("a.png", "-o", "b.png")
     assert same(fmboost, "a.png", "b.png")
 
@@ -64,7 +64,7 @@ def test_other_options_change_what_they_name(fmboost):
     assert not same(fmboost, "a.png", "b.png")
 
 
-def test_an_existing_picture_is_not_overwritten(fmboost):
+def test_an_existing_image_is_not_overwritten(fmboost):
     fmboost.generate("-p", "sun")
     before = (fmboost.folder / "fmboost_42.png").read_bytes()
     fmboost.again("fmboost_42.png", "--seed", 42, code=1)
@@ -78,7 +78,7 @@ def with_text(path, text):
     ramp().save(path, pnginfo=info)
 
 
-def test_a_picture_of_another_program_is_refused(fmboost):
+def test_a_image_of_another_program_is_refused(fmboost):
     ramp().save(fmboost.folder / "a.png")
     done = fmboost.again("a.png", code=2)
     assert "a.png" in done.err
@@ -113,7 +113,7 @@ def test_hostile_data_are_refused(fmboost):
 
 @pytest.mark.parametrize(("name", "code"), [("missing.png", 1), ("text.png", 1)])
 def test_what_cannot_be_read_is_named(fmboost, name, code):
-    (fmboost.folder / "text.png").write_text("no picture")
+    (fmboost.folder / "text.png").write_text("no image")
     assert name in fmboost.again(name, code=code).err
 
 
@@ -129,15 +129,15 @@ def test_another_model_is_taken_only_when_it_is_named(fmboost, bundles):
     assert Image.open(fmboost.folder / "b.png").size == (64, 64)
 
 
-def test_the_model_that_enlarged_must_be_named(fmboost, bundles):
-    booster = bundles.upscaler()
-    fmboost.generate("-p", "sun", "--base-size", 32, "--boost-model", booster, "-o", "a.png")
-    assert "--boost-model" in fmboost.again("a.png", "-o", "b.png", code=4).err
-    fmboost.again("a.png", "-o", "b.png", "--boost-model", booster)
+def test_the_model_that_upscaled_must_be_named(fmboost, bundles):
+    chain = bundles.upscaler()
+    fmboost.generate("-p", "sun", "--base-size", 32, "--upscaler", chain, "-o", "a.png")
+    assert "--upscaler" in fmboost.again("a.png", "-o", "b.png", code=4).err
+    fmboost.again("a.png", "-o", "b.png", "--upscaler", chain)
     assert same(fmboost, "a.png", "b.png")
 
 
-def test_a_picture_read_from_a_stripped_copy_says_so(fmboost):
+def test_a_image_read_from_a_stripped_copy_says_so(fmboost):
     fmboost.generate("-p", "sun", "-o", "a.png")
     Image.open(fmboost.folder / "a.png").save(fmboost.folder / "b.png")
     assert "stripped" in fmboost.again("b.png", code=2).err

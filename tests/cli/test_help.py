@@ -95,5 +95,5 @@ def test_an_empty_value_is_not_the_next_argument(fmboost):
     assert record["prompt"] == ""
 
 
-def test_something_to_enlarge_must_be_named(fmboost):
-    assert "picture" in fmboost("upscale", code=2).err
+def test_something_to_upscale_must_be_named(fmboost):
+    assert "image" in fmboost("upscale", code=2).err

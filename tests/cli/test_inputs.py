@@ -1,4 +1,4 @@
-"""What upscale reads: every kind of picture, and what is none."""
+"""What upscale reads: every kind of image, and what is none."""
 
 import shutil
 import struct
@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from pictures import pixels, ramp, reduced
+from images import pixels, ramp, reduced
 from PIL import Image, ImageOps
 from runner import IMAGES
 
@@ -15,16 +15,16 @@ READABLE = sorted(path.name for path in IMAGES.iterdir() if path.name != TOO_LAR
 
 
 def plainly(path):
-    """A picture as Pillow reads it, upright, in eight bits of RGB."""
-    picture = ImageOps.exif_transpose(Image.open(path))
-    if picture.mode == "I;16":
-        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-    return picture.convert("RGBA").convert("RGB")
+    """An image as Pillow reads it, upright, in eight bits of RGB."""
+    image = ImageOps.exif_transpose(Image.open(path))
+    if image.mode == "I;16":
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    return image.convert("RGBA").convert("RGB")
 
 
 @pytest.fixture(scope="module")
-def enlarged(shared):
-    """One run over a folder of every kind of picture, one of them too large, and over the same ones in plain RGB."""
+def upscaled(shared):
+    """One run over a folder of every kind of image, one of them too large, and over the same ones in plain RGB."""
     shutil.copytree(IMAGES, shared.folder / "kinds")
     (shared.folder / "kinds" / "notes.txt").write_text("not looked at")
     (shared.folder / "kinds" / ".hidden.png").write_text("not looked at")
@@ -35,27 +35,27 @@ def enlarged(shared):
     return shared.upscale("kinds", "-o", "out/{name}-{index}.png", "--json", code=3)
 
 
-def test_one_bad_picture_of_a_folder_is_named_and_the_rest_is_done(enlarged):
-    failed = [record for record in enlarged.records if record["error"]]
+def test_one_bad_image_of_a_folder_is_named_and_the_rest_is_done(upscaled):
+    failed = [record for record in upscaled.records if record["error"]]
     assert [record["input"] for record in failed] == [f"kinds/{TOO_LARGE}"]
     assert "60000x60000" in failed[0]["error"]
-    assert TOO_LARGE in enlarged.err
-    done = [record["input"] for record in enlarged.records if not record["error"]]
+    assert TOO_LARGE in upscaled.err
+    done = [record["input"] for record in upscaled.records if not record["error"]]
     assert sorted(done) == sorted(f"kinds/{name}" for name in READABLE)
 
 
 @pytest.mark.parametrize("name", READABLE)
-def test_a_picture_of_this_kind_is_enlarged_like_its_pixels_in_plain_rgb(enlarged, shared, name):
-    (record,) = (record for record in enlarged.records if record["input"] == f"kinds/{name}")
+def test_a_image_of_this_kind_is_upscaled_like_its_pixels_in_plain_rgb(upscaled, shared, name):
+    (record,) = (record for record in upscaled.records if record["input"] == f"kinds/{name}")
     found, plain = pixels(shared.folder / record["output"]), pixels(shared.folder / "plain-out" / f"{name}.png")
     assert found.shape == plain.shape == (record["height"], record["width"], 3)
     assert plain.std() > 10
     assert abs(found - plain).mean() < 1.5
 
 
-@pytest.mark.parametrize("name", ["rgba.png", "grey_alpha.png", "palette_transparent.png", "rgb_key.png"])
-def test_transparency_is_kept(enlarged, shared, name):
-    (record,) = (record for record in enlarged.records if record["input"] == f"kinds/{name}")
+@pytest.mark.parametrize("name", ["rgba.png", "gray_alpha.png", "palette_transparent.png", "rgb_key.png"])
+def test_transparency_is_kept(upscaled, shared, name):
+    (record,) = (record for record in upscaled.records if record["input"] == f"kinds/{name}")
     before = Image.open(IMAGES / name).convert("RGBA").getchannel("A")
     after = Image.open(shared.folder / record["output"])
     assert after.mode == "RGBA"
@@ -63,8 +63,8 @@ def test_transparency_is_kept(enlarged, shared, name):
     assert abs(reduced_alpha - np.asarray(before)).mean() < 12
 
 
-def test_opaque_pictures_stay_opaque(enlarged, shared):
-    (record,) = (record for record in enlarged.records if record["input"] == "kinds/rgb.png")
+def test_opaque_images_stay_opaque(upscaled, shared):
+    (record,) = (record for record in upscaled.records if record["input"] == "kinds/rgb.png")
     assert Image.open(shared.folder / record["output"]).mode == "RGB"
 
 
@@ -93,7 +93,7 @@ def whole(kind):
 
 
 @pytest.mark.parametrize("kind", ["png", "jpg", "webp", "gif", "bmp"])
-def test_a_truncated_picture_is_an_error_and_leaves_nothing(fmboost, kind):
+def test_a_truncated_image_is_an_error_and_leaves_nothing(fmboost, kind):
     content = whole(kind)
     for i, share in enumerate((0.02, 0.3, 0.7)):
         (fmboost.folder / f"{i}.{kind}").write_bytes(content[: int(len(content) * share) + 1])
@@ -106,9 +106,9 @@ def test_a_truncated_picture_is_an_error_and_leaves_nothing(fmboost, kind):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"", "empty"), (b"no picture", "bad.png"), (b"\x89PNG\r\n\x1a\n", "bad.png"), (b"\0" * 100, "bad.png")],
+    [(b"", "empty"), (b"no image", "bad.png"), (b"\x89PNG\r\n\x1a\n", "bad.png"), (b"\0" * 100, "bad.png")],
 )
-def test_what_is_no_picture_is_named(fmboost, content, said):
+def test_what_is_no_image_is_named(fmboost, content, said):
     (fmboost.folder / "bad.png").write_bytes(content)
     done = fmboost.upscale("bad.png", code=1)
     assert "bad.png" in done.err
@@ -143,7 +143,7 @@ def test_missing_files_are_named_and_the_rest_is_done(fmboost):
     assert "'no.png'" in fmboost.upscale("no.png", code=1).err
 
 
-def test_a_folder_without_pictures_is_refused(fmboost):
+def test_a_folder_without_images_is_refused(fmboost):
     (fmboost.folder / "none").mkdir()
     (fmboost.folder / "none" / "a.txt").write_text("")
     assert "'none'" in fmboost.upscale("none", code=2).err
@@ -157,6 +157,6 @@ def test_folders_and_files_are_taken_in_order(fmboost):
     assert fmboost.upscale("d.webp", "f", "-o", "out/").lines == ["out/d.png", "out/a.png", "out/b.png"]
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture"])
+@pytest.mark.parametrize("content", [b"", b"no image"])
 def test_a_bad_stdin_is_named(fmboost, content):
     assert "stdin" in fmboost.upscale("-", "-o", "a.png", stdin=content, code=1).err

@@ -5,7 +5,7 @@ import os
 
 import pytest
 from bundles import WEIGHTS
-from pictures import ramp
+from images import ramp
 from runner import MODEL
 
 CUDA_HIDDEN = {"CUDA_VISIBLE_DEVICES": ""}
@@ -16,7 +16,7 @@ def test_a_bundle_is_described(fmboost):
     content = json.loads(done.out)
     wanted = json.loads((MODEL / "bundle.json").read_text())
     assert (content["kind"], content["name"], content["license"]) == ("bundle", wanted["name"], wanted["license"])
-    told, given = ([(coupling["file"], coupling["factor"], coupling.get("pictures", "all")) for coupling in couplings]
+    told, given = ([(coupling["file"], coupling["factor"], coupling.get("applies_to", "any")) for coupling in couplings]
                    for couplings in (content["couplings"], wanted["couplings"]))  # fmt: skip
     assert told == given
     assert content["denoiser"]["native_size"] == wanted["denoiser"]["native_size"]
@@ -64,10 +64,10 @@ def test_damaged_weights_are_named(fmboost):
     assert "a.safetensors" in fmboost("inspect", "a.safetensors", code=4).err
 
 
-def test_our_picture_tells_its_settings(fmboost):
+def test_our_image_tells_its_settings(fmboost):
     fmboost.generate("-p", "a red sun", "--seed", 7, "-o", "a.png")
     content = json.loads(fmboost("inspect", "a.png", "--json").out)
-    assert (content["kind"], content["format"], content["width"], content["height"]) == ("picture", "png", 64, 64)
+    assert (content["kind"], content["format"], content["width"], content["height"]) == ("image", "png", 64, 64)
     assert content["text"]["fmboost"]["settings"]["seed"] == 7
     assert content["text"]["parameters"].startswith("a red sun\n")
     text = fmboost("inspect", "a.png").out
@@ -75,7 +75,7 @@ def test_our_picture_tells_its_settings(fmboost):
     assert "Steps: 1" in text
 
 
-def test_another_s_picture_is_described(fmboost):
+def test_another_s_image_is_described(fmboost):
     ramp(20, 10).save(fmboost.folder / "a.jpg")
     content = json.loads(fmboost("inspect", "a.jpg", "--json").out)
     assert (content["format"], content["width"], content["height"], content["alpha"]) == ("jpeg", 20, 10, False)
@@ -83,7 +83,7 @@ def test_another_s_picture_is_described(fmboost):
 
 @pytest.mark.parametrize(("name", "code"), [("nothing", 4), ("notes.txt", 1), ("folder", 4)])
 def test_what_it_does_not_know_is_named(fmboost, name, code):
-    (fmboost.folder / "notes.txt").write_text("no picture")
+    (fmboost.folder / "notes.txt").write_text("no image")
     (fmboost.folder / "folder").mkdir()
     assert name in fmboost("inspect", name, code=code).err
 

@@ -1,9 +1,9 @@
-"""What goes into a picture besides its pixels, and what stays in it."""
+"""What goes into an image besides its pixels, and what stays in it."""
 
 import json
 
 import pytest
-from pictures import (
+from images import (
     EXIF_FOLDER,
     ORIENTATION,
     chunks,
@@ -17,7 +17,7 @@ from pictures import (
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-PROMPT = "a red sun, grey mountains: no (text:1.2)"
+PROMPT = "a red sun, gray mountains: no (text:1.2)"
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_parameters_are_what_a1111_readers_parse(drawn, shared):
     }  # fmt: skip
 
 
-def test_everything_that_makes_the_picture_is_in_it(drawn):
+def test_everything_that_makes_the_image_is_in_it(drawn):
     kind, text = text_chunk(drawn, "fmboost")
     assert kind == "iTXt"
     assert text.startswith('{"schema":1,')
@@ -50,7 +50,7 @@ def test_everything_that_makes_the_picture_is_in_it(drawn):
     assert content["command"] == "generate"
     assert (content["device"], content["dtype"]) == ("cpu", "float32")
     wanted = {"prompt": PROMPT, "negative_prompt": "blue, moon", "seed": 42, "size": "64x96", "base_size": "32x64",
-              "steps": 3, "guidance": 2.5, "boost": True, "flow_steps": 2, "flow_solver": "midpoint", "fidelity": 0.75}  # fmt: skip
+              "steps": 3, "guidance": 2.5, "upscale": True, "flow_steps": 2, "flow_solver": "midpoint", "fidelity": 0.75}  # fmt: skip
     assert wanted.items() <= content["settings"].items()
     assert len(content["model"]["hash"]) == 64
 
@@ -60,7 +60,7 @@ def test_there_is_no_time_in_it(drawn):
 
 
 def test_without_boost_there_is_nothing_of_the_flow(fmboost):
-    fmboost.generate("-p", "sun", "--no-boost", "--sampler", "dpm++2m", "--karras")
+    fmboost.generate("-p", "sun", "--no-upscale", "--sampler", "dpm++2m", "--karras")
     _, negative, settings = parse_parameters(text_chunk(fmboost.folder / "fmboost_42.png", "parameters")[1])
     assert negative == ""
     assert settings["Sampler"] == "DPM++ 2M Karras"
@@ -100,23 +100,23 @@ def test_other_formats_carry_the_parameters_in_exif(fmboost, suffix, prompt):
 
 
 def source(path, **options):
-    """A picture with a profile, a camera's EXIF that turns it, and, in PNG, a text."""
+    """An image with a profile, a camera's EXIF that turns it, and, in PNG, a text."""
     exif = Image.Exif()
     exif[ORIENTATION], exif[0x010F] = 6, "Camera"
     exif.get_ifd(EXIF_FOLDER)[0x829A] = 0.5
     text = PngInfo()
     text.add_text("Author", "Jos\N{LATIN SMALL LETTER E WITH ACUTE}")
     text.add_itxt("Title", "太陽")
-    picture = ramp(24, 16)
-    picture.save(path, icc_profile=swapped_profile(), exif=exif, pnginfo=text, **options)
-    return picture
+    image = ramp(24, 16)
+    image.save(path, icc_profile=swapped_profile(), exif=exif, pnginfo=text, **options)
+    return image
 
 
 @pytest.mark.parametrize("after", ["png", "jpg", "webp"])
-def test_upscale_keeps_profile_and_exif_and_turns_the_picture(fmboost, after):
+def test_upscale_keeps_profile_and_exif_and_turns_the_image(fmboost, after):
     for before in ("png", "jpg", "webp"):
-        picture = source(fmboost.folder / f"{before}.{before}", quality=95)
-    turned = picture.transpose(Image.Transpose.ROTATE_270)
+        image = source(fmboost.folder / f"{before}.{before}", quality=95)
+    turned = image.transpose(Image.Transpose.ROTATE_270)
     names = fmboost.upscale("png.png", "jpg.jpg", "webp.webp", "-o", f"out/{{name}}.{after}").lines
     for name in names:
         result = Image.open(fmboost.folder / name)
@@ -135,7 +135,7 @@ def test_upscale_keeps_text(fmboost):
     assert text_chunk(fmboost.folder / "b.png", "Title") == ("iTXt", "太陽")
 
 
-def test_upscale_of_a_drawn_picture_keeps_its_parameters(drawn, fmboost):
+def test_upscale_of_a_drawn_image_keeps_its_parameters(drawn, fmboost):
     fmboost.upscale(drawn, "-o", "b.png")
     assert text_chunk(fmboost.folder / "b.png", "parameters") == text_chunk(drawn, "parameters")
 
@@ -147,7 +147,7 @@ def test_strip_leaves_pixels_alone(fmboost, suffix):
     result = Image.open(fmboost.folder / f"b.{suffix}")
     assert not {"icc_profile", "exif", "Author", "Title"} & result.info.keys()
     assert not result.getexif()
-    # Without its profile the picture is sRGB: red and blue are where they look to be.
+    # Without its profile the image is sRGB: red and blue are where they look to be.
     turned = Image.open(fmboost.folder / "a.png").convert("RGB").transpose(Image.Transpose.ROTATE_270)
     found = reduced(fmboost.folder / f"b.{suffix}", turned.size)
     assert abs(found[..., ::-1] - turned).mean() < 12 < abs(found - turned).mean()

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from bundles import COUPLINGS, WEIGHTS
-from pictures import pixels, ramp, reduced
+from images import pixels, ramp, reduced
 from runner import MODEL, PLACE
 
 
@@ -28,7 +28,7 @@ FILES = sorted(files_of(description_of(MODEL)))
 
 
 def draw(fmboost, folder, **options):
-    """Needs every file of a bundle but the coupling of others' pictures, and the encoder when nothing is enlarged."""
+    """Needs every file of a bundle but the coupling of others' images, and the encoder when nothing is upscaled."""
     return fmboost.generate("-p", "sun", "--base-size", 32, "-m", folder, **options)
 
 
@@ -45,10 +45,10 @@ def test_the_default_model_is_found_from_the_executable_s_place(fmboost, tmp_pat
     (tmp_path / "bin").mkdir()
     fmboost.binary = shutil.copy2(fmboost.binary, tmp_path / "bin" / "fmboost")
     del fmboost.environment["FMBOOST_MODEL"]
-    assert "FMBOOST_MODEL" in fmboost.generate("-p", "sun", "--no-boost", code=4).err
+    assert "FMBOOST_MODEL" in fmboost.generate("-p", "sun", "--no-upscale", code=4).err
     (tmp_path / place).mkdir(parents=True)
     (tmp_path / place / "default").symlink_to(MODEL)
-    fmboost.generate("-p", "sun", "--no-boost")
+    fmboost.generate("-p", "sun", "--no-upscale")
 
 
 def test_the_option_goes_before_the_environment(fmboost):
@@ -63,7 +63,7 @@ def test_a_missing_bundle_is_named(fmboost):
     assert "'nowhere'" in fmboost.upscale("a.png", "-m", "nowhere", code=4).err
 
 
-def test_a_bundle_inside_enlarges_as_its_couplings_would(fmboost, bundles):
+def test_a_bundle_inside_upscales_as_its_couplings_would(fmboost, bundles):
     nested = bundles.nested()
     for name, model in {"a.png": nested, "b.png": MODEL}.items():
         fmboost.generate("-p", "sun", "-m", model, "-o", name)
@@ -118,7 +118,7 @@ def test_a_description_that_is_none_is_named(fmboost, tmp_path, content, said):
     assert said in done.err
 
 
-def test_a_diffusers_folder_is_recognised(fmboost, tmp_path):
+def test_a_diffusers_folder_is_recognized(fmboost, tmp_path):
     (tmp_path / "model_index.json").write_text("{}")
     assert "`fmboost import" in draw(fmboost, tmp_path, code=4).err
 
@@ -169,7 +169,7 @@ def test_a_file_that_holds_no_weights_is_named(fmboost, bundles):
     assert len(done.err.splitlines()) <= 2
 
 
-def test_an_upscaler_enlarges_and_does_not_draw(fmboost, bundles):
+def test_an_upscaler_upscales_and_does_not_draw(fmboost, bundles):
     folder = bundles.upscaler()
     ramp(20, 10).save(fmboost.folder / "a.png")
     fmboost.upscale("a.png", "-o", "b.png")
@@ -178,35 +178,35 @@ def test_an_upscaler_enlarges_and_does_not_draw(fmboost, bundles):
     assert "no denoiser" in draw(fmboost, folder, code=4).err
 
 
-def test_a_model_without_couplings_draws_and_does_not_enlarge(fmboost, bundles):
+def test_a_model_without_couplings_draws_and_does_not_upscale(fmboost, bundles):
     folder = bundles.plain()
     ramp(20, 10).save(fmboost.folder / "a.png")
     assert "no coupling" in fmboost.upscale("a.png", "-m", folder, code=4).err
     fmboost("generate", "-p", "sun", "-m", folder, "--steps", 1, "-o", "native.png", *PLACE)
     assert pixels(fmboost.folder / "native.png").shape == (256, 256, 3)
     done = draw(fmboost, folder, code=2)
-    assert "--no-boost" in done.err
-    assert "--boost-model" in done.err
+    assert "--no-upscale" in done.err
+    assert "--upscaler" in done.err
 
 
-def test_couplings_of_one_kind_of_pictures_do_not_enlarge_the_other(fmboost, bundles):
+def test_couplings_of_one_kind_of_images_do_not_upscale_the_other(fmboost, bundles):
     ramp(20, 10).save(fmboost.folder / "a.png")
-    kinds = {kind: bundles.copy(kind, couplings=[coupling | {"pictures": kind} for coupling in COUPLINGS])
-             for kind in ("own", "other")}  # fmt: skip
-    assert "no coupling for existing" in fmboost.upscale("a.png", "-m", kinds["own"], code=4).err
-    assert "--no-boost" in draw(fmboost, kinds["other"], code=2).err
+    kinds = {kind: bundles.copy(kind, couplings=[coupling | {"applies_to": kind} for coupling in COUPLINGS])
+             for kind in ("generated", "external")}  # fmt: skip
+    assert "no coupling for existing" in fmboost.upscale("a.png", "-m", kinds["generated"], code=4).err
+    assert "--no-upscale" in draw(fmboost, kinds["external"], code=2).err
 
 
-def test_another_bundle_enlarges_what_one_draws(fmboost, bundles):
+def test_another_bundle_upscales_what_one_draws(fmboost, bundles):
     plain = bundles.plain()
-    booster = bundles.upscaler()
+    chain = bundles.upscaler()
     fmboost.generate("-p", "a red sun", "--size", 32, "--guidance", 4, "--steps", 4, "-m", plain, "-o", "low.png")
-    fmboost.generate("-p", "a red sun", "--base-size", 32, "--guidance", 4, "--steps", 4, "-m", plain, "--boost-model",
-                     booster, "-o", "high.png")  # fmt: skip
+    fmboost.generate("-p", "a red sun", "--base-size", 32, "--guidance", 4, "--steps", 4, "-m", plain, "--upscaler",
+                     chain, "-o", "high.png")  # fmt: skip
     low = pixels(fmboost.folder / "low.png")
     assert low.std() > 20
     assert abs(reduced(fmboost.folder / "high.png", (32, 32)) - low).mean() < 12
-    assert "no coupling" in fmboost.generate("-p", "sun", "--base-size", 32, "--boost-model", plain, code=None).err
+    assert "no coupling" in fmboost.generate("-p", "sun", "--base-size", 32, "--upscaler", plain, code=None).err
 
 
 def spoiled(value):
@@ -216,7 +216,7 @@ def spoiled(value):
     return change
 
 
-def test_a_broken_result_is_an_error_and_never_a_picture(fmboost, bundles):
+def test_a_broken_result_is_an_error_and_never_a_image(fmboost, bundles):
     ramp(20, 10).save(fmboost.folder / "a.png")
     done = fmboost.upscale("a.png", "-m", bundles.with_weights(spoiled(np.nan)), code=1)
     assert "NaN" in done.err or "infinit" in done.err

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from pictures import ramp
+from images import ramp
 from PIL import Image
 
 THREE = ("-p", "a red sun", "--count", 3)
@@ -14,11 +14,11 @@ def expect_names(fmboost, arguments, names):
     assert all(Image.open(fmboost.folder / name).size == (64, 64) for name in names)
 
 
-def test_a_picture_is_named_by_its_seed(fmboost):
+def test_a_image_is_named_by_its_seed(fmboost):
     expect_names(fmboost, ("--seed", 7), ["fmboost_7.png"])
 
 
-def test_pictures_of_several_prompts_are_numbered_too(fmboost):
+def test_images_of_several_prompts_are_numbered_too(fmboost):
     (fmboost.folder / "p.txt").write_text("sun\nmoon\n")
     names = ["fmboost_0_42.png", "fmboost_1_43.png", "fmboost_2_42.png", "fmboost_3_43.png"]
     expect_names(fmboost, ("--prompts", "p.txt", "--count", 2), names)
@@ -44,7 +44,7 @@ def test_a_prompt_in_a_name_leads_nowhere_else(fmboost):
     names = {
         "../../etc/passwd": "etc_passwd.png",
         "a/b\\c:d*e?f": "a_b_c_d_e_f.png",
-        "?": "picture.png",
+        "?": "image.png",
         "{seed} %d": "seed_d.png",
         "Größe 太陽": "Größe_太陽.png",
         "x" * 200: "x" * 80 + ".png",
@@ -80,7 +80,7 @@ def test_an_unknown_suffix_is_refused_before_any_work(fmboost, command, output):
     ("output", "said"),
     [("a.png", "a.png"), ("{prompt}.png", "a_red_sun.png"), ("-", "-o -")],
 )
-def test_two_pictures_of_one_name_are_refused_before_any_work(fmboost, output, said):
+def test_two_images_of_one_name_are_refused_before_any_work(fmboost, output, said):
     done = fmboost.generate(*THREE, "-o", output, code=2)
     assert said in done.err
     assert "{index}" in done.err
@@ -88,7 +88,7 @@ def test_two_pictures_of_one_name_are_refused_before_any_work(fmboost, output, s
     assert fmboost.names() == []
 
 
-def test_enlarged_pictures_are_named_by_source_and_factor(fmboost):
+def test_upscaled_images_are_named_by_source_and_factor(fmboost):
     ramp(20, 10).save(fmboost.folder / "a.b.jpg")
     for arguments, name in {
         (): "a.b_2x.png",
@@ -101,13 +101,13 @@ def test_enlarged_pictures_are_named_by_source_and_factor(fmboost):
         assert (fmboost.folder / name).is_file()
 
 
-def test_enlarged_pictures_of_one_name_keep_their_suffix(fmboost):
+def test_upscaled_images_of_one_name_keep_their_suffix(fmboost):
     for name in ("a.jpg", "a.png"):
         ramp(20, 10).save(fmboost.folder / name)
     assert fmboost.upscale("a.jpg", "a.png", "-o", "out/").lines == ["out/a.png", "out/a.png.png"]
 
 
-def test_enlarged_pictures_of_one_name_from_two_folders_are_refused(fmboost):
+def test_upscaled_images_of_one_name_from_two_folders_are_refused(fmboost):
     for folder in ("x", "y"):
         (fmboost.folder / folder).mkdir()
         ramp(20, 10).save(fmboost.folder / folder / "a.png")
@@ -120,7 +120,7 @@ def test_enlarged_pictures_of_one_name_from_two_folders_are_refused(fmboost):
 class TestAnExistingFile:
     @pytest.fixture
     def run(self, fmboost, command):
-        """Makes three pictures, the second of which exists."""
+        """Makes three images, the second of which exists."""
         (fmboost.folder / "1.png").write_bytes(b"precious")
         if command == "generate":
             return lambda *arguments, **options: fmboost.generate(*THREE, "-o", "%d.png", *arguments, **options)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from pictures import pixels
+from images import pixels
 from PIL import Image
 
 LINES = "# comment\n\na red sun\r\n   \n\t  a blue moon  \n  # another\n"
@@ -31,18 +31,18 @@ def test_json_lines_have_settings_of_their_own(fmboost):
         fmboost,
         {"prompt": "sun", "seed": 5, "size": "32x64"},
         "moon",
-        {"prompt": '{"not": json}', "steps": 2, "size": 96, "boost": False},
+        {"prompt": '{"not": json}', "steps": 2, "size": 96, "upscale": False},
     )
     done = fmboost.generate("--prompts", file, "--seed", 9, "--json")
     found = [(r["prompt"], r["seed"], r["width"], r["height"]) for r in done.records]
     assert found == [("sun", 5, 32, 64), ("moon", 9, 64, 64), ('{"not": json}', 9, 96, 96)]
-    assert "picture 3 of 3: denoise, 2 steps" in done.err
+    assert "image 3 of 3: denoise, 2 steps" in done.err
 
 
 def test_settings_of_a_line_do_what_options_do(fmboost):
     settings = {"prompt": "sun", "negative_prompt": "moon", "seed": 5, "size": "64x96", "base_size": "32x64",
                 "steps": 2, "guidance": 3.5, "sampler": "euler", "karras": True, "flow_steps": 2, "flow_solver": "midpoint",
-                "flow_noise": 100, "long_prompt": "chunk", "coupling": "psu", "fidelity": 0.9, "back_project": 1}  # fmt: skip
+                "flow_noise": 100, "long_prompt": "chunk", "coupling": "pixel", "fidelity": 0.9, "back_project": 1}  # fmt: skip
     fmboost.generate("--prompts", write(fmboost, settings), "-o", "a.png")
     options = [
         part for key, value in settings.items() if key != "karras" for part in (f"--{key.replace('_', '-')}", value)
@@ -62,7 +62,7 @@ def test_settings_of_a_line_do_what_options_do(fmboost):
         ({"steps": 1.5}, "steps"),
         ({"seed": -1}, "seed"),
         ({"seed": 2**64}, "seed"),
-        ({"boost": 1}, "boost"),
+        ({"upscale": 1}, "upscale"),
         ({"coupling": "xyz"}, "xyz"),
         ({"guidance": None}, "guidance"),
         ({"fidelity": "high"}, "fidelity"),
@@ -133,7 +133,7 @@ def test_what_is_no_text_is_an_item_s_error(fmboost, prompt, named):
     (fmboost.folder / "p.txt").write_bytes(content)
     done = fmboost.generate("--prompts", "p.txt", code=3)
     assert named in done.err
-    assert "picture 2" in done.err
+    assert "image 2" in done.err
     assert done.lines == ["fmboost_0_42.png", "fmboost_2_42.png"]
     assert named in fmboost.generate("--prompts", "-", stdin=prompt, code=1).err
 

@@ -1,11 +1,11 @@
-"""Seeds, counts, batches and shards: which pictures are the same."""
+"""Seeds, counts, batches and shards: which images are the same."""
 
 import json
 import re
 
 import numpy as np
 import pytest
-from pictures import pixels, text_chunk
+from images import pixels, text_chunk
 
 PROMPT = ("-p", "a red sun", "--base-size", 32, "--flow-noise", 200)
 
@@ -31,12 +31,12 @@ def test_a_count_is_single_runs_with_seeds_that_count_up(fmboost, three):
     assert (fmboost.folder / "a.png").read_bytes() == three[7]
 
 
-def test_other_seeds_give_other_pictures(shared, three):
+def test_other_seeds_give_other_images(shared, three):
     a, b = (pixels(shared.folder / "three" / f"fmboost_{seed}.png") for seed in (5, 6))
     assert abs(a - b).mean() > 3
 
 
-def test_each_picture_of_a_count_carries_its_own_seed(shared, three):
+def test_each_image_of_a_count_carries_its_own_seed(shared, three):
     for seed in three:
         file = shared.folder / "three" / f"fmboost_{seed}.png"
         assert f"Seed: {seed}," in text_chunk(file, "parameters")[1]
@@ -53,7 +53,7 @@ def test_members_of_a_batch_are_single_runs(shared, fmboost, three, batch):
         assert abs(alone - member).max() <= 1  # sums are rounded in another order
 
 
-def test_pictures_of_several_sizes_are_no_batch_and_still_right(fmboost):
+def test_images_of_several_sizes_are_no_batch_and_still_right(fmboost):
     lines = [{"prompt": "sun", "size": size, "seed": seed} for seed, size in enumerate((64, 32, 32, 64))]
     text = "\n".join(map(json.dumps, lines)).encode()
     fmboost.generate("--prompts", "-", "--batch-size", 4, "-o", "%d.png", stdin=text)

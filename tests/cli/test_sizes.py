@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from pictures import photograph, pixels, ramp, size
+from images import photograph, pixels, ramp, size
 from runner import PLACE
 
 # Without a coupling, with one, and with odd sides on either side of what the denoiser takes.
@@ -20,7 +20,7 @@ def test_generate_makes_exactly_what_is_asked_for(fmboost):
 
 def test_without_boost_too(fmboost):
     lines = "\n".join(json.dumps({"prompt": "sun", "size": size}) for size in SIZES)
-    fmboost.generate("--prompts", "-", "-o", "%d.png", "--no-boost", stdin=lines.encode())
+    fmboost.generate("--prompts", "-", "-o", "%d.png", "--no-upscale", stdin=lines.encode())
     assert ["{}x{}".format(*size(fmboost.folder / f"{i}.png")) for i in range(len(SIZES))] == SIZES
 
 
@@ -29,12 +29,12 @@ def test_a_size_may_be_given_as_width_and_height(fmboost):
     assert size(fmboost.folder / "fmboost_42.png") == (70, 33)
 
 
-def test_a_low_resolution_picture_is_native_by_default(fmboost):
-    fmboost("generate", "-p", "sun", "--no-boost", "--steps", 1, *PLACE)
+def test_a_low_resolution_image_is_native_by_default(fmboost):
+    fmboost("generate", "-p", "sun", "--no-upscale", "--steps", 1, *PLACE)
     assert size(fmboost.folder / "fmboost_42.png") == (256, 256)
 
 
-def test_a_boosted_picture_is_1024_by_default(fmboost):
+def test_a_boosted_image_is_1024_by_default(fmboost):
     done = fmboost("generate", "-p", "sun", "--steps", 1, "--flow-steps", 1, *PLACE)
     assert size(fmboost.folder / "fmboost_42.png") == (1024, 1024)
     assert [line.split(": ")[1] for line in done.err.splitlines()] == ["denoise, 1 steps", "flow 1, 1 steps"]
@@ -112,7 +112,7 @@ def test_a_photograph_of_odd_size(fmboost):
         (("--scale", 64, "--size", 100), ("--size",)),
     ],
 )
-def test_an_enlargement_that_is_none_is_refused(fmboost, arguments, said):
+def test_an_upscalement_that_is_none_is_refused(fmboost, arguments, said):
     ramp(33, 17).save(fmboost.folder / "a.png")
     done = fmboost.upscale("a.png", *arguments, code=2)
     assert all(word in done.err for word in said), done.err
@@ -127,7 +127,7 @@ def test_a_result_beyond_the_largest_is_refused(fmboost):
 
 
 @pytest.mark.parametrize("tile", [64, 96])
-def test_tiles_make_the_same_picture(fmboost, tile):
+def test_tiles_make_the_same_image(fmboost, tile):
     ramp(75, 51).save(fmboost.folder / "a.png")
     fmboost.upscale("a.png", "-o", "whole.png", "--tile", "off")
     fmboost.upscale("a.png", "-o", "tiled.png", "--tile", tile, "--tile-overlap", 32)

@@ -5,7 +5,7 @@ import pty
 import re
 
 import pytest
-from pictures import ramp
+from images import ramp
 from runner import PLACE
 
 COMMON_KEYS = {"output", "seed", "width", "height", "seconds", "model", "error"}
@@ -18,21 +18,21 @@ def test_stdout_holds_paths_alone(fmboost):
 def test_progress_is_plain_lines_where_there_is_no_terminal(fmboost):
     done = fmboost.generate("-p", "sun", "--base-size", 32, "--steps", 2, "--count", 2)
     assert done.err.splitlines() == [
-        "picture 1 of 2: denoise, 2 steps",
-        "picture 1 of 2: flow 1, 1 steps",
-        "picture 2 of 2: denoise, 2 steps",
-        "picture 2 of 2: flow 1, 1 steps",
+        "image 1 of 2: denoise, 2 steps",
+        "image 1 of 2: flow 1, 1 steps",
+        "image 2 of 2: denoise, 2 steps",
+        "image 2 of 2: flow 1, 1 steps",
     ]
 
 
-def test_json_has_a_line_a_picture(fmboost):
+def test_json_has_a_line_a_image(fmboost):
     records = fmboost.generate("-p", "sun", "--base-size", 32, "--count", 2, "--json").records
     assert [record["seed"] for record in records] == [42, 43]
     for record in records:
         assert record.keys() == COMMON_KEYS | {"prompt"}
         assert (record["prompt"], record["width"], record["height"]) == ("sun", 64, 64)
         assert (record["model"], record["error"]) == ("fmboost default", None)
-        assert set(record["seconds"]) == {"text", "denoise", "decode", "boost"}
+        assert set(record["seconds"]) == {"text", "denoise", "decode", "upscale"}
         assert all(seconds >= 0 for seconds in record["seconds"].values())
         assert (fmboost.folder / record["output"]).is_file()
 
@@ -68,21 +68,21 @@ def test_verbose_says_where_it_runs(fmboost):
     assert "cpu float32" in fmboost.generate("-v", "-p", "sun").err
 
 
-def test_a_picture_on_stdout_is_the_file(fmboost):
+def test_a_image_on_stdout_is_the_file(fmboost):
     fmboost.generate("-p", "sun", "-o", "a.png")
     for extra in ((), ("--json",), ("-v",)):
         assert fmboost.generate("-p", "sun", "-o", "-", *extra).bytes == (fmboost.folder / "a.png").read_bytes()
     assert fmboost.names() == ["a.png"]
 
 
-def test_pictures_go_through_pipes(fmboost):
+def test_images_go_through_pipes(fmboost):
     ramp(20, 10).save(fmboost.folder / "a.png")
     fmboost.upscale("a.png", "-o", "b.png")
     done = fmboost.upscale("-", "-o", "-", stdin=(fmboost.folder / "a.png").read_bytes())
     assert done.bytes == (fmboost.folder / "b.png").read_bytes()
 
 
-def test_a_picture_from_stdin_has_a_name(fmboost):
+def test_a_image_from_stdin_has_a_name(fmboost):
     ramp(20, 10).save(fmboost.folder / "a.png")
     assert fmboost.upscale("-", stdin=(fmboost.folder / "a.png").read_bytes()).lines == ["stdin_2x.png"]
 
@@ -116,13 +116,13 @@ def test_a_terminal_shows_a_bar_that_is_taken_away(fmboost):
     bars = re.findall(r"\r\x1b\[K\[1/1\] denoise +\[([#.]{24})\] (\d)/3", text)
     assert bars[-1] == ("#" * 24, "3")
     assert text.endswith("\r\x1b[Kfmboost_42.png\r\n"), "the path stands where the bar was"
-    assert "picture 1 of 1" not in text
+    assert "image 1 of 1" not in text
 
 
 def test_a_dumb_terminal_gets_plain_lines(fmboost):
     text = on_terminal(fmboost, "-p", "sun", TERM="dumb")
     assert "\x1b" not in text
-    assert "picture 1 of 1: denoise, 3 steps" in text
+    assert "image 1 of 1: denoise, 3 steps" in text
 
 
 def test_a_quiet_terminal_gets_the_path(fmboost):
@@ -130,9 +130,9 @@ def test_a_quiet_terminal_gets_the_path(fmboost):
 
 
 @pytest.mark.parametrize(
-    ("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True)]
+    ("environment", "colored"), [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True)]
 )
-def test_colours_are_for_those_who_want_them(fmboost, environment, coloured):
+def test_colors_are_for_those_who_want_them(fmboost, environment, colored):
     text = on_terminal(fmboost, "-p", "", **environment)
     assert "warning" in text
-    assert ("\x1b[33m" in text) == coloured
+    assert ("\x1b[33m" in text) == colored

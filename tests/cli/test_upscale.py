@@ -1,24 +1,24 @@
-"""Enlarged pictures are the same pictures."""
+"""Upscaled images are the same images."""
 
 import numpy as np
 import pytest
-from pictures import photograph, pixels, ramp, reduced
+from images import photograph, pixels, ramp, reduced
 from PIL import Image
 
 
-@pytest.mark.parametrize("grey", [0, 60, 128, 200, 255])
-def test_a_solid_grey_stays_that_grey(fmboost, grey):
-    Image.new("RGB", (48, 32), (grey, grey, grey)).save(fmboost.folder / "a.png")
+@pytest.mark.parametrize("gray", [0, 60, 128, 200, 255])
+def test_a_solid_gray_stays_that_gray(fmboost, gray):
+    Image.new("RGB", (48, 32), (gray, gray, gray)).save(fmboost.folder / "a.png")
     fmboost.upscale("a.png", "-o", "b.png")
     found = pixels(fmboost.folder / "b.png")
     assert found.shape == (64, 96, 3)
-    assert abs(found.mean((0, 1)) - grey).max() <= 1
-    assert abs(found - grey).max() <= 6
+    assert abs(found.mean((0, 1)) - gray).max() <= 1
+    assert abs(found - gray).max() <= 6
 
 
 @pytest.fixture(scope="module")
 def photo(shared):
-    """A photograph, reduced, and enlarged again by the binary and by Pillow."""
+    """A photograph, reduced, and upscaled again by the binary and by Pillow."""
     original = photograph(320, 240)
     small = original.resize((160, 120), Image.Resampling.BICUBIC)
     small.save(shared.folder / "small.png")
@@ -31,7 +31,7 @@ def psnr(a, b):
     return 10 * np.log10(255**2 / ((a - b) ** 2).mean())
 
 
-def test_a_photograph_keeps_its_colours(photo, shared):
+def test_a_photograph_keeps_its_colors(photo, shared):
     small, big, _, _ = photo
     assert abs(big.mean((0, 1)) - np.asarray(small).mean((0, 1))).max() < 1
     assert abs(reduced(shared.folder / "big.png", small.size) - small).mean() < 3
@@ -69,7 +69,7 @@ def test_fidelity_keeps_the_source(fmboost):
 
 
 @pytest.mark.parametrize("fix", ["none", "adain", "wavelet"])
-def test_colour_fixes_do_not_harm(fmboost, fix):
+def test_color_fixes_do_not_harm(fmboost, fix):
     ramp(40, 30).save(fmboost.folder / "a.png")
     fmboost.upscale("a.png", "--color-fix", fix, "-o", "b.png")
     assert abs(reduced(fmboost.folder / "b.png", (40, 30)) - ramp(40, 30)).mean() < 4
@@ -84,7 +84,7 @@ def test_the_same_command_gives_the_same_bytes(fmboost):
     assert content[0] == content[1] != content[2]
 
 
-def test_a_single_pixel_keeps_its_colour(fmboost):
+def test_a_single_pixel_keeps_its_color(fmboost):
     Image.new("RGB", (1, 1), (200, 100, 50)).save(fmboost.folder / "a.png")
     fmboost.upscale("a.png", "-o", "b.png")
     assert abs(pixels(fmboost.folder / "b.png") - (200, 100, 50)).max() <= 6

@@ -16,7 +16,7 @@ std::string lines_at(Verbosity verbosity) {
   return testing::internal::GetCapturedStderr();
 }
 
-TEST(Log, PrefixesWarningsAndErrorsAndColoursNothingOffATerminal) {
+TEST(Log, PrefixesWarningsAndErrorsAndColorsNothingOffATerminal) {
   EXPECT_EQ(lines_at(Verbosity::normal), "did {} %s\nwarning: skipped\nerror: failed\n");
 }
 

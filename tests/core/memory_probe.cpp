@@ -39,11 +39,11 @@ TEST(PeakTensorMemory, LetsErrorsThroughAndMeasuresAgain) {
   EXPECT_EQ(peak_tensor_memory(torch::kCPU, [] { mebibytes(1); }), kMiB);
 }
 
-TEST(OutOfMemory, IsRecognisedWhoeverThrowsIt) {
+TEST(OutOfMemory, IsRecognizedWhoeverThrowsIt) {
   EXPECT_TRUE(is_out_of_memory(std::bad_alloc()));
-  EXPECT_TRUE(is_out_of_memory(MemoryError("a picture needs 12 GiB")));
+  EXPECT_TRUE(is_out_of_memory(MemoryError("an image needs 12 GiB")));
   EXPECT_TRUE(is_out_of_memory(std::runtime_error("CUDA out of memory. Tried to allocate 2 GiB")));
-  EXPECT_FALSE(is_out_of_memory(Error("no picture")));
+  EXPECT_FALSE(is_out_of_memory(Error("no image")));
   try {
     torch::empty({std::int64_t{1} << 60}, torch::kUInt8);
     ADD_FAILURE() << "there was memory";

@@ -28,7 +28,7 @@ TEST(GaussianNoise, IsThatOfPyTorchsCpuGenerator) {
 }
 
 // From 16 numbers on PyTorch draws in another order. torch.randn((2, 3, 4, 5), ...), then torch.randn(3, ...).
-TEST(GaussianNoise, IsThatOfPyTorchForWholePicturesAndGoesOn) {
+TEST(GaussianNoise, IsThatOfPyTorchForWholeImagesAndGoesOn) {
   auto generator = cpu_generator(42);
   const auto noise = gaussian_noise({2, 3, 4, 5}, generator);
   EXPECT_EQ(noise.sizes(), (std::vector<std::int64_t>{2, 3, 4, 5}));
@@ -47,7 +47,7 @@ TEST(GaussianNoise, RepeatsForTheSameSeedOnly) {
   EXPECT_FALSE(torch::equal(noise, gaussian_noise({100}, other)));
 }
 
-// Pictures must stay the same from version to version. The numbers come from a transcription into Python.
+// Images must stay the same from version to version. The numbers come from a transcription into Python.
 TEST(DeriveSeed, NeverChanges) {
   EXPECT_EQ(derive_seed(42, "coupling-0"), 15620855225134319503ULL);
   EXPECT_EQ(derive_seed(42, "coupling-1"), 9694450652444437324ULL);

@@ -24,7 +24,7 @@ using test::FakeAutoencoder;
 using test::is_close;
 using test::TemporaryFolder;
 using test::thrown;
-using test::write_picture;
+using test::write_image;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -49,7 +49,7 @@ class Encode : public testing::Test {
  protected:
   void SetUp() override {
     for (int i = 0; i < 5; ++i) {
-      write_picture(folder / "photos" / (i % 2 == 0 ? "" : "more") / (std::to_string(i) + ".png"), 48 + i, 40, 10 + i);
+      write_image(folder / "photos" / (i % 2 == 0 ? "" : "more") / (std::to_string(i) + ".png"), 48 + i, 40, 10 + i);
     }
     options.crop.low = 16;
     options.crop.high = 32;
@@ -60,19 +60,19 @@ class Encode : public testing::Test {
     options.stored = torch::kFloat32;
   }
   EncodeProgress run(const fs::path& output, const EncodeObserver& observer = {},
-                     Upsampling upsampling = Upsampling::psu) const {
-    return encode_pictures(folder / "photos", folder / output, *FakeAutoencoder::encoder(upsampling),
+                     Upsampling upsampling = Upsampling::pixel) const {
+    return encode_images(folder / "photos", folder / output, *FakeAutoencoder::encoder(upsampling),
                            {"fake", std::string(64, 'f')}, options, observer);
   }
 
   TemporaryFolder folder;
-  EncodePicturesOptions options;
+  EncodeImagesOptions options;
 };
 
-TEST_F(Encode, FillsShardsWithAllSquaresOfAllPictures) {
+TEST_F(Encode, FillsShardsWithAllSquaresOfAllImages) {
   const EncodeProgress end = run("out");
-  EXPECT_EQ(end.pictures, 5);
-  EXPECT_EQ(end.pictures_done, 5);
+  EXPECT_EQ(end.images, 5);
+  EXPECT_EQ(end.images_done, 5);
   EXPECT_EQ(end.samples, 10);
   EXPECT_EQ(end.failed, 0);
   EXPECT_EQ(end.shards, 3);
@@ -84,7 +84,7 @@ TEST_F(Encode, FillsShardsWithAllSquaresOfAllPictures) {
   EXPECT_EQ(dataset.get(3, 0).key, "00000001_1");
   EXPECT_EQ(dataset.get(9, 0).key, "00000004_1");
   EXPECT_EQ(dataset.info()->bundle_hash, std::string(64, 'f'));
-  EXPECT_EQ(dataset.info()->pictures, 5);
+  EXPECT_EQ(dataset.info()->images, 5);
   EXPECT_EQ(dataset.info()->shards, 3);
 }
 
@@ -102,13 +102,13 @@ TEST_F(Encode, StoresWhatImageDatasetGivesOnTheFly) {
 }
 
 TEST_F(Encode, StoresSmallLatentsForLatentSpaceUpsampling) {
-  run("out", {}, Upsampling::lsu);
+  run("out", {}, Upsampling::latent);
   const ShardDataset dataset(folder / "out");
   EXPECT_EQ(dataset.context_factor(), 2);
-  EXPECT_EQ(dataset.info()->upsampling, "lsu");
+  EXPECT_EQ(dataset.info()->upsampling, "latent");
 }
 
-TEST_F(Encode, StoresHalfPrecisionAndPictures) {
+TEST_F(Encode, StoresHalfPrecisionAndImages) {
   options.stored = torch::kFloat16;
   options.keep_images = true;
   run("half");
@@ -161,7 +161,7 @@ TEST_F(Encode, GoesOnWhereARunStoppedWithTheSameResult) {
   EXPECT_EQ(kept, 1);
   EXPECT_THAT(made, ElementsAre("shard-000001.tar", "shard-000002.tar"));
   EXPECT_EQ(end.samples, 10);
-  EXPECT_EQ(end.pictures_now, 3);
+  EXPECT_EQ(end.images_now, 3);
   EXPECT_EQ(fs::last_write_time(folder / "cut" / "shard-000000.tar"), first_written);
   EXPECT_EQ(contents(folder / "cut"), contents(folder / "whole"));
 }
@@ -172,7 +172,7 @@ TEST_F(Encode, MakesATruncatedOrLostShardAgain) {
   fs::resize_file(folder / "out" / "shard-000000.tar", 4096);
   fs::remove(folder / "out" / "shard-000002.tar");
   const EncodeProgress end = run("out");
-  EXPECT_EQ(end.pictures_now, 3);
+  EXPECT_EQ(end.images_now, 3);
   EXPECT_EQ(contents(folder / "out"), whole);
 }
 
@@ -183,7 +183,7 @@ TEST_F(Encode, SharesTheShardsAmongMachines) {
     options.machine = machine;
     const EncodeProgress end = run("shared");
     EXPECT_EQ(end.shards, machine == 0 ? 2 : 1);
-    EXPECT_EQ(end.pictures, machine == 0 ? 3 : 2);
+    EXPECT_EQ(end.images, machine == 0 ? 3 : 2);
   }
   EXPECT_EQ(contents(folder / "shared"), contents(folder / "whole"));
 }
@@ -197,19 +197,19 @@ TEST_F(Encode, RefusesAFolderOfOtherSettings) {
   EXPECT_THAT(thrown<Error>([&] { run("out"); }), AllOf(HasSubstr("other settings"), HasSubstr("seed was 42 and is 7"),
                                                         HasSubstr("high was 32 and is 40")));
   options.crop = {.low = 16, .high = 32, .crops = 2, .flip = true};
-  write_picture(folder / "photos" / "new.png", 40, 40, 1);
-  EXPECT_THAT(thrown<Error>([&] { run("out"); }), HasSubstr("pictures was 5 and is 6"));
+  write_image(folder / "photos" / "new.png", 40, 40, 1);
+  EXPECT_THAT(thrown<Error>([&] { run("out"); }), HasSubstr("images was 5 and is 6"));
   EXPECT_EQ(contents(folder / "out"), before);
 }
 
-TEST_F(Encode, ReportsBadAndSmallPicturesAndLeavesThemOut) {
-  std::ofstream(folder / "photos" / "0a_bad.jpg") << "no picture";
-  write_picture(folder / "photos" / "0b_small.png", 31, 64, 3);
+TEST_F(Encode, ReportsBadAndSmallImagesAndLeavesThemOut) {
+  std::ofstream(folder / "photos" / "0a_bad.jpg") << "no image";
+  write_image(folder / "photos" / "0b_small.png", 31, 64, 3);
   options.crop.crops = 20;  // more than are held at once: still reported once
   options.samples_per_shard = 60;
   std::vector<std::string> reasons;
   EncodeObserver observer;
-  observer.failed = [&](const FailedPicture& failure) { reasons.push_back(failure.file + ": " + failure.reason); };
+  observer.failed = [&](const FailedImage& failure) { reasons.push_back(failure.file + ": " + failure.reason); };
   const EncodeProgress end = run("out", observer);
   EXPECT_EQ(end.failed, 2);
   EXPECT_EQ(end.samples, 100);
@@ -221,22 +221,22 @@ TEST_F(Encode, ReportsBadAndSmallPicturesAndLeavesThemOut) {
   EXPECT_EQ(reasons.size(), 2U);
 }
 
-TEST_F(Encode, WritesNoArchiveWhereNoPictureCanBeUsed) {
+TEST_F(Encode, WritesNoArchiveWhereNoImageCanBeUsed) {
   fs::create_directories(folder / "none");
-  std::ofstream(folder / "none" / "bad.png") << "no picture";
-  const EncodeProgress end = encode_pictures(folder / "none", folder / "out", *FakeAutoencoder::encoder(), {}, options);
+  std::ofstream(folder / "none" / "bad.png") << "no image";
+  const EncodeProgress end = encode_images(folder / "none", folder / "out", *FakeAutoencoder::encoder(), {}, options);
   EXPECT_EQ(end.samples, 0);
   EXPECT_EQ(end.failed, 1);
   EXPECT_THAT(names_in(folder / "out"), ElementsAre("dataset.json", "shard-000000.json"));
 }
 
-TEST_F(Encode, RefusesAFolderWithoutPictures) {
+TEST_F(Encode, RefusesAFolderWithoutImages) {
   fs::create_directories(folder / "none" / ".hidden");
   std::ofstream(folder / "none" / "notes.txt") << "text";
-  write_picture(folder / "none" / ".hidden" / "a.png", 40, 40, 1);
+  write_image(folder / "none" / ".hidden" / "a.png", 40, 40, 1);
   EXPECT_THAT(thrown<UsageError>(
-                  [&] { encode_pictures(folder / "none", folder / "out", *FakeAutoencoder::encoder(), {}, options); }),
-              HasSubstr("no pictures in"));
+                  [&] { encode_images(folder / "none", folder / "out", *FakeAutoencoder::encoder(), {}, options); }),
+              HasSubstr("no images in"));
   EXPECT_FALSE(fs::exists(folder / "out"));
 }
 
@@ -257,7 +257,7 @@ TEST_F(Encode, LeavesNoHalfShardOnAFullDisk) {
 
 TEST_F(Encode, RefusesBadOptions) {
   const auto message = [&](auto change) {
-    EncodePicturesOptions bad = options;
+    EncodeImagesOptions bad = options;
     change(bad);
     return thrown<UsageError>([&] { bad.check(); });
   };

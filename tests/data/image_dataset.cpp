@@ -23,7 +23,7 @@ using test::is_close;
 using test::notices;
 using test::TemporaryFolder;
 using test::thrown;
-using test::write_picture;
+using test::write_image;
 using testing::AllOf;
 using testing::HasSubstr;
 
@@ -36,15 +36,15 @@ ImageDatasetOptions small_options(std::int64_t crops = 3) {
   return options;
 }
 
-class Pictures : public testing::Test {
+class Images : public testing::Test {
  protected:
   void SetUp() override {
     for (int i = 0; i < 3; ++i) {
-      pixels.push_back(write_picture(folder / "photos" / (std::to_string(i) + ".png"), 90 + i, 70, 100 + i));
+      pixels.push_back(write_image(folder / "photos" / (std::to_string(i) + ".png"), 90 + i, 70, 100 + i));
     }
     FakeAutoencoder::calls = 0;
   }
-  ImageDataset open(const ImageDatasetOptions& options, Upsampling upsampling = Upsampling::psu) const {
+  ImageDataset open(const ImageDatasetOptions& options, Upsampling upsampling = Upsampling::pixel) const {
     return {folder / "photos", FakeAutoencoder::encoder(upsampling), options};
   }
 
@@ -52,7 +52,7 @@ class Pictures : public testing::Test {
   std::vector<torch::Tensor> pixels;
 };
 
-TEST_F(Pictures, BecomeScaledLatentsOfASquareAndItsSmallOne) {
+TEST_F(Images, BecomeScaledLatentsOfASquareAndItsSmallOne) {
   const ImageDataset dataset = open(small_options());
   ASSERT_EQ(dataset.size(), 3U);
   for (std::uint64_t seed = 0; seed < 6; ++seed) {
@@ -61,19 +61,19 @@ TEST_F(Pictures, BecomeScaledLatentsOfASquareAndItsSmallOne) {
     const torch::Tensor low = at::avg_pool2d(high, {2, 2});
     const auto scaled = [](const torch::Tensor& x) { return (FakeAutoencoder::mode(x)[0] - 0.25) * 0.5; };
     EXPECT_TRUE(is_close(pair.latent, scaled(high), 1e-5));
-    EXPECT_TRUE(is_close(pair.context, scaled(enlarge_bilinear(low, 32, 32)), 1e-5));
+    EXPECT_TRUE(is_close(pair.context, scaled(upsample_bilinear(low, 32, 32)), 1e-5));
     EXPECT_EQ(pair.latent.sizes(), (at::IntArrayRef{4, 4, 4}));
   }
 }
 
-TEST_F(Pictures, GiveSmallLatentsForLatentSpaceUpsampling) {
-  const ImageDataset dataset = open(small_options(), Upsampling::lsu);
+TEST_F(Images, GiveSmallLatentsForLatentSpaceUpsampling) {
+  const ImageDataset dataset = open(small_options(), Upsampling::latent);
   const torch::Tensor low = at::avg_pool2d(dataset.original(0, 2).unsqueeze(0), {2, 2});
   EXPECT_TRUE(is_close(dataset.get(0, 2).context, (FakeAutoencoder::mode(low)[0] - 0.25) * 0.5, 1e-5));
   EXPECT_THROW(FakeAutoencoder::encoder(Upsampling::identity), UsageError);
 }
 
-TEST_F(Pictures, AreCutInAsManyWaysAsAskedFor) {
+TEST_F(Images, AreCutInAsManyWaysAsAskedFor) {
   const ImageDataset dataset = open(small_options(3));
   std::set<float> sums;
   for (std::uint64_t seed = 0; seed < 30; ++seed) {
@@ -84,7 +84,7 @@ TEST_F(Pictures, AreCutInAsManyWaysAsAskedFor) {
   EXPECT_TRUE(torch::equal(dataset.get(0, 7).latent, dataset.get(0, 7).latent));
 }
 
-TEST_F(Pictures, AreEncodedOnceWithACacheInMemory) {
+TEST_F(Images, AreEncodedOnceWithACacheInMemory) {
   const ImageDataset dataset = open(small_options(2));
   std::vector<LatentPair> first;
   for (std::uint64_t seed = 0; seed < 2; ++seed) {
@@ -97,7 +97,7 @@ TEST_F(Pictures, AreEncodedOnceWithACacheInMemory) {
   EXPECT_EQ(FakeAutoencoder::calls, 4);
 }
 
-TEST_F(Pictures, AreEncodedAgainWhenTheCacheIsFull) {
+TEST_F(Images, AreEncodedAgainWhenTheCacheIsFull) {
   ImageDatasetOptions options = small_options(2);
   options.cache.memory_limit = 2 * 4 * 4 * 4 * 4;  // one pair
   const ImageDataset dataset = open(options);
@@ -108,7 +108,7 @@ TEST_F(Pictures, AreEncodedAgainWhenTheCacheIsFull) {
   EXPECT_EQ(FakeAutoencoder::calls, 2 * (1 + 3));
 }
 
-TEST_F(Pictures, AreFoundInTheCacheOnDiskByTheirContent) {
+TEST_F(Images, AreFoundInTheCacheOnDiskByTheirContent) {
   ImageDatasetOptions options = small_options(1);
   options.cache.folder = folder / "cache";
   const LatentPair first = open(options).get(0, 0);
@@ -116,7 +116,7 @@ TEST_F(Pictures, AreFoundInTheCacheOnDiskByTheirContent) {
   fs::rename(folder / "photos" / "0.png", folder / "photos" / "renamed.png");
   EXPECT_TRUE(torch::equal(open(options).get(2, 0).latent, first.latent));
   EXPECT_EQ(FakeAutoencoder::calls, 2);
-  write_picture(folder / "photos" / "renamed.png", 90, 70, 999);
+  write_image(folder / "photos" / "renamed.png", 90, 70, 999);
   EXPECT_FALSE(torch::equal(open(options).get(2, 0).latent, first.latent));
   EXPECT_EQ(FakeAutoencoder::calls, 4);
   options.crop.low = 8;
@@ -124,7 +124,7 @@ TEST_F(Pictures, AreFoundInTheCacheOnDiskByTheirContent) {
   EXPECT_EQ(FakeAutoencoder::calls, 6);
 }
 
-TEST_F(Pictures, AreEncodedAgainWhereTheCacheIsDamaged) {
+TEST_F(Images, AreEncodedAgainWhereTheCacheIsDamaged) {
   ImageDatasetOptions options = small_options(1);
   options.cache.folder = folder / "cache";
   const LatentPair first = open(options).get(0, 0);
@@ -138,7 +138,7 @@ TEST_F(Pictures, AreEncodedAgainWhereTheCacheIsDamaged) {
   EXPECT_EQ(FakeAutoencoder::calls, 4);
 }
 
-TEST_F(Pictures, AreUsedWithoutACacheThatCannotBeWritten) {
+TEST_F(Images, AreUsedWithoutACacheThatCannotBeWritten) {
   std::ofstream(folder / "a_file") << "in the way";
   ImageDatasetOptions options = small_options(1);
   options.cache.folder = folder / "a_file" / "cache";
@@ -151,9 +151,9 @@ TEST_F(Pictures, AreUsedWithoutACacheThatCannotBeWritten) {
   EXPECT_EQ(said.find("not cached"), said.rfind("not cached"));
 }
 
-TEST_F(Pictures, ThatAreBadAreReportedOnceAndReplaced) {
-  std::ofstream(folder / "photos" / "00_bad.png") << "no picture";
-  write_picture(folder / "photos" / "00_small.png", 31, 100, 1);
+TEST_F(Images, ThatAreBadAreReportedOnceAndReplaced) {
+  std::ofstream(folder / "photos" / "00_bad.png") << "no image";
+  write_image(folder / "photos" / "00_small.png", 31, 100, 1);
   const std::string said = notices([&] {
     const ImageDataset dataset = open(small_options());
     ASSERT_EQ(dataset.size(), 5U);
@@ -166,11 +166,11 @@ TEST_F(Pictures, ThatAreBadAreReportedOnceAndReplaced) {
   EXPECT_EQ(said.find("00_bad.png"), said.rfind("00_bad.png"));
 }
 
-TEST_F(Pictures, ThatCannotBeUsedAtAllAreAnError) {
+TEST_F(Images, ThatCannotBeUsedAtAllAreAnError) {
   ImageDatasetOptions options = small_options();
   options.crop.high = 128;
   const ImageDataset dataset = open(options);
-  notices([&] { EXPECT_THAT(thrown<Error>([&] { dataset.get(0, 0); }), HasSubstr("none of the 3 pictures")); });
+  notices([&] { EXPECT_THAT(thrown<Error>([&] { dataset.get(0, 0); }), HasSubstr("none of the 3 images")); });
   options.crop.high = 36;
   options.crop.low = 18;
   EXPECT_THAT(thrown<UsageError>([&] { open(options); }), HasSubstr("multiple of 8"));
@@ -178,10 +178,10 @@ TEST_F(Pictures, ThatCannotBeUsedAtAllAreAnError) {
                 fs::create_directories(folder / "empty");
                 ImageDataset(folder / "empty", FakeAutoencoder::encoder(), small_options());
               }),
-              HasSubstr("no pictures"));
+              HasSubstr("no images"));
 }
 
-TEST_F(Pictures, AreTheSameForManyThreads) {
+TEST_F(Images, AreTheSameForManyThreads) {
   const ImageDataset dataset = open(small_options());
   ImageDatasetOptions uncached = small_options();
   uncached.cache.memory_limit = 0;

@@ -18,7 +18,7 @@ using test::thrown;
 using testing::AllOf;
 using testing::HasSubstr;
 
-// Sample i's latent counts its sites from 10000 i on, in every channel; the context has one site for `factor` squared
+// Sample i's latent counts its latent pixels from 10000 i on, in every channel; the context has one latent pixel for `factor` squared
 // and holds the number of the first of them. So a crop shows where it was cut.
 class CountingDataset final : public PairDataset {
  public:
@@ -32,11 +32,11 @@ class CountingDataset final : public PairDataset {
     }
     std::this_thread::sleep_for(std::chrono::microseconds(seed % 500));  // so that workers overtake each other
     const std::int64_t side = side_ + (index == larger ? 2 * factor_ : 0);
-    const torch::Tensor sites =
+    const torch::Tensor positions =
         torch::arange(side * side).reshape({1, side, side}).expand({2, side, side}).to(torch::kFloat32) +
         10000.0 * static_cast<double>(index);
-    const torch::Tensor context = sites.slice(1, 0, side, factor_).slice(2, 0, side, factor_);
-    return {std::to_string(index), sites, context.contiguous()};
+    const torch::Tensor context = positions.slice(1, 0, side, factor_).slice(2, 0, side, factor_);
+    return {std::to_string(index), positions, context.contiguous()};
   }
 
   std::size_t broken = ~std::size_t{0};
@@ -201,8 +201,8 @@ TEST(PairLoader, CutsLatentAndContextAlike) {
     ASSERT_EQ(batch.latent.sizes(), (at::IntArrayRef{6, 2, 3, 3}));
     EXPECT_TRUE(torch::equal(batch.latent, batch.context));
     for (std::int64_t i = 0; i < 6; ++i) {
-      const torch::Tensor sites = batch.latent[i][0] - batch.latent[i][0][0][0];
-      EXPECT_TRUE(torch::equal(sites, (torch::arange(3).unsqueeze(1) * 8 + torch::arange(3)).to(torch::kFloat32)));
+      const torch::Tensor positions = batch.latent[i][0] - batch.latent[i][0][0][0];
+      EXPECT_TRUE(torch::equal(positions, (torch::arange(3).unsqueeze(1) * 8 + torch::arange(3)).to(torch::kFloat32)));
       corners.insert(std::fmod(batch.latent[i][0][0][0].item<float>(), 10000.0F));
     }
   }
@@ -244,7 +244,7 @@ TEST(PairLoader, CutsSamplesOfSeveralSizes) {
 
 TEST(PairLoader, NamesSamplesThatAreTooSmallForTheCrop) {
   PairLoader loader(counting(1), with(1, {9}));
-  EXPECT_THAT(thrown<Error>([&] { loader.next(); }), AllOf(HasSubstr("'0'"), HasSubstr("9 sites")));
+  EXPECT_THAT(thrown<Error>([&] { loader.next(); }), AllOf(HasSubstr("'0'"), HasSubstr("9 latent pixels")));
   PairLoader odd(counting(1, 12, 2), with(1, {3}));
   EXPECT_THAT(thrown<Error>([&] { odd.next(); }), HasSubstr("multiple of the factor"));
 }

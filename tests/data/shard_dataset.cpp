@@ -96,7 +96,7 @@ TEST(ShardDataset, ReadsHalfPrecisionAsFloat) {
   EXPECT_TRUE(torch::equal(pair.latent, latent(0).to(torch::kFloat16).to(torch::kFloat32)));
 }
 
-TEST(ShardDataset, TakesContextsThatAreNotEnlarged) {
+TEST(ShardDataset, TakesContextsThatAreNotUpscaled) {
   const TemporaryFolder folder;
   write_shard(folder / "a.tar", 2, 3);
   const ShardDataset dataset(folder.path());
@@ -250,7 +250,7 @@ TEST_F(Autoencoders, ThatAreOthersAreRefused) {
   write_or_match_shard_set(folder.path(), info);
   EXPECT_THAT(error_for(folder.path(), options),
               AllOf(HasSubstr("a.tar"), HasSubstr("another autoencoder (bbbbbbbbbb, of the bundle 'another bundle')"),
-                    HasSubstr("(aaaaaaaaaa)"), HasSubstr("encode the pictures again")));
+                    HasSubstr("(aaaaaaaaaa)"), HasSubstr("encode the images again")));
 }
 
 TEST_F(Autoencoders, ThatAreOthersAreTakenWhereThatIsAskedFor) {

@@ -150,26 +150,26 @@ std::pair<double, double> level_at(double t) {
   return {alpha, sigma * alpha};
 }
 
-TEST_P(EverySampler, EndsWithThePictureOfAModelThatKnowsIt) {
-  const torch::Tensor picture = torch::cos(start() * 2);
+TEST_P(EverySampler, EndsWithTheImageOfAModelThatKnowsIt) {
+  const torch::Tensor image = torch::cos(start() * 2);
   torch::Tensor results[2];
   for (const auto prediction : {Prediction::epsilon, Prediction::v}) {
     const auto sampler = make(8, prediction);
     const auto model = [&](const torch::Tensor& x, double t) {
       const auto [alpha, sigma] = level_at(t);
-      const torch::Tensor noise = (x - alpha * picture) / sigma;
-      return prediction == Prediction::epsilon ? noise : alpha * noise - sigma * picture;
+      const torch::Tensor noise = (x - alpha * image) / sigma;
+      return prediction == Prediction::epsilon ? noise : alpha * noise - sigma * image;
     };
     const torch::Tensor x = start() * sampler->init_noise_sigma();
     results[prediction == Prediction::v] = sampler->sample(x, model, [] { return torch::zeros({1, 1, 4, 6}); });
   }
   EXPECT_TRUE(is_close(results[0], results[1], 1e-5));
-  torch::Tensor expected = picture;
+  torch::Tensor expected = image;
   if (std::string(GetParam()) == "ddim") {
     // Its noise never changes, and it ends at the schedule's first level.
     const auto [alpha, sigma] = level_at(875);
     const auto [last_alpha, last_sigma] = level_at(0);
-    expected = last_alpha * picture + last_sigma * (start() - alpha * picture) / sigma;
+    expected = last_alpha * image + last_sigma * (start() - alpha * image) / sigma;
   }
   EXPECT_TRUE(is_close(results[0], expected, 1e-4));
 }

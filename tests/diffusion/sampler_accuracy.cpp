@@ -10,11 +10,11 @@
 namespace fmboost {
 namespace {
 
-// Pictures of one pixel, normal around kMean: the best denoiser and the probability flow are known in closed form.
+// Images of one pixel, normal around kMean: the best denoiser and the probability flow are known in closed form.
 constexpr double kMean = 0.7;
 constexpr double kDeviation = 0.4;
 
-/// alpha and sigma of the variance-preserving form at a timestep, and the deviation of the noised pictures there.
+/// alpha and sigma of the variance-preserving form at a timestep, and the deviation of the noised images there.
 struct Level {
   explicit Level(double alpha_bar)
       : alpha(std::sqrt(alpha_bar)),
@@ -38,8 +38,8 @@ Level noise_level_at(double t) {
 
 torch::Tensor best_prediction(const torch::Tensor& x, const Level& level, Prediction prediction) {
   const torch::Tensor noise = level.sigma * (x - level.alpha * kMean) / (level.deviation * level.deviation);
-  const torch::Tensor picture = (x - level.sigma * noise) / level.alpha;
-  return prediction == Prediction::epsilon ? noise : level.alpha * noise - level.sigma * picture;
+  const torch::Tensor image = (x - level.sigma * noise) / level.alpha;
+  return prediction == Prediction::epsilon ? noise : level.alpha * noise - level.sigma * image;
 }
 
 // The noise levels after Karras et al., equation 5; the timesteps that samplers ask at are rounded.
@@ -93,7 +93,7 @@ class FlowSampler : public testing::TestWithParam<Method> {
     return samples;
   }
 
-  // The probability flow keeps pictures at their number of deviations from the mean.
+  // The probability flow keeps images at their number of deviations from the mean.
   static double error(const torch::Tensor& sample, const Level& level) {
     const torch::Tensor exact = level.alpha * kMean + level.deviation * deviations();
     return (sample - exact).abs().max().item<double>();
@@ -118,7 +118,7 @@ TEST_P(FlowSampler, ConvergesToTheProbabilityFlowInItsOrder) {
   EXPECT_LT(order, GetParam().order + 0.2);
 }
 
-TEST_P(FlowSampler, EndsNearTheFlowsPictures) {
+TEST_P(FlowSampler, EndsNearTheFlowsImages) {
   const Level last = std::string(GetParam().name) == "ddim" ? Level(default_schedule().final_alpha_bar()) : Level(1.0);
   const double found = error(sample(80, Prediction::epsilon).back(), last);
   EXPECT_LT(found, 0.05);
@@ -138,7 +138,7 @@ INSTANTIATE_TEST_SUITE_P(Diffusion, FlowSampler,
                          });
 
 // Every sample is linear in the start and in each draw: following each of them alone gives the exact variance.
-TEST(AncestralSampler, GivesPicturesOfTheRightVariance) {
+TEST(AncestralSampler, GivesImagesOfTheRightVariance) {
   std::vector<double> lengths;
   std::vector<double> errors;
   for (const int steps : {25, 50, 100, 200}) {

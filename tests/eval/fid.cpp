@@ -22,9 +22,9 @@ torch::Tensor random_bytes_image(std::int64_t height, std::int64_t width, std::i
   return at::randint(0, 256, {3, height, width}, generator, torch::kUInt8);
 }
 
-// A picture's channel means.
-torch::Tensor channel_means(const torch::Tensor& pictures) {
-  return pictures.to(torch::kFloat32).mean(std::vector<std::int64_t>{2, 3}) / 255;
+// An image's channel means.
+torch::Tensor channel_means(const torch::Tensor& images) {
+  return images.to(torch::kFloat32).mean(std::vector<std::int64_t>{2, 3}) / 255;
 }
 
 std::filesystem::path save_program(const test::TemporaryFolder& folder, const std::string& code) {
@@ -34,21 +34,21 @@ std::filesystem::path save_program(const test::TemporaryFolder& folder, const st
   return folder / "program.pt";
 }
 
-TEST(PictureSet, SeesEveryPictureOnceWhateverTheSizesAndTheBatch) {
-  std::vector<torch::Tensor> pictures;
+TEST(ImageSet, SeesEveryImageOnceWhateverTheSizesAndTheBatch) {
+  std::vector<torch::Tensor> images;
   for (const auto& [height, width] : {std::pair{8, 8}, {8, 8}, {8, 8}, {6, 9}, {8, 8}}) {
-    pictures.push_back(random_bytes_image(height, width, static_cast<std::int64_t>(pictures.size())));
+    images.push_back(random_bytes_image(height, width, static_cast<std::int64_t>(images.size())));
   }
   std::vector<std::int64_t> batches;
   const auto features = [&](const torch::Tensor& batch) {
     batches.push_back(batch.size(0));
     return channel_means(batch);
   };
-  PictureSet set(features, {.crops = 0, .batch_size = 2});
+  ImageSet set(features, {.crops = 0, .batch_size = 2});
   torch::Tensor expected = torch::zeros(3);
-  for (std::size_t i = 0; i < pictures.size(); ++i) {
-    set.add(pictures[i], "picture " + std::to_string(i));
-    expected += channel_means(pictures[i].unsqueeze(0))[0] / 5;
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    set.add(images[i], "image " + std::to_string(i));
+    expected += channel_means(images[i].unsqueeze(0))[0] / 5;
   }
   set.finish();
   EXPECT_EQ(set.whole().count(), 5);
@@ -57,8 +57,8 @@ TEST(PictureSet, SeesEveryPictureOnceWhateverTheSizesAndTheBatch) {
   EXPECT_THAT(batches, ElementsAre(2, 1, 1, 1));
 }
 
-TEST(PictureSet, CutsSeededCropsThatLieWithinThePicture) {
-  const torch::Tensor picture = random_bytes_image(30, 40, 1);
+TEST(ImageSet, CutsSeededCropsThatLieWithinTheImage) {
+  const torch::Tensor image = random_bytes_image(30, 40, 1);
   const auto crops_of = [&](const std::string& name, std::uint64_t seed) {
     std::vector<torch::Tensor> crops;
     const auto features = [&](const torch::Tensor& batch) {
@@ -67,17 +67,17 @@ TEST(PictureSet, CutsSeededCropsThatLieWithinThePicture) {
       }
       return channel_means(batch);
     };
-    PictureSet set(features, {.crops = 6, .crop_size = 16, .seed = seed});
-    set.add(picture, name);
+    ImageSet set(features, {.crops = 6, .crop_size = 16, .seed = seed});
+    set.add(image, name);
     set.finish();
     EXPECT_EQ(set.crops().count(), 6);
-    crops.erase(crops.begin());  // the picture as a whole
+    crops.erase(crops.begin());  // the image as a whole
     return at::stack(crops);
   };
   const torch::Tensor crops = crops_of("a", 1);
   EXPECT_EQ(crops.sizes(), (std::vector<std::int64_t>{6, 3, 16, 16}));
   for (const auto& crop : crops.unbind()) {
-    const torch::Tensor windows = picture.unfold(1, 16, 1).unfold(2, 16, 1);  // (3, rows, columns, 16, 16)
+    const torch::Tensor windows = image.unfold(1, 16, 1).unfold(2, 16, 1);  // (3, rows, columns, 16, 16)
     const torch::Tensor same = windows.eq(crop.view({3, 1, 1, 16, 16})).all(-1).all(-1).all(0);
     EXPECT_EQ(same.sum().item<std::int64_t>(), 1);
   }
@@ -86,8 +86,8 @@ TEST(PictureSet, CutsSeededCropsThatLieWithinThePicture) {
   EXPECT_FALSE(crops.equal(crops_of("b", 1)));
 }
 
-TEST(PictureSet, CountsPicturesThatAreSmallerThanACrop) {
-  PictureSet set(channel_means, {.crops = 2, .crop_size = 16});
+TEST(ImageSet, CountsImagesThatAreSmallerThanACrop) {
+  ImageSet set(channel_means, {.crops = 2, .crop_size = 16});
   set.add(random_bytes_image(16, 16, 1), "fits");
   set.add(random_bytes_image(15, 40, 2), "too low");
   set.add(random_bytes_image(40, 15, 3), "too narrow");
@@ -97,7 +97,7 @@ TEST(PictureSet, CountsPicturesThatAreSmallerThanACrop) {
   EXPECT_EQ(set.whole().count(), 3);
 }
 
-TEST(PictureSet, TakesSmallerBatchesWhereMemoryRunsOut) {
+TEST(ImageSet, TakesSmallerBatchesWhereMemoryRunsOut) {
   std::vector<std::int64_t> batches;
   const auto features = [&](const torch::Tensor& batch) {
     if (batch.size(0) > 2) {
@@ -106,7 +106,7 @@ TEST(PictureSet, TakesSmallerBatchesWhereMemoryRunsOut) {
     batches.push_back(batch.size(0));
     return channel_means(batch);
   };
-  PictureSet set(features, {.crops = 0, .batch_size = 5});
+  ImageSet set(features, {.crops = 0, .batch_size = 5});
   for (int i = 0; i < 5; ++i) {
     set.add(random_bytes_image(8, 8, i), "a");
   }
@@ -115,19 +115,19 @@ TEST(PictureSet, TakesSmallerBatchesWhereMemoryRunsOut) {
   EXPECT_THAT(batches, ElementsAre(2, 1, 2));
 }
 
-TEST(PictureSet, NamesThePictureWhoseFeaturesAreNotFinite) {
+TEST(ImageSet, NamesTheImageWhoseFeaturesAreNotFinite) {
   const auto features = [](const torch::Tensor& batch) {
     torch::Tensor result = channel_means(batch);
     result[1][2] = std::numeric_limits<float>::quiet_NaN();
     return result;
   };
-  PictureSet set(features, {.crops = 0, .batch_size = 2});
+  ImageSet set(features, {.crops = 0, .batch_size = 2});
   set.add(random_bytes_image(8, 8, 1), "first");
   EXPECT_THAT(test::thrown<ModelError>([&] { set.add(random_bytes_image(8, 8, 2), "second"); }), HasSubstr("'second'"));
 }
 
-PictureSet filled_set(const FidOptions& options, std::int64_t first_seed, std::int64_t side) {
-  PictureSet set(channel_means, options);
+ImageSet filled_set(const FidOptions& options, std::int64_t first_seed, std::int64_t side) {
+  ImageSet set(channel_means, options);
   for (std::int64_t i = 0; i < 8; ++i) {
     set.add(random_bytes_image(side, side, first_seed + i), std::to_string(i));
   }
@@ -137,7 +137,7 @@ PictureSet filled_set(const FidOptions& options, std::int64_t first_seed, std::i
 
 TEST(CompareSets, GivesBothDistancesOrSaysWhereOneIsNotToBeHad) {
   const FidOptions options{.crops = 3, .crop_size = 12};
-  const PictureSet a = filled_set(options, 0, 20);
+  const ImageSet a = filled_set(options, 0, 20);
   const FidResult same = compare_sets(a, a, options);
   EXPECT_LT(same.fid, 1e-12);
   EXPECT_LT(same.patch_fid.value(), 1e-12);
@@ -155,15 +155,15 @@ TEST(FidOptions, NameWhatIsOutOfRange) {
   EXPECT_NO_THROW(FidOptions{}.check());
 }
 
-TEST(FeatureProgram, RunsOnPicturesOfAnySize) {
+TEST(FeatureProgram, RunsOnImagesOfAnySize) {
   const test::TemporaryFolder folder;
   const auto program = load_feature_program(save_program(folder, R"(
     def forward(self, x):
         return x.to(6).mean([2, 3]) / 255
   )"),
                                             torch::kCPU);
-  const torch::Tensor pictures = at::stack({random_bytes_image(9, 7, 1), random_bytes_image(9, 7, 2)});
-  EXPECT_TRUE(test::is_close(program(pictures), channel_means(pictures), 1e-6));
+  const torch::Tensor images = at::stack({random_bytes_image(9, 7, 1), random_bytes_image(9, 7, 2)});
+  EXPECT_TRUE(test::is_close(program(images), channel_means(images), 1e-6));
 }
 
 TEST(FeatureProgram, IsRefusedWhenItDoesNotReturnFeatures) {
@@ -171,7 +171,7 @@ TEST(FeatureProgram, IsRefusedWhenItDoesNotReturnFeatures) {
   const auto refusal = [&](const std::string& code) {
     return test::thrown<ModelError>([&] { load_feature_program(save_program(folder, code), torch::kCPU); });
   };
-  EXPECT_THAT(refusal("def forward(self, x):\n    return x.to(6)\n"), HasSubstr("must return (pictures, features)"));
+  EXPECT_THAT(refusal("def forward(self, x):\n    return x.to(6)\n"), HasSubstr("must return (images, features)"));
   EXPECT_THAT(refusal("def forward(self, x, y):\n    return x.to(6).mean([2, 3])\n"), HasSubstr("must take 1"));
   EXPECT_THAT(refusal("def forward(self, x):\n    return torch.rand([2, 3])\n"), HasSubstr("aten::rand"));
 }

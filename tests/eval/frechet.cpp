@@ -49,8 +49,8 @@ TEST(FeatureStatistics, LoseNothingFarFromZero) {
 
 TEST(FeatureStatistics, RefuseAnotherWidthAndTooFewVectors) {
   FeatureStatistics statistics = statistics_of(random_features(1, 4, 3));
-  EXPECT_THAT(test::thrown<Error>([&] { statistics.covariance(); }), HasSubstr("at least two pictures, there are 1"));
-  EXPECT_THAT(test::thrown<Error>([&] { statistics.add(random_features(2, 5, 3)); }), HasSubstr("(pictures, 4)"));
+  EXPECT_THAT(test::thrown<Error>([&] { statistics.covariance(); }), HasSubstr("at least two images, there are 1"));
+  EXPECT_THAT(test::thrown<Error>([&] { statistics.add(random_features(2, 5, 3)); }), HasSubstr("(images, 4)"));
 }
 
 TEST(FrechetDistance, OfOneFeatureIsItsFormula) {
@@ -84,18 +84,18 @@ TEST(FrechetDistance, OfAShiftIsItsSquare) {
   EXPECT_NEAR(frechet_distance(statistics_of(features), statistics_of(features + 0.5)), 16 * 0.25, 1e-9);
 }
 
-TEST(FrechetDistance, RefusesFewerPicturesThanFullRankNeeds) {
+TEST(FrechetDistance, RefusesFewerImagesThanFullRankNeeds) {
   const FeatureStatistics few = statistics_of(random_features(8, 8, 8));
   const FeatureStatistics enough = statistics_of(random_features(9, 8, 9));
   EXPECT_NO_THROW(frechet_distance(enough, enough));
   EXPECT_THAT(test::thrown<Error>([&] { frechet_distance(enough, few); }),
-              HasSubstr("needs at least 9 pictures a set for covariances of full rank, there are 9 and 8"));
+              HasSubstr("needs at least 9 images a set for covariances of full rank, there are 9 and 8"));
 }
 
-TEST(FrechetDistance, OfFewPicturesIsGivenWhereThatIsAllowed) {
+TEST(FrechetDistance, OfFewImagesIsGivenWhereThatIsAllowed) {
   const torch::Tensor features = random_features(5, 8, 10).to(torch::kFloat64);
   const auto distance = [](const torch::Tensor& a, const torch::Tensor& b) {
-    return frechet_distance(statistics_of(a), statistics_of(b), FewPictures::allow);
+    return frechet_distance(statistics_of(a), statistics_of(b), FewImages::allow);
   };
   EXPECT_NEAR(distance(features, features + 1.0), 8.0, 1e-6);
   EXPECT_THAT(test::thrown<Error>([&] { distance(features, features.slice(0, 0, 1)); }), HasSubstr("at least 2"));

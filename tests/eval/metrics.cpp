@@ -53,9 +53,9 @@ TEST(Quality, OfAConstantErrorIsWhatTheFormulasSay) {
   EXPECT_NEAR(quality.color_shift, 10.0, 1e-4);
 }
 
-TEST(Quality, OfEqualPicturesIsPerfect) {
-  const torch::Tensor picture = random_image(16, 16, 2);
-  const Quality quality = measure_quality(picture, picture);
+TEST(Quality, OfEqualImagesIsPerfect) {
+  const torch::Tensor image = random_image(16, 16, 2);
+  const Quality quality = measure_quality(image, image);
   EXPECT_EQ(quality.mse, 0.0);
   EXPECT_EQ(quality.psnr_rgb, std::numeric_limits<double>::infinity());
   EXPECT_EQ(quality.psnr_y, std::numeric_limits<double>::infinity());
@@ -66,28 +66,28 @@ TEST(Quality, OfEqualPicturesIsPerfect) {
 
 TEST(Quality, LeavesTheBorderOut) {
   const torch::Tensor reference = random_image(24, 30, 3);
-  torch::Tensor picture = reference.clone();
-  picture.slice(1, 0, 4).fill_(1.0);
-  picture.slice(2, 27, 30).fill_(-1.0);
-  EXPECT_GT(measure_quality(picture, reference, 3).mse, 500.0);
-  EXPECT_EQ(measure_quality(picture, reference, 4).mse, 0.0);
+  torch::Tensor image = reference.clone();
+  image.slice(1, 0, 4).fill_(1.0);
+  image.slice(2, 27, 30).fill_(-1.0);
+  EXPECT_GT(measure_quality(image, reference, 3).mse, 500.0);
+  EXPECT_EQ(measure_quality(image, reference, 4).mse, 0.0);
 }
 
 TEST(Quality, ColorShiftIsOfTheWorstChannelAndSigned) {
   const torch::Tensor reference = random_image(16, 16, 4);
-  torch::Tensor picture = reference.clone();
-  picture[2].sub_(4.0 / 127.5);
-  picture[1].slice(0, 0, 8).add_(20.0 / 127.5);  // what is added above and taken away below is no shift
-  picture[1].slice(0, 8, 16).sub_(20.0 / 127.5);
-  EXPECT_NEAR(measure_quality(picture, reference).color_shift, 4.0, 1e-4);
+  torch::Tensor image = reference.clone();
+  image[2].sub_(4.0 / 127.5);
+  image[1].slice(0, 0, 8).add_(20.0 / 127.5);  // what is added above and taken away below is no shift
+  image[1].slice(0, 8, 16).sub_(20.0 / 127.5);
+  EXPECT_NEAR(measure_quality(image, reference).color_shift, 4.0, 1e-4);
 }
 
-TEST(Quality, RefusesPicturesThatCannotBeCompared) {
-  const torch::Tensor picture = random_image(16, 16, 5);
-  EXPECT_THAT(test::thrown<Error>([&] { measure_quality(picture, random_image(16, 17, 5)); }),
+TEST(Quality, RefusesImagesThatCannotBeCompared) {
+  const torch::Tensor image = random_image(16, 16, 5);
+  EXPECT_THAT(test::thrown<Error>([&] { measure_quality(image, random_image(16, 17, 5)); }),
               HasSubstr("16x16 and 17x16"));
-  EXPECT_THAT(test::thrown<Error>([&] { measure_quality(picture, picture, 3); }), HasSubstr("at least 17x17"));
-  EXPECT_NO_THROW(measure_quality(picture, picture, 2));
+  EXPECT_THAT(test::thrown<Error>([&] { measure_quality(image, image, 3); }), HasSubstr("at least 17x17"));
+  EXPECT_NO_THROW(measure_quality(image, image, 2));
 }
 
 TEST(Luma, SpansFrom16To235) {

@@ -22,7 +22,7 @@ TEST(PairByName, PutsEqualNamesTogetherWhateverTheirOrderAndSuffix) {
   const auto pairs = pair_by_name({"mine/b.png", "mine/a.jpg"}, "mine", {"theirs/a.png", "theirs/b.webp"}, "theirs");
   ASSERT_EQ(pairs.size(), 2U);
   EXPECT_EQ(pairs[0].name, "a");
-  EXPECT_EQ(pairs[0].picture, "mine/a.jpg");
+  EXPECT_EQ(pairs[0].image, "mine/a.jpg");
   EXPECT_EQ(pairs[0].reference, "theirs/a.png");
   EXPECT_EQ(pairs[1].name, "b");
   EXPECT_EQ(pairs[1].reference, "theirs/b.webp");
@@ -30,15 +30,15 @@ TEST(PairByName, PutsEqualNamesTogetherWhateverTheirOrderAndSuffix) {
 
 TEST(PairByName, NamesWhatHasNoPartnerOnEitherSide) {
   const std::string message = refusal({"mine/a.png", "mine/c.png"}, {"theirs/a.png", "theirs/d.jpg"});
-  EXPECT_THAT(message, AllOf(HasSubstr("1 picture of 'mine' without a partner in 'theirs': 'c.png'"),
-                             HasSubstr("1 picture of 'theirs' without a partner in 'mine': 'd.jpg'")));
+  EXPECT_THAT(message, AllOf(HasSubstr("1 image of 'mine' without a partner in 'theirs': 'c.png'"),
+                             HasSubstr("1 image of 'theirs' without a partner in 'mine': 'd.jpg'")));
   EXPECT_THAT(message, Not(HasSubstr("'a.png'")));
 }
 
 TEST(PairByName, NamesTheFirstFiveOfMany) {
   const std::string message = refusal({"mine/a.png"}, {"a.png", "1.png", "2.png", "3.png", "4.png", "5.png", "6.png"});
   EXPECT_THAT(message,
-              AllOf(HasSubstr("6 pictures of 'theirs'"), HasSubstr("'5.png', ..."), Not(HasSubstr("'6.png'"))));
+              AllOf(HasSubstr("6 images of 'theirs'"), HasSubstr("'5.png', ..."), Not(HasSubstr("'6.png'"))));
 }
 
 TEST(PairByName, RefusesTwoFilesOfOneName) {

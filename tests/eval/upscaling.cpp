@@ -23,39 +23,39 @@ torch::Tensor line(std::initializer_list<float> values) {
 }
 
 // The expected numbers are Pillow's, in its floating-point mode.
-TEST(Enlarging, LanczosIsPillows) {
-  const torch::Tensor wide = enlarge_lanczos(line({0.1F, 0.9F, -0.4F, 0.3F, 0.7F}), 1, 10);
+TEST(Upscaling, LanczosIsPillows) {
+  const torch::Tensor wide = upsample_lanczos(line({0.1F, 0.9F, -0.4F, 0.3F, 0.7F}), 1, 10);
   EXPECT_TRUE(test::is_close(wide,
                              line({-0.0540964F, 0.3286905F, 0.8419030F, 0.6872214F, -0.1399348F, -0.4436122F,
                                    0.0058513F, 0.5072034F, 0.6708732F, 0.7255650F}),
                              1e-6));
-  const torch::Tensor tall = enlarge_lanczos(line({1.0F, 0.0F, 0.5F}).transpose(2, 3), 12, 1);
+  const torch::Tensor tall = upsample_lanczos(line({1.0F, 0.0F, 0.5F}).transpose(2, 3), 12, 1);
   EXPECT_TRUE(test::is_close(tall.transpose(2, 3),
                              line({1.2041099F, 1.0823313F, 0.9008644F, 0.6489233F, 0.3451702F, 0.0775097F, -0.0244657F,
                                    0.0678539F, 0.2523372F, 0.4288378F, 0.5580603F, 0.6371740F}),
                              1e-6));
 }
 
-TEST(Enlarging, BicubicIsPillows) {
-  const torch::Tensor wide = enlarge_bicubic(line({0.1F, 0.9F, -0.4F, 0.3F, 0.7F}), 1, 10);
+TEST(Upscaling, BicubicIsPillows) {
+  const torch::Tensor wide = upsample_bicubic(line({0.1F, 0.9F, -0.4F, 0.3F, 0.7F}), 1, 10);
   EXPECT_TRUE(test::is_close(wide,
                              line({0.0294118F, 0.2802920F, 0.8122137F, 0.6757813F, -0.1664063F, -0.3585938F, 0.0992188F,
                                    0.4366413F, 0.6394160F, 0.7352941F}),
                              1e-6));
 }
 
-TEST(Enlarging, KeepsEvenAreasEven) {
+TEST(Upscaling, KeepsEvenAreasEven) {
   const torch::Tensor even = torch::full({1, 3, 5, 7}, 0.25);
-  EXPECT_TRUE(test::is_close(enlarge_lanczos(even, 20, 28), torch::full({1, 3, 20, 28}, 0.25), 1e-6));
-  EXPECT_TRUE(test::is_close(enlarge_bicubic(even, 20, 28), torch::full({1, 3, 20, 28}, 0.25), 1e-6));
+  EXPECT_TRUE(test::is_close(upsample_lanczos(even, 20, 28), torch::full({1, 3, 20, 28}, 0.25), 1e-6));
+  EXPECT_TRUE(test::is_close(upsample_bicubic(even, 20, 28), torch::full({1, 3, 20, 28}, 0.25), 1e-6));
 }
 
 TEST(UpscalingTask, CutsToMultiplesOfTheScaleAtTheRightAndBelow) {
-  const torch::Tensor picture = noise_image(23, 30);
-  const UpscalingTask task = make_upscaling_task(picture, 4);
+  const torch::Tensor image = noise_image(23, 30);
+  const UpscalingTask task = make_upscaling_task(image, 4);
   EXPECT_EQ(task.original.sizes(), (std::vector<std::int64_t>{3, 20, 28}));
   EXPECT_EQ(task.low.sizes(), (std::vector<std::int64_t>{1, 3, 5, 7}));
-  EXPECT_TRUE(test::is_close(task.original, picture.clamp(-1, 1).slice(1, 0, 20).slice(2, 0, 28), 0.51 / 127.5));
+  EXPECT_TRUE(test::is_close(task.original, image.clamp(-1, 1).slice(1, 0, 20).slice(2, 0, 28), 0.51 / 127.5));
 }
 
 TEST(UpscalingTask, ReducesAsPillowDoesAndRoundsTo8Bits) {
@@ -67,43 +67,43 @@ TEST(UpscalingTask, ReducesAsPillowDoesAndRoundsTo8Bits) {
   EXPECT_TRUE(test::is_close(task.low[0][1][2], pillow, 1.1 / 127.5 / 0.4));
 }
 
-TEST(UpscalingTask, RefusesPicturesSmallerThanTheScale) {
+TEST(UpscalingTask, RefusesImagesSmallerThanTheScale) {
   EXPECT_THAT(test::thrown<Error>([] { make_upscaling_task(noise_image(3, 40), 4); }),
               HasSubstr("40x3 is too small to be reduced by 4"));
 }
 
-TEST(MeasureEnlarger, FindsAPerfectOnePerfectAndAnUnsureOneWorse) {
+TEST(MeasureUpscaler, FindsAPerfectOnePerfectAndAnUnsureOneWorse) {
   const UpscalingTask task = make_upscaling_task(noise_image(40, 40), 2);
   const auto perfect = [&](const torch::Tensor&, std::int64_t, std::int64_t) { return task.original.unsqueeze(0); };
-  EXPECT_EQ(measure_enlarger(task, {"perfect", perfect}, 2).mse, 0.0);
-  const double bicubic = measure_enlarger(task, {"bicubic", enlarge_bicubic}, 2).psnr_y;
+  EXPECT_EQ(measure_upscaler(task, {"perfect", perfect}, 2).mse, 0.0);
+  const double bicubic = measure_upscaler(task, {"bicubic", upsample_bicubic}, 2).psnr_y;
   EXPECT_GT(bicubic, 8.0);
   EXPECT_LT(bicubic, 25.0);
 }
 
-TEST(MeasureEnlarger, RoundsAndClampsTheResultAsAFileWould) {
+TEST(MeasureUpscaler, RoundsAndClampsTheResultAsAFileWould) {
   const UpscalingTask task = make_upscaling_task(torch::full({3, 32, 32}, 1.0), 2);
   const auto overshooting = [](const torch::Tensor&, std::int64_t height, std::int64_t width) {
     return torch::full({1, 3, height, width}, 1.5);
   };
-  EXPECT_EQ(measure_enlarger(task, {"overshooting", overshooting}, 2).mse, 0.0);
+  EXPECT_EQ(measure_upscaler(task, {"overshooting", overshooting}, 2).mse, 0.0);
 }
 
-TEST(MeasureEnlarger, GetsTheLowPictureAndTheSizeWanted) {
+TEST(MeasureUpscaler, GetsTheLowImageAndTheSizeWanted) {
   const UpscalingTask task = make_upscaling_task(noise_image(33, 48), 3);
   const auto checking = [&](const torch::Tensor& low, std::int64_t height, std::int64_t width) {
     EXPECT_EQ(low.sizes(), (std::vector<std::int64_t>{1, 3, 11, 16}));
     EXPECT_EQ(height, 33);
     EXPECT_EQ(width, 48);
-    return enlarge_bicubic(low, height, width);
+    return upsample_bicubic(low, height, width);
   };
-  measure_enlarger(task, {"checking", checking}, 3);
+  measure_upscaler(task, {"checking", checking}, 3);
 }
 
-TEST(MeasureEnlarger, RefusesAResultOfAnotherSize) {
+TEST(MeasureUpscaler, RefusesAResultOfAnotherSize) {
   const UpscalingTask task = make_upscaling_task(noise_image(32, 32), 2);
   const auto lazy = [](const torch::Tensor& low, std::int64_t, std::int64_t) { return low; };
-  EXPECT_THAT(test::thrown<Error>([&] { measure_enlarger(task, {"lazy", lazy}, 2); }), HasSubstr("16x16 and 32x32"));
+  EXPECT_THAT(test::thrown<Error>([&] { measure_upscaler(task, {"lazy", lazy}, 2); }), HasSubstr("16x16 and 32x32"));
 }
 
 }  // namespace

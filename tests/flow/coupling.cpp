@@ -25,33 +25,33 @@ torch::Tensor latent() {
 }
 
 TEST(Upsampling, IsKnownByName) {
-  for (const auto upsampling : {Upsampling::psu, Upsampling::lsu, Upsampling::lsu_nearest, Upsampling::noise_upsampling,
+  for (const auto upsampling : {Upsampling::pixel, Upsampling::latent, Upsampling::latent_nearest, Upsampling::noise_upsampling,
                                 Upsampling::identity}) {
     EXPECT_EQ(parse_upsampling(upsampling_name(upsampling)), upsampling);
   }
   EXPECT_EQ(parse_upsampling("noise_upsampling"), Upsampling::noise_upsampling);
-  EXPECT_EQ(parse_upsampling("lsu_nearest"), Upsampling::lsu_nearest);
+  EXPECT_EQ(parse_upsampling("latent_nearest"), Upsampling::latent_nearest);
   EXPECT_THAT(thrown<UsageError>([] { parse_upsampling("cubic"); }),
-              AllOf(HasSubstr("unknown coupling 'cubic'"), HasSubstr("psu, lsu, lsu-nearest")));
+              AllOf(HasSubstr("unknown coupling 'cubic'"), HasSubstr("pixel, latent, latent-nearest")));
 }
 
-TEST(EnlargeBilinear, HasItsCentresBetweenPixels) {
+TEST(UpscaleBilinear, HasItsCentersBetweenPixels) {
   const torch::Tensor x = torch::tensor({0.F, 1.F, 3.F}).reshape({1, 1, 1, 3});
   const torch::Tensor expected = torch::tensor({0.F, 0.25F, 0.75F, 1.5F, 2.5F, 3.F}).reshape({1, 1, 1, 6});
-  EXPECT_TRUE(is_close(enlarge_bilinear(x, 1, 6), expected, 1e-6));
-  EXPECT_TRUE(is_close(enlarge_bilinear(x, 4, 6), expected.expand({1, 1, 4, 6}), 1e-6));
+  EXPECT_TRUE(is_close(upsample_bilinear(x, 1, 6), expected, 1e-6));
+  EXPECT_TRUE(is_close(upsample_bilinear(x, 4, 6), expected.expand({1, 1, 4, 6}), 1e-6));
 }
 
-TEST(EnlargeBilinear, ComputesInFloat32) {
+TEST(UpscaleBilinear, ComputesInFloat32) {
   const torch::Tensor x = torch::rand({1, 1, 3, 3});
-  const torch::Tensor enlarged = enlarge_bilinear(x.to(torch::kFloat64), 7, 5);
-  EXPECT_EQ(enlarged.scalar_type(), torch::kFloat32);
-  EXPECT_TRUE(torch::equal(enlarged, enlarge_bilinear(x, 7, 5)));
+  const torch::Tensor upscaled = upsample_bilinear(x.to(torch::kFloat64), 7, 5);
+  EXPECT_EQ(upscaled.scalar_type(), torch::kFloat32);
+  EXPECT_TRUE(torch::equal(upscaled, upsample_bilinear(x, 7, 5)));
 }
 
 TEST(UpsampleLatent, InterpolatesOrRepeats) {
-  EXPECT_TRUE(torch::equal(upsample_latent(latent(), Upsampling::lsu, 4, 6), enlarge_bilinear(latent(), 4, 6)));
-  const torch::Tensor nearest = upsample_latent(latent(), Upsampling::lsu_nearest, 4, 6);
+  EXPECT_TRUE(torch::equal(upsample_latent(latent(), Upsampling::latent, 4, 6), upsample_bilinear(latent(), 4, 6)));
+  const torch::Tensor nearest = upsample_latent(latent(), Upsampling::latent_nearest, 4, 6);
   EXPECT_TRUE(torch::equal(nearest, latent().repeat_interleave(2, 2).repeat_interleave(2, 3)));
 }
 
@@ -79,7 +79,7 @@ TEST(UpsampleLatent, LeavesIdentityAsItIs) {
 }
 
 TEST(UpsampleLatent, HasNoPixels) {
-  EXPECT_THAT(thrown<UsageError>([] { upsample_latent(latent(), Upsampling::psu, 4, 6); }),
+  EXPECT_THAT(thrown<UsageError>([] { upsample_latent(latent(), Upsampling::pixel, 4, 6); }),
               HasSubstr("works on pixels"));
 }
 

@@ -1,4 +1,4 @@
-// Names and shapes of a .safetensors file as `import` reads them: recognised, renamed, made configurations of, or a
+// Names and shapes of a .safetensors file as `import` reads them: recognized, renamed, made configurations of, or a
 // ModelError.
 #include <nlohmann/json.hpp>
 
@@ -32,7 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const auto& [name, weight] : tensors) {
       shapes.emplace(name, weight.shape);
     }
-    REQUIRE(!recognise(shapes).what.empty());
+    REQUIRE(!detect_weights(shapes).what.empty());
     // Nothing gets lost on the way.
     const Weights unet = to_diffusers_unet(tensors);
     REQUIRE(unet.size() == tensors.size());

@@ -1,4 +1,4 @@
-// Picture files: a picture or an Error; what was read can be written, and reads as the same again.
+// Image files: an image or an Error; what was read can be written, and reads as the same again.
 #include <ATen/Parallel.h>
 
 #include "fmboost/core/error.h"
@@ -20,9 +20,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   constexpr DecodeLimits kLimits{.max_side = 4096, .max_pixels = 1 << 16};
   Image image;
   try {
-    image = decode_image({reinterpret_cast<const std::byte*>(data), size}, "picture", kLimits);
+    image = decode_image({reinterpret_cast<const std::byte*>(data), size}, "image", kLimits);
   } catch (const Error& error) {
-    REQUIRE(std::string(error.what()).find("'picture' ") == 0);
+    REQUIRE(std::string(error.what()).find("'image' ") == 0);
     return 0;
   }
   REQUIRE(image.pixels.dim() == 3 && image.pixels.size(0) == 3 && image.pixels.numel() > 0);

@@ -70,9 +70,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string png = make_png(input);
   Image image;
   try {
-    image = decode_image(std::as_bytes(std::span(png)), "picture");
+    image = decode_image(std::as_bytes(std::span(png)), "image");
   } catch (const Error& error) {
-    REQUIRE(std::string(error.what()).find("'picture' ") == 0);
+    REQUIRE(std::string(error.what()).find("'image' ") == 0);
     return 0;
   }
   const Image again = decode_image(encode_image(image, {}), "again");

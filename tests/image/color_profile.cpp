@@ -15,11 +15,11 @@ namespace {
 using namespace test;
 using testing::HasSubstr;
 
-// A picture whose file holds these very samples under this profile.
-PictureBytes png_with_profile(const torch::Tensor& samples, const PictureBytes& profile) {
+// An image whose file holds these very samples under this profile.
+ImageBytes png_with_profile(const torch::Tensor& samples, const ImageBytes& profile) {
   // As JPEG, whose markers are easily put in, the samples would not be exact; the encoder converts from sRGB. So the
-  // bytes of a picture without a profile are decoded under it in WebP, whose chunk is as easy.
-  auto webp = encode_image(picture_of(samples), {.format = ImageFormat::webp, .quality = 100});
+  // bytes of an image without a profile are decoded under it in WebP, whose chunk is as easy.
+  auto webp = encode_image(image_of(samples), {.format = ImageFormat::webp, .quality = 100});
   using namespace std::string_literals;
   const auto size32 = [](std::size_t n) {
     return std::string{static_cast<char>(n), static_cast<char>(n >> 8), static_cast<char>(n >> 16), '\0'};
@@ -43,7 +43,7 @@ torch::Tensor colors(std::initializer_list<std::initializer_list<int>> rows) {
   return torch::stack(all).unsqueeze(0);
 }
 
-// CSS Color 4, section 10.9: P3's red is (1.0931, ...) in sRGB, beyond what 8 bits hold; white, black and grey stay.
+// CSS Color 4, section 10.9: P3's red is (1.0931, ...) in sRGB, beyond what 8 bits hold; white, black and gray stay.
 TEST(ColorProfile, ConvertsFromAWideProfileWithoutClipping) {
   const auto samples = colors({{255, 0, 0}, {255, 255, 255}, {0, 0, 0}, {128, 128, 128}, {0, 255, 0}});
   const Image image = decode_image(png_with_profile(samples, display_p3_profile()), "photo.webp");
@@ -74,7 +74,7 @@ TEST(ColorProfile, GivesTheSameSamplesBackUnderTheSameProfile) {
 
 TEST(ColorProfile, IsEmbeddedInJpegs) {
   const auto profile = display_p3_profile();
-  Image image = picture_of(torch::full({16, 16, 3}, 100, torch::kUInt8));
+  Image image = image_of(torch::full({16, 16, 3}, 100, torch::kUInt8));
   image.metadata.icc_profile = profile;
   const Image again = round_trip(image, {.format = ImageFormat::jpeg});
   EXPECT_EQ(again.metadata.icc_profile, profile);
@@ -85,12 +85,12 @@ TEST(ColorProfile, ThatIsSrgbIsLeftOutAndChangesNothing) {
   const auto samples = random_samples(8, 8, 3);
   const Image image = decode_image(png_with_profile(samples, srgb_profile()), "photo.webp");
   EXPECT_TRUE(image.metadata.icc_profile.empty());
-  EXPECT_TRUE(torch::equal(image.pixels, picture_of(samples).pixels));
+  EXPECT_TRUE(torch::equal(image.pixels, image_of(samples).pixels));
 }
 
-TEST(ColorProfile, OfAGreyPictureIsAppliedAndLeftOut) {
-  const auto plain = samples_of(decode_image(picture_file("grey.jpg"), "grey")).to(torch::kFloat64) / 255;
-  const Image image = decode_image(with_profile(picture_file("grey.jpg"), linear_grey_profile()), "grey");
+TEST(ColorProfile, OfAGrayImageIsAppliedAndLeftOut) {
+  const auto plain = samples_of(decode_image(image_file("gray.jpg"), "gray")).to(torch::kFloat64) / 255;
+  const Image image = decode_image(with_profile(image_file("gray.jpg"), linear_gray_profile()), "gray");
   EXPECT_TRUE(image.metadata.icc_profile.empty());
   // From linear light to sRGB.
   const auto expected = torch::where(plain <= 0.0031308, plain * 12.92, 1.055 * plain.pow(1 / 2.4) - 0.055);
@@ -108,12 +108,12 @@ TEST(ColorProfile, ThatLeadsOneWayIsAppliedAndLeftOut) {
 
 TEST(ColorProfile, IsJoinedFromSegmentsInAnyOrder) {
   const auto profile = display_p3_profile();
-  const auto jpeg = encode_image(picture_of(pattern()), {.format = ImageFormat::jpeg});
+  const auto jpeg = encode_image(image_of(pattern()), {.format = ImageFormat::jpeg});
   EXPECT_EQ(decode_image(with_profile(jpeg, profile, 3), "photo").metadata.icc_profile, profile);
 }
 
 // What is logged for a JPEG with such a profile, whose pixels must be those without one.
-std::string notice_beside_plain_pixels(const PictureBytes& jpeg, const PictureBytes& profile) {
+std::string notice_beside_plain_pixels(const ImageBytes& jpeg, const ImageBytes& profile) {
   configure_logging(Verbosity::normal);
   testing::internal::CaptureStderr();
   const Image image = decode_image(with_profile(jpeg, profile), "photo.jpg");
@@ -123,22 +123,22 @@ std::string notice_beside_plain_pixels(const PictureBytes& jpeg, const PictureBy
 }
 
 TEST(ColorProfile, ThatIsDamagedOrForAnotherModelIsLeftOutWithAWarning) {
-  const auto rgb = encode_image(picture_of(pattern()), {.format = ImageFormat::jpeg});
-  EXPECT_THAT(notice_beside_plain_pixels(rgb, linear_grey_profile()),
-              HasSubstr("warning: the colour profile of 'photo.jpg'"));
+  const auto rgb = encode_image(image_of(pattern()), {.format = ImageFormat::jpeg});
+  EXPECT_THAT(notice_beside_plain_pixels(rgb, linear_gray_profile()),
+              HasSubstr("warning: the color profile of 'photo.jpg'"));
   EXPECT_THAT(notice_beside_plain_pixels(rgb, bytes_of("no profile")), HasSubstr("damaged"));
-  EXPECT_THAT(notice_beside_plain_pixels(picture_file("grey.jpg"), display_p3_profile()), HasSubstr("another kind"));
-  EXPECT_THAT(notice_beside_plain_pixels(picture_file("cmyk.jpg"), display_p3_profile()), HasSubstr("another kind"));
+  EXPECT_THAT(notice_beside_plain_pixels(image_file("gray.jpg"), display_p3_profile()), HasSubstr("another kind"));
+  EXPECT_THAT(notice_beside_plain_pixels(image_file("cmyk.jpg"), display_p3_profile()), HasSubstr("another kind"));
   auto cut = display_p3_profile();
   cut.resize(200);
   EXPECT_THAT(notice_beside_plain_pixels(rgb, cut), HasSubstr("left out"));
 }
 
 TEST(ColorProfile, ThatIsBrokenCannotBeWritten) {
-  Image image = picture_of(pattern());
-  for (const auto& profile : {bytes_of("no profile"), linear_grey_profile()}) {
+  Image image = image_of(pattern());
+  for (const auto& profile : {bytes_of("no profile"), linear_gray_profile()}) {
     image.metadata.icc_profile = profile;
-    EXPECT_THAT(thrown<Error>([&] { encode_image(image, {}); }), HasSubstr("colour profile"));
+    EXPECT_THAT(thrown<Error>([&] { encode_image(image, {}); }), HasSubstr("color profile"));
   }
 }
 

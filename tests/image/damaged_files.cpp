@@ -18,12 +18,12 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-std::string complaint(const PictureBytes& bytes, const DecodeLimits& limits = {}) {
+std::string complaint(const ImageBytes& bytes, const DecodeLimits& limits = {}) {
   return thrown<Error>([&] { decode_image(bytes, "in/photo.png", limits); });
 }
 
-// True for a picture; false for an Error that names the file. Anything else is a failure.
-bool decodes(const PictureBytes& bytes, const DecodeLimits& limits = {}) {
+// True for an image; false for an Error that names the file. Anything else is a failure.
+bool decodes(const ImageBytes& bytes, const DecodeLimits& limits = {}) {
   try {
     samples_of(decode_image(bytes, "photo", limits));
     return true;
@@ -41,21 +41,21 @@ class DamagedFiles : public testing::Test {
 
 struct Source {
   const char* name;
-  std::size_t unneeded;  // bytes at the end that the first picture does not need: the last checksum of a PNG, for one
+  std::size_t unneeded;  // bytes at the end that the first image does not need: the last checksum of a PNG, for one
 };
 
-constexpr Source kSources[] = {{"rgb.png", 4},         {"grey_alpha.png", 4}, {"palette_transparent.png", 4},
-                               {"rgb16.png", 4},       {"animated.png", 4},   {"grey.jpg", 0},
+constexpr Source kSources[] = {{"rgb.png", 4},         {"gray_alpha.png", 4}, {"palette_transparent.png", 4},
+                               {"rgb16.png", 4},       {"animated.png", 4},   {"gray.jpg", 0},
                                {"progressive.jpg", 0}, {"rotated.jpg", 0},    {"cmyk.jpg", 0},
                                {"lossless.webp", 0},   {"still.gif", 1},      {"rgb.bmp", 2},
-                               {"rgb.tga", 26},        {"rgb.ppm", 0},        {"grey.pgm", 0},
+                               {"rgb.tga", 26},        {"rgb.ppm", 0},        {"gray.pgm", 0},
                                {"rgb.psd", 0}};
 
 TEST_F(DamagedFiles, EmptyOnes) {
   EXPECT_EQ(complaint({}), "'in/photo.png' is empty");
 }
 
-TEST_F(DamagedFiles, FilesThatAreNoPictures) {
+TEST_F(DamagedFiles, FilesThatAreNoImages) {
   for (const auto& text :
        {"x"s, "hello"s, "%PDF-1.7\n"s, "<svg/>"s, std::string(1000, '\0'), std::string(1000, '\xff')}) {
     EXPECT_THAT(complaint(bytes_of(text)), AllOf(StartsWith("'in/photo.png' "), HasSubstr("known format")));
@@ -64,7 +64,7 @@ TEST_F(DamagedFiles, FilesThatAreNoPictures) {
 
 TEST_F(DamagedFiles, TruncatedAtAnyByte) {
   for (const auto& [name, unneeded] : kSources) {
-    const auto whole = picture_file(name);
+    const auto whole = image_file(name);
     ASSERT_TRUE(decodes({whole.begin(), whole.end() - static_cast<std::ptrdiff_t>(unneeded)})) << name;
     for (std::size_t size = 0; size + unneeded < whole.size(); ++size) {
       EXPECT_FALSE(decodes({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)}))
@@ -73,9 +73,9 @@ TEST_F(DamagedFiles, TruncatedAtAnyByte) {
   }
 }
 
-TEST_F(DamagedFiles, FilesWithAnyWrongByteGiveAPictureOrAnError) {
+TEST_F(DamagedFiles, FilesWithAnyWrongByteGiveAImageOrAnError) {
   for (const auto& source : kSources) {
-    const auto whole = picture_file(source.name);
+    const auto whole = image_file(source.name);
     for (std::size_t i = 0; i < whole.size(); ++i) {
       auto damaged = whole;
       damaged[i] ^= std::byte{0xff};
@@ -85,7 +85,7 @@ TEST_F(DamagedFiles, FilesWithAnyWrongByteGiveAPictureOrAnError) {
 }
 
 TEST_F(DamagedFiles, PngsWithAnyWrongByteAreNoticed) {
-  const auto whole = picture_file("rgb.png");
+  const auto whole = image_file("rgb.png");
   for (std::size_t i = 0; i < whole.size(); ++i) {
     auto damaged = whole;
     damaged[i] ^= std::byte{1};
@@ -107,23 +107,23 @@ TEST_F(DamagedFiles, RandomBytesAfterAnyMagicNumber) {
 }
 
 // Puts a number of `size` bytes, high byte first.
-void put(PictureBytes& bytes, std::size_t at, std::uint32_t value, std::size_t size) {
+void put(ImageBytes& bytes, std::size_t at, std::uint32_t value, std::size_t size) {
   for (std::size_t i = 0; i < size; ++i) {
     bytes[at + i] = static_cast<std::byte>(value >> 8 * (size - 1 - i));
   }
 }
 
-std::vector<PictureBytes> headers_of_60000_a_side() {
-  auto jpeg = picture_file("grey.jpg");
+std::vector<ImageBytes> headers_of_60000_a_side() {
+  auto jpeg = image_file("gray.jpg");
   const auto frame = text_of(jpeg).find("\xff\xc0");  // SOF0: marker, length, precision, height, width
   put(jpeg, frame + 5, 60000, 2);
   put(jpeg, frame + 7, 60000, 2);
-  auto bmp = picture_file("rgb.bmp");
+  auto bmp = image_file("rgb.bmp");
   for (const std::size_t at : {18, 22}) {
     put(bmp, at, 0x60ea0000, 4);  // 60000, low byte first
   }
   const auto webp = bytes_of("RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\x5f\xea\0\x5f\xea\0"s);
-  return {picture_file("header_60000.png"), jpeg, bmp, webp, bytes_of("P6 60000 60000 255\n123")};
+  return {image_file("header_60000.png"), jpeg, bmp, webp, bytes_of("P6 60000 60000 255\n123")};
 }
 
 TEST_F(DamagedFiles, HugeHeadersAreRefusedBeforeAnythingIsAllocated) {
@@ -137,15 +137,15 @@ TEST_F(DamagedFiles, HugeHeadersAreRefusedBeforeAnythingIsAllocated) {
 }
 
 TEST_F(DamagedFiles, LimitsAreExact) {
-  const auto bytes = picture_file("rgb.png");  // 6x4
+  const auto bytes = image_file("rgb.png");  // 6x4
   EXPECT_NO_THROW(decode_image(bytes, "photo", {.max_side = 6, .max_pixels = 24}));
   EXPECT_THAT(complaint(bytes, {.max_side = 5}), HasSubstr("6x4"));
   EXPECT_THAT(complaint(bytes, {.max_pixels = 23}), AllOf(HasSubstr("6x4"), HasSubstr("23 pixels")));
 }
 
-// Every scan of a progressive JPEG costs as much as the whole picture.
+// Every scan of a progressive JPEG costs as much as the whole image.
 TEST_F(DamagedFiles, JpegsWithEndlessScans) {
-  const auto jpeg = text_of(picture_file("progressive.jpg"));
+  const auto jpeg = text_of(image_file("progressive.jpg"));
   const auto last_scan = jpeg.rfind("\xff\xda");
   const auto scan = jpeg.substr(last_scan, jpeg.size() - 2 - last_scan);
   std::string many = jpeg.substr(0, jpeg.size() - 2);
@@ -155,8 +155,8 @@ TEST_F(DamagedFiles, JpegsWithEndlessScans) {
   EXPECT_THAT(complaint(bytes_of(many + "\xff\xd9")), HasSubstr("500 scans"));
 }
 
-// The end of a GIF without a picture in it.
-TEST_F(DamagedFiles, GifsWithoutAPicture) {
+// The end of a GIF without an image in it.
+TEST_F(DamagedFiles, GifsWithoutAImage) {
   EXPECT_THAT(complaint(bytes_of("GIF89a\x01\0\x01\0\0\0\0;"s)), HasSubstr("damaged"));
 }
 

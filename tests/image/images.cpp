@@ -18,7 +18,7 @@ torch::Tensor rows() {
 
 }  // namespace
 
-PictureBytes picture_file(const std::string& name) {
+ImageBytes image_file(const std::string& name) {
   return read_file(std::filesystem::path(FMBOOST_TEST_DATA) / "images" / name);
 }
 
@@ -26,11 +26,11 @@ torch::Tensor pattern() {
   return torch::stack({40 * columns(), 60 * rows(), 10 * (columns() + rows())}, -1).to(torch::kUInt8);
 }
 
-torch::Tensor grey_pattern() {
+torch::Tensor gray_pattern() {
   return (30 * columns() + 20 * rows()).unsqueeze(-1).expand({4, 6, 3}).to(torch::kUInt8);
 }
 
-Image picture_of(const torch::Tensor& samples) {
+Image image_of(const torch::Tensor& samples) {
   Image image;
   image.pixels = samples.permute({2, 0, 1}).to(torch::kFloat32) / 127.5 - 1;
   return image;
@@ -70,11 +70,11 @@ testing::AssertionResult same_samples(const torch::Tensor& a, const torch::Tenso
   return testing::AssertionFailure() << "samples differ by up to " << largest_difference(a, b);
 }
 
-std::string text_of(const PictureBytes& bytes) {
+std::string text_of(const ImageBytes& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-PictureBytes bytes_of(std::string_view text) {
+ImageBytes bytes_of(std::string_view text) {
   const auto* data = reinterpret_cast<const std::byte*>(text.data());
   return {data, data + text.size()};
 }

@@ -20,7 +20,7 @@ using testing::Pair;
 using Texts = std::vector<std::pair<std::string, std::string>>;
 
 Image with_text(const Texts& text) {
-  Image image = picture_of(pattern());
+  Image image = image_of(pattern());
   image.metadata.text = text;
   return image;
 }
@@ -94,10 +94,10 @@ TEST(UserComment, LeavesOtherTextsOut) {
 }
 
 TEST(Exif, OfACameraIsKeptInEveryFormat) {
-  const Image photo = decode_image(picture_file("rotated.jpg"), "rotated.jpg");
+  const Image photo = decode_image(image_file("rotated.jpg"), "rotated.jpg");
   ASSERT_EQ(read_orientation(photo.metadata.exif), 1);
   for (const auto format : {ImageFormat::png, ImageFormat::jpeg, ImageFormat::webp}) {
-    Image source = picture_of(pattern());
+    Image source = image_of(pattern());
     source.metadata.exif = photo.metadata.exif;
     source.metadata.text = {{"parameters", "a cat"}};
     const Image image = round_trip(source, {.format = format});
@@ -107,7 +107,7 @@ TEST(Exif, OfACameraIsKeptInEveryFormat) {
 }
 
 TEST(Exif, ThatIsTooLargeForAJpegIsLeftOutWithAWarning) {
-  Image source = picture_of(pattern());
+  Image source = image_of(pattern());
   source.metadata.exif = bytes_of("MM\0\x2a\0\0\0\x08"s);
   source.metadata.exif.resize(65'528);
   configure_logging(Verbosity::normal);
@@ -123,7 +123,7 @@ TEST(Exif, ThatIsTooLargeForAJpegIsLeftOutWithAWarning) {
 // JPEG and WebP hold any bytes under that name, PNG does not.
 TEST(Exif, ThatIsNoneIsLeftOut) {
   for (const auto& text : {"x"s, "not a TIFF structure"s, "MM\0\x2b\0\0\0\x08"s, "II\x2a\0"s}) {
-    Image source = picture_of(pattern());
+    Image source = image_of(pattern());
     source.metadata.exif = bytes_of(text);
     for (const auto format : {ImageFormat::jpeg, ImageFormat::webp}) {
       const Image image = round_trip(source, {.format = format});
@@ -134,8 +134,8 @@ TEST(Exif, ThatIsNoneIsLeftOut) {
 }
 
 TEST(Exif, WithJpegsPrefixIsReadFromWebps) {
-  Image source = picture_of(pattern());
-  const auto exif = decode_image(picture_file("rotated.jpg"), "rotated.jpg").metadata.exif;
+  Image source = image_of(pattern());
+  const auto exif = decode_image(image_file("rotated.jpg"), "rotated.jpg").metadata.exif;
   source.metadata.exif = bytes_of("Exif\0\0"s + text_of(exif));
   EXPECT_EQ(round_trip(source, {.format = ImageFormat::webp}).metadata.exif, exif);
 }

@@ -18,7 +18,7 @@ std::vector<std::byte> exif_with_orientation(int orientation, bool big_endian) {
   return exif;
 }
 
-// What a camera stores for a picture that stands upright as 1 2 3 / 4 5 6, by the tag (EXIF 2.3, section 4.6.4).
+// What a camera stores for an image that stands upright as 1 2 3 / 4 5 6, by the tag (EXIF 2.3, section 4.6.4).
 torch::Tensor stored(int orientation) {
   switch (orientation) {
     case 2:
@@ -48,7 +48,7 @@ TEST(Orientation, IsAppliedAndSetToOne) {
   for (const auto format : {ImageFormat::png, ImageFormat::webp}) {
     for (int orientation = 1; orientation <= 8; ++orientation) {
       for (const bool big_endian : {false, true}) {
-        Image source = picture_of(as_samples(stored(orientation)));
+        Image source = image_of(as_samples(stored(orientation)));
         source.metadata.exif = exif_with_orientation(orientation, big_endian);
         const Image image = round_trip(source, {.format = format, .quality = 100});
         EXPECT_TRUE(same_samples(samples_of(image), as_samples(stored(1)))) << orientation;
@@ -59,7 +59,7 @@ TEST(Orientation, IsAppliedAndSetToOne) {
 }
 
 TEST(Orientation, TurnsAlphaToo) {
-  Image source = picture_of(as_samples(stored(6)));
+  Image source = image_of(as_samples(stored(6)));
   source.alpha = stored(6).to(torch::kFloat32).unsqueeze(0) / 255;
   source.metadata.exif = exif_with_orientation(6, true);
   const Image image = round_trip(source, {});
@@ -68,7 +68,7 @@ TEST(Orientation, TurnsAlphaToo) {
 
 TEST(Orientation, OutOfRangeMeansUpright) {
   for (const int orientation : {0, 9, 77}) {
-    Image source = picture_of(as_samples(stored(1)));
+    Image source = image_of(as_samples(stored(1)));
     source.metadata.exif = exif_with_orientation(orientation, false);
     EXPECT_TRUE(same_samples(samples_of(round_trip(source, {})), as_samples(stored(1)))) << orientation;
   }
@@ -76,7 +76,7 @@ TEST(Orientation, OutOfRangeMeansUpright) {
 
 // A JPEG of another writer: stored with red growing to the lower right and green to the lower left.
 TEST(Orientation, OfAJpegKeepsTheOtherTags) {
-  const Image image = decode_image(picture_file("rotated.jpg"), "rotated.jpg");
+  const Image image = decode_image(image_file("rotated.jpg"), "rotated.jpg");
   EXPECT_EQ(read_orientation(image.metadata.exif), 1);
   EXPECT_NE(text_of(image.metadata.exif).find("Maker"), std::string::npos);
   const auto green = samples_of(image).select(2, 1).to(torch::kInt32);

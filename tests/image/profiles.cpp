@@ -9,18 +9,18 @@ namespace {
 using Profile = std::unique_ptr<void, decltype(&cmsCloseProfile)>;
 using Curve = std::unique_ptr<cmsToneCurve, decltype(&cmsFreeToneCurve)>;
 
-PictureBytes saved(cmsHPROFILE handle) {
+ImageBytes saved(cmsHPROFILE handle) {
   const Profile profile(handle, &cmsCloseProfile);
   cmsUInt32Number size = 0;
   cmsSaveProfileToMem(profile.get(), nullptr, &size);
-  PictureBytes bytes(size);
+  ImageBytes bytes(size);
   EXPECT_NE(cmsSaveProfileToMem(profile.get(), bytes.data(), &size), 0);
   return bytes;
 }
 
 }  // namespace
 
-PictureBytes display_p3_profile() {
+ImageBytes display_p3_profile() {
   const cmsCIExyY white{0.3127, 0.3290, 1};
   const cmsCIExyYTRIPLE primaries{{0.680, 0.320, 1}, {0.265, 0.690, 1}, {0.150, 0.060, 1}};
   const double parameters[] = {2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045};
@@ -29,16 +29,16 @@ PictureBytes display_p3_profile() {
   return saved(cmsCreateRGBProfile(&white, &primaries, curves));
 }
 
-PictureBytes srgb_profile() {
+ImageBytes srgb_profile() {
   return saved(cmsCreate_sRGBProfile());
 }
 
-PictureBytes linear_grey_profile() {
+ImageBytes linear_gray_profile() {
   const Curve curve(cmsBuildGamma(nullptr, 1), &cmsFreeToneCurve);
   return saved(cmsCreateGrayProfile(cmsD50_xyY(), curve.get()));
 }
 
-PictureBytes one_way_profile() {
+ImageBytes one_way_profile() {
   cmsHPROFILE profile = cmsCreateProfilePlaceholder(nullptr);
   cmsSetProfileVersion(profile, 4.2);
   cmsSetDeviceClass(profile, cmsSigInputClass);
@@ -46,7 +46,7 @@ PictureBytes one_way_profile() {
   cmsSetPCS(profile, cmsSigXYZData);
   const std::unique_ptr<cmsPipeline, decltype(&cmsPipelineFree)> table(cmsPipelineAlloc(nullptr, 3, 3),
                                                                        &cmsPipelineFree);
-  // Half of sRGB's red and green change places, so that colours move.
+  // Half of sRGB's red and green change places, so that colors move.
   const double matrix[] = {0.2, 0.25, 0.05, 0.35, 0.2, 0.05, 0.05, 0.05, 0.3};
   cmsPipelineInsertStage(table.get(), cmsAT_END, cmsStageAllocToneCurves(nullptr, 3, nullptr));
   cmsPipelineInsertStage(table.get(), cmsAT_END, cmsStageAllocMatrix(nullptr, 3, 3, matrix, nullptr));
@@ -55,8 +55,8 @@ PictureBytes one_way_profile() {
   return saved(profile);
 }
 
-PictureBytes with_profile(const PictureBytes& jpeg, const PictureBytes& profile, int segments) {
-  PictureBytes result(jpeg.begin(), jpeg.begin() + 2);
+ImageBytes with_profile(const ImageBytes& jpeg, const ImageBytes& profile, int segments) {
+  ImageBytes result(jpeg.begin(), jpeg.begin() + 2);
   const std::size_t step =
       (profile.size() + static_cast<std::size_t>(segments) - 1) / static_cast<std::size_t>(segments);
   for (int number = segments; number >= 1; --number) {

@@ -7,7 +7,7 @@ namespace fmboost {
 namespace {
 
 // 4x6 values between -1 and 1.
-torch::Tensor picture() {
+torch::Tensor image() {
   return ((torch::arange(24) * 37).remainder(101).to(torch::kFloat32) / 50 - 1).reshape({1, 1, 4, 6});
 }
 
@@ -18,27 +18,27 @@ torch::Tensor row(std::initializer_list<std::int64_t> values) {
 // Image.resize(..., Image.BICUBIC) of Pillow 13 on mode F.
 TEST(ResizeBicubic, ReducesAsPillowDoes) {
   const auto expected = torch::tensor({{-0.28255576, 0.04986058, -0.05589197}, {0.25600436, -0.01036969, -0.19222516}});
-  EXPECT_TRUE(torch::allclose(resize_bicubic(picture(), 2, 3)[0][0], expected, 0, 1e-6));
+  EXPECT_TRUE(torch::allclose(resize_bicubic(image(), 2, 3)[0][0], expected, 0, 1e-6));
 }
 
 TEST(ResizeBicubic, TakesPillowsKernelWhereOneSideShrinks) {
   const auto expected = torch::tensor({-0.81397343, -0.45076326, 0.09939661, 0.55176729, -0.02388947, -0.52662498,
                                        0.16363829, 0.07087992, -0.20695740});
-  EXPECT_TRUE(torch::allclose(resize_bicubic(picture(), 2, 9)[0][0][0], expected, 0, 1e-6));
+  EXPECT_TRUE(torch::allclose(resize_bicubic(image(), 2, 9)[0][0][0], expected, 0, 1e-6));
 }
 
 // torch.nn.functional.interpolate(..., mode="bicubic").
-TEST(ResizeBicubic, EnlargesAsPyTorchDoes) {
+TEST(ResizeBicubic, UpscalesAsPyTorchDoes) {
   const auto expected = torch::tensor({-1.09895885, -0.73409736, -0.10206039, 0.46303236, -0.19472227, -0.85552114,
                                        -0.30260518, 0.43232644, 0.90008247});
-  EXPECT_TRUE(torch::allclose(resize_bicubic(picture(), 6, 9)[0][0][0], expected, 0, 1e-6));
+  EXPECT_TRUE(torch::allclose(resize_bicubic(image(), 6, 9)[0][0][0], expected, 0, 1e-6));
 }
 
 TEST(ResizeBicubic, ToTheSameSizeChangesNothing) {
-  EXPECT_TRUE(torch::allclose(resize_bicubic(picture(), 4, 6), picture(), 0, 1e-6));
+  EXPECT_TRUE(torch::allclose(resize_bicubic(image(), 4, 6), image(), 0, 1e-6));
 }
 
-TEST(ResizeBicubic, KeepsFlatPicturesFlat) {
+TEST(ResizeBicubic, KeepsFlatImagesFlat) {
   const auto flat = torch::full({2, 3, 5, 7}, 0.3F);
   EXPECT_TRUE(torch::allclose(resize_bicubic(flat, 13, 3), torch::full({2, 3, 13, 3}, 0.3F), 0, 1e-6));
 }
@@ -48,7 +48,7 @@ TEST(PadReflect, ReflectsWithoutRepeatingTheEdge) {
 }
 
 // numpy.pad(..., mode="reflect").
-TEST(PadReflect, GoesOnBeyondThePicturesOwnSize) {
+TEST(PadReflect, GoesOnBeyondTheImagesOwnSize) {
   EXPECT_TRUE(torch::equal(pad_reflect(row({0, 1}), {.left = 7, .right = 9}),
                            row({1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0})));
   EXPECT_TRUE(torch::equal(pad_reflect(row({0, 1, 2}), {.left = 1, .right = 10}),
@@ -65,7 +65,7 @@ TEST(PadReflect, RepeatsASinglePixel) {
 }
 
 TEST(PadReflect, PadsRowsAsItPadsColumns) {
-  const auto x = picture();
+  const auto x = image();
   const auto wide = pad_reflect(x, {.left = 3, .right = 11});
   const auto high = pad_reflect(x.transpose(2, 3), {.top = 3, .bottom = 11});
   EXPECT_TRUE(torch::equal(high, wide.transpose(2, 3)));
@@ -73,18 +73,18 @@ TEST(PadReflect, PadsRowsAsItPadsColumns) {
 }
 
 TEST(PadReflect, WithoutMarginsChangesNothing) {
-  EXPECT_TRUE(torch::equal(pad_reflect(picture(), {}), picture()));
+  EXPECT_TRUE(torch::equal(pad_reflect(image(), {}), image()));
 }
 
 TEST(Crop, UndoesPadding) {
   for (const Margins margins :
        {Margins{}, Margins{.left = 1, .right = 2, .top = 3, .bottom = 4}, Margins{.left = 40}, Margins{.bottom = 17}}) {
-    EXPECT_TRUE(torch::equal(crop(pad_reflect(picture(), margins), margins), picture()));
+    EXPECT_TRUE(torch::equal(crop(pad_reflect(image(), margins), margins), image()));
   }
 }
 
 TEST(Crop, CutsTheMarginsOff) {
-  const auto x = picture();
+  const auto x = image();
   EXPECT_TRUE(torch::equal(crop(x, {.left = 1, .right = 2, .top = 1, .bottom = 0}), x.slice(2, 1, 4).slice(3, 1, 4)));
 }
 

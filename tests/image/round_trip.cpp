@@ -15,7 +15,7 @@ using namespace test;
 using testing::AllOf;
 using testing::HasSubstr;
 
-// A smooth picture with some texture, as photographs are.
+// A smooth image with some texture, as photographs are.
 torch::Tensor photo() {
   const auto x = torch::linspace(0, 6, 96).unsqueeze(0);
   const auto y = torch::linspace(0, 4, 64).unsqueeze(1);
@@ -30,21 +30,21 @@ double psnr(const torch::Tensor& a, const torch::Tensor& b) {
 }
 
 double psnr_of(const EncodeOptions& options) {
-  return psnr(samples_of(round_trip(picture_of(photo()), options)), photo());
+  return psnr(samples_of(round_trip(image_of(photo()), options)), photo());
 }
 
 TEST(RoundTrip, KeepsEverySampleInLosslessFormats) {
   const auto all_values = torch::arange(256, torch::kInt64).reshape({16, 16, 1}).expand({16, 16, 3}).to(torch::kUInt8);
   for (const auto& samples : {all_values, random_samples(13, 29, 3), random_samples(1, 1, 3)}) {
-    EXPECT_TRUE(same_samples(samples_of(round_trip(picture_of(samples), {})), samples));
-    EXPECT_TRUE(same_samples(samples_of(round_trip(picture_of(samples), {.format = ImageFormat::webp, .quality = 100})),
+    EXPECT_TRUE(same_samples(samples_of(round_trip(image_of(samples), {})), samples));
+    EXPECT_TRUE(same_samples(samples_of(round_trip(image_of(samples), {.format = ImageFormat::webp, .quality = 100})),
                              samples));
   }
 }
 
-TEST(RoundTrip, KeepsAlphaAndTheColoursUnderIt) {
+TEST(RoundTrip, KeepsAlphaAndTheColorsUnderIt) {
   const auto samples = random_samples(9, 7, 4);
-  Image source = picture_of(samples.slice(2, 0, 3));
+  Image source = image_of(samples.slice(2, 0, 3));
   source.alpha = samples.select(2, 3).unsqueeze(0).to(torch::kFloat32) / 255;
   source.alpha[0][0][0] = 0;
   for (const auto format : {ImageFormat::png, ImageFormat::webp}) {
@@ -57,8 +57,8 @@ TEST(RoundTrip, KeepsAlphaAndTheColoursUnderIt) {
 
 TEST(RoundTrip, KeepsExtremeShapes) {
   for (const auto& samples : {random_samples(3, 10000, 3), random_samples(10000, 1, 3)}) {
-    EXPECT_TRUE(same_samples(samples_of(round_trip(picture_of(samples), {})), samples));
-    const auto jpeg = samples_of(round_trip(picture_of(samples), {.format = ImageFormat::jpeg}));
+    EXPECT_TRUE(same_samples(samples_of(round_trip(image_of(samples), {})), samples));
+    const auto jpeg = samples_of(round_trip(image_of(samples), {.format = ImageFormat::jpeg}));
     EXPECT_EQ(jpeg.sizes(), samples.sizes());
   }
 }
@@ -84,17 +84,17 @@ TEST(RoundTrip, LosesAsMuchAsTheQualityOfAWebpSays) {
   EXPECT_GT(poor, 22);
 }
 
-// 4:2:0 would blur these stripes of two colours into one.
-TEST(RoundTrip, KeepsColourResolutionInJpegs) {
+// 4:2:0 would blur these stripes of two colors into one.
+TEST(RoundTrip, KeepsColorResolutionInJpegs) {
   auto stripes = torch::zeros({16, 16, 3}, torch::kUInt8);
   stripes.slice(1, 0, 16, 2).select(2, 0).fill_(255);
   stripes.slice(1, 1, 16, 2).select(2, 2).fill_(255);
-  EXPECT_LE(largest_difference(samples_of(round_trip(picture_of(stripes), {.format = ImageFormat::jpeg})), stripes),
+  EXPECT_LE(largest_difference(samples_of(round_trip(image_of(stripes), {.format = ImageFormat::jpeg})), stripes),
             40);
 }
 
 TEST(RoundTrip, LaysAlphaOverWhiteInJpegs) {
-  Image source = picture_of(torch::zeros({16, 16, 3}, torch::kUInt8));
+  Image source = image_of(torch::zeros({16, 16, 3}, torch::kUInt8));
   source.alpha = torch::full({1, 16, 16}, 0.25F);
   const Image image = round_trip(source, {.format = ImageFormat::jpeg});
   EXPECT_FALSE(image.alpha.defined());
@@ -103,30 +103,30 @@ TEST(RoundTrip, LaysAlphaOverWhiteInJpegs) {
 
 TEST(EncodeImage, GivesTheSameBytesEveryTime) {
   for (const auto format : {ImageFormat::png, ImageFormat::jpeg, ImageFormat::webp}) {
-    Image image = picture_of(photo());
+    Image image = image_of(photo());
     image.metadata.text = {{"parameters", "a cat"}, {"fmboost", "{\"schema\":1}"}};
     EXPECT_EQ(encode_image(image, {.format = format}), encode_image(image, {.format = format}));
   }
 }
 
 TEST(EncodeImage, ObeysTheCompressionLevel) {
-  const Image image = picture_of(photo());
+  const Image image = image_of(photo());
   const auto size = [&](int level) { return encode_image(image, {.compression_level = level}).size(); };
   EXPECT_GT(size(0), 64U * 96 * 3);
   EXPECT_LT(size(9), size(0));
 }
 
 TEST(EncodeImage, RefusesWhatAFormatCannotHold) {
-  const Image wide = picture_of(torch::zeros({1, 16384, 3}, torch::kUInt8));
+  const Image wide = image_of(torch::zeros({1, 16384, 3}, torch::kUInt8));
   EXPECT_THAT(thrown<Error>([&] { encode_image(wide, {.format = ImageFormat::webp}); }),
               AllOf(HasSubstr("16383"), HasSubstr("PNG")));
-  const Image wider = picture_of(torch::zeros({1, 65501, 3}, torch::kUInt8));
+  const Image wider = image_of(torch::zeros({1, 65501, 3}, torch::kUInt8));
   EXPECT_THAT(thrown<Error>([&] { encode_image(wider, {.format = ImageFormat::jpeg}); }),
               AllOf(HasSubstr("65500"), HasSubstr("PNG")));
 }
 
 TEST(EncodeImage, RefusesSettingsOutOfRange) {
-  const Image image = picture_of(pattern());
+  const Image image = image_of(pattern());
   for (const int quality : {0, 101, -5}) {
     EXPECT_THAT(thrown<UsageError>([&] { encode_image(image, {.format = ImageFormat::jpeg, .quality = quality}); }),
                 HasSubstr("1 to 100, found " + std::to_string(quality)));
@@ -146,7 +146,7 @@ TEST(ImageFormatFromSuffix, KnowsItsFormatsInAnyCase) {
 }
 
 TEST(ImageFormatFromSuffix, NamesTheFileAndWhatIsPossible) {
-  for (const std::string name : {"picture", "picture.", "picture.gif", ".png", "a.png/b", "a.png "}) {
+  for (const std::string name : {"image", "image.", "image.gif", ".png", "a.png/b", "a.png "}) {
     EXPECT_THAT(thrown<UsageError>([&] { image_format_from_suffix(name); }),
                 AllOf(HasSubstr("'" + name + "'"), HasSubstr(".png, .jpg or .webp")));
   }

@@ -14,7 +14,7 @@ using namespace test;
 using testing::HasSubstr;
 
 Image decode_file(const std::string& name) {
-  return decode_image(picture_file(name), name);
+  return decode_image(image_file(name), name);
 }
 
 // What is logged while a file is decoded.
@@ -54,15 +54,15 @@ TEST(SourceKinds, RgbaPng) {
   EXPECT_FLOAT_EQ(image.alpha[0][0][5].item<float>(), 250.0F / 255);
 }
 
-TEST(SourceKinds, GreyPng) {
-  const Image image = decode_file("grey.png");
-  EXPECT_TRUE(same_samples(samples_of(image), grey_pattern()));
+TEST(SourceKinds, GrayPng) {
+  const Image image = decode_file("gray.png");
+  EXPECT_TRUE(same_samples(samples_of(image), gray_pattern()));
   EXPECT_FALSE(image.alpha.defined());
 }
 
-TEST(SourceKinds, GreyPngWithAlpha) {
-  const Image image = decode_file("grey_alpha.png");
-  EXPECT_TRUE(same_samples(samples_of(image), grey_pattern()));
+TEST(SourceKinds, GrayPngWithAlpha) {
+  const Image image = decode_file("gray_alpha.png");
+  EXPECT_TRUE(same_samples(samples_of(image), gray_pattern()));
   ASSERT_TRUE(image.alpha.defined());
   EXPECT_EQ(alpha_samples(image)[2][3].item<int>(), 150);
 }
@@ -82,7 +82,7 @@ TEST(SourceKinds, PalettePngWithATransparentEntry) {
   EXPECT_TRUE(same_samples(samples_of(image), pattern()));
 }
 
-TEST(SourceKinds, RgbPngWithATransparentColour) {
+TEST(SourceKinds, RgbPngWithATransparentColor) {
   const Image image = decode_file("rgb_key.png");
   ASSERT_TRUE(image.alpha.defined());
   auto expected = torch::full({4, 6}, 255, torch::kUInt8);
@@ -100,14 +100,14 @@ TEST(SourceKinds, SixteenBitPngsKeepTheirDepth) {
   const Image rgb = decode_file("rgb16.png");
   const auto steps = pattern().to(torch::kFloat64) * 257 + torch::arange(6).reshape({1, 6, 1});
   EXPECT_LT((rgb.pixels.permute({1, 2, 0}) - (steps / 32767.5 - 1)).abs().max().item<double>(), 2e-7);
-  const Image grey = decode_file("grey16.png");
-  const auto grey_steps = grey_pattern().to(torch::kFloat64) * 257 + 1;
-  EXPECT_LT((grey.pixels.permute({1, 2, 0}) - (grey_steps / 32767.5 - 1)).abs().max().item<double>(), 2e-7);
+  const Image gray = decode_file("gray16.png");
+  const auto gray_steps = gray_pattern().to(torch::kFloat64) * 257 + 1;
+  EXPECT_LT((gray.pixels.permute({1, 2, 0}) - (gray_steps / 32767.5 - 1)).abs().max().item<double>(), 2e-7);
 }
 
-TEST(SourceKinds, GreyJpeg) {
+TEST(SourceKinds, GrayJpeg) {
   const auto ramp = torch::arange(16).unsqueeze(0) + torch::arange(16).unsqueeze(1);
-  const Image image = decode_file("grey.jpg");
+  const Image image = decode_file("gray.jpg");
   const auto expected = (8 * ramp).unsqueeze(-1).expand({16, 16, 3}).to(torch::kUInt8);
   EXPECT_LE(largest_difference(samples_of(image), expected), 3);
   EXPECT_EQ(image.format, "jpeg");
@@ -142,7 +142,7 @@ TEST(SourceKinds, FormatsThatStbReads) {
     EXPECT_FALSE(image.alpha.defined()) << name;
     EXPECT_EQ(image.format, "other");
   }
-  EXPECT_TRUE(same_samples(samples_of(decode_file("grey.pgm")), grey_pattern()));
+  EXPECT_TRUE(same_samples(samples_of(decode_file("gray.pgm")), gray_pattern()));
 }
 
 TEST(SourceKinds, FirstFrameOfAnAnimationWithANotice) {
@@ -152,15 +152,15 @@ TEST(SourceKinds, FirstFrameOfAnAnimationWithANotice) {
   }
 }
 
-TEST(SourceKinds, NoNoticeForStillPictures) {
+TEST(SourceKinds, NoNoticeForStillImages) {
   for (const auto name : {"rgb.png", "still.gif", "lossless.webp", "cmyk.jpg", "rgb.tga"}) {
     EXPECT_EQ(notice(name), "") << name;
   }
 }
 
 TEST(SourceKinds, ContentDecidesNotTheSuffix) {
-  EXPECT_EQ(decode_image(picture_file("grey.jpg"), "photo.png").format, "jpeg");
-  EXPECT_EQ(decode_image(picture_file("rgb.png"), "photo.webp").format, "png");
+  EXPECT_EQ(decode_image(image_file("gray.jpg"), "photo.png").format, "jpeg");
+  EXPECT_EQ(decode_image(image_file("rgb.png"), "photo.webp").format, "png");
 }
 
 }  // namespace

@@ -25,34 +25,34 @@ TensorShapes checkpoint(std::int64_t channels, std::int64_t text_width) {
           {"cond_stage_model.transformer.text_model.final_layer_norm.weight", {text_width}}};
 }
 
-TEST(Recognise, StableDiffusionByItsInputsAndTheWidthOfItsText) {
-  EXPECT_EQ(recognise(checkpoint(4, 768)).kind, stable_diffusion);
-  EXPECT_EQ(recognise(checkpoint(4, 768)).what, "a Stable Diffusion 1 checkpoint");
-  EXPECT_EQ(recognise(checkpoint(4, 1024)).what, "a Stable Diffusion 2 checkpoint");
-  EXPECT_EQ(recognise(checkpoint(4, 32)).kind, stable_diffusion);
+TEST(Recognize, StableDiffusionByItsInputsAndTheWidthOfItsText) {
+  EXPECT_EQ(detect_weights(checkpoint(4, 768)).kind, stable_diffusion);
+  EXPECT_EQ(detect_weights(checkpoint(4, 768)).what, "a Stable Diffusion 1 checkpoint");
+  EXPECT_EQ(detect_weights(checkpoint(4, 1024)).what, "a Stable Diffusion 2 checkpoint");
+  EXPECT_EQ(detect_weights(checkpoint(4, 32)).kind, stable_diffusion);
   auto consistency = checkpoint(4, 768);
   consistency["model.diffusion_model.time_embed.cond_proj.weight"] = {320, 256};
-  EXPECT_THAT(recognise(consistency).what, HasSubstr("guidance embedding"));
+  EXPECT_THAT(detect_weights(consistency).what, HasSubstr("guidance embedding"));
 }
 
-TEST(Recognise, ModelsWithOtherInputs) {
-  EXPECT_THAT(recognise(checkpoint(9, 768)).what, HasSubstr("inpainting"));
-  EXPECT_THAT(recognise(checkpoint(8, 768)).what, HasSubstr("InstructPix2Pix"));
-  EXPECT_THAT(recognise(checkpoint(5, 1024)).what, HasSubstr("depth"));
-  EXPECT_THAT(recognise(checkpoint(7, 1024)).what, HasSubstr("upscaling"));
-  EXPECT_EQ(recognise(checkpoint(9, 768)).kind, other_model);
+TEST(Recognize, ModelsWithOtherInputs) {
+  EXPECT_THAT(detect_weights(checkpoint(9, 768)).what, HasSubstr("inpainting"));
+  EXPECT_THAT(detect_weights(checkpoint(8, 768)).what, HasSubstr("InstructPix2Pix"));
+  EXPECT_THAT(detect_weights(checkpoint(5, 1024)).what, HasSubstr("depth"));
+  EXPECT_THAT(detect_weights(checkpoint(7, 1024)).what, HasSubstr("upscaling"));
+  EXPECT_EQ(detect_weights(checkpoint(9, 768)).kind, other_model);
 }
 
-TEST(Recognise, TheUnetInDiffusersLayoutToo) {
+TEST(Recognize, TheUnetInDiffusersLayoutToo) {
   const TensorShapes shapes = {{"unet.conv_in.weight", {320, 4, 3, 3}},
                                {"unet.time_embedding.linear_1.weight", {1280, 320}},
                                {"unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight", {1280, 768}},
                                {"text_encoder.text_model.final_layer_norm.weight", {768}}};
-  EXPECT_EQ(recognise(shapes).kind, stable_diffusion);
+  EXPECT_EQ(detect_weights(shapes).kind, stable_diffusion);
   TensorShapes alone = shapes;
   alone.erase("text_encoder.text_model.final_layer_norm.weight");
-  EXPECT_EQ(recognise(alone).kind, part);
-  EXPECT_THAT(recognise(alone).what, HasSubstr("alone"));
+  EXPECT_EQ(detect_weights(alone).kind, part);
+  EXPECT_THAT(detect_weights(alone).what, HasSubstr("alone"));
 }
 
 struct Case {
@@ -61,7 +61,7 @@ struct Case {
   const char* what;
 };
 
-TEST(Recognise, OtherFiles) {
+TEST(Recognize, OtherFiles) {
   const Case cases[] = {
       {{"conditioner.embedders.0.transformer.x", "model.diffusion_model.input_blocks.0.0.weight"},
        other_model,
@@ -89,7 +89,7 @@ TEST(Recognise, OtherFiles) {
       {{"transformer.h.0.attn.c_attn.weight"}, unknown, "no kind"},
       {{}, unknown, "no kind"}};
   for (const auto& [names, kind, what] : cases) {
-    const Recognition found = recognise(named(names));
+    const Recognition found = detect_weights(named(names));
     EXPECT_EQ(found.kind, kind) << found.what;
     EXPECT_THAT(found.what, HasSubstr(what));
     EXPECT_FALSE(found.use.empty());

@@ -62,14 +62,14 @@ TEST(AtomicFolder, ReplacesOnlyWhatItIsToldTo) {
 
 TEST(AtomicFolder, NeverReplacesAFolderOfAnotherKind) {
   const TemporaryFolder base;
-  fs::create_directory(base / "pictures");
-  write_file_atomically(base / "pictures" / "holiday.png", as_bytes("dear"));
-  EXPECT_THAT(thrown<Error>([&] { AtomicFolder(base / "pictures", "marker", true); }), HasSubstr("not replaced"));
+  fs::create_directory(base / "images");
+  write_file_atomically(base / "images" / "holiday.png", as_bytes("dear"));
+  EXPECT_THAT(thrown<Error>([&] { AtomicFolder(base / "images", "marker", true); }), HasSubstr("not replaced"));
   write_file_atomically(base / "file", as_bytes("dear"));
   EXPECT_THAT(thrown<Error>([&] { AtomicFolder(base / "file", "marker", true); }), HasSubstr("not replaced"));
   fs::create_directory(base / "empty");
   AtomicFolder(base / "empty", "marker", true).commit();
-  EXPECT_THAT(names(base.path()), testing::UnorderedElementsAre("pictures", "file", "empty"));
+  EXPECT_THAT(names(base.path()), testing::UnorderedElementsAre("images", "file", "empty"));
 }
 
 TEST(AtomicFolder, NamesTheFolderThatCannotBeWritten) {

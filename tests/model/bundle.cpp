@@ -83,7 +83,7 @@ TEST(Bundle, SaysWhichPartItLacks) {
   files.write();
   const Bundle bundle = files.open();
   EXPECT_THAT(thrown<ModelError>([&] { bundle.load_denoiser({}); }),
-              AllOf(HasSubstr(files.folder().string()), HasSubstr("has no denoiser: it enlarges only")));
+              AllOf(HasSubstr(files.folder().string()), HasSubstr("has no denoiser: it upscales only")));
   EXPECT_THAT(thrown<ModelError>([&] { bundle.load_text_encoder({}); }), HasSubstr("has no text encoder"));
   EXPECT_THAT(thrown<ModelError>([&] { bundle.load_tokenizer(); }), HasSubstr("has no tokenizer"));
   EXPECT_NE(bundle.load_autoencoder({}), nullptr);
@@ -187,15 +187,15 @@ TEST(Bundle, FindsWrongProgramsWhenVerifyingWithoutRunningThem) {
 void nest(TinyBundle& outer, const TinyBundle& inner) {
   fs::copy(inner.folder(), outer.folder() / "upscaler", fs::copy_options::recursive);
   outer.manifest.erase("couplings");
-  outer.manifest["boost"] = "upscaler";
+  outer.manifest["upscaler"] = "upscaler";
   outer.write();
 }
 
 TEST(BoostingFolder, IsTheOneInsideOrTheBundleItself) {
   TinyBundle outer;
-  EXPECT_EQ(boosting_folder(outer.folder()), outer.folder());
+  EXPECT_EQ(upscaler_folder(outer.folder()), outer.folder());
   nest(outer, TinyBundle());
-  EXPECT_EQ(boosting_folder(outer.folder()), outer.folder() / "upscaler");
+  EXPECT_EQ(upscaler_folder(outer.folder()), outer.folder() / "upscaler");
   EXPECT_THAT(outer.open().verify(), Contains(HasSubstr("upscaler: tensors of")));
 }
 
@@ -203,43 +203,43 @@ TEST(BoostingFolder, NamesWhatIsWrongWithTheOneInside) {
   TinyBundle outer;
   nest(outer, TinyBundle());
   fs::remove(outer.folder() / "upscaler" / "bundle.json");
-  EXPECT_THAT(thrown<ModelError>([&] { boosting_folder(outer.folder()); }), HasSubstr("upscaler"));
+  EXPECT_THAT(thrown<ModelError>([&] { upscaler_folder(outer.folder()); }), HasSubstr("upscaler"));
   EXPECT_THAT(thrown<ModelError>([&] { outer.open().verify(); }), HasSubstr("upscaler"));
 
   TinyBundle deeper;
   nest(deeper, TinyBundle());
   TinyBundle three;
   nest(three, deeper);
-  EXPECT_THAT(thrown<ModelError>([&] { boosting_folder(three.folder()); }), HasSubstr("do it itself"));
+  EXPECT_THAT(thrown<ModelError>([&] { upscaler_folder(three.folder()); }), HasSubstr("do it itself"));
 
   TinyBundle elsewhere;
   const TinyBundle target;
   elsewhere.manifest.erase("couplings");
-  elsewhere.manifest["boost"] = "upscaler";
+  elsewhere.manifest["upscaler"] = "upscaler";
   elsewhere.write();
   fs::create_directory_symlink(target.folder(), elsewhere.folder() / "upscaler");
-  EXPECT_THAT(thrown<ModelError>([&] { boosting_folder(elsewhere.folder()); }), HasSubstr("leads out of"));
+  EXPECT_THAT(thrown<ModelError>([&] { upscaler_folder(elsewhere.folder()); }), HasSubstr("leads out of"));
 }
 
-TEST(EnlargesItsOwn, IsTheSameBundleOrOneInsideThatDoesNotDraw) {
+TEST(UpscalesItsOwn, IsTheSameBundleOrOneInsideThatDoesNotDraw) {
   TinyBundle drawing;
   const TinyBundle stranger;
-  EXPECT_TRUE(enlarges_its_own(drawing.open(), drawing.open()));
-  EXPECT_FALSE(enlarges_its_own(drawing.open(), stranger.open()));
+  EXPECT_TRUE(is_own_upscaler(drawing.open(), drawing.open()));
+  EXPECT_FALSE(is_own_upscaler(drawing.open(), stranger.open()));
 
   TinyBundle upscaler;
   for (const char* part : {"tokenizer", "text_encoder", "denoiser"}) {
     upscaler.manifest.erase(part);
   }
   upscaler.write();
-  EXPECT_FALSE(enlarges_its_own(drawing.open(), upscaler.open()));
+  EXPECT_FALSE(is_own_upscaler(drawing.open(), upscaler.open()));
   nest(drawing, upscaler);
-  EXPECT_TRUE(enlarges_its_own(drawing.open(), Bundle(drawing.folder() / "upscaler")));
-  EXPECT_FALSE(enlarges_its_own(drawing.open(), upscaler.open())) << "the same, but elsewhere";
+  EXPECT_TRUE(is_own_upscaler(drawing.open(), Bundle(drawing.folder() / "upscaler")));
+  EXPECT_FALSE(is_own_upscaler(drawing.open(), upscaler.open())) << "the same, but elsewhere";
 
   TinyBundle outer;
   nest(outer, TinyBundle());
-  EXPECT_FALSE(enlarges_its_own(outer.open(), Bundle(outer.folder() / "upscaler"))) << "that one has its own denoiser";
+  EXPECT_FALSE(is_own_upscaler(outer.open(), Bundle(outer.folder() / "upscaler"))) << "that one has its own denoiser";
 }
 
 TEST(DefaultModel, LoadsAndVerifies) {

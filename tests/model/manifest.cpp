@@ -64,7 +64,7 @@ TEST(Manifest, LeavesWhatIsNotGivenAtItsDefault) {
   EXPECT_EQ(read.denoiser->default_guidance, 7.5);
   EXPECT_EQ(read.denoiser->schedule.beta_schedule, "scaled_linear");
   EXPECT_EQ(read.denoiser->schedule.timestep_spacing, "");
-  EXPECT_EQ(read.couplings[0].pictures, Pictures::all);
+  EXPECT_EQ(read.couplings[0].applies_to, ImageSource::any);
   EXPECT_EQ(read.couplings[0].solver, "euler");
   EXPECT_EQ(read.couplings[0].steps, 4);
   EXPECT_EQ(read.couplings[0].noising_step, 400);
@@ -108,29 +108,29 @@ TEST(Manifest, MayHaveNoCoupling) {
   EXPECT_TRUE(parsed(manifest).couplings.empty());
 }
 
-TEST(Manifest, MayLeaveEnlargingToABundleInside) {
+TEST(Manifest, MayLeaveUpscalingToABundleInside) {
   json manifest = test::tiny_manifest();
-  manifest["boost"] = "upscaler";
+  manifest["upscaler"] = "upscaler";
   EXPECT_THAT(refusal(manifest), HasSubstr("give it the couplings"));
   manifest.erase("couplings");
-  EXPECT_EQ(parsed(manifest).boost, "upscaler");
+  EXPECT_EQ(parsed(manifest).upscaler, "upscaler");
   for (const char* outside : {"", "../upscaler", "/upscaler"}) {
-    manifest["boost"] = outside;
-    EXPECT_THAT(refusal(manifest), AllOf(HasSubstr("boost"), HasSubstr("inside the bundle's folder"))) << outside;
+    manifest["upscaler"] = outside;
+    EXPECT_THAT(refusal(manifest), AllOf(HasSubstr("upscaler"), HasSubstr("inside the bundle's folder"))) << outside;
   }
 }
 
-TEST(Manifest, SaysWhichPicturesACouplingEnlarges) {
+TEST(Manifest, SaysWhichImagesACouplingUpscales) {
   json manifest = test::tiny_manifest();
-  manifest["couplings"][0]["pictures"] = "own";
-  manifest["couplings"][1]["pictures"] = "other";
+  manifest["couplings"][0]["applies_to"] = "generated";
+  manifest["couplings"][1]["applies_to"] = "external";
   const Manifest read = parsed(manifest);
-  EXPECT_EQ(read.couplings[0].pictures, Pictures::own);
-  EXPECT_TRUE(read.couplings[0].enlarges(/*own=*/true));
-  EXPECT_FALSE(read.couplings[0].enlarges(/*own=*/false));
-  EXPECT_EQ(read.couplings[1].pictures, Pictures::other);
-  EXPECT_FALSE(read.couplings[1].enlarges(/*own=*/true));
-  EXPECT_TRUE(read.couplings[1].enlarges(/*own=*/false));
+  EXPECT_EQ(read.couplings[0].applies_to, ImageSource::generated);
+  EXPECT_TRUE(read.couplings[0].upscales(ImageSource::generated));
+  EXPECT_FALSE(read.couplings[0].upscales(ImageSource::external));
+  EXPECT_EQ(read.couplings[1].applies_to, ImageSource::external);
+  EXPECT_FALSE(read.couplings[1].upscales(ImageSource::generated));
+  EXPECT_TRUE(read.couplings[1].upscales(ImageSource::external));
 }
 
 TEST(Manifest, MayHaveADialAndExamples) {

@@ -187,7 +187,7 @@ TEST_F(NativeBundle, TakesTheDefaultModelsNetworks) {
         "text.safetensors");
   set(manifest["text_encoder"], "text.safetensors",
       {{"_class_name", "WordTransformer"}, {"words", 8}, {"length", 4}, {"width", 16}, {"layers", 1}, {"heads", 2}});
-  write(*SiteUnet(SiteUnetOptions{.latent_channels = 4,
+  write(*PatchUnet(PatchUnetOptions{.latent_channels = 4,
                                   .widths = {32},
                                   .down = {1},
                                   .up = {1},
@@ -197,7 +197,7 @@ TEST_F(NativeBundle, TakesTheDefaultModelsNetworks) {
                                   .fine_blocks = 1}),
         "denoiser.safetensors");
   set(manifest["denoiser"], "denoiser.safetensors",
-      {{"_class_name", "SiteUnet"},
+      {{"_class_name", "PatchUnet"},
        {"latent_channels", 4},
        {"widths", {32}},
        {"down", {1}},
@@ -206,11 +206,11 @@ TEST_F(NativeBundle, TakesTheDefaultModelsNetworks) {
        {"heads", 2},
        {"fine_channels", 8},
        {"fine_blocks", 1}});
-  write(*PlainAutoencoder(PlainAutoencoderOptions{
+  write(*ConvAutoencoder(ConvAutoencoderOptions{
             .latent_channels = 4, .encoder_channels = 8, .decoder_channels = 8, .fine_channels = 8}),
         "autoencoder.safetensors");
   set(manifest["autoencoder"], "autoencoder.safetensors",
-      {{"_class_name", "PlainAutoencoder"},
+      {{"_class_name", "ConvAutoencoder"},
        {"latent_channels", 4},
        {"encoder_channels", 8},
        {"encoder_blocks", 4},

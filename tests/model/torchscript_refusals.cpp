@@ -172,7 +172,7 @@ TEST_F(TorchScriptCheck, SurvivesFlippedBytes) {
   EXPECT_GT(refused, 5);
 }
 
-// LibTorch recognises a second format by the bytes 4 to 7 of a file, where this program would not have looked for code.
+// LibTorch recognizes a second format by the bytes 4 to 7 of a file, where this program would not have looked for code.
 TEST_F(TorchScriptCheck, ReadsArchivesOfOneFormatOnly) {
   test::save_program(file_, {"def forward(self, x):\n    return x"});
   write("0123PTMF" + read_text_file(file_));

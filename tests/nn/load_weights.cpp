@@ -127,15 +127,15 @@ TEST_F(LoadInto, LeavesHalfPrecisionInTheFileWhereToldAndTheCpuComputesInFloat32
     const SafetensorsFile file = file_of(tensors);
     load_into(*convolution, file, {});
     EXPECT_EQ(convolution->weight.scalar_type(), torch::kFloat32);
-    load_into(*convolution, file, {torch::kCPU, torch::kFloat64}, "", HalfWeights::stay);
+    load_into(*convolution, file, {torch::kCPU, torch::kFloat64}, "", HalfPrecisionWeights::stay);
     EXPECT_EQ(convolution->weight.scalar_type(), torch::kFloat64);
-    load_into(*convolution, file, {}, "", HalfWeights::stay);
+    load_into(*convolution, file, {}, "", HalfPrecisionWeights::stay);
     EXPECT_EQ(convolution->weight.const_data_ptr(), file.tensor("weight").const_data_ptr());
     EXPECT_EQ(convolution->bias.scalar_type(), torch::kFloat32);
     const torch::Tensor x = torch::randn({1, 2, 5, 5});
     const auto wide = [&](std::size_t i) { return tensors[i].second.to(torch::kFloat32); };
     EXPECT_TRUE(torch::equal(convolution->forward(x), torch::conv2d(x, wide(0), wide(1), 1, 1)));
-    load_into(*table, file_of({{"weight", half({4, 6})}}), {}, "", HalfWeights::stay);
+    load_into(*table, file_of({{"weight", half({4, 6})}}), {}, "", HalfPrecisionWeights::stay);
     EXPECT_EQ(table->weight.scalar_type(), torch::kFloat32) << "a table does not know what is computed with it";
   }
 }

@@ -74,7 +74,7 @@ AutoencoderKl small_autoencoder(bool attention = true) {
                                                    .mid_block_add_attention = attention}));
 }
 
-TEST(Strips, OfAutoencoderKlGiveTheWholePicture) {
+TEST(Strips, OfAutoencoderKlGiveTheWholeImage) {
   for (const bool attention : {true, false}) {
     const AutoencoderKl network = small_autoencoder(attention);
     const torch::Tensor pixels = noise({1, 3, 52, 36});
@@ -85,7 +85,7 @@ TEST(Strips, OfAutoencoderKlGiveTheWholePicture) {
   }
 }
 
-TEST(Strips, OfTheTinyAutoencoderGiveTheWholePicture) {
+TEST(Strips, OfTheTinyAutoencoderGiveTheWholeImage) {
   const auto network = filled(AutoencoderTiny(
       AutoencoderTinyOptions{.channels = 16, .num_encoder_blocks = {1, 1, 2}, .num_decoder_blocks = {2, 1, 1}}));
   const torch::Tensor pixels = noise({1, 3, 60, 20});
@@ -94,8 +94,8 @@ TEST(Strips, OfTheTinyAutoencoderGiveTheWholePicture) {
   expect_equal_in_strips([&](const auto* strips) { return network->decode(latent, strips); });
 }
 
-TEST(Strips, OfTheDefaultAutoencoderGiveTheWholePicture) {
-  const auto network = filled(PlainAutoencoder(PlainAutoencoderOptions{.latent_channels = 4,
+TEST(Strips, OfTheDefaultAutoencoderGiveTheWholeImage) {
+  const auto network = filled(ConvAutoencoder(ConvAutoencoderOptions{.latent_channels = 4,
                                                                        .encoder_channels = 12,
                                                                        .encoder_blocks = 2,
                                                                        .decoder_channels = 12,
@@ -176,43 +176,43 @@ TEST(Strips, MemoryOfTheCfmUnetIsEstimated) {
     for (const auto* strips : {static_cast<const StripLimits*>(nullptr), &rows}) {
       const std::int64_t peak =
           peak_tensor_memory(torch::kCPU, [&] { network->forward(x, torch::ones({1}), {}, strips); });
-      const double estimate = cfm_numbers_per_site(options, strips != nullptr) * 64 * 64 * 4;
+      const double estimate = peak_activations_per_latent_pixel(options, strips != nullptr) * 64 * 64 * 4;
       EXPECT_GT(estimate / static_cast<double>(peak), 0.75);
       EXPECT_LT(estimate / static_cast<double>(peak), 1.5);
     }
   }
 }
 
-TEST(Strips, KnowTheStatisticsOfTheWholePicture) {
-  // Rows that differ much: no strip has the whole picture's mean or deviation.
+TEST(Strips, KnowTheStatisticsOfTheWholeImage) {
+  // Rows that differ much: no strip has the whole image's mean or deviation.
   const torch::Tensor slope = torch::linspace(-300, 500, 37).reshape({1, 1, 37, 1});
-  const torch::Tensor picture = noise({2, 12, 37, 11}) + slope;
+  const torch::Tensor image = noise({2, 12, 37, 11}) + slope;
   const torch::Tensor weight = noise({12}, 2);
   const torch::Tensor bias = noise({12}, 3);
   const torch::Tensor expected =
-      torch::group_norm(picture.to(torch::kFloat64), 3, weight.to(torch::kFloat64), bias.to(torch::kFloat64), 1e-5);
+      torch::group_norm(image.to(torch::kFloat64), 3, weight.to(torch::kFloat64), bias.to(torch::kFloat64), 1e-5);
   for (const std::int64_t strip_bytes : {1, 40'000, 100'000'000}) {
     const ChannelScale scale =
-        normalization(StripPicture(picture), {.groups = 3, .eps = 1e-5, .weight = weight, .bias = bias},
+        normalization(LazyFeatureMap(image), {.groups = 3, .eps = 1e-5, .weight = weight, .bias = bias},
                       {.strip_bytes = strip_bytes});
-    EXPECT_TRUE(is_close(scale.apply(picture), expected.to(torch::kFloat32), 1e-6));
+    EXPECT_TRUE(is_close(scale.apply(image), expected.to(torch::kFloat32), 1e-6));
   }
 }
 
-TEST(StripPictures, AreExactForAnyRows) {
-  const torch::Tensor picture = noise({1, 2, 12, 6});
+TEST(StripImages, AreExactForAnyRows) {
+  const torch::Tensor image = noise({1, 2, 12, 6});
   const torch::Tensor kernel = noise({3, 2, 3, 3}, 2);
   const auto convolve = [kernel](const torch::Tensor& x) { return torch::conv2d(x, kernel, {}, 1, 1); };
   const auto halve = [kernel](const torch::Tensor& x) { return torch::conv2d(x, kernel.slice(0, 0, 2), {}, 2, 1); };
-  const auto enlarge = [](const torch::Tensor& x) { return at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)}); };
-  const StripPicture lazy = StripPicture(picture)
+  const auto upscale = [](const torch::Tensor& x) { return at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)}); };
+  const LazyFeatureMap lazy = LazyFeatureMap(image)
                                 .apply({.channels = 2, .halo = 1, .down = 2}, halve)
-                                .apply({.channels = 2, .up = 2}, enlarge)
+                                .apply({.channels = 2, .up = 2}, upscale)
                                 .apply({.channels = 3, .halo = 1}, convolve);
-  const torch::Tensor whole = convolve(enlarge(halve(picture)));
+  const torch::Tensor whole = convolve(upscale(halve(image)));
   EXPECT_EQ(lazy.sizes(), whole.sizes());
   EXPECT_FALSE(lazy.is_kept());
-  EXPECT_EQ(lazy.held_bytes(), picture.numel() * 4);
+  EXPECT_EQ(lazy.held_bytes(), image.numel() * 4);
   for (std::int64_t top = 0; top < 12; ++top) {
     for (std::int64_t bottom = top + 1; bottom <= 12; ++bottom) {
       EXPECT_TRUE(is_close(lazy.rows({top, bottom}), whole.slice(2, top, bottom), 1e-6)) << top << " " << bottom;
@@ -231,15 +231,15 @@ TEST(ChunkedAttention, GivesTheSameAsAllQueriesAtOnce) {
   }
 }
 
-TEST(SiteAttention, SeesAllSitesUntilThereAreTooMany) {
+TEST(SpatialSelfAttention, SeesAllSitesUntilThereAreTooMany) {
   constexpr std::int64_t kHeight = 11;
   constexpr std::int64_t kWidth = 4;
   const torch::Tensor q = noise({1, kHeight * kWidth, 8}, 1);
   const torch::Tensor k = noise({1, kHeight * kWidth, 8}, 2);
   const torch::Tensor v = noise({1, kHeight * kWidth, 8}, 3);
-  EXPECT_TRUE(is_close(attend_sites(q, k, v, kHeight, kHeight * kWidth), attend(q, k, v, 1), 1e-6));
-  // 5 whole rows of at most 23 sites: two above and two below, fewer on one side and more on the other at the edges.
-  const torch::Tensor some = attend_sites(q, k, v, kHeight, 23);
+  EXPECT_TRUE(is_close(attend_positions(q, k, v, kHeight, kHeight * kWidth), attend(q, k, v, 1), 1e-6));
+  // 5 whole rows of at most 23 latent pixels: two above and two below, fewer on one side and more on the other at the edges.
+  const torch::Tensor some = attend_positions(q, k, v, kHeight, 23);
   for (const auto& [row, first] : {std::pair<int, int>{0, 0}, {2, 0}, {3, 1}, {5, 3}, {8, 6}, {9, 6}, {10, 6}}) {
     const auto rows = [&](const torch::Tensor& x, std::int64_t top, std::int64_t count) {
       return x.slice(1, top * kWidth, (top + count) * kWidth);

@@ -13,7 +13,7 @@
 namespace fmboost::parity {
 namespace {
 
-// amp sin(12.9898 i + 2 pi crc32(name) / 2^32) at flat index i, in float64, + 1 for the weights of the normalisations
+// amp sin(12.9898 i + 2 pi crc32(name) / 2^32) at flat index i, in float64, + 1 for the weights of the normalizations
 // (the only vectors called so). amp = sqrt(2 / elements of one output row), 0.1 for vectors.
 torch::Tensor formula_tensor(const std::string& name, const torch::Tensor& like) {
   const bool vector = like.dim() == 1;

@@ -6,9 +6,9 @@ namespace fmboost::parity {
 
 VelocityField flow_field(const torch::Tensor& a, const torch::Tensor& b) {
   return [a, b](double t, const torch::Tensor& x) {
-    const torch::Tensor sites = x.flatten(2);
-    const torch::Tensor linear = torch::matmul(a, sites) + std::cos(3 * t) * b.unsqueeze(1);
-    return (linear - 0.5 * t * torch::sin(sites)).view_as(x);
+    const torch::Tensor positions = x.flatten(2);
+    const torch::Tensor linear = torch::matmul(a, positions) + std::cos(3 * t) * b.unsqueeze(1);
+    return (linear - 0.5 * t * torch::sin(positions)).view_as(x);
   };
 }
 

@@ -23,24 +23,24 @@ torch::Tensor noise(at::IntArrayRef shape, std::uint64_t seed) {
   return gaussian_noise(shape, generator);
 }
 
-// Smooth shapes, as pictures have, within [-1, 1].
-torch::Tensor picture(std::int64_t height, std::int64_t width) {
-  return enlarge_bilinear(noise({1, 3, 4, 5}, 1), height, width).clamp(-3, 3) / 3;
+// Smooth shapes, as images have, within [-1, 1].
+torch::Tensor image(std::int64_t height, std::int64_t width) {
+  return upsample_bilinear(noise({1, 3, 4, 5}, 1), height, width).clamp(-3, 3) / 3;
 }
 
 // The mean difference between what a result says at the source's size and what the source says.
-double unfaithfulness(const torch::Tensor& enlarged, const torch::Tensor& source) {
-  return (resize_bicubic(enlarged, source.size(2), source.size(3)) - source).abs().mean().item<double>();
+double unfaithfulness(const torch::Tensor& upscaled, const torch::Tensor& source) {
+  return (resize_bicubic(upscaled, source.size(2), source.size(3)) - source).abs().mean().item<double>();
 }
 
 TEST(BackProject, BringsBackWhatTheSourceSays) {
   for (const std::int64_t factor : {2, 3, 4}) {
-    const torch::Tensor source = picture(24, 30);
-    const torch::Tensor enlarged =
+    const torch::Tensor source = image(24, 30);
+    const torch::Tensor upscaled =
         resize_bicubic(source, 24 * factor, 30 * factor) + 0.1 + 0.1 * noise({1, 3, 24 * factor, 30 * factor}, 2);
-    const double before = unfaithfulness(enlarged, source);
-    const double once = unfaithfulness(back_project(enlarged, source, 1), source);
-    const double twice = unfaithfulness(back_project(enlarged, source, 2), source);
+    const double before = unfaithfulness(upscaled, source);
+    const double once = unfaithfulness(back_project(upscaled, source, 1), source);
+    const double twice = unfaithfulness(back_project(upscaled, source, 2), source);
     EXPECT_GT(before, 0.05);
     EXPECT_LT(once, before / 5) << factor;
     EXPECT_LT(twice, once / 1.5) << factor;
@@ -50,7 +50,7 @@ TEST(BackProject, BringsBackWhatTheSourceSays) {
 }
 
 TEST(BackProject, KeepsDetailThatTheSourceCannotSay) {
-  const torch::Tensor source = picture(16, 16);
+  const torch::Tensor source = image(16, 16);
   torch::Tensor checker = torch::ones({1, 3, 64, 64});
   checker.slice(3, 0, 64, 2).mul_(-1);
   checker.slice(2, 0, 64, 2).mul_(-1);
@@ -62,22 +62,22 @@ TEST(BackProject, KeepsDetailThatTheSourceCannotSay) {
 }
 
 TEST(BackProject, ChangesNothingInNoRounds) {
-  const torch::Tensor enlarged = noise({1, 3, 20, 20}, 3);
-  EXPECT_TRUE(torch::equal(back_project(enlarged, picture(10, 10), 0), enlarged));
+  const torch::Tensor upscaled = noise({1, 3, 20, 20}, 3);
+  EXPECT_TRUE(torch::equal(back_project(upscaled, image(10, 10), 0), upscaled));
 }
 
 TEST(BackProject, LeavesItsInputAlone) {
-  const torch::Tensor enlarged = noise({1, 3, 20, 20}, 3);
-  const torch::Tensor copy = enlarged.clone();
-  back_project(enlarged, picture(10, 10), 2);
-  EXPECT_TRUE(torch::equal(enlarged, copy));
+  const torch::Tensor upscaled = noise({1, 3, 20, 20}, 3);
+  const torch::Tensor copy = upscaled.clone();
+  back_project(upscaled, image(10, 10), 2);
+  EXPECT_TRUE(torch::equal(upscaled, copy));
 }
 
 TEST(BackProject, TakesSizesThatAreNoMultiple) {
-  const torch::Tensor source = picture(7, 13);
-  const torch::Tensor enlarged = back_project(torch::zeros({1, 3, 17, 31}), source, 3);
-  EXPECT_EQ(enlarged.sizes(), at::IntArrayRef({1, 3, 17, 31}));
-  EXPECT_LT(unfaithfulness(enlarged, source), 0.02);
+  const torch::Tensor source = image(7, 13);
+  const torch::Tensor upscaled = back_project(torch::zeros({1, 3, 17, 31}), source, 3);
+  EXPECT_EQ(upscaled.sizes(), at::IntArrayRef({1, 3, 17, 31}));
+  EXPECT_LT(unfaithfulness(upscaled, source), 0.02);
   EXPECT_TRUE(is_close(back_project(torch::zeros({1, 3, 5, 4}), torch::full({1, 3, 1, 1}, 0.5), 1),
                        torch::full({1, 3, 5, 4}, 0.5), 1e-5));
 }
@@ -90,13 +90,13 @@ TEST(ColorFix, IsKnownByName) {
 }
 
 TEST(ColorFix, OfNoKindChangesNothing) {
-  const torch::Tensor enlarged = noise({1, 3, 20, 20}, 3);
-  EXPECT_TRUE(torch::equal(fix_colors(enlarged, picture(10, 10), ColorFix::none), enlarged));
+  const torch::Tensor upscaled = noise({1, 3, 20, 20}, 3);
+  EXPECT_TRUE(torch::equal(fix_colors(upscaled, image(10, 10), ColorFix::none), upscaled));
 }
 
 TEST(ColorFix, OfAdainGivesEveryChannelTheSourcesStatistics) {
-  const torch::Tensor source = picture(12, 16);
-  const torch::Tensor drifted = picture(48, 64).flip({1}) * 0.4 + 0.3;
+  const torch::Tensor source = image(12, 16);
+  const torch::Tensor drifted = image(48, 64).flip({1}) * 0.4 + 0.3;
   const torch::Tensor fixed = fix_colors(drifted, source, ColorFix::adain);
   for (std::int64_t channel = 0; channel < 3; ++channel) {
     EXPECT_NEAR(fixed[0][channel].mean().item<double>(), source[0][channel].mean().item<double>(), 1e-4);
@@ -104,24 +104,24 @@ TEST(ColorFix, OfAdainGivesEveryChannelTheSourcesStatistics) {
   }
 }
 
-TEST(ColorFix, OfAdainTakesFlatPictures) {
+TEST(ColorFix, OfAdainTakesFlatImages) {
   const torch::Tensor fixed =
       fix_colors(torch::full({1, 3, 4, 4}, 0.7), torch::full({1, 3, 2, 2}, -0.2), ColorFix::adain);
   EXPECT_TRUE(is_close(fixed, torch::full({1, 3, 4, 4}, -0.2), 1e-4));
 }
 
 TEST(ColorFix, OfWaveletUndoesSlowDriftsAndKeepsDetail) {
-  const torch::Tensor source = picture(40, 48);
-  const torch::Tensor enlarged = resize_bicubic(source, 80, 96);
+  const torch::Tensor source = image(40, 48);
+  const torch::Tensor upscaled = resize_bicubic(source, 80, 96);
   torch::Tensor checker = torch::ones({1, 3, 80, 96});
   checker.slice(3, 0, 96, 2).mul_(-1);
-  EXPECT_TRUE(is_close(fix_colors(enlarged, source, ColorFix::wavelet), enlarged, 1e-5));
-  EXPECT_TRUE(is_close(fix_colors(enlarged * 1.0 + 0.3, source, ColorFix::wavelet), enlarged, 1e-5));
-  const torch::Tensor detailed = fix_colors(enlarged + 0.3 + 0.2 * checker, source, ColorFix::wavelet);
-  EXPECT_TRUE(is_close(detailed.slice(3, 4, 92), (enlarged + 0.2 * checker).slice(3, 4, 92), 0.05));
+  EXPECT_TRUE(is_close(fix_colors(upscaled, source, ColorFix::wavelet), upscaled, 1e-5));
+  EXPECT_TRUE(is_close(fix_colors(upscaled * 1.0 + 0.3, source, ColorFix::wavelet), upscaled, 1e-5));
+  const torch::Tensor detailed = fix_colors(upscaled + 0.3 + 0.2 * checker, source, ColorFix::wavelet);
+  EXPECT_TRUE(is_close(detailed.slice(3, 4, 92), (upscaled + 0.2 * checker).slice(3, 4, 92), 0.05));
 }
 
-TEST(ColorFix, OfWaveletTakesPicturesSmallerThanItsKernels) {
+TEST(ColorFix, OfWaveletTakesImagesSmallerThanItsKernels) {
   const torch::Tensor fixed =
       fix_colors(torch::full({1, 3, 2, 3}, 0.9), torch::full({1, 3, 1, 1}, 0.1), ColorFix::wavelet);
   EXPECT_TRUE(is_close(fixed, torch::full({1, 3, 2, 3}, 0.1), 1e-5));

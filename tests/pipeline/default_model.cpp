@@ -12,12 +12,12 @@ namespace {
 
 using test::compare;
 
-std::shared_ptr<ModelParts> default_parts() {
-  return std::make_shared<ModelParts>(Bundle(FMBOOST_DEFAULT_MODEL), Placement{torch::kCPU, torch::kFloat32});
+std::shared_ptr<ModelComponents> default_components() {
+  return std::make_shared<ModelComponents>(Bundle(FMBOOST_DEFAULT_MODEL), Placement{torch::kCPU, torch::kFloat32});
 }
 
-std::shared_ptr<ModelParts> boosting_parts(torch::ScalarType dtype = torch::kFloat32) {
-  return std::make_shared<ModelParts>(Bundle(boosting_folder(FMBOOST_DEFAULT_MODEL)), Placement{torch::kCPU, dtype});
+std::shared_ptr<ModelComponents> upscaler_components(torch::ScalarType dtype = torch::kFloat32) {
+  return std::make_shared<ModelComponents>(Bundle(upscaler_folder(FMBOOST_DEFAULT_MODEL)), Placement{torch::kCPU, dtype});
 }
 
 // Shapes with edges, of the kind that the model was trained on.
@@ -33,15 +33,15 @@ Image scene(std::int64_t height, std::int64_t width) {
 
 TEST(DefaultModelGenerates, TheSameInABatchAndAlone) {
   std::vector<GenerateRequest> requests(
-      2, {.prompt = "red flowers, blue sky", .size = Size{64, 64}, .steps = 2, .boost = false});
+      2, {.prompt = "red flowers, blue sky", .size = Size{64, 64}, .steps = 2, .upscale = false});
   requests[1].prompt = "snow";
   requests[1].seed = 7;
   std::vector<torch::Tensor> together(2);
   std::vector<torch::Tensor> alone(2);
-  for (auto* pictures : {&together, &alone}) {
-    GeneratePipeline pipeline(default_parts(), nullptr, {.batch_size = pictures == &together ? 2 : 1});
+  for (auto* images : {&together, &alone}) {
+    GeneratePipeline pipeline(default_components(), nullptr, {.batch_size = images == &together ? 2 : 1});
     pipeline.run(requests, {.progress = {},
-                            .finished = [&](std::size_t i, const GeneratedPicture& p) { (*pictures)[i] = p.pixels; },
+                            .finished = [&](std::size_t i, const GeneratedImage& p) { (*images)[i] = p.pixels; },
                             .failed = [](std::size_t, const std::exception& e) { ADD_FAILURE() << e.what(); },
                             .notice = {}});
   }
@@ -63,7 +63,7 @@ TEST(DefaultModelGenerates, WhatItsExamplesSayToTheEnd) {
 
 TEST(DefaultModelUpscales, FaithfullyAndSharperThanBicubic) {
   const Image source = scene(64, 64);
-  const torch::Tensor result = UpscalePipeline(boosting_parts(), {}).run(source).pixels.unsqueeze(0);
+  const torch::Tensor result = UpscalePipeline(upscaler_components(), {}).run(source).pixels.unsqueeze(0);
   ASSERT_EQ(result.sizes(), at::IntArrayRef({1, 3, 128, 128}));
   const torch::Tensor bicubic = resize_bicubic(source.pixels.unsqueeze(0), 128, 128);
   const double unfaithful = (resize_bicubic(result, 64, 64) - source.pixels).abs().mean().item<double>();
@@ -76,7 +76,7 @@ TEST(DefaultModelUpscales, FaithfullyAndSharperThanBicubic) {
 TEST(DefaultModelUpscales, AlikeInTilesAndAtOnce) {
   const Image source = scene(96, 128);
   const auto run = [&](const TileOptions& tiles) {
-    return UpscalePipeline(boosting_parts(), {.tiles = tiles}).run(source).pixels;
+    return UpscalePipeline(upscaler_components(), {.tiles = tiles}).run(source).pixels;
   };
   const torch::Tensor whole = run({.automatic = false});
   const torch::Tensor tiled = run({.automatic = false, .size = 128, .overlap = 64});
@@ -85,8 +85,8 @@ TEST(DefaultModelUpscales, AlikeInTilesAndAtOnce) {
 
 TEST(DefaultModelUpscales, AlikeInBfloat16) {
   const Image source = scene(48, 48);
-  const torch::Tensor exact = UpscalePipeline(boosting_parts(), {}).run(source).pixels;
-  const torch::Tensor coarse = UpscalePipeline(boosting_parts(torch::kBFloat16), {}).run(source).pixels;
+  const torch::Tensor exact = UpscalePipeline(upscaler_components(), {}).run(source).pixels;
+  const torch::Tensor coarse = UpscalePipeline(upscaler_components(torch::kBFloat16), {}).run(source).pixels;
   const double difference = (coarse - exact).abs().mean().item<double>();
   EXPECT_GT(difference, 0);
   EXPECT_LT(difference, 0.02);

@@ -11,7 +11,7 @@ namespace fmboost {
 namespace {
 
 using test::Outcome;
-using test::parts_of;
+using test::components_of;
 using test::TinyBundle;
 using testing::AllOf;
 using testing::HasSubstr;
@@ -23,7 +23,7 @@ const GenerateRequest kFailingRequest{.prompt = "red sky", .seed = 5, .size = Si
 class GenerateFailures : public testing::Test {
  protected:
   Outcome run(std::int64_t batch_size = 1) const {
-    return test::generate({parts_of(files_), nullptr, {.batch_size = batch_size}}, requests_);
+    return test::generate({components_of(files_), nullptr, {.batch_size = batch_size}}, requests_);
   }
 
   TinyBundle files_;
@@ -35,7 +35,7 @@ TEST_F(GenerateFailures, GoOnPastARequestThatMakesNoSense) {
   requests_[2].prompt = std::string("red \xff");
   requests_[3].size = Size{0, 0};
   const Outcome outcome = run(4);
-  EXPECT_THAT(outcome.pictures, UnorderedElementsAre(Key(0)));
+  EXPECT_THAT(outcome.images, UnorderedElementsAre(Key(0)));
   EXPECT_THAT(outcome.errors, UnorderedElementsAre(Key(1), Key(2), Key(3)));
   EXPECT_THAT(outcome.errors.at(1), HasSubstr("number of steps"));
   EXPECT_THAT(outcome.errors.at(2), HasSubstr("UTF-8"));
@@ -44,7 +44,7 @@ TEST_F(GenerateFailures, GoOnPastARequestThatMakesNoSense) {
 TEST_F(GenerateFailures, FindANegativePromptThatIsNoTextBeforeItsBatchIsDrawn) {
   requests_[2].negative_prompt = std::string("a\0b", 3);
   const Outcome outcome = run(4);
-  EXPECT_THAT(outcome.pictures, UnorderedElementsAre(Key(0), Key(1), Key(3)));
+  EXPECT_THAT(outcome.images, UnorderedElementsAre(Key(0), Key(1), Key(3)));
   EXPECT_THAT(outcome.errors, UnorderedElementsAre(Key(2)));
 }
 
@@ -55,25 +55,25 @@ def forward(self, x, t, text):
     return x * self.one / (1 - broken)
 )";
 
-TEST_F(GenerateFailures, TouchOnlyTheirOwnPictureOfABatch) {
+TEST_F(GenerateFailures, TouchOnlyTheirOwnImageOfABatch) {
   files_.set_program("denoiser.pt", {kBreaksOnRound});
   requests_[1].prompt = "round";
   for (const std::int64_t batch_size : {1, 2, 4}) {
     const Outcome outcome = run(batch_size);
-    EXPECT_THAT(outcome.pictures, UnorderedElementsAre(Key(0), Key(2), Key(3))) << batch_size;
+    EXPECT_THAT(outcome.images, UnorderedElementsAre(Key(0), Key(2), Key(3))) << batch_size;
     EXPECT_THAT(outcome.errors, UnorderedElementsAre(Key(1))) << batch_size;
     EXPECT_THAT(outcome.errors.at(1), HasSubstr("the denoiser gave NaN or infinite values"));
   }
 }
 
-TEST_F(GenerateFailures, OfWhatIsDoneWithAPictureTouchOnlyThatPicture) {
-  GeneratePipeline pipeline(parts_of(files_), nullptr, {.batch_size = 4});
+TEST_F(GenerateFailures, OfWhatIsDoneWithAImageTouchOnlyThatImage) {
+  GeneratePipeline pipeline(components_of(files_), nullptr, {.batch_size = 4});
   std::vector<std::size_t> finished;
   std::map<std::size_t, std::string> failed;
   pipeline.run(requests_,
                {.progress = {},
                 .finished =
-                    [&](std::size_t index, const GeneratedPicture&) {
+                    [&](std::size_t index, const GeneratedImage&) {
                       finished.push_back(index);
                       if (index == 1) {
                         throw Error("the disk is full");
@@ -95,13 +95,13 @@ def forward(self, x, t, text):
 )"});
   const Outcome outcome = run(4);  // guided: twice as many in the denoiser
   EXPECT_TRUE(outcome.errors.empty());
-  ASSERT_EQ(outcome.pictures.size(), 4U);
-  for (const auto& [index, picture] : outcome.pictures) {
-    EXPECT_TRUE(test::is_close(picture.pixels, sound.pictures.at(index).pixels, 1e-5));
+  ASSERT_EQ(outcome.images.size(), 4U);
+  for (const auto& [index, image] : outcome.images) {
+    EXPECT_TRUE(test::is_close(image.pixels, sound.images.at(index).pixels, 1e-5));
   }
 }
 
-TEST_F(GenerateFailures, OfMemoryWithASinglePictureAreItsOwn) {
+TEST_F(GenerateFailures, OfMemoryWithASingleImageAreItsOwn) {
   files_.set_program("denoiser.pt", {R"(
 def forward(self, x, t, text):
     assert x.size(3) <= 8, 'CUDA out of memory'
@@ -109,7 +109,7 @@ def forward(self, x, t, text):
 )"});
   requests_[2].size = Size{100, 48};
   const Outcome outcome = run();
-  EXPECT_THAT(outcome.pictures, UnorderedElementsAre(Key(0), Key(1), Key(3)));
+  EXPECT_THAT(outcome.images, UnorderedElementsAre(Key(0), Key(1), Key(3)));
   EXPECT_THAT(outcome.errors.at(2), AllOf(HasSubstr("memory ran out"), HasSubstr("denoiser.pt")));
 }
 
@@ -125,7 +125,7 @@ TEST_F(GenerateFailures, OfThePlanLeaveNothingToDraw) {
     request.sampler = "none";
   }
   const Outcome outcome = run(4);
-  EXPECT_TRUE(outcome.pictures.empty());
+  EXPECT_TRUE(outcome.images.empty());
   EXPECT_EQ(outcome.errors.size(), 4U);
   EXPECT_TRUE(outcome.progress.empty());
 }

@@ -18,7 +18,7 @@ using Factors = std::vector<std::int64_t>;
 
 class PlanOfGenerate : public testing::Test {
  protected:
-  GeneratePipeline pipeline() const { return {std::make_shared<ModelParts>(files_.open(), Placement{}), nullptr, {}}; }
+  GeneratePipeline pipeline() const { return {std::make_shared<ModelComponents>(files_.open(), Placement{}), nullptr, {}}; }
   GeneratePlan plan(const GenerateRequest& request) const { return pipeline().plan(request); }
   std::string refusal(const GenerateRequest& request) const {
     return thrown<UsageError>([&] { plan(request); });
@@ -52,8 +52,8 @@ TEST_F(PlanOfGenerate, TakesWhatIsAskedFor) {
 
 TEST_F(PlanOfGenerate, HasADefaultSizeWithCouplingsAndTheNativeOneWithout) {
   EXPECT_EQ(plan({}).size, (Size{kDefaultSide, kDefaultSide}));
-  EXPECT_EQ(plan({.boost = false}).size, (Size{32, 32}));
-  EXPECT_EQ(plan({.base_size = Size{48, 40}, .boost = false}).size, (Size{48, 40}));
+  EXPECT_EQ(plan({.upscale = false}).size, (Size{32, 32}));
+  EXPECT_EQ(plan({.base_size = Size{48, 40}, .upscale = false}).size, (Size{48, 40}));
   files_.manifest.erase("couplings");
   files_.write();
   const GeneratePlan made = plan({});
@@ -62,11 +62,11 @@ TEST_F(PlanOfGenerate, HasADefaultSizeWithCouplingsAndTheNativeOneWithout) {
 }
 
 TEST_F(PlanOfGenerate, StopsAtLowResolutionWhenTold) {
-  const GeneratePlan made = plan({.size = Size{100, 30}, .boost = false});
+  const GeneratePlan made = plan({.size = Size{100, 30}, .upscale = false});
   EXPECT_EQ(made.chain.low, (Size{104, 32}));
   EXPECT_TRUE(made.chain.factors.empty());
-  EXPECT_THAT(refusal({.size = Size{64, 64}, .base_size = Size{32, 32}, .boost = false}),
-              HasSubstr("do not go together where nothing is enlarged"));
+  EXPECT_THAT(refusal({.size = Size{64, 64}, .base_size = Size{32, 32}, .upscale = false}),
+              HasSubstr("do not go together where nothing is upscaled"));
 }
 
 TEST_F(PlanOfGenerate, StartsFromTheBaseSizeWhenGiven) {
@@ -102,7 +102,7 @@ TEST_F(PlanOfGenerate, RefusesWhatDoesNotGoTogether) {
   EXPECT_THAT(refusal({.sampler = "ddim", .karras = true}), HasSubstr("not for ddim"));
   EXPECT_THAT(refusal({.guidance = -1.0}), HasSubstr("guidance must be from 0 to 1000"));
   EXPECT_THAT(refusal({.guidance = std::nan("")}), HasSubstr("guidance must be from 0 to 1000"));
-  EXPECT_THAT(refusal({.size = Size{0, 10}}), HasSubstr("a picture of 0x10 is out of range"));
+  EXPECT_THAT(refusal({.size = Size{0, 10}}), HasSubstr("an image of 0x10 is out of range"));
   EXPECT_THAT(refusal({.size = Size{8193, 10}}), HasSubstr("out of range"));
   EXPECT_THAT(refusal({.flow = {.solver = "rk5"}}), HasSubstr("unknown flow solver"));
 }
@@ -126,18 +126,18 @@ TEST_F(PlanOfGenerate, NeedsNativeNetworksForChunksAndLayers) {
   EXPECT_THAT(refusal({.clip_skip = 1}), HasSubstr("is another network"));
 }
 
-TEST_F(PlanOfGenerate, SaysThatTheBundleCannotEnlarge) {
+TEST_F(PlanOfGenerate, SaysThatTheBundleCannotUpscale) {
   files_.manifest.erase("couplings");
   files_.write();
-  EXPECT_THAT(refusal({.size = Size{64, 64}}), AllOf(HasSubstr("no coupling"), HasSubstr("--boost-model")));
+  EXPECT_THAT(refusal({.size = Size{64, 64}}), AllOf(HasSubstr("no coupling"), HasSubstr("--upscaler")));
 }
 
-TEST_F(PlanOfGenerate, TakesCouplingsOfTheBundleThatEnlarges) {
+TEST_F(PlanOfGenerate, TakesCouplingsOfTheBundleThatUpscales) {
   TinyBundle other;
   other.manifest["couplings"].erase(0);  // 4x alone
   other.write();
-  const GeneratePipeline both(std::make_shared<ModelParts>(files_.open(), Placement{}),
-                              std::make_shared<ModelParts>(other.open(), Placement{}), {});
+  const GeneratePipeline both(std::make_shared<ModelComponents>(files_.open(), Placement{}),
+                              std::make_shared<ModelComponents>(other.open(), Placement{}), {});
   const GeneratePlan made = both.plan({.size = Size{64, 64}});
   EXPECT_EQ(made.chain.factors, Factors({4}));
   EXPECT_EQ(made.chain.low, (Size{16, 16}));
@@ -145,7 +145,7 @@ TEST_F(PlanOfGenerate, TakesCouplingsOfTheBundleThatEnlarges) {
 
 TEST_F(PlanOfGenerate, NeedsADenoiserAndASoundBatchSize) {
   const auto make = [&](std::int64_t batch_size) {
-    GeneratePipeline(std::make_shared<ModelParts>(files_.open(), Placement{}), nullptr, {.batch_size = batch_size});
+    GeneratePipeline(std::make_shared<ModelComponents>(files_.open(), Placement{}), nullptr, {.batch_size = batch_size});
   };
   EXPECT_THAT(thrown<UsageError>([&] { make(0); }), HasSubstr("from 1 to 1024, not 0"));
   EXPECT_THAT(thrown<UsageError>([&] { make(1025); }), HasSubstr("from 1 to 1024, not 1025"));

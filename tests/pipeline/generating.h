@@ -12,14 +12,14 @@ namespace fmboost::test {
 
 /// What a run told its callbacks.
 struct Outcome {
-  std::map<std::size_t, GeneratedPicture> pictures;
+  std::map<std::size_t, GeneratedImage> images;
   std::map<std::size_t, std::string> errors;
   std::map<std::size_t, std::vector<std::string>> notices;
   std::map<std::string, std::int64_t> progress;  ///< steps done, by stage
 };
 
-inline std::shared_ptr<ModelParts> parts_of(const TinyBundle& files, torch::ScalarType dtype = torch::kFloat32) {
-  return std::make_shared<ModelParts>(files.open(), Placement{torch::kCPU, dtype});
+inline std::shared_ptr<ModelComponents> components_of(const TinyBundle& files, torch::ScalarType dtype = torch::kFloat32) {
+  return std::make_shared<ModelComponents>(files.open(), Placement{torch::kCPU, dtype});
 }
 
 inline Outcome generate(GeneratePipeline pipeline, const std::vector<GenerateRequest>& requests) {
@@ -28,7 +28,7 @@ inline Outcome generate(GeneratePipeline pipeline, const std::vector<GenerateReq
       requests,
       {.progress = [&](const std::string& stage, std::int64_t done, std::int64_t) { outcome.progress[stage] = done; },
        .finished = [&](std::size_t index,
-                       GeneratedPicture picture) { outcome.pictures.emplace(index, std::move(picture)); },
+                       GeneratedImage image) { outcome.images.emplace(index, std::move(image)); },
        .failed = [&](std::size_t index, const std::exception& error) { outcome.errors[index] = error.what(); },
        .notice = [&](std::size_t index, const std::string& notice) { outcome.notices[index].push_back(notice); }});
   return outcome;

@@ -30,42 +30,42 @@ def forward(self, latent):
     heavy = torch.empty([latent.numel() * 2097152])
     return latent[:, 0:3] + 0 * heavy.numel()
 )"});
-    parts_ = std::make_shared<ModelParts>(files_.open(), Placement{});
+    components_ = std::make_shared<ModelComponents>(files_.open(), Placement{});
   }
 
   std::string refusal(const Size& size, const TileOptions& tiles) const {
-    return thrown<MemoryError>([&] { Booster(*parts_, {}, tiles).check_memory(size); });
+    return thrown<MemoryError>([&] { UpscaleChain(*components_, {}, tiles, ImageSource::external).check_memory(size); });
   }
 
   test::TinyBundle files_;
-  std::shared_ptr<ModelParts> parts_;
+  std::shared_ptr<ModelComponents> components_;
 };
 
 TEST(MemoryPlan, AddsUpWhatIsHeldAndWhatIsWorkedOn) {
-  const MemoryPlan plan{.pixels = 100, .bytes_per_pixel = 50, .bytes_per_pixel_in_pieces = 7, .kept = 1000};
-  EXPECT_EQ(plan.at_once(), 6000);
-  EXPECT_EQ(plan.in_pieces(10), 2200);
+  const MemoryPlan plan{.pixels = 100, .bytes_per_pixel = 50, .tiled_bytes_per_pixel = 7, .resident_bytes = 1000};
+  EXPECT_EQ(plan.untiled_bytes(), 6000);
+  EXPECT_EQ(plan.tiled_bytes(10), 2200);
 }
 
 TEST(MemoryPlan, WeighsTheAutoencoder) {
   const test::TinyBundle files;
-  ModelParts parts(files.open(), {});
-  const MemoryPlan plan = plan_memory(parts, {200, 100});
+  ModelComponents components(files.open(), {});
+  const MemoryPlan plan = plan_memory(components, {200, 100});
   // The decoder's result alone takes 3 channels of 4 bytes.
   EXPECT_GT(plan.bytes_per_pixel, 12);
   EXPECT_LT(plan.bytes_per_pixel, 1000);
-  EXPECT_GT(plan.bytes_per_pixel_in_pieces, 0);
-  EXPECT_LT(plan.bytes_per_pixel_in_pieces, plan.bytes_per_pixel);
+  EXPECT_GT(plan.tiled_bytes_per_pixel, 0);
+  EXPECT_LT(plan.tiled_bytes_per_pixel, plan.bytes_per_pixel);
   EXPECT_FALSE(plan.in_strips);
-  EXPECT_GT(plan.kept, 2 * 200 * 100 * 12);
-  EXPECT_LT(plan.kept, 10 * 200 * 100 * 12);
+  EXPECT_GT(plan.resident_bytes, 2 * 200 * 100 * 12);
+  EXPECT_LT(plan.resident_bytes, 10 * 200 * 100 * 12);
   EXPECT_GT(plan.available, 0);
-  EXPECT_NO_THROW(Booster(parts, {}, {}).check_memory({200, 100}));
+  EXPECT_NO_THROW(UpscaleChain(components, {}, {}, ImageSource::external).check_memory({200, 100}));
 }
 
 TEST_F(HeavyBundle, IsRefusedWithTheFigures) {
   const std::string message = refusal({1024, 768}, {});
-  EXPECT_THAT(message, AllOf(HasSubstr("a picture of 1024x768 needs about"), ContainsRegex("about [0-9.]+ [GT]iB"),
+  EXPECT_THAT(message, AllOf(HasSubstr("an image of 1024x768 needs about"), ContainsRegex("about [0-9.]+ [GT]iB"),
                              ContainsRegex("and [0-9.]+ [GT]iB can be used"), HasSubstr("ask for a smaller size"),
                              Not(HasSubstr("--tile auto"))));
 }
@@ -76,11 +76,11 @@ TEST_F(HeavyBundle, IsToldToTileWhereItDoesNot) {
 }
 
 TEST_F(HeavyBundle, MayMakeWhatFits) {
-  EXPECT_NO_THROW(Booster(*parts_, {}, {}).check_memory({4, 4}));
+  EXPECT_NO_THROW(UpscaleChain(*components_, {}, {}, ImageSource::external).check_memory({4, 4}));
 }
 
-TEST_F(HeavyBundle, RefusesPicturesBeforeAnyWork) {
-  UpscalePipeline pipeline(parts_, {});
+TEST_F(HeavyBundle, RefusesImagesBeforeAnyWork) {
+  UpscalePipeline pipeline(components_, {});
   const Image source{.pixels = torch::zeros({3, 512, 512}), .alpha = {}, .metadata = {}, .format = ""};
   const auto observer = [](const std::string&, const torch::Tensor&) { ADD_FAILURE() << "work was done"; };
   EXPECT_THAT(thrown<MemoryError>([&] { pipeline.run(source, {}, nullptr, observer); }), HasSubstr("1024x1024"));

@@ -22,7 +22,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 TEST(RunFinite, RunsOnceWhenAllIsWell) {
   std::vector<torch::ScalarType> runs;
-  const torch::Tensor result = run_finite("the stage", torch::kBFloat16, [&](torch::ScalarType dtype) {
+  const torch::Tensor result = run_with_float32_fallback("the stage", torch::kBFloat16, [&](torch::ScalarType dtype) {
     runs.push_back(dtype);
     return torch::ones({2});
   });
@@ -33,7 +33,7 @@ TEST(RunFinite, RunsOnceWhenAllIsWell) {
 TEST(RunFinite, RunsAgainInFloat32) {
   for (const double broken : {kNan, kInfinity, -kInfinity}) {
     std::vector<torch::ScalarType> runs;
-    const torch::Tensor result = run_finite("the stage", torch::kBFloat16, [&](torch::ScalarType dtype) {
+    const torch::Tensor result = run_with_float32_fallback("the stage", torch::kBFloat16, [&](torch::ScalarType dtype) {
       runs.push_back(dtype);
       return torch::tensor({1.0, dtype == torch::kFloat32 ? 5.0 : broken});
     });
@@ -46,7 +46,7 @@ TEST(RunFinite, NeverReturnsABrokenResult) {
   for (const auto dtype : {torch::kFloat32, torch::kFloat16}) {
     int runs = 0;
     const std::string message = thrown<Error>([&] {
-      run_finite("the decoder", dtype, [&](torch::ScalarType) {
+      run_with_float32_fallback("the decoder", dtype, [&](torch::ScalarType) {
         ++runs;
         return torch::full({1}, kNan);
       });
@@ -56,42 +56,42 @@ TEST(RunFinite, NeverReturnsABrokenResult) {
   }
 }
 
-TEST(ModelParts, LoadsAPartOnceADtype) {
+TEST(ModelComponents, LoadsAPartOnceADtype) {
   const test::TinyBundle files;
-  ModelParts parts(files.open(), {});
-  Autoencoder& first = parts.autoencoder(torch::kFloat32);
-  EXPECT_EQ(&parts.autoencoder(torch::kFloat32), &first);
+  ModelComponents components(files.open(), {});
+  Autoencoder& first = components.autoencoder(torch::kFloat32);
+  EXPECT_EQ(&components.autoencoder(torch::kFloat32), &first);
   const torch::Tensor pixels = torch::full({1, 3, 8, 8}, 1.0 / 3);
   const torch::Tensor exact = first.encode(pixels);
-  const torch::Tensor coarse = parts.autoencoder(torch::kBFloat16).encode(pixels);
+  const torch::Tensor coarse = components.autoencoder(torch::kBFloat16).encode(pixels);
   EXPECT_FALSE(torch::equal(exact, coarse));
-  EXPECT_TRUE(torch::equal(parts.autoencoder(torch::kFloat32).encode(pixels), exact));
+  EXPECT_TRUE(torch::equal(components.autoencoder(torch::kFloat32).encode(pixels), exact));
 }
 
-TEST(ModelParts, LoadsOnlyWhatIsAskedFor) {
+TEST(ModelComponents, LoadsOnlyWhatIsAskedFor) {
   const test::TinyBundle files;
   std::filesystem::remove(files.folder() / "denoiser.pt");
-  ModelParts parts(files.open(), {});
-  EXPECT_NO_THROW(parts.autoencoder(torch::kFloat32));
-  EXPECT_NO_THROW(parts.text_encoder(torch::kFloat32));
-  EXPECT_THAT(thrown<ModelError>([&] { parts.denoiser(torch::kFloat32); }), HasSubstr("which is missing"));
+  ModelComponents components(files.open(), {});
+  EXPECT_NO_THROW(components.autoencoder(torch::kFloat32));
+  EXPECT_NO_THROW(components.text_encoder(torch::kFloat32));
+  EXPECT_THAT(thrown<ModelError>([&] { components.denoiser(torch::kFloat32); }), HasSubstr("which is missing"));
 }
 
-TEST(ModelParts, LoadsAPartAgainAfterItsRelease) {
+TEST(ModelComponents, LoadsAPartAgainAfterItsRelease) {
   const test::TinyBundle files;
-  ModelParts parts(files.open(), {});
-  parts.denoiser(torch::kFloat32);
+  ModelComponents components(files.open(), {});
+  components.denoiser(torch::kFloat32);
   std::filesystem::remove(files.folder() / "denoiser.pt");
-  EXPECT_NO_THROW(parts.denoiser(torch::kFloat32));
-  parts.release_denoiser();
-  EXPECT_THROW(parts.denoiser(torch::kFloat32), ModelError);
+  EXPECT_NO_THROW(components.denoiser(torch::kFloat32));
+  components.release_denoiser();
+  EXPECT_THROW(components.denoiser(torch::kFloat32), ModelError);
 }
 
-TEST(ModelParts, KeepsOneNetworkForCouplingsThatShareAFile) {
+TEST(ModelComponents, KeepsOneNetworkForCouplingsThatShareAFile) {
   const test::TinyBundle files;
-  ModelParts parts(files.open(), {});
-  const auto& couplings = parts.manifest().couplings;
-  EXPECT_EQ(&parts.velocity(couplings[0], torch::kFloat32), &parts.velocity(couplings[1], torch::kFloat32));
+  ModelComponents components(files.open(), {});
+  const auto& couplings = components.manifest().couplings;
+  EXPECT_EQ(&components.velocity(couplings[0], torch::kFloat32), &components.velocity(couplings[1], torch::kFloat32));
 }
 
 }  // namespace

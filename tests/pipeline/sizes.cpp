@@ -31,10 +31,10 @@ TEST(Size, IsRefusedWhenItIsNone) {
 }
 
 TEST(Size, HasSidesWithinTheLimits) {
-  EXPECT_NO_THROW(check_size({1, 8192}, "a picture"));
+  EXPECT_NO_THROW(check_size({1, 8192}, "an image"));
   for (const Size& size : {Size{0, 5}, Size{5, -1}, Size{8193, 5}, Size{5, 8193}}) {
-    EXPECT_THAT(thrown<UsageError>([&] { check_size(size, "a picture"); }),
-                HasSubstr("a picture of " + to_string(size) + " is out of range"));
+    EXPECT_THAT(thrown<UsageError>([&] { check_size(size, "an image"); }),
+                HasSubstr("an image of " + to_string(size) + " is out of range"));
   }
 }
 
@@ -61,7 +61,7 @@ INSTANTIATE_TEST_SUITE_P(Sizes, PlanFactors,
                                          Ratio{5.0, {4}, {4, 4}}, Ratio{4.0, {2, 2, 4, 4}, {4}},
                                          Ratio{8192.0, {16, 2}, {16, 16, 16, 2}}));
 
-TEST(PlanFactors, NeedsCouplingsToEnlarge) {
+TEST(PlanFactors, NeedsCouplingsToUpscale) {
   EXPECT_THAT(thrown<UsageError>([] { plan_factors(2.0, {}); }), HasSubstr("no coupling"));
 }
 
@@ -94,7 +94,7 @@ INSTANTIATE_TEST_SUITE_P(
         Chain{{512, 512}, 512, 64, {}, {512, 512}, {}}, Chain{{1024, 1024}, 128, 32, {2, 4}, {128, 128}, {4, 2}}));
 
 TEST(PlanGeneration, NeedsCouplingsBeyondTheNativeSize) {
-  EXPECT_THAT(thrown<UsageError>([] { plan_generation({1024, 1024}, 512, 64, {}); }), HasSubstr("--no-boost"));
+  EXPECT_THAT(thrown<UsageError>([] { plan_generation({1024, 1024}, 512, 64, {}); }), HasSubstr("--no-upscale"));
 }
 
 TEST(PlanGenerationFrom, CoversBothSides) {
@@ -109,7 +109,7 @@ TEST(PlanGenerationFrom, RefusesASizeThatDoesNotFit) {
     return thrown<UsageError>([&] { plan_generation_from(low, final_size, 64, {2}); });
   };
   EXPECT_THAT(refusal({500, 512}, {1024, 1024}), AllOf(HasSubstr("multiples of 64"), HasSubstr("512x512")));
-  EXPECT_THAT(refusal({512, 576}, {512, 512}), HasSubstr("512x576 is larger than the picture of 512x512"));
+  EXPECT_THAT(refusal({512, 576}, {512, 512}), HasSubstr("512x576 is larger than the image of 512x512"));
   EXPECT_THAT(refusal({1024, 512}, {512, 1024}), HasSubstr("is larger than"));
   EXPECT_THAT(refusal({0, 64}, {512, 512}), HasSubstr("a base size of 0x64 is out of range"));
   EXPECT_THAT(refusal({-64, 64}, {512, 512}), HasSubstr("out of range"));

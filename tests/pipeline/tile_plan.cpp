@@ -54,16 +54,16 @@ void give_native_autoencoder(TinyBundle& files) {
 
 class Tiles : public testing::Test {
  protected:
-  torch::Tensor enlarge(const torch::Tensor& pixels, const TileOptions& tiles, FlowOptions flow = {}) const {
-    ModelParts parts(files_.open(), {});
-    return Booster(parts, flow, tiles).run({pixels, {}}, {2}, std::nullopt, 42);
+  torch::Tensor upscale(const torch::Tensor& pixels, const TileOptions& tiles, FlowOptions flow = {}) const {
+    ModelComponents components(files_.open(), {});
+    return UpscaleChain(components, flow, tiles, ImageSource::external).run({pixels, {}}, {2}, std::nullopt, 42);
   }
   void expect_equal_in_tiles(const FlowOptions& flow = {}) const {
     const torch::Tensor pixels = noise_image(90, 61);
-    const torch::Tensor whole = enlarge(pixels, {.automatic = false}, flow);
+    const torch::Tensor whole = upscale(pixels, {.automatic = false}, flow);
     ASSERT_GT(whole.std().item<double>(), 0.01);
     for (const std::int64_t size : {64, 77, 100, 151}) {
-      const torch::Tensor tiled = enlarge(pixels, {.automatic = false, .size = size, .overlap = 16}, flow);
+      const torch::Tensor tiled = upscale(pixels, {.automatic = false, .size = size, .overlap = 16}, flow);
       EXPECT_TRUE(is_close(tiled, whole, kTolerance)) << "tiles of " << size;
     }
   }
@@ -73,11 +73,11 @@ class Tiles : public testing::Test {
 TEST_F(Tiles, OfANativeAutoencoderChangeNothing) {
   give_native_autoencoder(files_);
   expect_equal_in_tiles();
-  expect_equal_in_tiles({.upsampling = Upsampling::lsu});
+  expect_equal_in_tiles({.upsampling = Upsampling::latent});
 }
 
-TEST_F(Tiles, LeaveTheFlowThatOfTheWholePicture) {
-  // These programs look at single sites, so that windows of them are exact too.
+TEST_F(Tiles, LeaveTheFlowThatOfTheWholeImage) {
+  // These programs look at single latent pixels, so that windows of them are exact too.
   expect_equal_in_tiles();
 }
 
@@ -88,45 +88,45 @@ def forward(self, latent):
     return torch.repeat_interleave(torch.repeat_interleave(colors, 4, 2), 4, 3)
 )"});
   const torch::Tensor pixels = noise_image(90, 61);
-  const torch::Tensor whole = enlarge(pixels, {.automatic = false});
-  const torch::Tensor tiled = enlarge(pixels, {.automatic = false, .size = 77, .overlap = 16});
+  const torch::Tensor whole = upscale(pixels, {.automatic = false});
+  const torch::Tensor tiled = upscale(pixels, {.automatic = false, .size = 77, .overlap = 16});
   EXPECT_GT(compare(tiled, whole).error, 1e-3);
 }
 
 TEST_F(Tiles, OfWhatIsDrawnChangeNothing) {
   give_native_autoencoder(files_);
   const auto draw = [&](const TileOptions& tiles) {
-    const auto parts = std::make_shared<ModelParts>(files_.open(), Placement{});
+    const auto components = std::make_shared<ModelComponents>(files_.open(), Placement{});
     torch::Tensor drawn;
-    GeneratePipeline(parts, nullptr, {.tiles = tiles})
-        .run({{.prompt = "red", .size = Size{104, 72}, .boost = false}},
-             {.finished = [&](std::size_t, GeneratedPicture made) { drawn = made.pixels; }});
+    GeneratePipeline(components, nullptr, {.tiles = tiles})
+        .run({{.prompt = "red", .size = Size{104, 72}, .upscale = false}},
+             {.finished = [&](std::size_t, GeneratedImage made) { drawn = made.pixels; }});
     return drawn;
   };
   EXPECT_TRUE(is_close(draw({.automatic = false, .size = 64, .overlap = 0}), draw({.automatic = false}), kTolerance));
 }
 
-// Half of the memory is free beside a picture of 1000 x 1000.
+// Half of the memory is free beside an image of 1000 x 1000.
 constexpr MemoryPlan kPlan{.pixels = 1e6,
                            .bytes_per_pixel = 100,
-                           .bytes_per_pixel_in_pieces = 10,
+                           .tiled_bytes_per_pixel = 10,
                            .in_strips = true,
                            .available = 60'000'000,
-                           .kept = 10'000'000};
+                           .resident_bytes = 10'000'000};
 
-TEST(PlanPieces, MakesPiecesOnlyWhereThePictureDoesNotFit) {
-  EXPECT_FALSE(plan_pieces(kPlan, {.automatic = false}, {1000, 1000}));
-  EXPECT_FALSE(plan_pieces(kPlan, {.automatic = false, .size = 1000}, {1000, 1000}));
-  EXPECT_TRUE(plan_pieces(kPlan, {.automatic = false, .size = 999}, {1000, 1000}));
-  EXPECT_TRUE(plan_pieces(kPlan, {}, {1000, 1000}));
+TEST(PlanTiles, MakesPiecesOnlyWhereTheImageDoesNotFit) {
+  EXPECT_FALSE(plan_tiles(kPlan, {.automatic = false}, {1000, 1000}));
+  EXPECT_FALSE(plan_tiles(kPlan, {.automatic = false, .size = 1000}, {1000, 1000}));
+  EXPECT_TRUE(plan_tiles(kPlan, {.automatic = false, .size = 999}, {1000, 1000}));
+  EXPECT_TRUE(plan_tiles(kPlan, {}, {1000, 1000}));
   MemoryPlan roomy = kPlan;
   roomy.available = 110'000'000;
-  EXPECT_FALSE(plan_pieces(roomy, {}, {1000, 1000}));
+  EXPECT_FALSE(plan_tiles(roomy, {}, {1000, 1000}));
 }
 
-TEST(PlanPieces, SharesTheMemoryBetweenStripsAndWhatTheyKeep) {
-  // 10 MB for the picture, 10 MB held for it, and of the 40 MB left a quarter for the strips: 316 x 316 pixels.
-  const Pieces pieces = *plan_pieces(kPlan, {}, {1000, 1000});
+TEST(PlanTiles, SharesTheMemoryBetweenStripsAndWhatTheyKeep) {
+  // 10 MB for the image, 10 MB held for it, and of the 40 MB left a quarter for the strips: 316 x 316 pixels.
+  const TilePlan pieces = *plan_tiles(kPlan, {}, {1000, 1000});
   EXPECT_EQ(pieces.side, 316);
   EXPECT_EQ(pieces.strips.strip_bytes, 9'985'600);
   EXPECT_EQ(pieces.strips.kept_bytes, 30'014'400);
@@ -134,21 +134,21 @@ TEST(PlanPieces, SharesTheMemoryBetweenStripsAndWhatTheyKeep) {
   EXPECT_EQ(pieces.halved().strips.strip_bytes, 9'985'600 / 4);
   MemoryPlan windows = kPlan;
   windows.in_strips = false;
-  EXPECT_EQ(plan_pieces(windows, {}, {1000, 1000})->side, 632);
+  EXPECT_EQ(plan_tiles(windows, {}, {1000, 1000})->side, 632);
 }
 
-TEST(PlanPieces, TakesTheUsersSizeAndAtMostHalfOfItAsOverlap) {
-  const Pieces pieces = *plan_pieces(kPlan, {.automatic = false, .size = 100, .overlap = 64}, {1000, 1000});
+TEST(PlanTiles, TakesTheUsersSizeAndAtMostHalfOfItAsOverlap) {
+  const TilePlan pieces = *plan_tiles(kPlan, {.automatic = false, .size = 100, .overlap = 64}, {1000, 1000});
   EXPECT_EQ(pieces.side, 100);
   EXPECT_EQ(pieces.overlap, 50);
   EXPECT_EQ(pieces.strips.strip_bytes, 1'000'000);
   EXPECT_EQ(pieces.strips.kept_bytes, 39'000'000);
 }
 
-TEST(PlanPieces, KeepsNothingWhereNothingIsLeft) {
+TEST(PlanTiles, KeepsNothingWhereNothingIsLeft) {
   MemoryPlan poor = kPlan;
   poor.available = 0;
-  const Pieces pieces = *plan_pieces(poor, {}, {1000, 1000});
+  const TilePlan pieces = *plan_tiles(poor, {}, {1000, 1000});
   EXPECT_EQ(pieces.side, 64);
   EXPECT_EQ(pieces.strips.kept_bytes, 0);
 }

@@ -44,7 +44,7 @@ TEST_P(Windows, CoverEverySiteWithinTheirBounds) {
   EXPECT_GE(covered.min().item<float>(), 1);
 }
 
-TEST_P(Windows, ShareTheOverlapWithTheirNeighbours) {
+TEST_P(Windows, ShareTheOverlapWithTheirNeighbors) {
   const Layout& l = GetParam();
   const auto windows = plan();
   for (std::size_t i = 1; i < windows.size(); ++i) {
@@ -59,18 +59,18 @@ TEST_P(Windows, ShareTheOverlapWithTheirNeighbours) {
   }
 }
 
-TEST_P(Windows, PutAPictureTogetherAgain) {
+TEST_P(Windows, PutAImageTogetherAgain) {
   const Layout& l = GetParam();
-  torch::Tensor picture = torch::arange(2 * l.height * l.width, torch::kFloat32).sin();
-  picture = picture.reshape({1, 2, l.height, l.width});
+  torch::Tensor image = torch::arange(2 * l.height * l.width, torch::kFloat32).sin();
+  image = image.reshape({1, 2, l.height, l.width});
   WindowBlender blender(2, l.height, l.width, l.overlap);
   for (const Window& window : plan()) {
-    blender.add(window, cut(picture, window));
+    blender.add(window, cut(image, window));
   }
   const torch::Tensor result = blender.result();
-  EXPECT_TRUE(is_close(result, picture, 1e-5));
+  EXPECT_TRUE(is_close(result, image, 1e-5));
   if (plan().size() == 1) {
-    EXPECT_TRUE(torch::equal(result, picture));
+    EXPECT_TRUE(torch::equal(result, image));
   }
 }
 

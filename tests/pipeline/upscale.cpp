@@ -31,8 +31,8 @@ class Upscale : public testing::Test {
  protected:
   Image run(const Image& source, const UpscaleOptions& options, std::map<std::string, double>* seconds = nullptr,
             const IntermediateObserver& observer = {}) const {
-    auto parts = std::make_shared<ModelParts>(files_.open(), Placement{});
-    return UpscalePipeline(parts, options).run(source, {}, seconds, observer);
+    auto components = std::make_shared<ModelComponents>(files_.open(), Placement{});
+    return UpscalePipeline(components, options).run(source, {}, seconds, observer);
   }
   TinyBundle files_;
 };
@@ -57,7 +57,7 @@ TEST_F(Upscale, KeepsMetadataAndFormat) {
   Image source = gradient_image(8, 8);
   source.metadata.icc_profile = {std::byte{1}, std::byte{2}};
   source.metadata.exif = {std::byte{3}};
-  source.metadata.text = {{"Title", "A picture"}};
+  source.metadata.text = {{"Title", "An image"}};
   const Image result = run(source, {});
   EXPECT_EQ(result.metadata.icc_profile, source.metadata.icc_profile);
   EXPECT_EQ(result.metadata.exif, source.metadata.exif);
@@ -67,7 +67,7 @@ TEST_F(Upscale, KeepsMetadataAndFormat) {
   EXPECT_EQ(source.pixels.size(1), 8);
 }
 
-TEST_F(Upscale, EnlargesAlphaBicubically) {
+TEST_F(Upscale, UpscalesAlphaBicubically) {
   Image source = gradient_image(8, 10);
   source.alpha = torch::zeros({1, 8, 10});
   source.alpha.slice(2, 5).fill_(1);
@@ -101,7 +101,7 @@ TEST_F(Upscale, TakesTheRoundsOfTheLastCoupling) {
       torch::equal(run(source, {.scale = 8}).pixels, run(source, {.scale = 8, .flow = {.back_projection = 0}}).pixels));
 }
 
-TEST_F(Upscale, FixesColours) {
+TEST_F(Upscale, FixesColors) {
   const Image source = gradient_image(16, 20);
   const torch::Tensor fixed = run(source, {.color_fix = ColorFix::adain, .flow = {.back_projection = 0}}).pixels;
   for (std::int64_t channel = 0; channel < 3; ++channel) {
@@ -113,7 +113,7 @@ TEST_F(Upscale, MeasuresItsStages) {
   std::map<std::string, double> seconds;
   run(gradient_image(8, 8), {}, &seconds);
   EXPECT_EQ(seconds.size(), 2U);
-  EXPECT_GT(seconds["boost"], 0);
+  EXPECT_GT(seconds["upscale"], 0);
   EXPECT_GE(seconds["back_projection"], 0);
 }
 

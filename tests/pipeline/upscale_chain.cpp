@@ -24,12 +24,12 @@ using Factors = std::vector<std::int64_t>;
 
 torch::Tensor smooth_image(std::int64_t height, std::int64_t width) {
   auto generator = cpu_generator(1);
-  return enlarge_bilinear(gaussian_noise({1, 3, 3, 4}, generator), height, width).clamp(-1, 1);
+  return upsample_bilinear(gaussian_noise({1, 3, 3, 4}, generator), height, width).clamp(-1, 1);
 }
 
-// What the tiny bundle makes without velocity and noise: the mean of every 4 x 4 of the enlarged pixels.
-torch::Tensor blocks(const torch::Tensor& enlarged) {
-  return at::avg_pool2d(enlarged, {4, 4}).repeat_interleave(4, 2).repeat_interleave(4, 3);
+// What the tiny bundle makes without velocity and noise: the mean of every 4 x 4 of the upscaled pixels.
+torch::Tensor blocks(const torch::Tensor& upscaled) {
+  return at::avg_pool2d(upscaled, {4, 4}).repeat_interleave(4, 2).repeat_interleave(4, 3);
 }
 
 constexpr TileOptions kWhole{.automatic = false};
@@ -38,8 +38,8 @@ class BoosterRun : public testing::Test {
  protected:
   torch::Tensor run(const torch::Tensor& pixels, const Factors& factors, std::optional<Size> target = {},
                     std::uint64_t seed = 42, torch::ScalarType dtype = torch::kFloat32) {
-    ModelParts parts(files_.open(), {torch::kCPU, dtype});
-    return Booster(parts, flow_, tiles_).run({pixels, {}}, factors, target, seed, progress_, observer_);
+    ModelComponents components(files_.open(), {torch::kCPU, dtype});
+    return UpscaleChain(components, flow_, tiles_, ImageSource::external).run({pixels, {}}, factors, target, seed, progress_, observer_);
   }
   void without_motion() {
     files_.stop_velocity();
@@ -53,11 +53,11 @@ class BoosterRun : public testing::Test {
   IntermediateObserver observer_;
 };
 
-TEST_F(BoosterRun, EnlargesEncodesAndDecodes) {
+TEST_F(BoosterRun, UpscalesEncodesAndDecodes) {
   without_motion();
   const torch::Tensor pixels = smooth_image(12, 20);
-  EXPECT_TRUE(is_close(run(pixels, {2}), blocks(enlarge_bilinear(pixels, 24, 40)), 1e-5));
-  EXPECT_TRUE(is_close(run(pixels, {4}), blocks(enlarge_bilinear(pixels, 48, 80)), 1e-5));
+  EXPECT_TRUE(is_close(run(pixels, {2}), blocks(upsample_bilinear(pixels, 24, 40)), 1e-5));
+  EXPECT_TRUE(is_close(run(pixels, {4}), blocks(upsample_bilinear(pixels, 48, 80)), 1e-5));
 }
 
 TEST_F(BoosterRun, RunsOneCouplingAfterTheOther) {
@@ -77,9 +77,9 @@ TEST_F(BoosterRun, MakesExactlyTheTarget) {
   }
 }
 
-TEST_F(BoosterRun, KeepsFlatPicturesFlatUpToTheEdge) {
+TEST_F(BoosterRun, KeepsFlatImagesFlatUpToTheEdge) {
   without_motion();
-  for (const auto upsampling : {Upsampling::psu, Upsampling::lsu, Upsampling::lsu_nearest}) {
+  for (const auto upsampling : {Upsampling::pixel, Upsampling::latent, Upsampling::latent_nearest}) {
     flow_.upsampling = upsampling;
     const torch::Tensor result = run(torch::full({1, 3, 9, 14}, 0.5), {2}, Size{27, 17});
     EXPECT_TRUE(is_close(result, torch::full({1, 3, 17, 27}, 0.5), 1e-5)) << upsampling_name(upsampling);
@@ -115,7 +115,7 @@ TEST_F(BoosterRun, HasOneFieldOfNoiseWhateverTheTiles) {
   EXPECT_TRUE(is_close(run(pixels, {2}), whole, 1e-5));
 }
 
-TEST_F(BoosterRun, ReportsLatentsOfWholePicturesAndProgress) {
+TEST_F(BoosterRun, ReportsLatentsOfWholeImagesAndProgress) {
   std::set<std::string> names;
   observer_ = [&](const std::string& name, const torch::Tensor& x) {
     names.insert(name);
@@ -138,10 +138,10 @@ TEST_F(BoosterRun, ReportsLatentsOfWholePicturesAndProgress) {
 TEST_F(BoosterRun, TakesTheUsersFlowAndElseTheBundles) {
   const torch::Tensor pixels = smooth_image(12, 20);
   const torch::Tensor usual = run(pixels, {2});
-  flow_ = {.steps = 2, .solver = "euler", .noising_step = 400, .upsampling = Upsampling::psu};  // as in the bundle
+  flow_ = {.steps = 2, .solver = "euler", .noising_step = 400, .upsampling = Upsampling::pixel};  // as in the bundle
   EXPECT_TRUE(torch::equal(run(pixels, {2}), usual));
   for (const FlowOptions& other : {FlowOptions{.steps = 3}, FlowOptions{.solver = "midpoint"},
-                                   FlowOptions{.noising_step = 100}, FlowOptions{.upsampling = Upsampling::lsu}}) {
+                                   FlowOptions{.noising_step = 100}, FlowOptions{.upsampling = Upsampling::latent}}) {
     flow_ = other;
     EXPECT_FALSE(torch::equal(run(pixels, {2}), usual));
   }
@@ -161,20 +161,20 @@ TEST_F(BoosterRun, StartsFromNoiseWhereTheCouplingDoes) {
 
 TEST_F(BoosterRun, StartsFromTheLatentWhereThereIsOne) {
   without_motion();
-  flow_.upsampling = Upsampling::lsu_nearest;
-  ModelParts parts(files_.open(), {});
+  flow_.upsampling = Upsampling::latent_nearest;
+  ModelComponents components(files_.open(), {});
   auto generator = cpu_generator(4);
   const torch::Tensor latent = gaussian_noise({1, 4, 3, 5}, generator);
-  const torch::Tensor pixels = parts.autoencoder(torch::kFloat32).decode(latent);
-  Booster booster(parts, flow_, tiles_);
-  const torch::Tensor result = booster.run({pixels, latent}, {2}, std::nullopt, 1);
+  const torch::Tensor pixels = components.autoencoder(torch::kFloat32).decode(latent);
+  UpscaleChain chain(components, flow_, tiles_, ImageSource::external);
+  const torch::Tensor result = chain.run({pixels, latent}, {2}, std::nullopt, 1);
   EXPECT_TRUE(is_close(result, pixels.repeat_interleave(2, 2).repeat_interleave(2, 3), 1e-5));
 }
 
 TEST_F(BoosterRun, SaysThatALatentUpsamplingIsTooSmall) {
   flow_.upsampling = Upsampling::identity;
   EXPECT_THAT(thrown<UsageError>([&] { run(smooth_image(12, 20), {2}); }),
-              AllOf(HasSubstr("'identity' makes 20x12"), HasSubstr("the 40x24 asked for; use psu")));
+              AllOf(HasSubstr("'identity' makes 20x12"), HasSubstr("the 40x24 asked for; use pixel")));
 }
 
 TEST_F(BoosterRun, NeedsACouplingOfTheFactor) {
@@ -216,34 +216,35 @@ def forward(self, latent):
 
 TEST(ResolveCoupling, ListsFactorsAndPutsWishesIn) {
   const Manifest manifest = parse_manifest(test::tiny_manifest().dump(), "bundle.json");
-  EXPECT_EQ(coupling_factors(manifest, /*own=*/false), Factors({2, 4}));
-  EXPECT_EQ(coupling_factors(manifest, /*own=*/true), Factors({2, 4}));
+  EXPECT_EQ(coupling_factors(manifest, ImageSource::external), Factors({2, 4}));
+  EXPECT_EQ(coupling_factors(manifest, ImageSource::generated), Factors({2, 4}));
   const CouplingEntry coupling =
-      resolve_coupling(manifest, 4, {.steps = 9, .solver = "rk4", .noising_step = 7, .upsampling = Upsampling::lsu});
+      resolve_coupling(manifest, 4, {.steps = 9, .solver = "rk4", .noising_step = 7, .upsampling = Upsampling::latent},
+                       ImageSource::external);
   EXPECT_EQ(coupling.factor, 4);
   EXPECT_EQ(coupling.steps, 9);
   EXPECT_EQ(coupling.solver, "rk4");
   EXPECT_EQ(coupling.noising_step, 7);
-  EXPECT_EQ(coupling.upsampling, Upsampling::lsu);
-  EXPECT_EQ(resolve_coupling(manifest, 2, {}).steps, 2);
+  EXPECT_EQ(coupling.upsampling, Upsampling::latent);
+  EXPECT_EQ(resolve_coupling(manifest, 2, {}, ImageSource::external).steps, 2);
 }
 
-TEST(ResolveCoupling, TakesTheFirstThatEnlargesSuchPictures) {
+TEST(ResolveCoupling, TakesTheFirstThatUpscalesSuchImages) {
   nlohmann::json description = test::tiny_manifest();
   nlohmann::json& couplings = description["couplings"];
   couplings[0]["steps"] = 3;
-  couplings[0]["pictures"] = "own";
+  couplings[0]["applies_to"] = "generated";
   couplings.push_back(couplings[0]);
-  couplings[2].erase("pictures");
+  couplings[2].erase("applies_to");
   couplings[2]["steps"] = 5;
-  couplings[1]["pictures"] = "other";
+  couplings[1]["applies_to"] = "external";
   const Manifest manifest = parse_manifest(description.dump(), "bundle.json");
-  EXPECT_EQ(coupling_factors(manifest, /*own=*/true), Factors({2, 2}));
-  EXPECT_EQ(coupling_factors(manifest, /*own=*/false), Factors({4, 2}));
-  EXPECT_EQ(resolve_coupling(manifest, 2, {.own = true}).steps, 3);
-  EXPECT_EQ(resolve_coupling(manifest, 2, {}).steps, 5);
-  EXPECT_THAT(thrown<ModelError>([&] { resolve_coupling(manifest, 4, {.own = true}); }),
-              HasSubstr("no coupling for 4x of its own pictures"));
+  EXPECT_EQ(coupling_factors(manifest, ImageSource::generated), Factors({2, 2}));
+  EXPECT_EQ(coupling_factors(manifest, ImageSource::external), Factors({4, 2}));
+  EXPECT_EQ(resolve_coupling(manifest, 2, {}, ImageSource::generated).steps, 3);
+  EXPECT_EQ(resolve_coupling(manifest, 2, {}, ImageSource::external).steps, 5);
+  EXPECT_THAT(thrown<ModelError>([&] { resolve_coupling(manifest, 4, {}, ImageSource::generated); }),
+              HasSubstr("no coupling for 4x of generated images"));
 }
 
 /// A coupling of 2x that was trained with noising steps up to 301 and asks for 3 rounds.
@@ -254,8 +255,9 @@ Manifest with_range(const nlohmann::json& more = nlohmann::json::object()) {
   return parse_manifest(manifest.dump(), "bundle.json");
 }
 
-std::pair<int, int> noise_and_rounds(const Manifest& manifest, const FlowOptions& options, std::int64_t factor = 2) {
-  const CouplingEntry coupling = resolve_coupling(manifest, factor, options);
+std::pair<int, int> noise_and_rounds(const Manifest& manifest, const FlowOptions& options, std::int64_t factor = 2,
+                                     ImageSource source = ImageSource::external) {
+  const CouplingEntry coupling = resolve_coupling(manifest, factor, options, source);
   return {coupling.noising_step, coupling.back_projection};
 }
 
@@ -277,12 +279,12 @@ TEST(ResolveCoupling, WhatIsSaidExpresslyWinsOverTheFidelity) {
   EXPECT_EQ(noise_and_rounds(with_range(), options), std::pair(7, 9));
 }
 
-TEST(ResolveCoupling, GeneratedPicturesHaveAFidelityOfTheirOwn) {
-  EXPECT_EQ(noise_and_rounds(with_range(), {.generated = true}), std::pair(20, 0)) << "none: as it was";
+TEST(ResolveCoupling, GeneratedImagesHaveAFidelityOfTheirOwn) {
+  EXPECT_EQ(noise_and_rounds(with_range(), {}, 2, ImageSource::generated), std::pair(20, 0)) << "none: as it was";
   const Manifest manifest = with_range({{"generated_fidelity", 0.25}});
-  EXPECT_EQ(noise_and_rounds(manifest, {.generated = true}), std::pair(226, 1));
-  EXPECT_EQ(noise_and_rounds(manifest, {.fidelity = 1.0, .generated = true}), std::pair(0, 3));
-  EXPECT_EQ(noise_and_rounds(manifest, {}), std::pair(20, 3)) << "not of existing pictures";
+  EXPECT_EQ(noise_and_rounds(manifest, {}, 2, ImageSource::generated), std::pair(226, 1));
+  EXPECT_EQ(noise_and_rounds(manifest, {.fidelity = 1.0}, 2, ImageSource::generated), std::pair(0, 3));
+  EXPECT_EQ(noise_and_rounds(manifest, {}), std::pair(20, 3)) << "not of existing images";
 }
 
 }  // namespace

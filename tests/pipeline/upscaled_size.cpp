@@ -39,16 +39,16 @@ TEST(UpscaledSize, TakesAnExactSizeOfTheSourcesShape) {
 
 TEST(UpscaledSize, RefusesToStretch) {
   EXPECT_THAT(refusal({300, 200}, {.size = Size{1000, 1000}}),
-              AllOf(HasSubstr("a size of 1000x1000 would stretch a picture of 300x200"), HasSubstr("is 1000x667")));
+              AllOf(HasSubstr("a size of 1000x1000 would stretch an image of 300x200"), HasSubstr("is 1000x667")));
   EXPECT_THAT(refusal({300, 200}, {.size = Size{1000, 680}}), HasSubstr("would stretch"));
 }
 
 TEST(UpscaledSize, RefusesToShrinkOrToStay) {
-  EXPECT_THAT(refusal({300, 200}, {.size = Size{300, 200}}), HasSubstr("300x200 cannot be enlarged to 300x200"));
+  EXPECT_THAT(refusal({300, 200}, {.size = Size{300, 200}}), HasSubstr("300x200 cannot be upscaled to 300x200"));
   EXPECT_THAT(refusal({300, 200}, {.size = Size{150, 100}}), HasSubstr("ask for a larger size"));
-  EXPECT_THAT(refusal({300, 200}, {.long_side = 299}), HasSubstr("cannot be enlarged to 299x199"));
-  EXPECT_THAT(refusal({300, 200}, {.long_side = 0}), HasSubstr("cannot be enlarged"));
-  EXPECT_THAT(refusal({3, 3}, {.scale = 1.1}), HasSubstr("cannot be enlarged to 3x3"));
+  EXPECT_THAT(refusal({300, 200}, {.long_side = 299}), HasSubstr("cannot be upscaled to 299x199"));
+  EXPECT_THAT(refusal({300, 200}, {.long_side = 0}), HasSubstr("cannot be upscaled"));
+  EXPECT_THAT(refusal({3, 3}, {.scale = 1.1}), HasSubstr("cannot be upscaled to 3x3"));
 }
 
 TEST(UpscaledSize, StaysWithinTheLargestSide) {

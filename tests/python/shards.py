@@ -1,4 +1,4 @@
-"""What the tests of `encode` share: pictures, shards read and made without fmboost, and the same pairs in PyTorch."""
+"""What the tests of `encode` share: images, shards read and made without fmboost, and the same pairs in PyTorch."""
 
 import io
 import json
@@ -73,10 +73,10 @@ class PlainEncoder:
         square = pixels[None, :, top : top + side, left : left + side]
         return square.flip(3) if crop["flipped"] else square
 
-    def pair(self, file, crop, coupling="psu"):
+    def pair(self, file, crop, coupling="pixel"):
         """latent and latent_lowres as the layout wants them: not scaled."""
         high = self.square(file, crop)
         low = torch.nn.functional.interpolate(high, size=crop["low"], mode="area")
-        if coupling == "psu":
+        if coupling == "pixel":
             low = torch.nn.functional.interpolate(low, size=crop["high"], mode="bilinear")
         return self.encoder(high)[0], self.encoder(low)[0]

@@ -31,7 +31,7 @@ def photos(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def many_pictures(tmp_path_factory):
+def many_images(tmp_path_factory):
     folder = tmp_path_factory.mktemp("many")
     photo = skimage.data.astronaut()
     for i in range(24):
@@ -49,7 +49,7 @@ def encode(fmboost):
 
 @pytest.fixture
 def start(binary, tmp_path):
-    """Starts `encode` with a shard for two pictures and returns the process once the first shard is there."""
+    """Starts `encode` with a shard for two images and returns the process once the first shard is there."""
 
     def run(folder, output, **options):
         process = subprocess.Popen(
@@ -75,12 +75,12 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("coupling", ["psu", "lsu"])
+@pytest.mark.parametrize("coupling", ["pixel", "latent"])
 def test_shards_hold_what_plain_pytorch_computes(encode, photos, tmp_path, coupling):
-    encode(photos, "-o", tmp_path / "out", *SIZES, "--crops", 3, "--flip", "--coupling", coupling, "--store", "float32")
+    encode(photos, "-o", tmp_path / "out", *SIZES, "--crops", 3, "--flip", "--upsampling", coupling, "--store", "float32")
     plain = PlainEncoder()
     samples = read_shards(tmp_path / "out")
-    assert list(samples) == [f"{picture:08}_{crop}" for picture in (0, 1) for crop in (0, 1, 2)]
+    assert list(samples) == [f"{image:08}_{crop}" for image in (0, 1) for crop in (0, 1, 2)]
     crops = [sample["json"] for sample in samples.values()]
     assert {crop["flipped"] for crop in crops} == {False, True}
     assert len({(crop["left"], crop["top"]) for crop in crops}) == 6
@@ -91,7 +91,7 @@ def test_shards_hold_what_plain_pytorch_computes(encode, photos, tmp_path, coupl
         assert_close(sample["latent.npy"], latent)
         assert_close(sample["latent_lowres.npy"], context)
         assert sample["latent.npy"].shape == (16, 128 // FACTOR, 128 // FACTOR)
-        side = (128 if coupling == "psu" else 64) // FACTOR
+        side = (128 if coupling == "pixel" else 64) // FACTOR
         assert sample["latent_lowres.npy"].shape == (16, side, side)
 
 
@@ -140,7 +140,7 @@ def test_arrays_are_the_bytes_that_numpy_saves(encode, photos, tmp_path):
                 content = archive.extractfile(member).read()
                 assert content == array_bytes(np.load(io.BytesIO(content)))
     assert [member.name for member in members] == [
-        f"{picture:08}_0.{suffix}" for picture in (0, 1) for suffix in ("json", "latent.npy", "latent_lowres.npy")
+        f"{image:08}_0.{suffix}" for image in (0, 1) for suffix in ("json", "latent.npy", "latent_lowres.npy")
     ]
 
 
@@ -218,21 +218,21 @@ def test_dataset_json_says_how_the_shards_were_made(encode, photos, tmp_path):
         **{key: bundle["autoencoder"][key] for key in ("factor", "latent_channels", "scale", "shift")},
     }
     assert (info["low"], info["high"], info["crops"], info["seed"]) == (64, 128, 2, 7)
-    assert (info["upsampling"], info["stored_dtype"], info["pictures"], info["shards"]) == ("psu", "float16", 2, 1)
+    assert (info["upsampling"], info["stored_dtype"], info["images"], info["shards"]) == ("pixel", "float16", 2, 1)
     record = json.loads((tmp_path / "out" / "shard-000000.json").read_text())
     assert record["samples"] == 4
 
 
-def test_a_killed_run_goes_on_with_the_same_result(encode, start, many_pictures, tmp_path):
+def test_a_killed_run_goes_on_with_the_same_result(encode, start, many_images, tmp_path):
     options = (*SIZES, "--samples-per-shard", 2)
-    encode(many_pictures, "-o", tmp_path / "whole", *options)
-    process = start(many_pictures, tmp_path / "cut")
+    encode(many_images, "-o", tmp_path / "whole", *options)
+    process = start(many_images, tmp_path / "cut")
     process.send_signal(signal.SIGKILL)
     process.communicate()
     finished = shard_names(tmp_path / "cut")
     assert 1 <= len(finished) < 12
     times = {name: (tmp_path / "cut" / name).stat().st_mtime_ns for name in finished[:1]}
-    done = encode(many_pictures, "-o", tmp_path / "cut", *options)
+    done = encode(many_images, "-o", tmp_path / "cut", *options)
     assert "were there already" in done.stderr
     assert finished[0] not in done.stdout
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
@@ -240,8 +240,8 @@ def test_a_killed_run_goes_on_with_the_same_result(encode, start, many_pictures,
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_leaves_whole_shards_alone(start, many_pictures, tmp_path, number):
-    process = start(many_pictures, tmp_path / "out")
+def test_an_interrupt_leaves_whole_shards_alone(start, many_images, tmp_path, number):
+    process = start(many_images, tmp_path / "out")
     process.send_signal(number)
     _, errors = process.communicate()
     assert process.returncode == 130
@@ -269,8 +269,8 @@ def test_a_full_disk_is_named_and_leaves_no_half_shard(binary, photos, tmp_path)
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["dataset.json"]
 
 
-def test_bad_pictures_are_reported_and_left_out(encode, photos, tmp_path):
-    folder = tmp_path / "pictures"
+def test_bad_images_are_reported_and_left_out(encode, photos, tmp_path):
+    folder = tmp_path / "images"
     folder.mkdir()
     (folder / "photo.png").write_bytes((photos / "astronaut.png").read_bytes())
     (folder / "cut.png").write_bytes((photos / "astronaut.png").read_bytes()[:3000])
@@ -282,16 +282,16 @@ def test_bad_pictures_are_reported_and_left_out(encode, photos, tmp_path):
         for name in ("cut.png", "empty.jpg", "small.png"):
             assert name in done.stderr
         assert "400x127" in done.stderr
-        assert "3 of 4 pictures were left out" in done.stderr
+        assert "3 of 4 images were left out" in done.stderr
     assert [sample["json"]["source"] for sample in read_shards(tmp_path / "out").values()] == ["photo.png"]
 
 
-def test_machines_share_the_work(encode, many_pictures, tmp_path):
+def test_machines_share_the_work(encode, many_images, tmp_path):
     options = (*SIZES, "--samples-per-shard", 5)
-    encode(many_pictures, "-o", tmp_path / "whole", *options)
+    encode(many_images, "-o", tmp_path / "whole", *options)
     listed = []
     for i in range(2):
-        done = encode(many_pictures, "-o", tmp_path / "shared", *options, "--shard", f"{i}/2", "--json")
+        done = encode(many_images, "-o", tmp_path / "shared", *options, "--shard", f"{i}/2", "--json")
         listed += [json.loads(line) for line in done.stdout.splitlines()]
     assert sum(line["samples"] for line in listed) == 24
     assert len({line["output"] for line in listed}) == 5
@@ -302,7 +302,7 @@ def test_wrong_use_is_explained(encode, photos, tmp_path):
     (tmp_path / "empty").mkdir()
     encode(photos, "-o", tmp_path / "out", *SIZES)
     cases = [
-        (2, "no pictures in", (tmp_path / "empty", *SIZES)),
+        (2, "no images in", (tmp_path / "empty", *SIZES)),
         (2, "not a folder", (photos / "astronaut.png", *SIZES)),
         (2, "whole multiple", (photos, "--low", 64, "--high", 100)),
         (2, f"multiple of {FACTOR}", (photos, "--low", 33, "--high", 66)),

@@ -1,11 +1,11 @@
-"""The binary draws what diffusers draws from the same model, prompt and seed, and enlarges as plain PyTorch does."""
+"""The binary draws what diffusers draws from the same model, prompt and seed, and upscales as plain PyTorch does."""
 
 import json
 
 import numpy as np
 import pytest
 import torch
-from cfm_reference import CfmReference, enlarge
+from cfm_reference import CfmReference, upscale
 from diffusers import (
     AutoencoderKL,
     DDIMScheduler,
@@ -42,7 +42,7 @@ def diffusers_latents(pipe, steps, guidance, width, height, negative=None):
     ).images  # fmt: skip
 
 
-def picture(path):
+def image(path):
     return np.asarray(Image.open(path).convert("RGB")).astype(int)
 
 
@@ -56,21 +56,21 @@ def assert_latents_equal(found, expected):
     assert (found - expected).abs().max() / expected.abs().max() < LATENT_ERROR
 
 
-def assert_pictures_equal(found, expected):
+def assert_images_equal(found, expected):
     assert found.shape == expected.shape
-    assert expected.std() > 20, "the picture is too even to show an error"
+    assert expected.std() > 20, "the image is too even to show an error"
     assert abs(found - expected).max() <= PIXEL_ERROR
 
 
 @pytest.fixture
 def draw(fmboost, models, tmp_path):
-    """Runs `generate` at low resolution; returns its latent and picture."""
+    """Runs `generate` at low resolution; returns its latent and image."""
 
     def run(kind, *arguments, bundle=models.bundle):
-        fmboost("generate", "-m", bundle(kind), "-p", PROMPT, "-s", SEED, "--no-boost", "--save-intermediates",
+        fmboost("generate", "-m", bundle(kind), "-p", PROMPT, "-s", SEED, "--no-upscale", "--save-intermediates",
                 tmp_path / "i", "-o", tmp_path / "out.png", *arguments)  # fmt: skip
         latent = load_file(tmp_path / "i" / "out_low_latent.safetensors")["latent"]
-        low, final = picture(tmp_path / "i" / "out_low.png"), picture(tmp_path / "out.png")
+        low, final = image(tmp_path / "i" / "out_low.png"), image(tmp_path / "out.png")
         assert np.array_equal(low, final)
         return latent, final
 
@@ -100,7 +100,7 @@ def assert_draws_as_diffusers(models, draw, case, bundle):
     flags = ["--steps", steps, "--guidance", guidance, "--size", f"{width}x{height}"]
     latent, found = draw(kind, *flags, *(["-n", negative] if negative else []), bundle=bundle)
     assert_latents_equal(latent, expected)
-    assert_pictures_equal(found, to_bytes(pipe.vae.decode(expected / pipe.vae.config.scaling_factor).sample))
+    assert_images_equal(found, to_bytes(pipe.vae.decode(expected / pipe.vae.config.scaling_factor).sample))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -116,10 +116,10 @@ def test_native_networks_equal_diffusers(models, draw, case):
     assert_draws_as_diffusers(models, draw, case, models.native)
 
 
-def test_native_networks_enlarge_as_programs_do(models, fmboost, photo, tmp_path):
+def test_native_networks_upscale_as_programs_do(models, fmboost, photo, tmp_path):
     for name, bundle in ("native", models.native), ("programs", models.bundle):
         fmboost("upscale", photo, "-m", bundle("lcm"), "--scale", 2, "-s", SEED, "-o", tmp_path / f"{name}.png")
-    assert_pictures_equal(picture(tmp_path / "native.png"), picture(tmp_path / "programs.png"))
+    assert_images_equal(image(tmp_path / "native.png"), image(tmp_path / "programs.png"))
 
 
 def ddim_of(pipe):
@@ -148,11 +148,11 @@ def test_other_samplers_equal_diffusers(models, draw, kind, sampler, scheduler, 
     flags = ["--karras"] if karras else []
     latent, found = draw(kind, "--sampler", sampler, "--steps", 6, "--guidance", 5, "--size", 64, *flags)
     assert_latents_equal(latent, expected)
-    assert_pictures_equal(found, to_bytes(pipe.vae.decode(expected / pipe.vae.config.scaling_factor).sample))
+    assert_images_equal(found, to_bytes(pipe.vae.decode(expected / pipe.vae.config.scaling_factor).sample))
 
 
 def test_prompt_seed_and_negative_prompt_all_matter(models):
-    """What the comparisons above stand on: a picture that ignored its inputs would pass none of these."""
+    """What the comparisons above stand on: an image that ignored its inputs would pass none of these."""
     pipe = ddim_of(pipeline(models.folder("ddim")))
     first = diffusers_latents(pipe, 2, 7.5, 64, 64)
     other = diffusers_latents(pipe, 2, 7.5, 64, 64, negative=NEGATIVE)
@@ -177,8 +177,8 @@ class Reference:
     def decode(self, latent):
         return self.vae.decode(latent / self.scale).sample
 
-    def enlarge(self, pixels, size, **options):
-        return enlarge(self.network, self.encode, self.decode, pixels, size, **options)
+    def upscale(self, pixels, size, **options):
+        return upscale(self.network, self.encode, self.decode, pixels, size, **options)
 
 
 @pytest.fixture
@@ -195,14 +195,14 @@ def test_generate_with_its_coupling_equals_the_transcription(models, fmboost, re
             "--size", f"{width}x{height}", "--base-size", f"{width // 2}x{height // 2}", "--flow-steps", steps,
             "--flow-noise", noise, "--save-intermediates", tmp_path / "i", "-o", tmp_path / "out.png")  # fmt: skip
     low = reference.decode(load_file(tmp_path / "i" / "out_low_latent.safetensors")["latent"])
-    latent, pixels = reference.enlarge(low, size, steps=steps, noising_step=noise, seed=SEED)
+    latent, pixels = reference.upscale(low, size, steps=steps, noising_step=noise, seed=SEED)
     assert_latents_equal(load_file(tmp_path / "i" / "out_high_latent.safetensors")["latent"], latent)
-    assert_pictures_equal(picture(tmp_path / "out.png"), to_bytes(pixels))
+    assert_images_equal(image(tmp_path / "out.png"), to_bytes(pixels))
 
 
 @pytest.fixture
 def photo(tmp_path):
-    """A smooth picture with an edge, 70x52: its double is no multiple of anything."""
+    """A smooth image with an edge, 70x52: its double is no multiple of anything."""
     y, x = np.mgrid[0:52, 0:70]
     channels = [127 + 100 * np.sin(x / 9), 127 + 100 * np.cos(y / 7), np.where(x + y > 60, 220, 40)]
     Image.fromarray(np.stack(channels, -1).astype(np.uint8)).save(tmp_path / "photo.png")
@@ -213,17 +213,17 @@ def photo(tmp_path):
 def test_upscale_equals_the_transcription(models, fmboost, reference, photo, tmp_path, noise):
     fmboost("upscale", photo, "-m", models.bundle("lcm"), "--scale", 2, "--back-project", 0, "--flow-noise", noise,
             "-s", SEED, "-o", tmp_path / "big.png")  # fmt: skip
-    pixels = torch.from_numpy(picture(photo)).permute(2, 0, 1)[None].float() / 127.5 - 1
-    _, expected = reference.enlarge(pixels, (104, 140), noising_step=noise, seed=SEED)
-    assert_pictures_equal(picture(tmp_path / "big.png"), to_bytes(expected))
+    pixels = torch.from_numpy(image(photo)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    _, expected = reference.upscale(pixels, (104, 140), noising_step=noise, seed=SEED)
+    assert_images_equal(image(tmp_path / "big.png"), to_bytes(expected))
 
 
 def test_back_projection_keeps_what_the_source_says(models, fmboost, photo, tmp_path):
-    """Reduced again, the picture of a network that knows nothing is the source; without back-projection it is not."""
+    """Reduced again, the image of a network that knows nothing is the source; without back-projection it is not."""
     errors = []
     for rounds in (0, 2):
         fmboost("upscale", photo, "-m", models.bundle("lcm"), "--scale", 2, "--back-project", rounds, "-o",
                 tmp_path / f"{rounds}.png")  # fmt: skip
         reduced = Image.open(tmp_path / f"{rounds}.png").resize((70, 52), Image.Resampling.BICUBIC)
-        errors.append(abs(np.asarray(reduced).astype(int) - picture(photo)).mean())
+        errors.append(abs(np.asarray(reduced).astype(int) - image(photo)).mean())
     assert errors[1] < errors[0] / 4

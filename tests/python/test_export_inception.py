@@ -6,7 +6,7 @@ import export_inception
 import pytest
 import torch
 from fmboost_export.errors import run_main
-from fmboost_export.inception import FEATURES, Inception, PictureFeatures
+from fmboost_export.inception import FEATURES, Inception, ImageFeatures
 from safetensors.torch import save_file
 from torch.nn import functional as F
 
@@ -74,13 +74,13 @@ def test_padding_is_not_averaged_and_the_last_block_pools_by_the_maximum():
 def test_the_program_resizes_scales_and_extracts(weights, exported):
     network = Inception().eval()
     network.load_state_dict(torch.load(weights, weights_only=True))
-    pictures = torch.randint(0, 256, (2, 3, 61, 90), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    resized = F.interpolate(pictures / 255, size=(299, 299), mode="bilinear", align_corners=False)
+    images = torch.randint(0, 256, (2, 3, 61, 90), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    resized = F.interpolate(images / 255, size=(299, 299), mode="bilinear", align_corners=False)
     expected = network(2 * resized - 1)
     assert expected.shape == (2, FEATURES) and expected.std() > 1e-3
     program = torch.jit.load(exported)
     scale = expected.abs().max()
-    for given in (pictures, pictures / 255):
+    for given in (images, images / 255):
         assert (program(given) - expected).abs().max() / scale < 1e-5
 
 
@@ -98,23 +98,23 @@ def test_the_binary_takes_its_features(fmboost, exported, weights, tmp_path):
     import numpy as np
     from PIL import Image
 
-    network = PictureFeatures(Inception()).eval()
+    network = ImageFeatures(Inception()).eval()
     network.network.load_state_dict(torch.load(weights, weights_only=True))
     features = []
     for folder, low in (("a", 0), ("b", 90)):
         (tmp_path / folder).mkdir()
         random = np.random.default_rng(low)
-        pictures = random.integers(low, 256, (3, 40, 50, 3), dtype=np.uint8)
-        for index, picture in enumerate(pictures):
-            Image.fromarray(picture).save(tmp_path / folder / f"{index}.png")
-        features.append(network(torch.from_numpy(pictures).permute(0, 3, 1, 2)).double())
+        images = random.integers(low, 256, (3, 40, 50, 3), dtype=np.uint8)
+        for index, image in enumerate(images):
+            Image.fromarray(image).save(tmp_path / folder / f"{index}.png")
+        features.append(network(torch.from_numpy(images).permute(0, 3, 1, 2)).double())
     done = fmboost("eval", "--fid", tmp_path / "a", tmp_path / "b", "--inception", exported, "--allow-few", "--json")
     found = json.loads(done.stdout)["summary"]
     # The trace of the root by singular values: tr (A B)^(1/2) = |X Y^T|_* for A = X^T X, B = Y^T Y.
     x, y = ((f - f.mean(0)) / 2**0.5 for f in features)
     shift = (features[0].mean(0) - features[1].mean(0)).square().sum()
     expected = shift + x.square().sum() + y.square().sum() - 2 * torch.linalg.svdvals(x @ y.T).sum()
-    assert found["features"] == FEATURES and found["pictures"] == [3, 3]
+    assert found["features"] == FEATURES and found["images"] == [3, 3]
     assert found["fid"] == pytest.approx(float(expected), rel=1e-4)
 
 

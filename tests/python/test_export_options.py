@@ -88,7 +88,7 @@ def test_a_coupling_takes_the_published_settings(models):
     coupling = json.loads((models.bundle("lcm") / "bundle.json").read_text())["couplings"]
     assert len(coupling) == 1
     coupling = coupling[0]
-    assert (coupling["factor"], coupling["path"], coupling["upsampling"]) == (2, "linear", "psu")
+    assert (coupling["factor"], coupling["path"], coupling["upsampling"]) == (2, "linear", "pixel")
     assert (coupling["solver"], coupling["steps"]) == ("euler", 4)
     assert coupling["noising_step"] == 0  # this file says so
     assert coupling["network"] == {
@@ -180,10 +180,10 @@ def test_an_existing_bundle_is_replaced_only_with_force(models, run_export, tmp_
 
 
 def test_force_never_replaces_a_folder_that_is_no_bundle(models, run_export, tmp_path):
-    (tmp_path / "pictures").mkdir()
-    (tmp_path / "pictures" / "holiday.png").write_text("dear")
-    code, text = run_export("--model", models.folder("ddim"), "-o", tmp_path / "pictures", "--force")
-    assert code == 1 and "not replaced" in text and (tmp_path / "pictures" / "holiday.png").exists()
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "holiday.png").write_text("dear")
+    code, text = run_export("--model", models.folder("ddim"), "-o", tmp_path / "images", "--force")
+    assert code == 1 and "not replaced" in text and (tmp_path / "images" / "holiday.png").exists()
 
 
 def test_a_failed_export_leaves_the_old_bundle_and_nothing_else(models, run_export, tmp_path, monkeypatch):

@@ -112,7 +112,7 @@ def test_convolutions_are_merged_with_alpha(parts, folder, run_import, tmp_path)
 
 
 def test_three_factors_of_convolutions_are_merged(parts, folder, run_import, tmp_path):
-    """LoCon's CP decomposition: a convolution of single sites, one of k x k between ranks, one of single sites."""
+    """LoCon's CP decomposition: a convolution of single latent pixels, one of k x k between ranks, one of single latent pixels."""
     weight = expected_tensors(parts, "unet")[f"{CONVOLUTION}.weight"]
     generator = torch.Generator().manual_seed(5)
     shapes = {"down": (RANK, weight.shape[1], 1, 1), "mid": (RANK, RANK, 3, 3), "up": (weight.shape[0], RANK, 1, 1)}

@@ -34,7 +34,7 @@ def draw(fmboost, tmp_path):
     """Runs `generate` at low resolution; returns its latent and what was said."""
 
     def run(model, *arguments):
-        done = fmboost("generate", "-m", model, "-p", PROMPT, "-s", 7, "--size", "64x96", "--no-boost", "--force",
+        done = fmboost("generate", "-m", model, "-p", PROMPT, "-s", 7, "--size", "64x96", "--no-upscale", "--force",
                        "--save-intermediates", tmp_path / "i", "-o", tmp_path / "out.png", *arguments)  # fmt: skip
         return load_file(tmp_path / "i" / "out_low_latent.safetensors")["latent"], done.stderr
 

@@ -261,7 +261,7 @@ def test_default_denoiser(compare, fine_blocks):
     options = {"latent_channels": 4, "widths": [64, 96, 128], "down": [1, 2, 1], "up": [1, 2, 2], "text_width": 24}
     model = random_weights(text_networks.Denoiser(**options, fine_channels=24, fine_blocks=fine_blocks))
     inputs = {"x": normal(2, 4, 16, 24), "timestep": torch.tensor([1.0, 999.0]), "text": normal(2, 7, 24, seed=4)}
-    config = {"_class_name": "SiteUnet", **model.configuration}
+    config = {"_class_name": "PatchUnet", **model.configuration}
     compare(model, lambda x, timestep, text: {"prediction": model(x, timestep, text)}, inputs, config)
 
 
@@ -270,7 +270,7 @@ def test_default_autoencoder(compare, call):
     torch.manual_seed(0)
     options = {"latent_channels": 6, "channels": 24, "blocks": 3, "fine_channels": 16, "fine_blocks": 2}
     model = random_weights(networks.Autoencoder(**options))
-    config = {"_class_name": "PlainAutoencoder", **model.configuration}
+    config = {"_class_name": "ConvAutoencoder", **model.configuration}
     if call == "encode":
         inputs, run = {"pixels": normal(2, 3, 16, 24)}, lambda pixels: {"latent": model.encoder(pixels)}
     else:

@@ -41,7 +41,7 @@ def test_tensorboard_reads_the_scalars_of_both_parts_of_the_run(events):
     assert [step for step, _ in scalars(events, "validation/psnr")] == [20, 40, 60]
 
 
-def test_tensorboard_knows_them_as_scalars_and_pictures(events):
+def test_tensorboard_knows_them_as_scalars_and_images(events):
     plugins = {tag: events.SummaryMetadata(tag).plugin_data.plugin_name for tag in events.Tags()["tensors"]}
     assert plugins == {
         "train/loss": "scalars",
@@ -51,14 +51,14 @@ def test_tensorboard_knows_them_as_scalars_and_pictures(events):
     }
 
 
-def test_tensorboard_shows_the_pictures(events):
-    pictures = events.Tensors("validation/sheet")
-    assert [event.step for event in pictures] == [20, 40, 60]
-    width, height, png = pictures[0].tensor_proto.string_val[:3]
+def test_tensorboard_shows_the_images(events):
+    images = events.Tensors("validation/sheet")
+    assert [event.step for event in images] == [20, 40, 60]
+    width, height, png = images[0].tensor_proto.string_val[:3]
     assert (width, height) == (b"6", b"4")
-    picture = Image.open(io.BytesIO(png))
-    assert picture.size == (6, 4) and picture.mode == "RGB"
-    assert np.asarray(picture).min() == np.asarray(picture).max() == 191
+    image = Image.open(io.BytesIO(png))
+    assert image.size == (6, 4) and image.mode == "RGB"
+    assert np.asarray(image).min() == np.asarray(image).max() == 191
 
 
 def test_every_record_of_the_event_files_is_whole(run_folder):
@@ -89,6 +89,6 @@ def test_the_json_lines_file_has_an_object_a_step(run_folder):
     assert rows[1] == {"step": 20, "train/loss": 0.05, "train/lr": 3e-05, "validation/psnr": 20.05}
 
 
-def test_the_pictures_are_files_as_well(run_folder):
-    names = sorted(path.name for path in (run_folder / "pictures").iterdir())
+def test_the_images_are_files_as_well(run_folder):
+    names = sorted(path.name for path in (run_folder / "images").iterdir())
     assert names == [f"validation-sheet-{step:08}.png" for step in (20, 40, 60)]

@@ -24,7 +24,7 @@ def draw(fmboost, models, tmp_path):
 
     def run(prompt, *arguments, negative="", bundle=None, check=True):
         done = fmboost("generate", "-m", bundle or models.native("ddim"), "-p", prompt, "-n", negative, "-s", 7,
-                       "--no-boost", "--size", 64, "--steps", 3, "--guidance", 5, "--force", "--save-intermediates",
+                       "--no-upscale", "--size", 64, "--steps", 3, "--guidance", 5, "--force", "--save-intermediates",
                        tmp_path / "i", "-o", tmp_path / "out.png", *arguments, check=check)  # fmt: skip
         if done.returncode:
             return None, done.stderr
@@ -88,11 +88,11 @@ def test_prompts_of_one_chunk_are_drawn_as_ever(draw):
     assert torch.equal(draw(SHORT, "--long-prompt", "chunk")[0], draw(SHORT)[0])
 
 
-def test_pictures_of_a_batch_are_not_padded_for_each_other(draw, fmboost, models, tmp_path):
+def test_images_of_a_batch_are_not_padded_for_each_other(draw, fmboost, models, tmp_path):
     """A short prompt between two long ones: more empty chunks would change it."""
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("\n".join([LONG, SHORT, LONG]))
-    fmboost("generate", "-m", models.native("ddim"), "--prompts", prompts, "-s", 7, "--no-boost", "--size", 64,
+    fmboost("generate", "-m", models.native("ddim"), "--prompts", prompts, "-s", 7, "--no-upscale", "--size", 64,
             "--steps", 3, "--guidance", 5, "--batch-size", 3, "--long-prompt", "chunk", "--save-intermediates",
             tmp_path / "batch", "-o", tmp_path / "{index}.png")  # fmt: skip
     for i, prompt in enumerate([LONG, SHORT, LONG]):
@@ -145,7 +145,7 @@ def test_programs_have_no_layers_to_choose_from(draw, models):
     assert "TorchScript program" in said
 
 
-def test_both_are_written_into_the_picture_and_read_from_it(draw, fmboost, models, tmp_path):
+def test_both_are_written_into_the_image_and_read_from_it(draw, fmboost, models, tmp_path):
     draw(LONG, "--clip-skip", 2, "--long-prompt", "chunk")
     text = Image.open(tmp_path / "out.png").text
     assert ", Clip skip: 2," in text["parameters"]

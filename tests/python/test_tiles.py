@@ -1,4 +1,4 @@
-"""Pictures in pieces: native networks make what diffusers makes at once, TorchScript programs say that they blend."""
+"""Images in pieces: native networks make what diffusers makes at once, TorchScript programs say that they blend."""
 
 import json
 
@@ -21,7 +21,7 @@ def model(tmp_path_factory):
 
 def drawn(fmboost, bundle, folder, tile):
     """Pixels, the low-resolution latent and what was said."""
-    done = fmboost("generate", "-m", bundle, "-p", "a fox", "--size", "96x160", "--no-boost", "--tile", tile,
+    done = fmboost("generate", "-m", bundle, "-p", "a fox", "--size", "96x160", "--no-upscale", "--tile", tile,
                    "--tile-overlap", 16, "--save-intermediates", folder / "i", "--force",
                    "-o", folder / "a.png")  # fmt: skip
     pixels = np.asarray(Image.open(folder / "a.png")).astype(int)

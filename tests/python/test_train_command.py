@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
-from toy_training import NETWORK, RECIPE, enlarged_psnr, write_identity_bundle, write_shapes
+from toy_training import NETWORK, RECIPE, upscaled_psnr, write_identity_bundle, write_shapes
 
 SHORT = (*NETWORK, "--low", 16, "--high", 32, "--batch-size", 2, "--steps", 6, "--warmup", 0, "--lr", 1e-3,
          "--ema-update-after-step", 2, "--precision", "float32", "--checkpoint-every", 3, "--log-every", 2,
@@ -21,7 +21,7 @@ SHORT = (*NETWORK, "--low", 16, "--high", 32, "--batch-size", 2, "--steps", 6, "
 
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory):
-    """Folders of a bundle and of drawn pictures, 24 to train on and 4 to validate on."""
+    """Folders of a bundle and of drawn images, 24 to train on and 4 to validate on."""
     base = tmp_path_factory.mktemp("toy")
     write_identity_bundle(base / "bundle")
     write_shapes(base / "shapes", 24, side=48)
@@ -67,7 +67,7 @@ def checkpoint_bytes(folder, step):
     return {path.name: path.read_bytes() for path in sorted((folder / "checkpoints" / f"step-{step:08}").iterdir())}
 
 
-def test_a_short_training_leaves_weights_logs_checkpoints_and_pictures(train, toy, tmp_path):
+def test_a_short_training_leaves_weights_logs_checkpoints_and_images(train, toy, tmp_path):
     done = train(tmp_path / "run", "--val-data", toy / "held-out", "--validate-every", 3, "--val-steps", 2, "--json")
     result = json.loads(done.stdout)
     assert result["output"] == str(tmp_path / "run" / "cfm-2x.safetensors") and result["steps"] == 6
@@ -85,7 +85,7 @@ def test_a_short_training_leaves_weights_logs_checkpoints_and_pictures(train, to
     assert all(row["loss"] > 0 and row["gradient_norm"] > 0 and row["lr"] == 1e-3 for row in rows if row["step"] != 3)
     assert {"validation/psnr", "validation/start_psnr"} <= rows[1].keys()
     assert "step 6/6, loss" in done.stderr and "left" in done.stderr
-    assert len(list((tmp_path / "run" / "pictures").glob("*.png"))) == 2
+    assert len(list((tmp_path / "run" / "images").glob("*.png"))) == 2
     assert list((tmp_path / "run" / "tensorboard").glob("events.out.tfevents.*"))
     assert "lr=" in (tmp_path / "run" / "train.toml").read_text().replace(" ", "")
 
@@ -188,7 +188,7 @@ def test_the_configuration_file_stands_for_options(train, tmp_path):
         (("--data", "nowhere"), 2, ["nowhere", "does not exist"]),
         (("--data", "empty"), 2, ["empty"]),
         (("--precision", "float16"), 2, ["precision", "float16"]),
-        (("--coupling", "psi"), 2, ["psi", "psu"]),
+        (("--upsampling", "psi"), 2, ["psi", "pixel"]),
         (("--path", "gvp", "--sigma-min", 0.1), 2, ["sigma_min"]),
         (("--noising-step-max", 1000), 2, ["from 0 to 1000", "at most 999"]),
         (("--noising-step", 5, "--noising-step-max", 4), 2, ["from 5 to 4"]),
@@ -197,9 +197,9 @@ def test_the_configuration_file_stands_for_options(train, tmp_path):
         (("--init", "nowhere.safetensors"), 4, ["nowhere.safetensors"]),
         (("--val-data", "empty"), 2, ["empty"]),
         (("--resume",), 1, ["no sound checkpoint"]),
-        (("--into", "nowhere"), 4, ["nowhere"]),
-        (("--clean-loss", "cubes"), 2, ["'cubes'", "squares or distance"]),
-        (("--pictures", "mine"), 2, ["'mine'", "all, own or other"]),
+        (("--install-into", "nowhere"), 4, ["nowhere"]),
+        (("--noiseless-loss", "cubes"), 2, ["'cubes'", "squares or distance"]),
+        (("--applies-to", "mine"), 2, ["'mine'", "all, own or other"]),
     ],
 )
 def test_what_is_wrong_is_said_before_the_first_step(train, toy, tmp_path, arguments, code, words):
@@ -248,22 +248,22 @@ def test_one_network_learns_two_factors(train, fmboost, toy, tmp_path):
     for low in (16, 8):
         fmboost("encode", toy / "shapes", "-m", toy / "bundle", "-o", tmp_path / f"{low}", "--low", low, "--high", 32)
     bundle = write_identity_bundle(tmp_path / "bundle")
-    both = ("--data", tmp_path / "16", tmp_path / "8", "--into", bundle)
+    both = ("--data", tmp_path / "16", tmp_path / "8", "--install-into", bundle)
     done = train(tmp_path / "run", *both, "--steps", 2)
     assert "a 2x and 4x coupling" in done.stderr and "on 48 pairs" in done.stderr
     assert done.stdout.strip() == str(tmp_path / "run" / "cfm-2x-4x.safetensors")
     entries = json.loads((bundle / "bundle.json").read_text())["couplings"]
     assert [entry["factor"] for entry in entries] == [2, 4]
     assert entries[0]["file"] == entries[1]["file"]
-    refused = train(tmp_path / "other", *both, "--factor", 4, check=False)
+    refused = train(tmp_path / "external", *both, "--factor", 4, check=False)
     assert refused.returncode == 2 and "by 2, not by 4" in refused.stderr
-    refused = train(tmp_path / "other", "--data", tmp_path / "16", "--val-data", tmp_path / "8", check=False)
+    refused = train(tmp_path / "external", "--data", tmp_path / "16", "--val-data", tmp_path / "8", check=False)
     assert refused.returncode == 2 and "validation" in refused.stderr
 
 
 def test_a_range_of_noising_steps_begins_at_0_and_reaches_weights_and_bundle(command, tmp_path):
     bundle = write_identity_bundle(tmp_path / "bundle")
-    line = command(tmp_path / "run", "--noising-step-max", 300, "--into", bundle, "--steps", 1)
+    line = command(tmp_path / "run", "--noising-step-max", 300, "--install-into", bundle, "--steps", 1)
     given = line.index("--noising-step")
     del line[given : given + 2]
     done = subprocess.run(line, capture_output=True, text=True)
@@ -275,15 +275,15 @@ def test_a_range_of_noising_steps_begins_at_0_and_reaches_weights_and_bundle(com
     assert (entry["noising_step"], entry["noising_step_max"]) == (0, 300)
 
 
-def test_a_coupling_of_own_pictures_stands_beside_the_one_of_all(train, tmp_path):
+def test_a_coupling_of_own_images_stands_beside_the_one_of_all(train, tmp_path):
     bundle = write_identity_bundle(tmp_path / "bundle")
-    train(tmp_path / "all", "--into", bundle, "--steps", 1)
-    tuning = ("--objective", "energy", "--noising-step", 0, "--clean-loss", "distance", "--steps", 1)
-    train(tmp_path / "own", *tuning, "--into", bundle, "--pictures", "own")
+    train(tmp_path / "any", "--install-into", bundle, "--steps", 1)
+    tuning = ("--objective", "energy", "--noising-step", 0, "--noiseless-loss", "patch-distance", "--steps", 1)
+    train(tmp_path / "generated", *tuning, "--install-into", bundle, "--applies-to", "generated")
     entries = json.loads((bundle / "bundle.json").read_text())["couplings"]
-    assert [entry.get("pictures") for entry in entries] == ["own", None]
-    refused = train(tmp_path / "again", *tuning, "--into", bundle, "--pictures", "own", check=False)
-    assert refused.returncode == 2 and "for own pictures; --force" in refused.stderr
+    assert [entry.get("applies_to") for entry in entries] == ["generated", None]
+    refused = train(tmp_path / "again", *tuning, "--install-into", bundle, "--applies-to", "generated", check=False)
+    assert refused.returncode == 2 and "for own images; --force" in refused.stderr
 
 
 def test_a_tuning_by_energies_goes_on_as_it_began(train, tmp_path):
@@ -339,17 +339,17 @@ def test_two_processes_with_half_the_batch_train_what_one_does(train, command, t
 
 
 def test_training_beats_bicubic_on_shapes(train, fmboost, toy, tmp_path):
-    """From a folder of pictures to `upscale` with one's own weights. Docs: docs/training.md."""
+    """From a folder of images to `upscale` with one's own weights. Docs: docs/training.md."""
     write_identity_bundle(tmp_path / "bundle")
     write_shapes(tmp_path / "shapes", 200)
     write_shapes(tmp_path / "held-out", 16, first_seed=1000)
     train(tmp_path / "run", "--val-data", tmp_path / "held-out", *RECIPE, "--validate-every", 400, "--steps", 400,
-          "--checkpoint-every", 0, "--log-every", 50, "--into", tmp_path / "bundle", data=tmp_path / "shapes")  # fmt: skip
+          "--checkpoint-every", 0, "--log-every", 50, "--install-into", tmp_path / "bundle", data=tmp_path / "shapes")  # fmt: skip
     last = metrics(tmp_path / "run")[-1]
     assert last["validation/psnr"] > last["validation/start_psnr"] + 3.5
 
-    def enlarge(small, big):
+    def upscale(small, big):
         fmboost("upscale", small, "-m", tmp_path / "bundle", "-o", big, "--force")
 
-    ours, bicubic = enlarged_psnr(enlarge, tmp_path)
+    ours, bicubic = upscaled_psnr(upscale, tmp_path)
     assert ours > bicubic + 2.5

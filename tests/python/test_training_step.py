@@ -62,7 +62,7 @@ def run_program(program, tmp_path, case, config, options):
 
 
 def patches(x, side, origin):
-    """(B, C, H, W) -> (B, sites, numbers) of squares from `origin` on, as many as fit in whole squares of 8."""
+    """(B, C, H, W) -> (B, latent pixels, numbers) of squares from `origin` on, as many as fit in whole squares of 8."""
     y, x0 = (min(place, size - 8) for place, size in zip(origin, x.shape[2:], strict=True))
     height, width = ((size - place) // 8 * 8 for place, size in zip((y, x0), x.shape[2:], strict=True))
     return torch.nn.functional.unfold(x[:, :, y : y + height, x0 : x0 + width], side, stride=side).transpose(1, 2)
@@ -74,13 +74,13 @@ def distance(a, b, origin):
     y, x0 = (min(place, size - 8) for place, size in zip(origin, x.shape[2:], strict=True))
     means = torch.nn.functional.avg_pool2d(x[:, :, y:, x0:], 2)[:, :, : (x.shape[2] - y) // 8 * 4, : (x.shape[3] - x0) // 8 * 4]
     here = x[:, :, :-1, :-1]
-    neighbours = torch.cat([x[:, :, 1:, :-1] - here, x[:, :, :-1, 1:] - here], 1)
-    views = [x.flatten(2).transpose(1, 2), neighbours.flatten(2).transpose(1, 2), patches(x, 2, origin), patches(x, 4, origin),
+    neighbors = torch.cat([x[:, :, 1:, :-1] - here, x[:, :, :-1, 1:] - here], 1)
+    views = [x.flatten(2).transpose(1, 2), neighbors.flatten(2).transpose(1, 2), patches(x, 2, origin), patches(x, 4, origin),
              torch.nn.functional.unfold(means, 4, stride=4).transpose(1, 2)]  # fmt: skip
     return sum((view.square().mean(2) + 1e-6).sqrt().mean(1) for view in views)
 
 
-def energy_of_walks(network, starts, context, latent, spread, walk):
+def energy_of_rollouts(network, starts, context, latent, spread, walk):
     """Both walks of every pair, clean ones too, whose second is left out of the sum."""
     ends = []
     for x in starts:
@@ -101,7 +101,7 @@ def loss_of(network, case, i, options):
         x0 = case[f"start.{i}"]
     if options.get("objective") == "energy":
         other = a.sqrt() * context + (1 - a).sqrt() * case[f"other_start.{i}"]
-        return energy_of_walks(network, (x0, other), context, latent, case[f"spread.{i}"], options["walk"])
+        return energy_of_rollouts(network, (x0, other), context, latent, case[f"spread.{i}"], options["walk"])
     at = t[:, None, None, None]
     if options.get("path") == "gvp":
         half = torch.pi / 2

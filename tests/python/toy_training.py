@@ -20,7 +20,7 @@ class Identity(torch.nn.Module):
 
 
 def write_identity_bundle(folder):
-    """Latents are pixels: factor 1, 3 channels. A coupling of it enlarges pictures in pixel space."""
+    """Latents are pixels: factor 1, 3 channels. A coupling of it upscales images in pixel space."""
     folder.mkdir(parents=True)
     torch.jit.trace(Identity().eval(), torch.zeros(1, 3, 8, 8)).save(str(folder / "identity.pt"))
     digest = hashlib.sha256((folder / "identity.pt").read_bytes()).hexdigest()
@@ -38,20 +38,20 @@ def write_identity_bundle(folder):
 def draw_shapes(seed, side):
     """Ellipses, polygons and lines over a gradient, drawn four times larger: sharp edges without stairs."""
     random, large = np.random.default_rng(seed), 4 * side
-    colour = lambda: tuple(int(v) for v in random.integers(0, 256, 3))  # noqa: E731
+    color = lambda: tuple(int(v) for v in random.integers(0, 256, 3))  # noqa: E731
     point = lambda: tuple(int(v) for v in random.integers(0, large, 2))  # noqa: E731
-    ramp = np.linspace(np.array(colour()), np.array(colour()), large)[:, None, :]
-    picture = Image.fromarray(np.broadcast_to(ramp, (large, large, 3)).astype(np.uint8))
-    draw = ImageDraw.Draw(picture)
+    ramp = np.linspace(np.array(color()), np.array(color()), large)[:, None, :]
+    image = Image.fromarray(np.broadcast_to(ramp, (large, large, 3)).astype(np.uint8))
+    draw = ImageDraw.Draw(image)
     for kind in random.integers(0, 3, 8):
         (x, y), size = point(), int(random.integers(large // 12, large // 3))
         if kind == 0:
-            draw.ellipse([x, y, x + size, y + size // 2], fill=colour())
+            draw.ellipse([x, y, x + size, y + size // 2], fill=color())
         elif kind == 1:
-            draw.polygon([point() for _ in range(3)], fill=colour())
+            draw.polygon([point() for _ in range(3)], fill=color())
         else:
-            draw.line([point(), point()], fill=colour(), width=size // 8 + 4)
-    return picture.resize((side, side), Image.Resampling.BOX)
+            draw.line([point(), point()], fill=color(), width=size // 8 + 4)
+    return image.resize((side, side), Image.Resampling.BOX)
 
 
 def write_shapes(folder, count, first_seed=0, side=64):
@@ -62,7 +62,7 @@ def write_shapes(folder, count, first_seed=0, side=64):
 
 
 def psnr(a, b):
-    """Of 8-bit pictures, over all channels."""
+    """Of 8-bit images, over all channels."""
     error = (np.asarray(a, np.float64) - np.asarray(b, np.float64)) ** 2
     return 10 * np.log10(255**2 / error.mean())
 
@@ -74,14 +74,14 @@ RECIPE = ("--low", 16, "--high", 32, "--batch-size", 8, "--lr", 2e-3, "--lr-sche
           "--val-steps", 4, "--val-solver", "euler", "--back-project", 0)  # fmt: skip
 
 
-def enlarged_psnr(enlarge, folder, count=8, first_seed=1000, side=64):
-    """Mean PSNR of held-out shapes made half as large and enlarged again: by `enlarge(small, big)`, and bicubically."""
+def upscaled_psnr(upscale, folder, count=8, first_seed=1000, side=64):
+    """Mean PSNR of held-out shapes made half as large and upscaled again: by `upscale(small, big)`, and bicubically."""
     ours, bicubic = [], []
     for i in range(count):
         original = draw_shapes(first_seed + i, side)
         low = original.resize((side // 2, side // 2), Image.Resampling.BOX)
         low.save(folder / "low.png")
-        enlarge(folder / "low.png", folder / "big.png")
+        upscale(folder / "low.png", folder / "big.png")
         ours.append(psnr(Image.open(folder / "big.png").convert("RGB"), original))
         bicubic.append(psnr(low.resize((side, side), Image.Resampling.BICUBIC), original))
     return np.mean(ours), np.mean(bicubic)
@@ -98,13 +98,13 @@ def main():
     write_shapes(folder / "shapes", 1000)
     write_shapes(folder / "held-out", 16, first_seed=1000000)
     line = [tool, "train", "--data", folder / "shapes", "--val-data", folder / "held-out", "-m", bundle, "-o", folder / "run",
-            "--into", bundle, *NETWORK, *RECIPE, "--steps", arguments.steps, "--validate-every", arguments.steps // 10]  # fmt: skip
+            "--install-into", bundle, *NETWORK, *RECIPE, "--steps", arguments.steps, "--validate-every", arguments.steps // 10]  # fmt: skip
     subprocess.run(list(map(str, line)), check=True)
 
-    def enlarge(small, big):
+    def upscale(small, big):
         subprocess.run([tool, "upscale", small, "-m", bundle, "-o", big, "--force", "--quiet"], check=True, stdout=subprocess.DEVNULL)
 
-    ours, bicubic = enlarged_psnr(enlarge, folder, count=16, first_seed=1000000)
+    ours, bicubic = upscaled_psnr(upscale, folder, count=16, first_seed=1000000)
     print(f"upscale: {ours:.2f} dB, bicubic {bicubic:.2f} dB")
 
 

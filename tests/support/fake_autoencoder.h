@@ -26,7 +26,7 @@ class FakeAutoencoder final : public Autoencoder {
     entry.shift = 0.25;
     return entry;
   }
-  static std::shared_ptr<PairEncoder> encoder(Upsampling upsampling = Upsampling::psu) {
+  static std::shared_ptr<PairEncoder> encoder(Upsampling upsampling = Upsampling::pixel) {
     return std::make_shared<PairEncoder>(std::make_shared<FakeAutoencoder>(), entry(), upsampling, Placement{});
   }
 
@@ -45,8 +45,8 @@ class FakeAutoencoder final : public Autoencoder {
   inline static std::atomic<int> calls = 0;
 };
 
-/// Writes a picture of noise whose values are whole bytes, and returns its pixels.
-inline torch::Tensor write_picture(const std::filesystem::path& file, std::int64_t width, std::int64_t height,
+/// Writes an image of noise whose values are whole bytes, and returns its pixels.
+inline torch::Tensor write_image(const std::filesystem::path& file, std::int64_t width, std::int64_t height,
                                    std::uint64_t seed) {
   torch::manual_seed(seed);
   Image image;

@@ -59,7 +59,7 @@ json coupling(int factor) {
             {"dim_head", 8},
             {"num_heads", 1}}},
           {"path", "linear"},
-          {"upsampling", "psu"},
+          {"upsampling", "pixel"},
           {"solver", "euler"},
           {"steps", 2},
           {"noising_step", 400},

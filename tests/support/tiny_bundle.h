@@ -13,13 +13,13 @@
 namespace fmboost::test {
 
 /// The manifest of a bundle with every part, small enough to run in milliseconds: words, text states of width 3,
-/// latents of 4 channels at a quarter of the picture's side, a denoiser trained at 32 pixels, couplings of 2x and 4x.
+/// latents of 4 channels at a quarter of the image's side, a denoiser trained at 32 pixels, couplings of 2x and 4x.
 /// Its hashes are sound in form only.
 nlohmann::json tiny_manifest();
 
 /// That bundle as a folder. Its programs are simple formulas:
 /// text: every state is its token's id / 8; denoiser: x / 4 + the mean of the text + t / 8000;
-/// encoder: the mean of every 4 x 4 pixels, and the mean of the colours as fourth channel; decoder: the nearest site.
+/// encoder: the mean of every 4 x 4 pixels, and the mean of the colors as fourth channel; decoder: the nearest latent pixel.
 /// The velocity network has random weights, always the same.
 class TinyBundle {
  public:

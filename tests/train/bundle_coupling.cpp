@@ -21,14 +21,14 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-/// A copy of what enlarges photographs in the default model, whose latents have 16 channels, with its couplings
-/// of factors 2 and 4 for all pictures, and a small coupling's file for it.
+/// A copy of what upscales photographs in the default model, whose latents have 16 channels, with its couplings
+/// of factors 2 and 4 for all images, and a small coupling's file for it.
 class BundleCouplingTest : public testing::Test {
  protected:
-  using Couplings = std::vector<std::pair<std::int64_t, Pictures>>;
+  using Couplings = std::vector<std::pair<std::int64_t, ImageSource>>;
 
   BundleCouplingTest() {
-    fs::copy(boosting_folder(FMBOOST_DEFAULT_MODEL), bundle_, fs::copy_options::recursive);
+    fs::copy(upscaler_folder(FMBOOST_DEFAULT_MODEL), bundle_, fs::copy_options::recursive);
     keep_couplings_of_photographs();
     coupling_.network = small_training().network;
     coupling_.network.in_channels = 32;
@@ -42,8 +42,8 @@ class BundleCouplingTest : public testing::Test {
     auto manifest = nlohmann::ordered_json::parse(read_text_file(bundle_ / "bundle.json"));
     auto kept = nlohmann::ordered_json::array();
     for (auto& entry : manifest["couplings"]) {
-      if (entry.value("pictures", "all") != "own") {
-        entry.erase("pictures");
+      if (entry.value("applies_to", "any") != "generated") {
+        entry.erase("applies_to");
         kept.push_back(entry);
       }
     }
@@ -51,11 +51,11 @@ class BundleCouplingTest : public testing::Test {
     write_file_atomically(bundle_ / "bundle.json", as_bytes(manifest.dump()));
   }
 
-  /// Factors and pictures of the bundle's couplings, in their order.
+  /// Factors and images of the bundle's couplings, in their order.
   Couplings couplings() const {
     Couplings result;
     for (const auto& entry : Bundle(bundle_).manifest().couplings) {
-      result.emplace_back(entry.factor, entry.pictures);
+      result.emplace_back(entry.factor, entry.applies_to);
     }
     return result;
   }
@@ -117,24 +117,24 @@ TEST_F(BundleCouplingTest, ReplacesAFactorOnlyWhenAsked) {
   EXPECT_NO_THROW(after.verify());
 }
 
-TEST_F(BundleCouplingTest, OneOfItsOwnPicturesStandsBeforeThatOfAll) {
+TEST_F(BundleCouplingTest, OneOfItsOwnImagesStandsBeforeThatOfAll) {
   coupling_.factor = 4;
-  coupling_.pictures = Pictures::own;
+  coupling_.applies_to = ImageSource::generated;
   add_coupling(bundle_, weights_, coupling_, false);
-  EXPECT_EQ(couplings(), (Couplings{{2, Pictures::all}, {4, Pictures::own}, {4, Pictures::all}}));
-  EXPECT_THAT(thrown<Error>([&] { add_coupling(bundle_, weights_, coupling_, false); }), HasSubstr("for own pictures"));
+  EXPECT_EQ(couplings(), (Couplings{{2, ImageSource::any}, {4, ImageSource::generated}, {4, ImageSource::any}}));
+  EXPECT_THAT(thrown<Error>([&] { add_coupling(bundle_, weights_, coupling_, false); }), HasSubstr("for own images"));
   add_coupling(bundle_, weights_, coupling_, true);
-  EXPECT_EQ(couplings(), (Couplings{{2, Pictures::all}, {4, Pictures::own}, {4, Pictures::all}}));
+  EXPECT_EQ(couplings(), (Couplings{{2, ImageSource::any}, {4, ImageSource::generated}, {4, ImageSource::any}}));
 }
 
-TEST_F(BundleCouplingTest, OneOfAllPicturesReplacesAllOfItsFactor) {
+TEST_F(BundleCouplingTest, OneOfAllImagesReplacesAllOfItsFactor) {
   coupling_.factor = 4;
-  coupling_.pictures = Pictures::own;
+  coupling_.applies_to = ImageSource::generated;
   add_coupling(bundle_, weights_, coupling_, false);
-  coupling_.pictures = Pictures::all;
+  coupling_.applies_to = ImageSource::any;
   EXPECT_THAT(thrown<Error>([&] { check_coupling_fits(bundle_, coupling_, false); }), HasSubstr("--force"));
   add_coupling(bundle_, weights_, coupling_, true);
-  EXPECT_EQ(couplings(), (Couplings{{2, Pictures::all}, {4, Pictures::all}}));
+  EXPECT_EQ(couplings(), (Couplings{{2, ImageSource::any}, {4, ImageSource::any}}));
 }
 
 TEST_F(BundleCouplingTest, RemovesTheFileThatItReplaced) {

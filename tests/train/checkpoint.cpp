@@ -21,29 +21,29 @@ namespace fs = std::filesystem;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-void train(Learner& learner, int steps) {
+void train(TrainingState& state, int steps) {
   for (int i = 0; i < steps; ++i) {
     const LatentBatch batch = batch_of(NoisePairs(4), {0, 1});
-    learner.backward(batch, draw_flow(learner.options().flow, batch.latent.sizes(), 1, batch.numbers));
-    learner.step(false);
+    state.backward(batch, draw_flow(state.options().flow, batch.latent.sizes(), 1, batch.numbers));
+    state.step(false);
   }
 }
 
-RunPosition position_of(const Learner& learner) {
-  return {.step = learner.steps_done(),
-          .samples = 2 * learner.steps_done(),
-          .ema_updates = learner.ema_updates(),
+RunPosition position_of(const TrainingState& state) {
+  return {.step = state.steps_done(),
+          .samples = 2 * state.steps_done(),
+          .ema_updates = state.ema_updates(),
           .dataset_size = 4};
 }
 
-void save_steps(CheckpointFolder& folder, Learner& learner, std::vector<std::int64_t> steps) {
+void save_steps(CheckpointFolder& folder, TrainingState& state, std::vector<std::int64_t> steps) {
   for (const auto step : steps) {
-    learner.set_progress(step, step);
-    folder.save(learner, position_of(learner));
+    state.set_progress(step, step);
+    folder.save(state, position_of(state));
   }
 }
 
-void expect_equal_state(const Learner& one, const Learner& other) {
+void expect_equal_state(const TrainingState& one, const TrainingState& other) {
   const NamedTensors a = one.state();
   const NamedTensors b = other.state();
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -55,30 +55,30 @@ class CheckpointTest : public testing::Test {
  protected:
   TemporaryFolder temporary_;
   fs::path folder_ = temporary_ / "checkpoints";
-  Learner learner_{small_training(), torch::kCPU};
+  TrainingState state_{small_training(), torch::kCPU};
 };
 
 TEST_F(CheckpointTest, BringsBackEveryTensorAndCounter) {
-  train(learner_, 3);
+  train(state_, 3);
   CheckpointFolder folder(folder_, 3);
-  folder.save(learner_, position_of(learner_));
+  folder.save(state_, position_of(state_));
   TrainOptions options = small_training();
   options.seed = 7;
-  Learner other(options, torch::kCPU);
+  TrainingState other(options, torch::kCPU);
   const RunPosition position = folder.load_newest(other);
   EXPECT_EQ(position.step, 3);
   EXPECT_EQ(position.samples, 6);
   EXPECT_EQ(position.dataset_size, 4);
   EXPECT_EQ(other.steps_done(), 3);
   EXPECT_EQ(other.ema_updates(), 3);
-  expect_equal_state(learner_, other);
+  expect_equal_state(state_, other);
 }
 
 TEST_F(CheckpointTest, KeepsTheNewestAndTheBest) {
   CheckpointFolder folder(folder_, 2);
-  save_steps(folder, learner_, {1, 2});
+  save_steps(folder, state_, {1, 2});
   folder.mark_best({.step = 1, .psnr = 20.5});
-  save_steps(folder, learner_, {3, 4, 5});
+  save_steps(folder, state_, {3, 4, 5});
   EXPECT_THAT(folder.steps(), ElementsAre(1, 4, 5));
   folder.mark_best({.step = 5, .psnr = 21});
   EXPECT_THAT(folder.steps(), ElementsAre(4, 5));
@@ -88,7 +88,7 @@ TEST_F(CheckpointTest, KeepsTheNewestAndTheBest) {
 
 TEST_F(CheckpointTest, IsNotMistakenForWhatAKilledWriterLeft) {
   CheckpointFolder folder(folder_, 2);
-  save_steps(folder, learner_, {1});
+  save_steps(folder, state_, {1});
   const fs::path half = folder_ / ".step-00000002.tmp-123";
   fs::copy(folder.path_of(1), half);
   fs::remove(half / "checkpoint.json");
@@ -100,7 +100,7 @@ TEST_F(CheckpointTest, IsNotMistakenForWhatAKilledWriterLeft) {
 
 TEST_F(CheckpointTest, ComesBackWhenAWriterWasKilledWhileReplacingIt) {
   CheckpointFolder folder(folder_, 2);
-  save_steps(folder, learner_, {1});
+  save_steps(folder, state_, {1});
   fs::rename(folder.path_of(1), folder_ / ".old-step-00000001");
   folder.remove_leftovers();
   EXPECT_THAT(folder.steps(), ElementsAre(1));
@@ -108,71 +108,71 @@ TEST_F(CheckpointTest, ComesBackWhenAWriterWasKilledWhileReplacingIt) {
 
 TEST_F(CheckpointTest, ReplacesOneOfTheSameStep) {
   CheckpointFolder folder(folder_, 2);
-  save_steps(folder, learner_, {1, 1});
+  save_steps(folder, state_, {1, 1});
   EXPECT_THAT(folder.steps(), ElementsAre(1));
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1);
 }
 
 TEST_F(CheckpointTest, AnOlderOneStandsInForADamagedOne) {
   CheckpointFolder folder(folder_, 3);
-  save_steps(folder, learner_, {1, 2, 3});
+  save_steps(folder, state_, {1, 2, 3});
   fs::resize_file(folder.path_of(3) / "exp_avg.safetensors", 5000);
   std::ofstream(folder.path_of(2) / "checkpoint.json") << "{}";
-  Learner other(small_training(), torch::kCPU);
+  TrainingState other(small_training(), torch::kCPU);
   EXPECT_EQ(folder.load_newest(other).step, 1);
   EXPECT_THAT(thrown<Error>([&] { folder.load(3, other); }), HasSubstr("exp_avg.safetensors"));
 }
 
 TEST_F(CheckpointTest, SaysWhenThereIsNoneToGoOnFrom) {
   CheckpointFolder folder(folder_, 3);
-  EXPECT_THAT(thrown<Error>([&] { folder.load_newest(learner_); }), HasSubstr("no sound checkpoint"));
-  save_steps(folder, learner_, {4, 8});
-  EXPECT_THAT(thrown<Error>([&] { folder.load(5, learner_); }), HasSubstr("there are: 4, 8"));
+  EXPECT_THAT(thrown<Error>([&] { folder.load_newest(state_); }), HasSubstr("no sound checkpoint"));
+  save_steps(folder, state_, {4, 8});
+  EXPECT_THAT(thrown<Error>([&] { folder.load(5, state_); }), HasSubstr("there are: 4, 8"));
 }
 
 TEST_F(CheckpointTest, RefusesToGoOnWithAnotherNetworkOrFlow) {
   CheckpointFolder folder(folder_, 3);
-  save_steps(folder, learner_, {1});
+  save_steps(folder, state_, {1});
   TrainOptions options = small_training();
   options.network.num_heads = 1;
-  Learner other_network(options, torch::kCPU);
+  TrainingState other_network(options, torch::kCPU);
   EXPECT_THAT(thrown<Error>([&] { folder.load(1, other_network); }), HasSubstr("network.num_heads was 2 and is 1"));
   options = small_training();
   options.flow.noising_step = 100;
-  Learner other_flow(options, torch::kCPU);
+  TrainingState other_flow(options, torch::kCPU);
   EXPECT_THAT(thrown<Error>([&] { folder.load(1, other_flow); }), HasSubstr("flow.noising_step was 400 and is 100"));
 }
 
 TEST_F(CheckpointTest, RefusesToGoOnWithAnotherRangeOfNoisingSteps) {
   CheckpointFolder folder(folder_, 3);
-  save_steps(folder, learner_, {1});
+  save_steps(folder, state_, {1});
   TrainOptions options = small_training();
   options.flow.noising_step_max = 500;
-  Learner ranged(options, torch::kCPU);
+  TrainingState ranged(options, torch::kCPU);
   EXPECT_THAT(thrown<Error>([&] { folder.load(1, ranged); }), HasSubstr("flow.noising_step_max was 400 and is 500"));
   options.flow.noising_step_max = 400;
-  Learner same(options, torch::kCPU);
+  TrainingState same(options, torch::kCPU);
   EXPECT_EQ(folder.load(1, same).step, 1);
 }
 
 TEST_F(CheckpointTest, GoesOnWithOneThatKnewNoRangeOfNoisingSteps) {
   CheckpointFolder folder(folder_, 3);
-  save_steps(folder, learner_, {1});
+  save_steps(folder, state_, {1});
   const fs::path file = folder.path_of(1) / "checkpoint.json";
   auto description = nlohmann::json::parse(read_text_file(file));
   description["options"]["flow"].erase("noising_step_max");
   description["options"]["flow"].erase("noising_share");
-  description["options"]["flow"].erase("clean_loss");
+  description["options"]["flow"].erase("noiseless_loss");
   write_file_atomically(file, as_bytes(description.dump()));
-  EXPECT_EQ(folder.load(1, learner_).step, 1);
+  EXPECT_EQ(folder.load(1, state_).step, 1);
 }
 
 TEST_F(CheckpointTest, GoesOnWithAnotherLearningRate) {
   CheckpointFolder folder(folder_, 3);
-  save_steps(folder, learner_, {1});
+  save_steps(folder, state_, {1});
   TrainOptions options = small_training();
   options.optimizer.lr = 1e-4;
-  Learner other(options, torch::kCPU);
+  TrainingState other(options, torch::kCPU);
   EXPECT_EQ(folder.load(1, other).step, 1);
 }
 
@@ -200,22 +200,22 @@ class SmallDisk {
 
 TEST_F(CheckpointTest, AFullDiskLeavesTheOldOnes) {
   CheckpointFolder folder(folder_, 1);
-  save_steps(folder, learner_, {1});
+  save_steps(folder, state_, {1});
   {
     const SmallDisk disk(100000);
-    learner_.set_progress(2, 2);
-    EXPECT_THAT(thrown<Error>([&] { folder.save(learner_, position_of(learner_)); }),
+    state_.set_progress(2, 2);
+    EXPECT_THAT(thrown<Error>([&] { folder.save(state_, position_of(state_)); }),
                 testing::AllOf(HasSubstr("step 2 was not written"), HasSubstr(".safetensors")));
   }
   EXPECT_THAT(folder.steps(), ElementsAre(1));
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1);
-  Learner other(small_training(), torch::kCPU);
+  TrainingState other(small_training(), torch::kCPU);
   EXPECT_EQ(folder.load_newest(other).step, 1);
 }
 
 TEST_F(CheckpointTest, DropsThoseThatARunGoesBackBefore) {
   CheckpointFolder folder(folder_, 5);
-  save_steps(folder, learner_, {1, 2, 3});
+  save_steps(folder, state_, {1, 2, 3});
   folder.mark_best({.step = 3, .psnr = 20});
   folder.remove_after(2);
   EXPECT_THAT(folder.steps(), ElementsAre(1, 2));
@@ -224,19 +224,19 @@ TEST_F(CheckpointTest, DropsThoseThatARunGoesBackBefore) {
 
 TEST_F(CheckpointTest, ItsWeightsAreACouplingsFile) {
   CheckpointFolder folder(folder_, 1);
-  save_steps(folder, learner_, {1});
+  save_steps(folder, state_, {1});
   const SafetensorsFile file(folder.path_of(1) / "ema.safetensors");
   EXPECT_THAT(file.metadata().at("config"), HasSubstr("\"model_channels\":32"));
   EXPECT_EQ(file.metadata().at("noising_step"), "400");
   EXPECT_FALSE(file.metadata().contains("noising_step_max"));
   EXPECT_TRUE(file.contains("out.2.weight"));
-  Learner other(small_training(), torch::kCPU);
+  TrainingState other(small_training(), torch::kCPU);
   EXPECT_NO_THROW(other.load_weights(file));
 }
 
 TEST_F(CheckpointTest, ItsWeightsTellTheRangeOfNoisingSteps) {
   const fs::path file = temporary_ / "cfm.safetensors";
-  write_cfm_weights(file, learner_.network(), {.noising_step = 0, .noising_step_max = 350});
+  write_cfm_weights(file, state_.network(), {.noising_step = 0, .noising_step_max = 350});
   EXPECT_EQ(SafetensorsFile(file).metadata().at("noising_step"), "0");
   EXPECT_EQ(SafetensorsFile(file).metadata().at("noising_step_max"), "350");
 }

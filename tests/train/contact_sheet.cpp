@@ -11,7 +11,7 @@ torch::Tensor plain(double value, std::int64_t height, std::int64_t width) {
   return torch::full({3, height, width}, value);
 }
 
-TEST(ContactSheet, LaysPicturesOutInRows) {
+TEST(ContactSheet, LaysImagesOutInRows) {
   const torch::Tensor sheet =
       contact_sheet({{plain(-1, 4, 6), plain(0.5, 4, 6)}, {plain(1, 4, 6), plain(-0.5, 4, 6)}}, {.gap = 2});
   ASSERT_EQ(sheet.sizes(), (std::vector<std::int64_t>{3, 14, 18}));
@@ -24,7 +24,7 @@ TEST(ContactSheet, LaysPicturesOutInRows) {
   EXPECT_EQ(at(6, 4), 0) << "the gap between rows";
 }
 
-TEST(ContactSheet, ShowsThePixelsOfASmallPicture) {
+TEST(ContactSheet, ShowsThePixelsOfASmallImage) {
   torch::Tensor small = plain(-1, 2, 2);
   small.index_put_({torch::indexing::Slice(), 0, 1}, 1);
   const torch::Tensor sheet = contact_sheet({{small, plain(0, 4, 4)}}, {.gap = 0});
@@ -33,7 +33,7 @@ TEST(ContactSheet, ShowsThePixelsOfASmallPicture) {
   EXPECT_TRUE(torch::equal(sheet[0].slice(0, 0, 2).slice(1, 0, 2), -torch::ones({2, 2})));
 }
 
-TEST(ContactSheet, ReducesLargePicturesInProportion) {
+TEST(ContactSheet, ReducesLargeImagesInProportion) {
   const torch::Tensor sheet =
       contact_sheet({{plain(0.25, 100, 200)}, {plain(0.75, 30, 20)}}, {.largest_side = 40, .gap = 1});
   EXPECT_EQ(sheet.sizes(), (std::vector<std::int64_t>{3, 1 + 20 + 1 + 30 + 1, 42}));

@@ -25,10 +25,10 @@ std::vector<std::int64_t> numbers_from(std::int64_t first, std::size_t count) {
 }
 
 TEST(DrawEnergy, SamplesDependOnTheirNumbersAlone) {
-  const FlowDraw together = draw(kDial, {5, 6, 7});
-  const FlowDraw alone = draw(kDial, {6});
+  const FlowNoise together = draw(kDial, {5, 6, 7});
+  const FlowNoise alone = draw(kDial, {6});
   EXPECT_TRUE(torch::equal(together.other_start[1], alone.other_start[0]));
-  EXPECT_TRUE(torch::equal(together.spread[1], alone.spread[0]));
+  EXPECT_TRUE(torch::equal(together.diversity_weight[1], alone.diversity_weight[0]));
   EXPECT_FALSE(torch::equal(together.other_start, together.start));
   FlowLossOptions velocity = kDial;
   velocity.objective = Objective::velocity;
@@ -37,23 +37,23 @@ TEST(DrawEnergy, SamplesDependOnTheirNumbersAlone) {
 }
 
 TEST(DrawEnergy, SpreadIsWhereTheNoisingStepLiesOnTheDial) {
-  const FlowDraw many = draw(kDial, numbers_from(0, 200));
+  const FlowNoise many = draw(kDial, numbers_from(0, 200));
   for (std::int64_t i = 0; i < 200; ++i) {
-    const auto step = std::lround(many.spread[i].item<float>() * 300);
+    const auto step = std::lround(many.diversity_weight[i].item<float>() * 300);
     EXPECT_EQ(noising_alpha_bar()[step].item<float>(), many.alpha_bar[i].item<float>());
   }
-  const FlowDraw fixed = draw({.objective = Objective::energy, .noising_step = 100}, {0, 1});
-  EXPECT_TRUE(torch::equal(fixed.spread, torch::ones({2})));
-  const FlowDraw clean = draw({.objective = Objective::energy, .noising_step = 0}, {0, 1});
-  EXPECT_TRUE(torch::equal(clean.spread, torch::zeros({2})));
+  const FlowNoise fixed = draw({.objective = Objective::energy, .noising_step = 100}, {0, 1});
+  EXPECT_TRUE(torch::equal(fixed.diversity_weight, torch::ones({2})));
+  const FlowNoise clean = draw({.objective = Objective::energy, .noising_step = 0}, {0, 1});
+  EXPECT_TRUE(torch::equal(clean.diversity_weight, torch::zeros({2})));
   EXPECT_FALSE(clean.other_start.defined());
 }
 
 TEST(DrawEnergy, WalksTakePowersOfTwoUpToTheMost) {
   std::map<int, int> counts;
   for (std::int64_t i = 0; i < 300; ++i) {
-    const FlowDraw one = draw(kDial, {i});
-    ++counts[one.walk_steps];
+    const FlowNoise one = draw(kDial, {i});
+    ++counts[one.rollout_steps];
     EXPECT_TRUE(one.patches.y >= 0 && one.patches.y < 8 && one.patches.x >= 0 && one.patches.x < 8);
   }
   EXPECT_THAT(counts, testing::ElementsAre(testing::Key(1), testing::Key(2), testing::Key(4)));
@@ -73,41 +73,41 @@ TEST(EnergyOptions, KnowNoNoiseOnThePath) {
   };
   EXPECT_EQ(message(kDial), "");
   EXPECT_THAT(message({.objective = Objective::energy, .sigma_min = 0.1}), HasSubstr("--sigma-min"));
-  EXPECT_THAT(message({.objective = Objective::energy, .walk_steps = 0}), HasSubstr("1 to 64"));
+  EXPECT_THAT(message({.objective = Objective::energy, .rollout_steps = 0}), HasSubstr("1 to 64"));
   EXPECT_THROW(parse_objective("score"), UsageError);
 }
 
-TEST(WalkTask, NoisyPairsWalkTwice) {
+TEST(RolloutBatch, NoisyPairsWalkTwice) {
   const LatentBatch batch = batch_of(NoisePairs(8), {0, 1, 2});
-  FlowDraw drawn = draw(kDial, {0, 1, 2});
-  drawn.spread = torch::tensor({0.5F, 0.F, 1.F});
-  const WalkTask task = make_walk_task(kDial, batch, drawn);
+  FlowNoise drawn = draw(kDial, {0, 1, 2});
+  drawn.diversity_weight = torch::tensor({0.5F, 0.F, 1.F});
+  const RolloutBatch task = make_rollout_batch(kDial, batch, drawn);
   EXPECT_EQ(task.x.sizes(), at::IntArrayRef({5, 4, 8, 8}));
   EXPECT_TRUE(torch::equal(task.noisy, torch::tensor({0, 2})));
   EXPECT_TRUE(torch::equal(task.clean, torch::tensor({1})));
-  EXPECT_TRUE(torch::equal(task.spread, torch::tensor({0.5F, 1.F})));
+  EXPECT_TRUE(torch::equal(task.diversity_weight, torch::tensor({0.5F, 1.F})));
   const torch::Tensor first = noised_start(batch.context, drawn.start, drawn.alpha_bar);
   const torch::Tensor other = noised_start(batch.context, drawn.other_start, drawn.alpha_bar);
   EXPECT_TRUE(torch::equal(task.x, torch::cat({first, other.index_select(0, task.noisy)})));
   EXPECT_TRUE(torch::equal(task.context, torch::cat({batch.context, batch.context.index_select(0, task.noisy)})));
 }
 
-TEST(WalkTask, OfAFlowWithoutNoiseStartsAtTheContextAlone) {
+TEST(RolloutBatch, OfAFlowWithoutNoiseStartsAtTheContextAlone) {
   const FlowLossOptions options{.objective = Objective::energy, .noising_step = 0};
   const LatentBatch batch = batch_of(NoisePairs(8), {0, 1});
-  const WalkTask task = make_walk_task(options, batch, draw(options, {0, 1}));
+  const RolloutBatch task = make_rollout_batch(options, batch, draw(options, {0, 1}));
   EXPECT_TRUE(torch::equal(task.x, batch.context));
   EXPECT_EQ(task.noisy.size(0), 0);
 }
 
-TEST(WalkTask, RefusesLatentsWithoutRoomForPatches) {
+TEST(RolloutBatch, RefusesLatentsWithoutRoomForPatches) {
   LatentBatch batch = batch_of(NoisePairs(1), {0});
   batch.latent = batch.latent.narrow(3, 0, 6);
-  EXPECT_THROW(make_walk_task(kDial, batch, draw(kDial, {0})), Error);
+  EXPECT_THROW(make_rollout_batch(kDial, batch, draw(kDial, {0})), Error);
 }
 
 TEST(Walk, IsEulersMethodFromStartToEnd) {
-  WalkTask task{.x = torch::ones({2, 1, 1, 1}), .context = torch::full({2, 1, 1, 1}, 3.0F)};
+  RolloutBatch task{.x = torch::ones({2, 1, 1, 1}), .context = torch::full({2, 1, 1, 1}, 3.0F)};
   task.steps = 4;
   std::vector<float> times;
   const torch::Tensor end = walk(task, [&](const torch::Tensor& x, const torch::Tensor& t, const torch::Tensor& c) {
@@ -121,7 +121,7 @@ TEST(Walk, IsEulersMethodFromStartToEnd) {
 TEST(PatchDistance, OfAConstantDifferenceIsItInFourViews) {
   const torch::Tensor a = torch::zeros({2, 3, 16, 19});
   const torch::Tensor b = torch::full_like(a, 0.5);
-  // Neighbouring sites do not differ: what is left of that view is the root of its epsilon.
+  // Neighboring latent pixels do not differ: what is left of that view is the root of its epsilon.
   EXPECT_NEAR(patch_distance(a, b, {.y = 3, .x = 7})[1].item<double>(), 4 * 0.5 + 1e-3, 1e-5);
 }
 
@@ -135,50 +135,50 @@ TEST(PatchDistance, SeesEverySiteAndWhereItsPatchesBegin) {
   EXPECT_GT(far, near);
 }
 
-WalkTask task_of(const torch::Tensor& latent, double spread) {
+RolloutBatch task_of(const torch::Tensor& latent, double diversity_weight) {
   const std::int64_t pairs = latent.size(0);
   return {.latent = latent,
           .noisy = torch::arange(pairs),
           .clean = torch::empty({0}, torch::kInt64),
-          .spread = torch::full({pairs}, spread)};
+          .diversity_weight = torch::full({pairs}, diversity_weight)};
 }
 
-// Mean energy, at a spread of 1 or another, of ends drawn around 0 with some deviation, where the latents have 1.
-double energy_at(double deviation, double spread) {
+// Mean energy, at a diversity_weight of 1 or another, of ends drawn around 0 with some deviation, where the latents have 1.
+double energy_at(double deviation, double diversity_weight) {
   at::Generator generator = cpu_generator(1);
   const torch::Tensor latent = gaussian_noise({400, 2, 8, 8}, generator);
   const torch::Tensor ends = deviation * gaussian_noise({800, 2, 8, 8}, generator);
-  return energy_loss(task_of(latent, spread), ends).item<double>();
+  return energy_loss(task_of(latent, diversity_weight), ends).item<double>();
 }
 
 TEST(EnergyLoss, IsLeastForEndsThatVaryAsTheLatentsDo) {
   EXPECT_LT(energy_at(1.0, 1), energy_at(0.8, 1));
   EXPECT_LT(energy_at(1.0, 1), energy_at(1.2, 1));
-  EXPECT_LT(energy_at(0.0, 0), energy_at(0.2, 0));  // without spread, for ends in the middle
+  EXPECT_LT(energy_at(0.0, 0), energy_at(0.2, 0));  // without diversity_weight, for ends in the middle
   EXPECT_LT(energy_at(0.2, 0), energy_at(1.0, 0));
 }
 
-TEST(EnergyLoss, SeesWhatNeighbouringSitesHaveInCommon) {
+TEST(EnergyLoss, SeesWhatNeighboringSitesHaveInCommon) {
   at::Generator generator = cpu_generator(1);
   const auto smooth = [&](std::int64_t count) {
     const torch::Tensor coarse = gaussian_noise({count, 2, 4, 4}, generator);
     return at::upsample_nearest2d(coarse, {8, 8});
   };
-  const WalkTask task = task_of(smooth(400), 1);
+  const RolloutBatch task = task_of(smooth(400), 1);
   EXPECT_LT(energy_loss(task, smooth(800)).item<double>(),
             energy_loss(task, gaussian_noise({800, 2, 8, 8}, generator)).item<double>());
 }
 
-WalkTask clean_task(const torch::Tensor& latent, CleanLoss loss) {
+RolloutBatch clean_task(const torch::Tensor& latent, NoiselessLoss loss) {
   return {.latent = latent,
           .noisy = torch::empty({0}, torch::kInt64),
           .clean = torch::arange(latent.size(0)),
-          .spread = torch::empty({0}),
-          .clean_loss = loss};
+          .diversity_weight = torch::empty({0}),
+          .noiseless_loss = loss};
 }
 
 TEST(EnergyLoss, OfCleanPairsIsTheirSquaredDifference) {
-  const WalkTask task = clean_task(torch::zeros({2, 1, 8, 8}), CleanLoss::squares);
+  const RolloutBatch task = clean_task(torch::zeros({2, 1, 8, 8}), NoiselessLoss::mse);
   const torch::Tensor ends = torch::full({2, 1, 8, 8}, 0.1).requires_grad_();
   const torch::Tensor loss = energy_loss(task, ends);
   EXPECT_NEAR(loss.item<double>(), kCleanWeight * 0.01, 1e-6);
@@ -190,7 +190,7 @@ TEST(EnergyLoss, OfCleanPairsMayBeTheirDistance) {
   const torch::Tensor latent = torch::zeros({2, 3, 16, 16});
   at::Generator generator = cpu_generator(1);
   const torch::Tensor ends = gaussian_noise({2, 3, 16, 16}, generator);
-  EXPECT_NEAR(energy_loss(clean_task(latent, CleanLoss::distance), ends).item<double>(),
+  EXPECT_NEAR(energy_loss(clean_task(latent, NoiselessLoss::patch_distance), ends).item<double>(),
               patch_distance(ends, latent, {}).mean().item<double>(), 1e-6);
 }
 
@@ -202,12 +202,12 @@ TEST(EnergyLoss, InTheMiddleAnOutlineOfUncertainPlaceStaysSharp) {
     return x;
   };
   const torch::Tensor latent = torch::cat({outline(3), outline(4), outline(5)});
-  const auto loss_of = [&](CleanLoss loss, const torch::Tensor& end) {
+  const auto loss_of = [&](NoiselessLoss loss, const torch::Tensor& end) {
     return energy_loss(clean_task(latent, loss), end.expand({3, 1, 8, 8})).item<double>();
   };
   const torch::Tensor mean = latent.mean(0, /*keepdim=*/true);
-  EXPECT_LT(loss_of(CleanLoss::squares, mean), loss_of(CleanLoss::squares, outline(4)));
-  EXPECT_LT(loss_of(CleanLoss::distance, outline(4)), loss_of(CleanLoss::distance, mean));
+  EXPECT_LT(loss_of(NoiselessLoss::mse, mean), loss_of(NoiselessLoss::mse, outline(4)));
+  EXPECT_LT(loss_of(NoiselessLoss::patch_distance, outline(4)), loss_of(NoiselessLoss::patch_distance, mean));
 }
 
 }  // namespace

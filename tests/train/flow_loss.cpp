@@ -20,8 +20,8 @@ using testing::HasSubstr;
 
 TEST(DrawFlow, DependsOnTheSeedAndTheSamplesNumberAlone) {
   const FlowLossOptions options{.sigma_min = 0.1};
-  const FlowDraw together = draw(options, {5, 6, 7});
-  const FlowDraw alone = draw(options, {6});
+  const FlowNoise together = draw(options, {5, 6, 7});
+  const FlowNoise alone = draw(options, {6});
   EXPECT_TRUE(torch::equal(together.t[1], alone.t[0]));
   EXPECT_TRUE(torch::equal(together.start[1], alone.start[0]));
   EXPECT_TRUE(torch::equal(together.path[1], alone.path[0]));
@@ -33,7 +33,7 @@ TEST(DrawFlow, DependsOnTheSeedAndTheSamplesNumberAlone) {
 TEST(DrawFlow, TimesAreUniformAndNoiseIsNormal) {
   std::vector<std::int64_t> numbers(4000);
   std::iota(numbers.begin(), numbers.end(), 0);
-  const FlowDraw many = draw_flow({}, {4000, 1, 2, 2}, 1, numbers);
+  const FlowNoise many = draw_flow({}, {4000, 1, 2, 2}, 1, numbers);
   EXPECT_GE(many.t.min().item<double>(), 0.0);
   EXPECT_LT(many.t.max().item<double>(), 1.0);
   EXPECT_NEAR(many.t.mean().item<double>(), 0.5, 0.015);
@@ -43,14 +43,14 @@ TEST(DrawFlow, TimesAreUniformAndNoiseIsNormal) {
 }
 
 TEST(DrawFlow, DrawsWhatTheOptionsNeed) {
-  const FlowDraw clean = draw({.noising_step = 0}, {0});
+  const FlowNoise clean = draw({.noising_step = 0}, {0});
   EXPECT_FALSE(clean.start.defined() || clean.path.defined() || clean.upsampling.defined());
   EXPECT_TRUE(draw({.noising_step = 0, .start_from_noise = true}, {0}).start.defined());
   EXPECT_TRUE(draw({.upsampling = Upsampling::noise_upsampling}, {0}).upsampling.defined());
 }
 
 // The noising steps that were drawn, by their alpha_bar.
-std::vector<int> drawn_steps(const FlowDraw& draw) {
+std::vector<int> drawn_steps(const FlowNoise& draw) {
   std::vector<int> steps;
   for (std::int64_t i = 0; i < draw.alpha_bar.size(0); ++i) {
     steps.push_back(noising_alpha_bar().eq(draw.alpha_bar[i]).nonzero()[0].item<int>());
@@ -61,7 +61,7 @@ std::vector<int> drawn_steps(const FlowDraw& draw) {
 TEST(DrawFlow, NoisingStepsAreUniformAndReachBothEnds) {
   std::vector<std::int64_t> numbers(4000);
   std::iota(numbers.begin(), numbers.end(), 0);
-  const FlowDraw many = draw_flow({.noising_step = 100, .noising_step_max = 119}, {4000, 1, 2, 2}, 1, numbers);
+  const FlowNoise many = draw_flow({.noising_step = 100, .noising_step_max = 119}, {4000, 1, 2, 2}, 1, numbers);
   std::map<int, int> counts;
   for (const int step : drawn_steps(many)) {
     ++counts[step];
@@ -102,15 +102,15 @@ TEST(FlowLossOptions, WarnsOfPathsThatTellTooMuchAndOfNoiseThatStays) {
 
 TEST(DrawFlow, ANoisingStepDependsOnTheSeedAndTheSamplesNumberAlone) {
   const FlowLossOptions options{.noising_step = 0, .noising_step_max = 999};
-  const FlowDraw together = draw(options, {5, 6, 7});
+  const FlowNoise together = draw(options, {5, 6, 7});
   EXPECT_EQ(drawn_steps(together)[1], drawn_steps(draw(options, {6}))[0]);
   EXPECT_NE(drawn_steps(together)[0], drawn_steps(together)[1]);
   EXPECT_NE(drawn_steps(draw(options, {6}, 4)), drawn_steps(draw(options, {6})));
 }
 
 TEST(DrawFlow, ARangeOfStepsLeavesTheRestOfTheDrawAsItIs) {
-  const FlowDraw fixed = draw({.noising_step = 400}, {5, 6});
-  const FlowDraw ranged = draw({.noising_step = 0, .noising_step_max = 400}, {5, 6});
+  const FlowNoise fixed = draw({.noising_step = 400}, {5, 6});
+  const FlowNoise ranged = draw({.noising_step = 0, .noising_step_max = 400}, {5, 6});
   EXPECT_TRUE(torch::equal(ranged.t, fixed.t));
   EXPECT_TRUE(torch::equal(ranged.start, fixed.start));
   EXPECT_EQ(ranged.dropout_seed, fixed.dropout_seed);
@@ -133,7 +133,7 @@ TEST(MakeFlowTask, ARangeOfOneStepIsThatStepBitForBit) {
 TEST(MakeFlowTask, EverySampleStartsAtItsOwnNoisingStep) {
   const LatentBatch batch = batch_of(NoisePairs(3), {0, 1, 2});
   const FlowLossOptions options{.noising_step = -1, .noising_step_max = 999};
-  const FlowDraw noise = draw(options, {0, 1, 2});
+  const FlowNoise noise = draw(options, {0, 1, 2});
   const FlowTask task = make_flow_task(options, batch, noise);
   const std::vector<int> steps = drawn_steps(noise);
   for (std::int64_t i = 0; i < 3; ++i) {
@@ -145,7 +145,7 @@ TEST(MakeFlowTask, EverySampleStartsAtItsOwnNoisingStep) {
 TEST(MakeFlowTask, InterpolatesFromTheNoisedContextAlongTheLinearPath) {
   const LatentBatch batch = batch_of(NoisePairs(2), {0, 1});
   const FlowLossOptions options{.sigma_min = 0.01};
-  const FlowDraw noise = draw(options, {0, 1});
+  const FlowNoise noise = draw(options, {0, 1});
   const FlowTask task = make_flow_task(options, batch, noise);
   const double a = noising_alpha_bar()[400].item<double>();
   const torch::Tensor x0 = std::sqrt(a) * batch.context + std::sqrt(1 - a) * noise.start;
@@ -158,7 +158,7 @@ TEST(MakeFlowTask, InterpolatesFromTheNoisedContextAlongTheLinearPath) {
 TEST(MakeFlowTask, FollowsTheGvpPathFromPureNoise) {
   const LatentBatch batch = batch_of(NoisePairs(2), {0, 1});
   const FlowLossOptions options{.path = PathKind::gvp, .start_from_noise = true, .with_context = false};
-  const FlowDraw noise = draw(options, {0, 1});
+  const FlowNoise noise = draw(options, {0, 1});
   const FlowTask task = make_flow_task(options, batch, noise);
   const torch::Tensor angle = noise.t.reshape({2, 1, 1, 1}) * (std::numbers::pi / 2);
   EXPECT_TRUE(is_close(task.x, angle.sin() * batch.latent + angle.cos() * noise.start, 1e-6));
@@ -167,16 +167,16 @@ TEST(MakeFlowTask, FollowsTheGvpPathFromPureNoise) {
   EXPECT_FALSE(task.context.defined());
 }
 
-TEST(MakeFlowTask, EnlargesSmallContexts) {
+TEST(MakeFlowTask, UpscalesSmallContexts) {
   LatentBatch batch = batch_of(NoisePairs(1), {0});
   batch.context = torch::avg_pool2d(batch.context, 2);
-  for (const auto kind : {Upsampling::lsu, Upsampling::lsu_nearest, Upsampling::noise_upsampling}) {
+  for (const auto kind : {Upsampling::latent, Upsampling::latent_nearest, Upsampling::noise_upsampling}) {
     const FlowLossOptions options{.upsampling = kind, .noising_step = 0};
-    const FlowDraw noise = draw(options, {0});
+    const FlowNoise noise = draw(options, {0});
     const FlowTask task = make_flow_task(options, batch, noise);
-    const torch::Tensor enlarged = upsample_latent(batch.context, kind, 8, 8, noise.upsampling);
-    EXPECT_TRUE(torch::equal(task.context, enlarged));
-    EXPECT_TRUE(is_close(task.velocity, batch.latent - enlarged, 1e-6));
+    const torch::Tensor upscaled = upsample_latent(batch.context, kind, 8, 8, noise.upsampling);
+    EXPECT_TRUE(torch::equal(task.context, upscaled));
+    EXPECT_TRUE(is_close(task.velocity, batch.latent - upscaled, 1e-6));
   }
 }
 
@@ -191,7 +191,7 @@ std::string message(const FlowLossOptions& options, const LatentBatch& batch) {
 
 TEST(MakeFlowTask, NamesASampleWhoseContextHasAnotherSizeThanTheCouplingNeeds) {
   LatentBatch batch = batch_of(NoisePairs(1), {0});
-  EXPECT_THAT(message({.upsampling = Upsampling::lsu}, batch), HasSubstr("'pair-0'"));
+  EXPECT_THAT(message({.upsampling = Upsampling::latent}, batch), HasSubstr("'pair-0'"));
   batch.context = torch::avg_pool2d(batch.context, 2);
   EXPECT_THAT(message({}, batch), HasSubstr("'pair-0'"));
 }

@@ -109,8 +109,8 @@ void stopped() {
 // The first worker waits in a call that the watch does not see, as one that waits for a GPU.
 void killed_while_the_other_is_deaf() {
   const WorkerOptions options = quick_options();
-  const Meeting meeting = meet(options);
-  const WorkerWatch watch(meeting, options, /*device_may_hang=*/true);
+  const Rendezvous rendezvous = meet(options);
+  const HeartbeatMonitor watch(rendezvous, options, /*device_may_hang=*/true);
   if (options.rank == 1) {
     std::raise(SIGKILL);
   }
@@ -121,8 +121,8 @@ void killed_while_the_other_is_deaf() {
 void nccl() {
   const WorkerOptions options = quick_options();
   const torch::Device device(torch::kCUDA, static_cast<torch::DeviceIndex>(options.local_rank));
-  const Meeting meeting = meet(options);
-  const auto collectives = make_nccl_collectives(meeting, options);
+  const Rendezvous rendezvous = meet(options);
+  const auto collectives = make_nccl_collectives(rendezvous, options);
   const torch::Tensor sum = torch::full({1 << 20}, options.rank + 1.0, torch::TensorOptions().device(device));
   collectives->start_sum(sum)();
   collectives->start_broadcast(sum)();
@@ -187,7 +187,7 @@ void log(const std::string& folder) {
     run_log.scalars(step, {{"train/loss", loss}, {"train/lr", 3e-5}});
     if (step % 20 == 0) {
       run_log.scalars(step, {{"validation/psnr", 20 + loss}});
-      run_log.picture(step, "validation/sheet", torch::full({3, 4, 6}, 0.5));
+      run_log.image(step, "validation/sheet", torch::full({3, 4, 6}, 0.5));
     }
   };
   {

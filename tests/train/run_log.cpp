@@ -134,13 +134,13 @@ TEST(RunLog, BeginsAnewWhereTheRunDoes) {
   EXPECT_EQ(json_lines(folder / "run"), "{\"step\":10,\"loss\":0.25}\n");
 }
 
-TEST(RunLog, KeepsPicturesAsPng) {
+TEST(RunLog, KeepsImagesAsPng) {
   const test::TemporaryFolder folder;
   RunLog log(folder / "run");
   torch::Tensor pixels = torch::zeros({3, 5, 7});
   pixels[0].fill_(1);
-  const fs::path file = log.picture(2500, "validation/sheet", pixels);
-  EXPECT_EQ(file, folder / "run" / "pictures" / "validation-sheet-00002500.png");
+  const fs::path file = log.image(2500, "validation/sheet", pixels);
+  EXPECT_EQ(file, folder / "run" / "images" / "validation-sheet-00002500.png");
   const auto bytes = read_file(file);
   const Image image = decode_image(bytes, "sheet");
   EXPECT_TRUE(torch::allclose(image.pixels, pixels, 0, 1.0 / 127));

@@ -29,7 +29,7 @@ inline TrainOptions small_training() {
   return options;
 }
 
-/// Latents of noise and contexts that are half as noisy, 4 channels of 8x8 sites.
+/// Latents of noise and contexts that are half as noisy, 4 channels of 8x8 latent pixels.
 class NoisePairs final : public PairDataset {
  public:
   explicit NoisePairs(std::size_t size) : size_(size) {}
@@ -62,7 +62,7 @@ inline LatentBatch batch_of(const PairDataset& pairs, const std::vector<std::int
 }
 
 /// Draws for samples of 4 x 8 x 8 latents with these numbers.
-inline FlowDraw draw(const FlowLossOptions& options, std::vector<std::int64_t> numbers, std::uint64_t seed = 3) {
+inline FlowNoise draw(const FlowLossOptions& options, std::vector<std::int64_t> numbers, std::uint64_t seed = 3) {
   return draw_flow(options, {static_cast<std::int64_t>(numbers.size()), 4, 8, 8}, seed, numbers);
 }
 

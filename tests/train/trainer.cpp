@@ -24,17 +24,17 @@ class ToyRun {
                   const TrainerOptions& trainer_options = {}, TrainerObserver observer = {},
                   std::shared_ptr<const PairDataset> pairs = std::make_shared<NoisePairs>(5))
       : checkpoints(folder, 10),
-        learner(options, torch::kCPU),
+        state(options, torch::kCPU),
         pairs_(std::move(pairs)),
         loader(pairs_, {.batch_size = options.batch_size, .seed = options.seed, .workers = 1}),
-        trainer(learner, loader, workers, &checkpoints, trainer_options, std::move(observer)) {}
+        trainer(state, loader, workers, &checkpoints, trainer_options, std::move(observer)) {}
 
   void start() { trainer.start(std::nullopt, static_cast<std::int64_t>(pairs_->size())); }
-  void resume() { trainer.start(checkpoints.load_newest(learner), static_cast<std::int64_t>(pairs_->size())); }
+  void resume() { trainer.start(checkpoints.load_newest(state), static_cast<std::int64_t>(pairs_->size())); }
 
   Workers workers;
   CheckpointFolder checkpoints;
-  Learner learner;
+  TrainingState state;
 
  private:
   std::shared_ptr<const PairDataset> pairs_;
@@ -157,7 +157,7 @@ TEST(Trainer, ALossThatIsNotFiniteStopsItWithADiagnosisAndGoodWeights) {
     message = error.what();
     EXPECT_EQ(error.code(), ExitCode::runtime);
   }
-  const std::int64_t step = run.learner.steps_done();
+  const std::int64_t step = run.state.steps_done();
   EXPECT_THAT(message, HasSubstr("not finite at step " + std::to_string(step + 1) + ":"));
   EXPECT_THAT(message, HasSubstr("learning rate 0.001"));
   EXPECT_THAT(message, HasSubstr("gradient norm"));
@@ -165,7 +165,7 @@ TEST(Trainer, ALossThatIsNotFiniteStopsItWithADiagnosisAndGoodWeights) {
   if (step > 0) {
     EXPECT_THAT(message, HasSubstr(run.checkpoints.path_of(step).string()));
   }
-  for (const auto& parameter : run.learner.parameters()) {
+  for (const auto& parameter : run.state.parameters()) {
     EXPECT_TRUE(parameter.isfinite().all().item<bool>());
   }
 }
@@ -179,7 +179,7 @@ TEST(Trainer, AFinishedRunHasNothingLeftToDo) {
   ToyRun again(folder.path(), training_of(2));
   again.resume();
   again.trainer.run();
-  EXPECT_EQ(again.learner.steps_done(), 2);
+  EXPECT_EQ(again.state.steps_done(), 2);
   EXPECT_EQ(content(folder / "step-00000002"), before);
 }
 

@@ -1,6 +1,6 @@
 // fmboost_training_case CASE OUT: trains on what CASE.safetensors holds, for tests/python/test_training.py.
 //
-// CASE: weight.NAME; latent.I, context.I, t.I, start.I[, path.I, alpha_bar.I, other_start.I, spread.I] of every batch
+// CASE: weight.NAME; latent.I, context.I, t.I, start.I[, path.I, alpha_bar.I, other_start.I, diversity_weight.I] of every batch
 // I; metadata `options`, JSON whose keys are read below, and `config`, the network's. OUT: loss (steps), norm (steps),
 // gradient.NAME of the first step, weight.NAME and ema.NAME after the last.
 #include <cstdio>
@@ -61,47 +61,47 @@ void run(const std::string& input, const std::string& output) {
   const auto optional = [&](const std::string& name) {
     return file.contains(name) ? file.tensor(name) : torch::Tensor();
   };
-  Learner learner(read_options(file), torch::kCPU);
+  TrainingState state(read_options(file), torch::kCPU);
   const json walk = json::parse(file.metadata().at("options")).value("walk", json::object());
   NamedTensors results;
   std::vector<torch::Tensor> losses;
   std::vector<torch::Tensor> norms;
   const torch::NoGradGuard no_grad;
-  for (const auto& item : learner.network().named_parameters()) {
+  for (const auto& item : state.network().named_parameters()) {
     item.value().data().copy_(file.tensor("weight." + item.key()));
   }
-  const auto names = learner.network().named_parameters().keys();
-  for (std::int64_t step = 0, batch = 0; step < learner.options().steps; ++step) {
+  const auto names = state.network().named_parameters().keys();
+  for (std::int64_t step = 0, batch = 0; step < state.options().steps; ++step) {
     torch::Tensor loss = torch::zeros({});
-    for (std::int64_t i = 0; i < learner.options().accumulate; ++i, ++batch) {
+    for (std::int64_t i = 0; i < state.options().accumulate; ++i, ++batch) {
       const std::string number = "." + std::to_string(batch);
-      const FlowDraw draw{.t = file.tensor("t" + number),
+      const FlowNoise draw{.t = file.tensor("t" + number),
                           .start = optional("start" + number),
                           .path = optional("path" + number),
                           .upsampling = {},
                           .alpha_bar = optional("alpha_bar" + number),
                           .other_start = optional("other_start" + number),
-                          .spread = optional("spread" + number),
-                          .walk_steps = walk.value("steps", 1),
+                          .diversity_weight = optional("diversity_weight" + number),
+                          .rollout_steps = walk.value("steps", 1),
                           .patches = {.y = walk.value("y", 0), .x = walk.value("x", 0)}};
       const torch::AutoGradMode with_grad(true);
       LatentBatch pairs;
       pairs.latent = file.tensor("latent" + number);
       pairs.context = file.tensor("context" + number);
-      loss += learner.backward(pairs, draw) / learner.options().accumulate;
+      loss += state.backward(pairs, draw) / state.options().accumulate;
     }
     losses.push_back(loss);
     if (step == 0) {
-      const auto gradients = learner.gradients();
+      const auto gradients = state.gradients();
       for (std::size_t i = 0; i < names.size(); ++i) {
         results.emplace_back("gradient." + names[i], gradients[i].clone());
       }
     }
-    norms.push_back(learner.step(/*measure_norm=*/true));
+    norms.push_back(state.step(/*measure_norm=*/true));
   }
-  const auto averages = learner.ema_network().parameters();
+  const auto averages = state.ema_network().parameters();
   for (std::size_t i = 0; i < names.size(); ++i) {
-    results.emplace_back("weight." + names[i], learner.parameters()[i]);
+    results.emplace_back("weight." + names[i], state.parameters()[i]);
     results.emplace_back("ema." + names[i], averages[i]);
   }
   results.emplace_back("loss", torch::stack(losses));

@@ -17,28 +17,28 @@ using testing::HasSubstr;
 
 // The zeroed last layers would hide errors in the gradients of all others; and in front of norms whose groups have one
 // channel, biases have no gradient but rounding errors.
-Learner stirred_learner(TrainOptions options) {
+TrainingState stirred_state(TrainOptions options) {
   options.network.model_channels = 64;
-  Learner learner(options, torch::kCPU);
+  TrainingState state(options, torch::kCPU);
   const torch::NoGradGuard no_grad;
   std::uint64_t seed = 0;
-  for (auto parameter : learner.parameters()) {
+  for (auto parameter : state.parameters()) {
     at::Generator generator = cpu_generator(++seed);
     parameter.add_(gaussian_noise(parameter.sizes(), generator), 0.02);
   }
-  return learner;
+  return state;
 }
 
-FlowDraw draw_for(const Learner& learner, const LatentBatch& batch) {
-  return draw_flow(learner.options().flow, batch.latent.sizes(), learner.options().seed, batch.numbers);
+FlowNoise draw_for(const TrainingState& state, const LatentBatch& batch) {
+  return draw_flow(state.options().flow, batch.latent.sizes(), state.options().seed, batch.numbers);
 }
 
-double run_batch(Learner& learner, const std::vector<std::int64_t>& numbers) {
+double run_batch(TrainingState& state, const std::vector<std::int64_t>& numbers) {
   const LatentBatch batch = batch_of(NoisePairs(16), numbers);
-  return learner.backward(batch, draw_for(learner, batch)).item<double>();
+  return state.backward(batch, draw_for(state, batch)).item<double>();
 }
 
-void expect_same_gradients(const Learner& one, const Learner& other, double tolerance) {
+void expect_same_gradients(const TrainingState& one, const TrainingState& other, double tolerance) {
   const auto a = one.gradients();
   const auto b = other.gradients();
   ASSERT_EQ(a.size(), b.size());
@@ -47,45 +47,45 @@ void expect_same_gradients(const Learner& one, const Learner& other, double tole
   }
 }
 
-TEST(Learner, StartsFromTheSeedAlone) {
+TEST(TrainingState, StartsFromTheSeedAlone) {
   TrainOptions options = small_training();
-  const Learner one(options, torch::kCPU);
-  const Learner same(options, torch::kCPU);
+  const TrainingState one(options, torch::kCPU);
+  const TrainingState same(options, torch::kCPU);
   options.seed = 43;
-  const Learner other(options, torch::kCPU);
-  const auto first = [](const Learner& learner) { return learner.parameters().front(); };
+  const TrainingState other(options, torch::kCPU);
+  const auto first = [](const TrainingState& state) { return state.parameters().front(); };
   EXPECT_TRUE(torch::equal(first(one), first(same)));
   EXPECT_FALSE(torch::equal(first(one), first(other)));
 }
 
-TEST(Learner, AccumulatedBatchesGiveTheGradientsOfOneLargeOne) {
+TEST(TrainingState, AccumulatedBatchesGiveTheGradientsOfOneLargeOne) {
   TrainOptions options = small_training();
-  Learner whole = stirred_learner(options);
+  TrainingState whole = stirred_state(options);
   options.accumulate = 2;
-  Learner parts = stirred_learner(options);
+  TrainingState parts = stirred_state(options);
   const double loss = run_batch(whole, {3, 4, 5, 6});
   const double mean = (run_batch(parts, {3, 4}) + run_batch(parts, {5, 6})) / 2;
   EXPECT_NEAR(mean, loss, 1e-6 * loss);
   expect_same_gradients(parts, whole, 1e-5);
 }
 
-TEST(Learner, ChannelsLastComputesWhatContiguousDoes) {
+TEST(TrainingState, ChannelsLastComputesWhatContiguousDoes) {
   TrainOptions options = small_training();
   options.memory_format = "channels-last";
-  Learner last = stirred_learner(options);
+  TrainingState last = stirred_state(options);
   options.memory_format = "contiguous";
-  Learner first = stirred_learner(options);
+  TrainingState first = stirred_state(options);
   EXPECT_TRUE(last.parameters()[4].is_contiguous(at::MemoryFormat::ChannelsLast));
   const double loss = run_batch(first, {0, 1});
   EXPECT_NEAR(run_batch(last, {0, 1}), loss, 1e-6 * loss);
   expect_same_gradients(last, first, 2e-5);
 }
 
-TEST(Learner, MixedPrecisionIsNearAndKeepsFloat32Weights) {
+TEST(TrainingState, MixedPrecisionIsNearAndKeepsFloat32Weights) {
   TrainOptions options = small_training();
-  Learner exact = stirred_learner(options);
+  TrainingState exact = stirred_state(options);
   options.precision = "bf16-mixed";
-  Learner mixed = stirred_learner(options);
+  TrainingState mixed = stirred_state(options);
   const double loss = run_batch(exact, {0, 1});
   const double near = run_batch(mixed, {0, 1});
   EXPECT_NE(near, loss);
@@ -95,27 +95,27 @@ TEST(Learner, MixedPrecisionIsNearAndKeepsFloat32Weights) {
   }
 }
 
-TEST(Learner, StepsMoveWeightsAndAverageAndDropGradients) {
-  Learner learner(small_training(), torch::kCPU);
-  const torch::Tensor before = learner.parameters().back().detach().clone();
+TEST(TrainingState, StepsMoveWeightsAndAverageAndDropGradients) {
+  TrainingState state(small_training(), torch::kCPU);
+  const torch::Tensor before = state.parameters().back().detach().clone();
   for (int i = 0; i < 3; ++i) {
-    run_batch(learner, {0, 1});
-    EXPECT_GT(learner.step(/*measure_norm=*/true).item<double>(), 0.0);
+    run_batch(state, {0, 1});
+    EXPECT_GT(state.step(/*measure_norm=*/true).item<double>(), 0.0);
   }
-  EXPECT_EQ(learner.steps_done(), 3);
-  EXPECT_EQ(learner.ema_updates(), 3);
-  const torch::Tensor after = learner.parameters().back().detach();
-  const torch::Tensor average = learner.ema_network().parameters().back();
+  EXPECT_EQ(state.steps_done(), 3);
+  EXPECT_EQ(state.ema_updates(), 3);
+  const torch::Tensor after = state.parameters().back().detach();
+  const torch::Tensor average = state.ema_network().parameters().back();
   EXPECT_FALSE(torch::equal(after, before));
   EXPECT_FALSE(torch::equal(average, before));
   EXPECT_FALSE(torch::equal(average, after));
-  EXPECT_FALSE(learner.parameters().back().grad().defined());
+  EXPECT_FALSE(state.parameters().back().grad().defined());
 }
 
 // After the first step Adam's first moments are a tenth of the gradients that it was given.
-double norm_given_to_adam(const Learner& learner) {
+double norm_given_to_adam(const TrainingState& state) {
   std::vector<torch::Tensor> moments;
-  for (const auto& [name, tensor] : learner.state()) {
+  for (const auto& [name, tensor] : state.state()) {
     if (name.rfind("exp_avg.", 0) == 0) {
       moments.push_back(tensor * 10);
     }
@@ -123,11 +123,11 @@ double norm_given_to_adam(const Learner& learner) {
   return global_norm(moments).item<double>();
 }
 
-TEST(Learner, ClipsTheGradients) {
+TEST(TrainingState, ClipsTheGradients) {
   TrainOptions options = small_training();
-  Learner free = stirred_learner(options);
+  TrainingState free = stirred_state(options);
   options.clip_norm = 1e-3;
-  Learner clipped = stirred_learner(options);
+  TrainingState clipped = stirred_state(options);
   run_batch(free, {0});
   run_batch(clipped, {0});
   EXPECT_FALSE(free.step(/*measure_norm=*/false).defined());
@@ -137,28 +137,28 @@ TEST(Learner, ClipsTheGradients) {
   EXPECT_NEAR(norm_given_to_adam(clipped), 1e-3, 1e-6);
 }
 
-TEST(Learner, FollowsItsSchedule) {
+TEST(TrainingState, FollowsItsSchedule) {
   TrainOptions options = small_training();
   options.schedule.warmup_steps = 4;
-  Learner learner(options, torch::kCPU);
+  TrainingState state(options, torch::kCPU);
   std::vector<double> rates;
   for (int i = 0; i < 6; ++i) {
-    rates.push_back(learner.learning_rate());
-    learner.step(false);
+    rates.push_back(state.learning_rate());
+    state.step(false);
   }
   EXPECT_THAT(rates, testing::Pointwise(testing::DoubleEq(), {0.0, 2.5e-4, 5e-4, 7.5e-4, 1e-3, 1e-3}));
 }
 
 std::string message(LatentBatch batch) {
   try {
-    Learner(small_training(), torch::kCPU).check(batch);
+    TrainingState(small_training(), torch::kCPU).check(batch);
   } catch (const Error& error) {
     return error.what();
   }
   return "";
 }
 
-TEST(Learner, NamesTheSampleOfABatchThatDoesNotFit) {
+TEST(TrainingState, NamesTheSampleOfABatchThatDoesNotFit) {
   LatentBatch batch = batch_of(NoisePairs(1), {0});
   EXPECT_EQ(message(batch), "");
   batch.latent = torch::zeros({1, 4, 9, 8});

@@ -9,7 +9,7 @@
 
 namespace fmboost::test {
 
-/// Three latent channels are the picture at a quarter of its side.
+/// Three latent channels are the image at a quarter of its side.
 class QuarterAutoencoder final : public Autoencoder {
  public:
   torch::Tensor encode(const torch::Tensor& pixels) override { return at::avg_pool2d(pixels, {4, 4}); }
@@ -21,7 +21,7 @@ class QuarterAutoencoder final : public Autoencoder {
   int decoded = 0;
 };
 
-/// Latents of smooth noise; contexts that are off by 0.1; pictures that are off by 0.02, unless told otherwise.
+/// Latents of smooth noise; contexts that are off by 0.1; images that are off by 0.02, unless told otherwise.
 class SmoothPairs final : public PairDataset {
  public:
   explicit SmoothPairs(std::size_t size, bool originals = true) : size_(size), originals_(originals) {}

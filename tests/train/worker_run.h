@@ -10,7 +10,7 @@
 
 namespace fmboost::test {
 
-/// Workers of one run, each a process of fmboost_train_probe, meeting on the loopback.
+/// Workers of one run, each a process of fmboost_train_probe, rendezvous on the loopback.
 class WorkerRun {
  public:
   WorkerRun(int size, const std::string& task, const std::string& argument = "", std::vector<int> ranks = {}) {

@@ -19,13 +19,13 @@ namespace fmboost::tool {
 namespace {
 
 constexpr Command kCommands[] = {
-    {"generate", "Draw pictures from prompts", add_generate},
-    {"upscale", "Enlarge existing pictures", add_upscale},
+    {"generate", "Draw images from prompts", add_generate},
+    {"upscale", "Upscale existing images", add_upscale},
     {"import", "Turn a Stable Diffusion checkpoint into a bundle", add_import},
-    {"train", "Train a coupling on your own pictures", add_train},
-    {"encode", "Turn pictures into latents to train on", add_encode},
-    {"eval", "Measure how good pictures are, or an enlargement", add_eval},
-    {"inspect", "Show what a bundle, a weight file or one of our pictures is", add_inspect},
+    {"train", "Train a coupling on your own images", add_train},
+    {"encode", "Turn images into latents to train on", add_encode},
+    {"eval", "Measure how good images are, or an upscaled image", add_eval},
+    {"inspect", "Show what a bundle, a weight file or one of our images is", add_inspect},
     {"devices", "Show what this machine offers, and what `auto` takes", add_devices},
 };
 
@@ -93,7 +93,7 @@ std::vector<std::string> with_empty_values(const std::vector<std::string>& argum
 }
 
 int parse_and_run() {
-  CLI::App app("fmboost draws and enlarges pictures with latent diffusion boosted by coupling flow matching.",
+  CLI::App app("fmboost draws and upscales images with latent diffusion upscaled by coupling flow matching.",
                "fmboost");
   app.set_version_flag("--version", version_text());
   app.require_subcommand(0, 1);

@@ -6,7 +6,7 @@ namespace fmboost {
 
 enum class Verbosity { quiet, normal, verbose };
 
-/// Sends log lines to stderr, "warning: " and "error: " in front where they apply; colours only on a terminal
+/// Sends log lines to stderr, "warning: " and "error: " in front where they apply; colors only on a terminal
 /// and not with NO_COLOR or TERM=dumb. quiet: errors only. verbose: debug lines too.
 void configure_logging(Verbosity verbosity);
 

@@ -43,13 +43,13 @@ class ShardDataset final : public PairDataset {
   /// The seed is without effect: all that is random has been drawn when the shards were made. Throws Error for numbers
   /// that are not finite.
   LatentPair get(std::size_t index, std::uint64_t seed) const override;
-  /// The picture KEY.jpg (or .png, .webp) where there is one.
+  /// The image KEY.jpg (or .png, .webp) where there is one.
   torch::Tensor original(std::size_t index, std::uint64_t seed) const override;
 
   /// The folder's dataset.json, where there is one.
   const std::optional<ShardSetInfo>& info() const { return info_; }
   std::size_t shard_count() const { return shards_.size(); }
-  /// Latent sites a site of the context stands for: 1 where it has been enlarged already, as pixel-space upsampling
+  /// Latent latent pixels a latent pixel of the context stands for: 1 where it has been upscaled already, as pixel-space upsampling
   /// does. The same for all samples.
   std::int64_t context_factor() const { return context_factor_; }
 
@@ -62,8 +62,8 @@ class ShardDataset final : public PairDataset {
   struct Sample {
     std::size_t shard = 0;
     std::string key;
-    Range latent, context, picture, json;
-    const char* picture_suffix = "";
+    Range latent, context, image, json;
+    const char* image_suffix = "";
   };
 
   void add_shard(const std::filesystem::path& file);

@@ -21,25 +21,25 @@ struct ShardSetInfo {
   std::string bundle_name;
   std::string bundle_hash;       ///< SHA-256 of its bundle.json
   std::string autoencoder_hash;  ///< latent_space_hash
-  std::int64_t factor = 8;       ///< pixels a latent site
+  std::int64_t factor = 8;       ///< pixels a latent pixel
   std::int64_t latent_channels = 4;
   double scale = 1.0;  ///< scaled latent = (stored - shift) * scale
   double shift = 0.0;
-  std::string upsampling = "psu";  ///< psu: latent_lowres has the size of latent; else that of the small picture's
+  std::string upsampling = "pixel";  ///< pixel: latent_lowres has the size of latent; else that of the small image's
   std::int64_t low = 0;            ///< pixels a side
   std::int64_t high = 0;
-  std::string reduction;   ///< how the small picture was made of the large one
+  std::string downsampling;   ///< how the small image was made of the large one
   std::string crop;        ///< "random" or "center"
-  std::int64_t crops = 1;  ///< a picture
+  std::int64_t crops = 1;  ///< an image
   bool flip = false;       ///< each crop was mirrored or not, by chance
-  bool fit = false;        ///< pictures were shrunk to the crop's size first
+  bool fit = false;        ///< images were shrunk to the crop's size first
   std::uint64_t seed = 0;
   std::string stored_dtype;   ///< "float16" or "float32"
   std::string dtype;          ///< that the autoencoder computed in
-  int jpeg_quality = 0;       ///< 0: no pictures are kept
-  std::int64_t pictures = 0;  ///< in the folder of pictures, bad ones counted
-  std::string pictures_hash;  ///< of their names and sizes
-  std::int64_t pictures_per_shard = 0;
+  int jpeg_quality = 0;       ///< 0: no images are kept
+  std::int64_t images = 0;  ///< in the folder of images, bad ones counted
+  std::string images_hash;  ///< of their names and sizes
+  std::int64_t images_per_shard = 0;
   std::int64_t shards = 0;
 };
 
@@ -49,9 +49,9 @@ std::optional<ShardSetInfo> read_shard_set(const std::filesystem::path& folder);
 /// Writes it, or, where there is one, checks that it says the same. Throws Error naming the settings that differ.
 void write_or_match_shard_set(const std::filesystem::path& folder, const ShardSetInfo& info);
 
-/// A picture that could not be used.
-struct FailedPicture {
-  std::string file;  ///< relative to the folder of pictures
+/// An image that could not be used.
+struct FailedImage {
+  std::string file;  ///< relative to the folder of images
   std::string reason;
 };
 
@@ -60,7 +60,7 @@ struct ShardRecord {
   std::string file;  ///< name of the archive; there is none when `samples` is 0
   std::int64_t samples = 0;
   std::int64_t bytes = 0;  ///< of the archive
-  std::vector<FailedPicture> failures;
+  std::vector<FailedImage> failures;
 };
 
 /// "shard-000012.tar"

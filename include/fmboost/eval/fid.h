@@ -12,39 +12,39 @@
 
 namespace fmboost {
 
-/// Pictures (B, 3, H, W) uint8 on the CPU to features (B, D) float32.
-using FeatureFunction = std::function<torch::Tensor(const torch::Tensor& pictures)>;
+/// Images (B, 3, H, W) uint8 on the CPU to features (B, D) float32.
+using FeatureFunction = std::function<torch::Tensor(const torch::Tensor& images)>;
 
-/// Loads a TorchScript program that takes pictures (B, 3, H, W), uint8, of any size to features (B, D), such as
+/// Loads a TorchScript program that takes images (B, 3, H, W), uint8, of any size to features (B, D), such as
 /// scripts/export_inception.py writes, and runs it in float32 on `device`. Throws ModelError when it is none, holds
 /// operators that are not tensor arithmetic, or returns another shape.
 FeatureFunction load_feature_program(const std::filesystem::path& file, torch::Device device);
 
-/// How FID and patch-FID look at pictures. The defaults are the published protocol.
+/// How FID and patch-FID look at images. The defaults are the published protocol.
 struct FidOptions {
-  std::int64_t crops = 4;        ///< of each picture, at random places; 0: no patch-FID
+  std::int64_t crops = 4;        ///< of each image, at random places; 0: no patch-FID
   std::int64_t crop_size = 512;  ///< side of a crop in pixels
-  std::uint64_t seed = 42;       ///< of the places; pictures of one name and size are cut at the same places
-  std::int64_t batch_size = 16;  ///< pictures of one size that are run at once
-  FewPictures few = FewPictures::refuse;
+  std::uint64_t seed = 42;       ///< of the places; images of one name and size are cut at the same places
+  std::int64_t batch_size = 16;  ///< images of one size that are run at once
+  FewImages few = FewImages::refuse;
 
   /// Throws UsageError naming what is out of range.
   void check() const;
 };
 
-/// Gathers the statistics of one set of pictures, of their features as a whole and of their crops.
-class PictureSet {
+/// Gathers the statistics of one set of images, of their features as a whole and of their crops.
+class ImageSet {
  public:
-  PictureSet(FeatureFunction features, const FidOptions& options);
+  ImageSet(FeatureFunction features, const FidOptions& options);
 
-  /// picture: (3, H, W) uint8. Throws ModelError where its features are not finite.
-  void add(const torch::Tensor& picture, const std::string& name);
-  /// Runs what still waits for its batch to fill. Call it once all pictures are there.
+  /// image: (3, H, W) uint8. Throws ModelError where its features are not finite.
+  void add(const torch::Tensor& image, const std::string& name);
+  /// Runs what still waits for its batch to fill. Call it once all images are there.
   void finish();
 
   const FeatureStatistics& whole() const { return whole_.statistics; }
   const FeatureStatistics& crops() const { return crops_.statistics; }
-  /// Pictures that are smaller than a crop.
+  /// Images that are smaller than a crop.
   std::int64_t too_small() const { return too_small_; }
 
  private:
@@ -53,7 +53,7 @@ class PictureSet {
     std::vector<std::string> names;
     FeatureStatistics statistics;
   };
-  void push(Stream& stream, const torch::Tensor& picture, const std::string& name);
+  void push(Stream& stream, const torch::Tensor& image, const std::string& name);
   void run(Stream& stream);
 
   FeatureFunction features_;
@@ -65,10 +65,10 @@ class PictureSet {
 
 struct FidResult {
   double fid = 0;
-  std::optional<double> patch_fid;  ///< open when it was not asked for or when a picture is smaller than a crop
+  std::optional<double> patch_fid;  ///< open when it was not asked for or when an image is smaller than a crop
 };
 
-/// Throws Error when there are too few pictures, see `frechet_distance`.
-FidResult compare_sets(const PictureSet& a, const PictureSet& b, const FidOptions& options);
+/// Throws Error when there are too few images, see `frechet_distance`.
+FidResult compare_sets(const ImageSet& a, const ImageSet& b, const FidOptions& options);
 
 }  // namespace fmboost

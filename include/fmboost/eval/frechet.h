@@ -6,7 +6,7 @@
 namespace fmboost {
 
 /// Mean and covariance of feature vectors that come in batches and are not kept: float64, merged as Chan, Golub and
-/// LeVeque (1983) merge them, so that any number of pictures fits and nothing cancels.
+/// LeVeque (1983) merge them, so that any number of images fits and nothing cancels.
 class FeatureStatistics {
  public:
   /// features: (N, D), any floating-point type and device; D is the same in every call. Throws Error when it is not.
@@ -27,16 +27,16 @@ class FeatureStatistics {
 };
 
 /// Whether fewer vectors than a covariance of full rank needs may be compared.
-enum class FewPictures { refuse, allow };
+enum class FewImages { refuse, allow };
 
-/// Throws Error when sets of `a` and `b` pictures with `width` features each are too small to be compared: below two
-/// pictures there is no covariance, and unless `few` allows it there must be more pictures than features. Otherwise the
-/// covariance has no full rank, and the distance depends on the number of pictures more than on the pictures.
-void check_picture_counts(std::int64_t a, std::int64_t b, std::int64_t width, FewPictures few);
+/// Throws Error when sets of `a` and `b` images with `width` features each are too small to be compared: below two
+/// images there is no covariance, and unless `few` allows it there must be more images than features. Otherwise the
+/// covariance has no full rank, and the distance depends on the number of images more than on the images.
+void check_image_counts(std::int64_t a, std::int64_t b, std::int64_t width, FewImages few);
 
 /// The Frechet distance of two Gaussians, |m_a - m_b|^2 + tr(A + B - 2 (A B)^(1/2)) (Heusel et al. 2017; squared, as
 /// FID is given). tr (A B)^(1/2) is computed as the trace of the root of the symmetric A^(1/2) B A^(1/2), in float64.
-/// Throws Error when the widths differ, and what check_picture_counts throws.
-double frechet_distance(const FeatureStatistics& a, const FeatureStatistics& b, FewPictures few = FewPictures::refuse);
+/// Throws Error when the widths differ, and what check_image_counts throws.
+double frechet_distance(const FeatureStatistics& a, const FeatureStatistics& b, FewImages few = FewImages::refuse);
 
 }  // namespace fmboost

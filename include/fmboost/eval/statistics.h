@@ -9,8 +9,8 @@ namespace fmboost {
 /// A mean and how sure it is.
 struct Estimate {
   double mean = 0;
-  /// Half of the 95 % confidence interval, t s / sqrt(n) with Student's t of n - 1 degrees of freedom: the pictures are
-  /// taken as drawn at random from all pictures of their kind. Open for one value, or where a value is infinite.
+  /// Half of the 95 % confidence interval, t s / sqrt(n) with Student's t of n - 1 degrees of freedom: the images are
+  /// taken as drawn at random from all images of their kind. Open for one value, or where a value is infinite.
   std::optional<double> half_width;
 };
 

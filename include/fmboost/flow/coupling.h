@@ -7,23 +7,23 @@ namespace fmboost {
 
 /// How a low-resolution latent becomes the context of the flow.
 enum class Upsampling {
-  psu,               ///< decode, enlarge the pixels, encode
-  lsu,               ///< enlarge the latent, bilinear
-  lsu_nearest,       ///< enlarge the latent, nearest
-  noise_upsampling,  ///< the latent at every scale-th site, Gaussian noise elsewhere
+  pixel,               ///< decode, upscale the pixels, encode
+  latent,               ///< upscale the latent, bilinear
+  latent_nearest,       ///< upscale the latent, nearest
+  noise_upsampling,  ///< the latent at every scale-th latent pixel, Gaussian noise elsewhere
   identity           ///< as it is
 };
 
-/// "psu", "lsu", "lsu-nearest", "noise-upsampling" or "identity" (underscores do as well). Throws UsageError otherwise.
+/// "pixel", "latent", "latent-nearest", "noise-upsampling" or "identity" (underscores do as well). Throws UsageError otherwise.
 Upsampling parse_upsampling(const std::string& name);
 std::string upsampling_name(Upsampling upsampling);
 
-/// Bilinear with half-pixel centres and no antialias: the enlargement of PSU (pixels) and LSU (latents).
+/// Bilinear with half-pixel centers and no antialias: the upscaled image of PSU (pixels) and LSU (latents).
 /// x: (B, C, H, W), any range; computed in float32.
-torch::Tensor enlarge_bilinear(const torch::Tensor& x, std::int64_t height, std::int64_t width);
+torch::Tensor upsample_bilinear(const torch::Tensor& x, std::int64_t height, std::int64_t width);
 
-/// Every upsampling that works on the latent alone, i.e. all but psu: (B, C, H, W) -> (B, C, height, width).
-/// `noise` is used by noise_upsampling only and has the result's shape. Throws UsageError for psu, and for sizes that
+/// Every upsampling that works on the latent alone, i.e. all but pixel: (B, C, H, W) -> (B, C, height, width).
+/// `noise` is used by noise_upsampling only and has the result's shape. Throws UsageError for pixel, and for sizes that
 /// are no multiple where the method needs one.
 torch::Tensor upsample_latent(const torch::Tensor& latent, Upsampling upsampling, std::int64_t height,
                               std::int64_t width, const torch::Tensor& noise = {});

@@ -14,7 +14,7 @@ enum class PathKind { linear, gvp };
 PathKind parse_path(const std::string& name);
 std::string path_name(PathKind kind);
 
-/// t is (B), one time a sample; x0, x1, x, velocity are (B, ...). Results have x's dtype and device.
+/// t is (B), one time a sample; x0, x1, x, velocity are (B, ...). ResultReporter have x's dtype and device.
 class Path {
  public:
   explicit Path(PathKind kind, double sigma_min = 0.0);

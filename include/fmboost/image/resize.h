@@ -8,7 +8,7 @@ namespace fmboost {
 /// x: (B, C, H, W) float32.
 torch::Tensor resize_bicubic(const torch::Tensor& x, std::int64_t height, std::int64_t width);
 
-/// Margins in pixels around a picture.
+/// Margins in pixels around an image.
 struct Margins {
   std::int64_t left = 0;
   std::int64_t right = 0;
@@ -16,7 +16,7 @@ struct Margins {
   std::int64_t bottom = 0;
 };
 
-/// Pads by reflection (without repeating the edge), as often as a small picture needs; a side of one pixel is
+/// Pads by reflection (without repeating the edge), as often as a small image needs; a side of one pixel is
 /// replicated. x: (B, C, H, W).
 torch::Tensor pad_reflect(const torch::Tensor& x, const Margins& margins);
 

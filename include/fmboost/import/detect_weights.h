@@ -33,8 +33,8 @@ using TensorShapes = std::map<std::string, std::vector<std::int64_t>>;
 /// Why Stable Diffusion XL is of no use here.
 inline constexpr const char* kMissingForXl =
     "nothing of it can be used here: there is no second text encoder (OpenCLIP's bigG), and its pooled state and the "
-    "picture's sizes are no inputs of the UNet";
+    "image's sizes are no inputs of the UNet";
 
-Recognition recognise(const TensorShapes& tensors);
+Recognition detect_weights(const TensorShapes& tensors);
 
 }  // namespace fmboost

@@ -18,7 +18,7 @@ struct LoraChoice {
   double weight = 1.0;
 };
 
-/// "FILE" or "FILE:WEIGHT". A file whose own name has a colon is recognised where it exists. Throws UsageError.
+/// "FILE" or "FILE:WEIGHT". A file whose own name has a colon is recognized where it exists. Throws UsageError.
 LoraChoice parse_lora_choice(const std::string& text);
 
 struct ImportOptions {
@@ -26,7 +26,7 @@ struct ImportOptions {
   std::filesystem::path vae;               ///< an autoencoder in place of the source's: file or folder; empty: none
   std::vector<LoraChoice> loras;           ///< merged in this order
   std::filesystem::path cfm;               ///< a coupling network; empty: none
-  std::vector<std::int64_t> cfm_factors;   ///< how much it enlarges, a coupling each; empty: 2
+  std::vector<std::int64_t> cfm_factors;   ///< how much it upscales, a coupling each; empty: 2
   std::optional<int> cfm_noising_step;     ///< none: the file's, else 400 as published; 0: no noise
   std::optional<torch::ScalarType> dtype;  ///< how weights are stored; none: as they were
   SamplingChoices sampling;

@@ -10,7 +10,7 @@ namespace fmboost {
 class AtomicFolder {
  public:
   /// `marker`: a file that tells folders of the kind. An existing folder is replaced only with `replace`, and only if
-  /// it has the marker or is empty: nobody's pictures are deleted.
+  /// it has the marker or is empty: nobody's images are deleted.
   AtomicFolder(std::filesystem::path folder, std::string marker, bool replace);
   /// Removes what was written where commit() was not reached.
   ~AtomicFolder();

@@ -44,13 +44,13 @@ class Bundle {
   std::string hash_;
 };
 
-/// The bundle that enlarges for the one in `folder`: the one inside it that its `boost` names, else itself. Throws
+/// The bundle that upscales for the one in `folder`: the one inside it that its `upscaler` names, else itself. Throws
 /// ModelError when there is none, or when that one names a further one.
-std::filesystem::path boosting_folder(const std::filesystem::path& folder);
+std::filesystem::path upscaler_folder(const std::filesystem::path& folder);
 
-/// Whether pictures of one bundle's denoiser are another's own (Pictures::own): it is the same, or the one without a
-/// denoiser that enlarges for it.
-bool enlarges_its_own(const Bundle& drawing, const Bundle& enlarging);
+/// Whether images of one bundle's denoiser are another's own (ImageSource::generated): it is the same, or the one without a
+/// denoiser that upscales for it.
+bool is_own_upscaler(const Bundle& drawing, const Bundle& upscaling);
 
 /// Where a model is looked for when none is named: $FMBOOST_MODEL, else the bundled default, found from the
 /// executable's own place (../share/fmboost/models/default, or models/default in a folder above it).

@@ -51,7 +51,7 @@ class StripAutoencoder : public Autoencoder {
  public:
   virtual torch::Tensor encode_in_strips(const torch::Tensor& pixels, const StripLimits& limits) = 0;
   virtual torch::Tensor decode_in_strips(const torch::Tensor& latent, const StripLimits& limits) = 0;
-  /// What either takes beside its limits, in bytes per pixel: the picture and attention over all of its latent.
+  /// What either takes beside its limits, in bytes per pixel: the image and attention over all of its latent.
   virtual double bytes_per_pixel_in_strips() const = 0;
 };
 

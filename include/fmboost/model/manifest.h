@@ -61,7 +61,7 @@ struct DenoiserEntry {
   int default_steps = 25;
   double default_guidance = 7.5;
   bool default_karras = false;
-  std::variant<TorchScriptNetwork, UnetOptions, SiteUnetOptions> network;
+  std::variant<TorchScriptNetwork, UnetOptions, PatchUnetOptions> network;
 };
 
 struct AutoencoderEntry {
@@ -70,36 +70,37 @@ struct AutoencoderEntry {
   std::int64_t latent_channels = 4;
   double scale = 1.0;  ///< scaled latent = (latent - shift) * scale
   double shift = 0.0;
-  std::variant<TorchScriptNetwork, AutoencoderKlOptions, AutoencoderTinyOptions, PlainAutoencoderOptions> network;
+  std::variant<TorchScriptNetwork, AutoencoderKlOptions, AutoencoderTinyOptions, ConvAutoencoderOptions> network;
 };
 
-/// Which pictures a coupling enlarges.
-enum class Pictures {
-  all,
-  own,   ///< those that the bundle's own denoiser has just drawn, and whose faults it knows
-  other  ///< all others: existing ones, and those that other models have drawn
+/// Who made the image that is upscaled. A coupling may be trained for one kind: a photograph wants the detail that it
+/// had, an image drawn by a small diffusion model wants its faults mended.
+enum class ImageSource {
+  any,
+  generated,  ///< drawn by the denoiser of the same bundle
+  external    ///< everything else: existing images, and those that other models drew
 };
 
-/// "all", "own" or "other". Throws UsageError for other names.
-Pictures parse_pictures(const std::string& name);
-std::string pictures_name(Pictures pictures);
+/// "any", "generated" or "external". Throws UsageError for other names.
+ImageSource parse_image_source(const std::string& name);
+std::string image_source_name(ImageSource source);
 
 struct CouplingEntry {
   BundleFile weights;
   std::int64_t factor = 2;  ///< how much larger its result is
-  Pictures pictures = Pictures::all;
+  ImageSource applies_to = ImageSource::any;
   CfmUnetOptions network;
   PathKind path = PathKind::linear;
-  Upsampling upsampling = Upsampling::psu;
+  Upsampling upsampling = Upsampling::pixel;
   std::string solver = "euler";
   int steps = 4;
   int noising_step = 400;
   std::optional<int> noising_step_max;  ///< it was trained with every step from 0 to this one
   bool start_from_noise = false;
-  int back_projection = 0;                   ///< rounds for existing pictures
-  std::optional<double> generated_fidelity;  ///< 0..1, for generated pictures where nobody says another
+  int back_projection = 0;                   ///< rounds for existing images
+  std::optional<double> generated_fidelity;  ///< 0..1, for generated images where nobody says another
 
-  bool enlarges(bool own) const { return pictures == Pictures::all || (pictures == Pictures::own) == own; }
+  bool upscales(ImageSource source) const { return applies_to == ImageSource::any || applies_to == source; }
 };
 
 /// bundle.json, checked. Format: docs/bundle.md.
@@ -113,7 +114,8 @@ struct Manifest {
   std::optional<AutoencoderEntry> autoencoder;
   std::vector<CouplingEntry> couplings;
   std::vector<std::string> examples;  ///< good prompts, a line each
-  std::string boost;  ///< folder inside this one: another bundle, whose autoencoder and couplings enlarge; empty: none
+  /// Folder inside this one: another bundle, whose autoencoder and couplings upscale; empty: none.
+  std::string upscaler;
 
   /// Every file named, couplings that share one file included once.
   std::vector<BundleFile> files() const;

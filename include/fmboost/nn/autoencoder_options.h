@@ -20,7 +20,7 @@ struct AutoencoderKlOptions {
 
   /// Throws ModelError naming the field that is out of range.
   void check() const;
-  /// Pixels a side of one latent site.
+  /// Pixels a side of one latent pixel.
   std::int64_t factor() const { return std::int64_t{1} << (block_out_channels.size() - 1); }
 };
 
@@ -35,7 +35,7 @@ struct AutoencoderTinyOptions {
 
   /// Throws ModelError naming the field that is out of range.
   void check() const;
-  /// Pixels a side of one latent site.
+  /// Pixels a side of one latent pixel.
   std::int64_t factor() const { return std::int64_t{1} << (num_encoder_blocks.size() - 1); }
 };
 

@@ -6,7 +6,7 @@
 
 namespace fmboost {
 
-/// The published CFM UNet's options, under its names (https://github.com/CompVis/fm-boosting).
+/// The published CFM UNet's options, under its names (https://github.com/CompVis/fm-upscaling).
 struct CfmUnetOptions {
   std::int64_t in_channels = 8;  ///< x_t and context together
   std::int64_t model_channels = 128;
@@ -20,7 +20,7 @@ struct CfmUnetOptions {
   std::int64_t num_heads = 4;
   bool use_linear_attn = true;
   bool use_scale_shift_norm = true;
-  std::int64_t pool_factor = -1;  ///< greater than 1: the network works on pooled sites
+  std::int64_t pool_factor = -1;  ///< greater than 1: the network works on pooled latent pixels
 
   /// Throws ModelError naming the field that is out of range.
   void check() const;
@@ -28,9 +28,9 @@ struct CfmUnetOptions {
   std::int64_t size_multiple() const;
 };
 
-/// Numbers that the network holds at one time for each site of its input, about, from the sizes of its layers: with the
-/// whole picture worked on at once, or in strips (beside the strips themselves).
-double cfm_numbers_per_site(const CfmUnetOptions& options, bool strips);
+/// Numbers that the network holds at one time for each latent pixel of its input, about, from the sizes of its layers: with the
+/// whole image worked on at once, or in strips (beside the strips themselves).
+double peak_activations_per_latent_pixel(const CfmUnetOptions& options, bool strips);
 
 /// Reads the fields above, those missing keep their defaults; an unknown field or a wrong type throws ModelError.
 CfmUnetOptions cfm_unet_options_from_json(const nlohmann::json& json);

@@ -8,18 +8,18 @@ namespace fmboost {
 /// The networks of the default bundle; models/workshop/training trains them.
 
 /// Convolutions without norms between pixels and latents of a quarter of their size (networks.py).
-struct PlainAutoencoderOptions {
+struct ConvAutoencoderOptions {
   std::int64_t latent_channels = 16;
   std::int64_t encoder_channels = 64;
   std::int64_t encoder_blocks = 4;
   std::int64_t decoder_channels = 64;
   std::int64_t decoder_blocks = 5;
-  std::int64_t fine_channels = 32;  ///< of the decoder, at half of the picture's size
+  std::int64_t fine_channels = 32;  ///< of the decoder, at half of the image's size
   std::int64_t fine_blocks = 2;
 
   /// Throws ModelError naming the field that is out of range.
   void check() const;
-  /// Pixels a side of one latent site.
+  /// Pixels a side of one latent pixel.
   static constexpr std::int64_t factor() { return 4; }
 };
 
@@ -35,9 +35,9 @@ struct WordTransformerOptions {
   void check() const;
 };
 
-/// A UNet on sites of 2x2 latents, whose way up adds what the way down kept, and beside it a small network on the
+/// A UNet on latent pixels of 2x2 latents, whose way up adds what the way down kept, and beside it a small network on the
 /// latents themselves (text_networks.py). Lists have an entry a level, the finest one first.
-struct SiteUnetOptions {
+struct PatchUnetOptions {
   std::int64_t latent_channels = 16;
   std::vector<std::int64_t> widths = {64, 128, 192};
   std::vector<std::int64_t> down = {1, 1, 1};  ///< blocks

@@ -4,8 +4,8 @@
 
 namespace fmboost {
 
-/// How much memory a network may take for a picture that it computes strip by strip: some rows at a time, with as much
-/// of the neighbouring rows as a layer sees. Its result does not depend on the limits, beyond rounding.
+/// How much memory a network may take for an image that it computes strip by strip: some rows at a time, with as much
+/// of the neighboring rows as a layer sees. Its result does not depend on the limits, beyond rounding.
 struct StripLimits {
   /// For computing one strip, about; a strip has at least one row.
   std::int64_t strip_bytes = std::int64_t{1} << 30;

@@ -18,10 +18,10 @@
 
 namespace fmboost {
 
-/// Side of a picture that no size was asked for, where there are couplings to reach it.
+/// Side of an image that no size was asked for, where there are couplings to reach it.
 inline constexpr std::int64_t kDefaultSide = 1024;
 
-/// One picture to make. What is left open comes from the bundle.
+/// One image to make. What is left open comes from the bundle.
 struct GenerateRequest {
   std::string prompt;
   std::string negative_prompt;
@@ -36,7 +36,7 @@ struct GenerateRequest {
   std::optional<double> guidance;
   std::optional<std::string> sampler;
   std::optional<bool> karras;
-  bool boost = true;  ///< false: stop at low resolution
+  bool upscale = true;  ///< false: stop at low resolution
   FlowOptions flow;
 
   bool operator==(const GenerateRequest&) const;
@@ -47,6 +47,7 @@ struct GeneratePlan {
   GenerateRequest request;
   Size size;
   ChainPlan chain;
+  ImageSource source = ImageSource::generated;  ///< whether the upscaling bundle drew the image itself
   std::string sampler;
   int steps = 0;
   double guidance = 1.0;
@@ -55,7 +56,7 @@ struct GeneratePlan {
 };
 
 /// What was made of one request.
-struct GeneratedPicture {
+struct GeneratedImage {
   GeneratePlan plan;
   torch::Tensor pixels;                                ///< (1, 3, H, W) float32 on the CPU, not clamped
   std::map<std::string, torch::Tensor> intermediates;  ///< low_latent, low, and context-I, high_latent-I a coupling
@@ -71,16 +72,16 @@ struct GenerateSettings {
 /// What happens on the way. Every member may be empty.
 struct GenerateCallbacks {
   ProgressCallback progress;
-  std::function<void(std::size_t index, GeneratedPicture picture)> finished;
+  std::function<void(std::size_t index, GeneratedImage image)> finished;
   std::function<void(std::size_t index, const std::exception& error)> failed;
   std::function<void(std::size_t index, const std::string& notice)> notice;  ///< cut or unknown words, empty prompts
 };
 
-/// Text to pictures: tokenizer, text encoder, sampler over the denoiser, decoder, couplings.
+/// Text to images: tokenizer, text encoder, sampler over the denoiser, decoder, couplings.
 class GeneratePipeline {
  public:
-  /// `booster_parts` holds the autoencoder and couplings that enlarge; null: those of `parts`.
-  GeneratePipeline(std::shared_ptr<ModelParts> parts, std::shared_ptr<ModelParts> booster_parts,
+  /// `upscaler_components` holds the autoencoder and couplings that upscale; null: those of `parts`.
+  GeneratePipeline(std::shared_ptr<ModelComponents> components, std::shared_ptr<ModelComponents> upscaler_components,
                    GenerateSettings settings);
   ~GeneratePipeline();
 
@@ -94,8 +95,8 @@ class GeneratePipeline {
  private:
   class Run;
 
-  std::shared_ptr<ModelParts> parts_;
-  std::shared_ptr<ModelParts> booster_parts_;
+  std::shared_ptr<ModelComponents> components_;
+  std::shared_ptr<ModelComponents> upscaler_components_;
   GenerateSettings settings_;
 };
 

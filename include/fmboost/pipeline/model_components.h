@@ -9,9 +9,9 @@
 namespace fmboost {
 
 /// The parts of one bundle, loaded when they are first needed and freed when they are no longer.
-class ModelParts {
+class ModelComponents {
  public:
-  ModelParts(Bundle bundle, Placement placement) : bundle_(std::move(bundle)), placement_(placement) {}
+  ModelComponents(Bundle bundle, Placement placement) : bundle_(std::move(bundle)), placement_(placement) {}
 
   const Bundle& bundle() const { return bundle_; }
   const Manifest& manifest() const { return bundle_.manifest(); }
@@ -45,8 +45,8 @@ class ModelParts {
 };
 
 /// Runs a stage in the placement's dtype. When its result holds a NaN or infinity it is run once more in float32, with
-/// a warning; when that does not help, throws Error naming the stage: a broken picture is never passed on.
-torch::Tensor run_finite(const std::string& stage, torch::ScalarType dtype,
+/// a warning; when that does not help, throws Error naming the stage: a broken image is never passed on.
+torch::Tensor run_with_float32_fallback(const std::string& stage, torch::ScalarType dtype,
                          const std::function<torch::Tensor(torch::ScalarType dtype)>& run);
 
 }  // namespace fmboost

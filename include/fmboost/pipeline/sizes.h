@@ -13,7 +13,7 @@ struct Size {
   bool operator==(const Size&) const = default;
 };
 
-/// Pictures have at most this many pixels a side.
+/// Images have at most this many pixels a side.
 inline constexpr std::int64_t kMaxSide = 8192;
 
 std::string to_string(const Size& size);  ///< "1024x768"
@@ -24,18 +24,18 @@ Size parse_size(const std::string& text);
 /// Throws UsageError when a side is not within 1 .. kMaxSide.
 void check_size(const Size& size, const std::string& what);
 
-/// The coupling factors that enlarge by at least `ratio`: the smallest product, then the fewest stages, larger factors
+/// The coupling factors that upscale by at least `ratio`: the smallest product, then the fewest stages, larger factors
 /// first. Empty when ratio <= 1. Throws UsageError when there are no factors, naming `what` wanted them.
 std::vector<std::int64_t> plan_factors(double ratio, const std::vector<std::int64_t>& available);
 
-/// How a picture of a final size is made from a low-resolution one.
+/// How an image of a final size is made from a low-resolution one.
 struct ChainPlan {
-  Size low;                           ///< size of the low-resolution picture
+  Size low;                           ///< size of the low-resolution image
   std::vector<std::int64_t> factors;  ///< couplings to run, in order; empty: none
 };
 
 /// Sizes of `generate`: the smallest product of factors that takes the denoiser's native size to the final shorter
-/// side; the low-resolution picture is final / product, rounded up to what the denoiser takes.
+/// side; the low-resolution image is final / product, rounded up to what the denoiser takes.
 ChainPlan plan_generation(const Size& final_size, std::int64_t native, std::int64_t multiple,
                           const std::vector<std::int64_t>& available);
 

@@ -26,29 +26,29 @@ struct UpscaleOptions {
   void check() const;
 };
 
-/// The size that these options give a picture. Throws UsageError when it is out of range, not larger than the source or
+/// The size that these options give an image. Throws UsageError when it is out of range, not larger than the source or
 /// of another shape.
 Size upscaled_size(const Size& source, const UpscaleOptions& options);
 
-/// An existing picture to a larger one: couplings, then back-projection, then the colour fix. Alpha is enlarged
+/// An existing image to a larger one: couplings, then back-projection, then the color fix. Alpha is upscaled
 /// bicubically; metadata is kept.
 class UpscalePipeline {
  public:
   /// Throws ModelError when the bundle has no coupling.
-  UpscalePipeline(std::shared_ptr<ModelParts> parts, UpscaleOptions options);
+  UpscalePipeline(std::shared_ptr<ModelComponents> components, UpscaleOptions options);
 
-  /// `seconds`, where given, gets the time of each stage. Throws MemoryError before any work when the picture will not
+  /// `seconds`, where given, gets the time of each stage. Throws MemoryError before any work when the image will not
   /// fit.
   Image run(const Image& source, const ProgressCallback& progress = {},
             std::map<std::string, double>* seconds = nullptr, const IntermediateObserver& observer = {});
 
-  /// Throws MemoryError when a picture of this size will not fit.
+  /// Throws MemoryError when an image of this size will not fit.
   void check_memory(const Size& size);
 
  private:
-  std::shared_ptr<ModelParts> parts_;
+  std::shared_ptr<ModelComponents> components_;
   UpscaleOptions options_;
-  Booster booster_;
+  UpscaleChain chain_;
 };
 
 }  // namespace fmboost

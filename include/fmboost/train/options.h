@@ -18,7 +18,7 @@ namespace fmboost {
 CfmUnetOptions published_cfm_network();
 
 /// What decides the weights of a training, given its data. The defaults are the published training
-/// (https://github.com/CompVis/fm-boosting).
+/// (https://github.com/CompVis/fm-upscaling).
 struct TrainOptions {
   FlowLossOptions flow;
   CfmUnetOptions network = published_cfm_network();

@@ -17,12 +17,12 @@ namespace fmboost {
 
 /// Where pairs come from, and how they are dealt out.
 struct TrainingDataOptions {
-  /// Shards, or folders of pictures that are encoded on the fly. Folders of several factors teach one network them all.
+  /// Shards, or folders of images that are encoded on the fly. Folders of several factors teach one network them all.
   std::vector<std::filesystem::path> training;
   std::vector<std::filesystem::path> validation;  ///< the same; empty: no validation
   bool accept_other_autoencoder = false;          ///< of shards that were made with another bundle
-  ImageDatasetOptions images;                     ///< how pictures are cut and cached
-  std::vector<std::int64_t> crop_sizes;  ///< latent sites; none: whole samples; several: one drawn for each batch
+  ImageDatasetOptions images;                     ///< how images are cut and cached
+  std::vector<std::int64_t> crop_sizes;  ///< latent pixels; none: whole samples; several: one drawn for each batch
   int workers = 2;                       ///< threads that load
   int prefetch = 4;                      ///< batches held ready
 };
@@ -30,7 +30,7 @@ struct TrainingDataOptions {
 /// A bundle that takes the trained coupling, and what its entry says besides.
 struct IntoBundleOptions {
   std::filesystem::path bundle;  ///< empty: none
-  Pictures pictures = Pictures::all;
+  ImageSource applies_to = ImageSource::any;
   std::string solver = "euler";
   int flow_steps = 4;
   int back_projection = 2;
@@ -46,7 +46,7 @@ struct TrainingRunOptions {
   std::filesystem::path bundle;  ///< whose autoencoder made, or makes, the latents
   std::filesystem::path output;  ///< folder of the run
   std::filesystem::path init;    ///< weights to start from; empty: fresh ones
-  std::int64_t factor = 0;       ///< how much larger the coupling makes pictures; 0: what the data says, else 2
+  std::int64_t factor = 0;       ///< how much larger the coupling makes images; 0: what the data says, else 2
   int keep_checkpoints = 3;
   bool tensorboard = true;
   bool resume = false;
@@ -68,7 +68,7 @@ struct TrainingRunResult {
 };
 
 /// Trains, in as many processes as the environment says (WorkerOptions::from_environment), which share the run's
-/// folder; the first one writes. The folder gets checkpoints/, metrics.csv, metrics.jsonl, tensorboard/, pictures/,
+/// folder; the first one writes. The folder gets checkpoints/, metrics.csv, metrics.jsonl, tensorboard/, images/,
 /// train.toml and the weights. Everything that can be checked is checked before the first step. Throws Interrupted
 /// after a signal, when the run has been saved.
 TrainingRunResult run_training(const TrainingRunOptions& options);

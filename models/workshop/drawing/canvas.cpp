@@ -26,7 +26,7 @@ std::uint32_t to_byte(float v) {
   return static_cast<std::uint32_t>(std::clamp(v, 0.0F, 1.0F) * 255 + 0.5F);  // NOLINT(bugprone-incorrect-roundings)
 }
 
-// Control points a sixth of the neighbours' distance away make the curve a Catmull-Rom spline.
+// Control points a sixth of the neighbors' distance away make the curve a Catmull-Rom spline.
 void curve_between(cairo_t* context, Point before, Point from, Point to, Point after) {
   cairo_curve_to(context, from.x + (to.x - before.x) / 6, from.y + (to.y - before.y) / 6, to.x - (after.x - from.x) / 6,
                  to.y - (after.y - from.y) / 6, to.x, to.y);

@@ -21,7 +21,7 @@ struct Point {
   double y = 0;
 };
 
-/// A colour at a place of a gradient, 0 .. 1 along it.
+/// A color at a place of a gradient, 0 .. 1 along it.
 struct Stop {
   double offset = 0;
   Color color;
@@ -33,10 +33,10 @@ class Canvas;
 /// What a path is filled or stroked with.
 class Paint {
  public:
-  Paint(Color color, double alpha = 1);  // NOLINT(google-explicit-constructor): a colour is a paint
-  /// From `from` to `to`, and the last colours beyond both.
+  Paint(Color color, double alpha = 1);  // NOLINT(google-explicit-constructor): a color is a paint
+  /// From `from` to `to`, and the last colors beyond both.
   static Paint linear(Point from, Point to, std::span<const Stop> stops);
-  /// From the centre outwards, and the last colour beyond.
+  /// From the centre outwards, and the last color beyond.
   static Paint radial(Point centre, double radius, std::span<const Stop> stops);
   /// The canvas as a tile that repeats for ever: its corner at `origin`, its pixels `scale` pixels large, turned by
   /// `angle` radians. The canvas's pixels are shared, not copied. Nearest pixels for scale 1 and angle 0, bilinear
@@ -105,7 +105,7 @@ class Canvas {
   std::shared_ptr<_cairo> context_;
 };
 
-/// A colour as Canvas::row has it.
+/// A color as Canvas::row has it.
 std::uint32_t pack(Color color);
 Color unpack(std::uint32_t pixel);
 

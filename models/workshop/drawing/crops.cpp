@@ -38,7 +38,7 @@ Picture cut(const Picture& picture, Place place, int size) {
   return result;
 }
 
-// One of the square's eight symmetries and of the colours' six orders.
+// One of the square's eight symmetries and of the colors' six orders.
 Picture shuffled(const Picture& picture, Random& random) {
   const int size = picture.width;
   const bool mirrored = random.chance(0.5);

@@ -25,7 +25,7 @@ class Filler {
 
   Paint flat(Random& random) const { return palette_.color(random); }
   Paint gradient(Random& random, Point centre, double radius) const;
-  /// One of the patterns in new colours, turned and scaled half of the time, made for the pixels of `box`.
+  /// One of the patterns in new colors, turned and scaled half of the time, made for the pixels of `box`.
   Paint textured(Random& random, const Box& box) const;
   /// The same of little contrast and mostly without order: what walls, cloth and skin look like.
   Paint plain(Random& random, const Box& box) const;

@@ -9,19 +9,19 @@
 
 namespace fmboost::drawing {
 
-/// Packed colours (Canvas::row) for the values 0 .. 1 of a pattern.
+/// Packed colors (Canvas::row) for the values 0 .. 1 of a pattern.
 using Ramp = std::array<std::uint32_t, 256>;
 
-/// The colours of one picture. A scene is lit by one light and holds few materials: most colours are near a few of
+/// The colors of one picture. A scene is lit by one light and holds few materials: most colors are near a few of
 /// them.
 class Palette {
  public:
   explicit Palette(Random& random);
 
   Color color(Random& random) const;
-  /// From one colour to another, over a third at times; more often than not the second is the first, lighter or darker.
+  /// From one color to another, over a third at times; more often than not the second is the first, lighter or darker.
   Ramp ramp(Random& random) const;
-  /// Around one colour, hardly lighter and darker: what looks plain from afar seldom is.
+  /// Around one color, hardly lighter and darker: what looks plain from afar seldom is.
   Ramp faint_ramp(Random& random) const;
 
  private:

@@ -30,7 +30,7 @@ Random::Random(std::uint64_t seed) {
   }
 }
 
-// Mixed before the seed is added: neighbouring seeds would otherwise meet another part's.
+// Mixed before the seed is added: neighboring seeds would otherwise meet another part's.
 Random::Random(std::uint64_t seed, std::string_view part) : Random(splitmix64(seed) ^ fnv1a(part)) {}
 
 std::uint64_t Random::next() {

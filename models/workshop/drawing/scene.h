@@ -34,7 +34,7 @@ struct Scene {
   bool hills = false;
   std::optional<ColorName> lake;
   bool bridge = false;            ///< of stone, over the lake
-  std::optional<ColorName> boat;  ///< the colour of its sails
+  std::optional<ColorName> boat;  ///< the color of its sails
   TreeKind trees = TreeKind::none;
   int tree_count = 0;  ///< 1, 3, or 12 for a forest
   Building building = Building::none;
@@ -64,10 +64,10 @@ struct SkyColors {
   Color top;
   Color horizon;
 };
-/// The colours of a sky without clouds.
+/// The colors of a sky without clouds.
 SkyColors sky_colors(TimeOfDay time, ColorName sky);
 
-/// What the light of the time of day leaves of a colour's parts.
+/// What the light of the time of day leaves of a color's parts.
 Color light_of(TimeOfDay time, Weather weather);
 
 // The values that scenes take.

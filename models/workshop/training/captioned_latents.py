@@ -6,7 +6,7 @@ import subprocess
 
 import numpy as np
 import torch
-from drawn_pictures import DRAW
+from drawn_images import DRAW
 from safetensors import safe_open
 from scene_facts import PROPERTIES, class_of
 
@@ -34,8 +34,8 @@ def signal_shares(betas=BETAS, steps=1000):
     """Cumulative products of a linear schedule: the share a of the latent at every timestep.
 
     Stable Diffusion's (scaled-linear, 0.00085 to 0.012) leaves 7 % of the latent at the last timestep. In 16 channels at f4,
-    which repeat much of each other, that still tells the colours of the picture, so that a denoiser relies on what pure noise
-    does not hold. What repeats so much is also seen in much noise: things of some sites begin to show where a is 0.001, and
+    which repeat much of each other, that still tells the colours of the image, so that a denoiser relies on what pure noise
+    does not hold. What repeats so much is also seen in much noise: things of some latent pixels begin to show where a is 0.001, and
     are settled at 0.1. This schedule gives these two decades more than a third of its timesteps; almost nothing (6e-6)
     is left at the last one, 0.0005 at 759, 0.02 at 499 and 0.2 at 259.
 

@@ -1,11 +1,11 @@
-"""Pairs of latents for `fmboost train` whose small pictures went through the text model: what generated pictures look like.
+"""Pairs of latents for `fmboost train` whose small images went through the text model: what generated images look like.
 
   draw_generated_pairs.py BUNDLE_OR_AUTOENCODER TEXT_MODEL FOLDER [--count 450] [--factor 4]
 
 A landscape is drawn at 256 pixels and, from the same seed, `factor` times as large. The small one is noised a little, and the
 text model draws it anew from there, by its last steps alone; half of what comes out is softened a little more. It has the
-faults of a generated picture (soft outlines, halos, grain), but all is where it was, so the large landscape shows what belongs
-there: where outlines had moved, a coupling would learn to leave them soft. FOLDER gets shard-NNNNNN.tar, 64 pictures each,
+faults of a generated image (soft outlines, halos, grain), but all is where it was, so the large landscape shows what belongs
+there: where outlines had moved, a coupling would learn to leave them soft. FOLDER gets shard-NNNNNN.tar, 64 images each,
 in the layout of docs/training.md. A shard appears when it is complete; a run that was stopped goes on.
 """
 
@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from captioned_latents import betas_of, noised_to, signal_shares, token_ids, vocabulary
-from draw_latents import SIDE, CaptionedPictures
-from drawn_pictures import FIRST_SEED
+from draw_latents import SIDE, CaptionedImages
+from drawn_images import FIRST_SEED
 from fact_classifier import to_pixels
 from networks import FACTOR, load_autoencoder
 from sampling import DRAWING_STEPS, lcm_timesteps, walk
@@ -27,17 +27,17 @@ from text_networks import load_text_model
 from torch.nn import functional as F
 from training import save_whole
 
-PICTURES_A_SHARD = 64
-SHOWS = (0.7, 0.93)  # of the signal is left of a drawn picture; with less, outlines move
-SOFTENED = 0.5  # of the pictures
+IMAGES_A_SHARD = 64
+SHOWS = (0.7, 0.93)  # of the signal is left of a drawn image; with less, outlines move
+SOFTENED = 0.5  # of the images
 SOFTNESS = (0.3, 1.2)  # deviation of the Gaussian that does it, in pixels
 RADIUS = 4  # of its window
-CROP = 48  # latent sites a side
+CROP = 48  # latent pixels a side
 DETAILED = 0.7  # of the crops lie where there is more detail than at a second place
 
 
 class Redrawing:
-    """Takes drawn pictures through the last steps of the text model's sampling."""
+    """Takes drawn images through the last steps of the text model's sampling."""
 
     def __init__(self, autoencoder, text_model):
         self.words = {word: i for i, word in enumerate(vocabulary())}
@@ -66,19 +66,19 @@ def softened(pixels, deviation):
     return F.conv2d(F.pad(pixels, [RADIUS] * 4, mode="reflect"), window, groups=3)
 
 
-def place_of_crop(picture, side, chance):
+def place_of_crop(image, side, chance):
     """(top, left), multiples of FACTOR, of a square of `side` pixels in (3, height, width)."""
-    places = [tuple(chance.randrange((n - side) // FACTOR + 1) * FACTOR for n in picture.shape[1:]) for _ in range(2)]
-    detail = [picture[:, y : y + side, x : x + side].diff(dim=2).abs().mean().item() for y, x in places]
+    places = [tuple(chance.randrange((n - side) // FACTOR + 1) * FACTOR for n in image.shape[1:]) for _ in range(2)]
+    detail = [image[:, y : y + side, x : x + side].diff(dim=2).abs().mean().item() for y, x in places]
     return places[detail[1] > detail[0]] if chance.random() < DETAILED else places[0]
 
 
 def cut_pairs(high, low, count, chance):
-    """Squares of a large picture and of its enlarged small one, (count, 3, side, side) each."""
-    enlarged = F.interpolate(low[None], size=high.shape[1:], mode="bilinear", align_corners=False)[0]  # as in use
+    """Squares of a large image and of its upscaled small one, (count, 3, side, side) each."""
+    upscaled = F.interpolate(low[None], size=high.shape[1:], mode="bilinear", align_corners=False)[0]  # as in use
     side = CROP * FACTOR
     places = [place_of_crop(high, side, chance) for _ in range(count)]
-    return tuple(torch.stack([picture[:, y : y + side, x : x + side] for y, x in places]) for picture in (high, enlarged))
+    return tuple(torch.stack([image[:, y : y + side, x : x + side] for y, x in places]) for image in (high, upscaled))
 
 
 def add_array(tar, name, array):
@@ -93,8 +93,8 @@ def add_array(tar, name, array):
 def fill(tar, redrawing, seed, count, arguments):
     torch.manual_seed(seed)
     chance = random.Random(seed)
-    small = CaptionedPictures(seed, count, threads=1)
-    large = CaptionedPictures(seed, count, SIDE * arguments.factor, threads=arguments.threads or 0)
+    small = CaptionedImages(seed, count, threads=1)
+    large = CaptionedImages(seed, count, SIDE * arguments.factor, threads=arguments.threads or 0)
     for (low, line), (high, _) in zip(small, large, strict=True):
         redrawn = redrawing.redraw(to_pixels([low]), [line["caption"]], chance.uniform(*SHOWS))
         if chance.random() < SOFTENED:
@@ -119,8 +119,8 @@ def main():
     parser.add_argument("autoencoder", help="a bundle, or a file of train_autoencoder.py")
     parser.add_argument("text_model")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--count", type=int, default=450, help="pictures")
-    parser.add_argument("--crops", type=int, default=8, help="of each picture")
+    parser.add_argument("--count", type=int, default=450, help="images")
+    parser.add_argument("--crops", type=int, default=8, help="of each image")
     parser.add_argument("--factor", type=int, default=4, choices=(2, 4))
     parser.add_argument("--seed", type=int, default=FIRST_SEED)
     parser.add_argument("--threads", type=int)
@@ -129,12 +129,12 @@ def main():
         torch.set_num_threads(arguments.threads)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     redrawing = Redrawing(arguments.autoencoder, arguments.text_model)
-    for first in range(0, arguments.count, PICTURES_A_SHARD):
-        path = arguments.folder / f"shard-{first // PICTURES_A_SHARD:06d}.tar"
-        count = min(PICTURES_A_SHARD, arguments.count - first)
+    for first in range(0, arguments.count, IMAGES_A_SHARD):
+        path = arguments.folder / f"shard-{first // IMAGES_A_SHARD:06d}.tar"
+        count = min(IMAGES_A_SHARD, arguments.count - first)
         if not path.exists():
             write_shard(path, redrawing, arguments.seed + first, count, arguments)
-            print(f"{path.name}: {first + count} of {arguments.count} pictures", flush=True)
+            print(f"{path.name}: {first + count} of {arguments.count} images", flush=True)
 
 
 if __name__ == "__main__":

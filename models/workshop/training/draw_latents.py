@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from captioned_latents import SCALING
-from drawn_pictures import FIRST_SEED, read_picture, start_drawing
+from drawn_images import FIRST_SEED, read_image, start_drawing
 from networks import FACTOR, LATENT_CHANNELS, load_autoencoder
 
 SIDE = 256  # the text model's native size
 BATCH = 64
 
 
-class CaptionedPictures:
+class CaptionedImages:
     """Landscapes from a seed on, as ((side, side, 3) uint8, {"seed", "caption", "scene"})."""
 
     def __init__(self, seed, count, side=SIDE, threads=0):
@@ -36,8 +36,8 @@ class CaptionedPictures:
         self.captions = os.fdopen(read)
 
     def __iter__(self):
-        while (picture := read_picture(self.process, self.side)) is not None:
-            yield picture, json.loads(self.captions.readline())
+        while (image := read_image(self.process, self.side)) is not None:
+            yield image, json.loads(self.captions.readline())
         if self.process.wait() != 0:
             raise RuntimeError(f"fmboost-draw ended with {self.process.returncode}")
 
@@ -63,9 +63,9 @@ def whole_pairs(captions):
     return count
 
 
-def with_mirrored(pictures):
+def with_mirrored(images):
     """(B, side, side, 3) uint8 -> (2 B, 3, side, side): each, and then the same mirrored."""
-    pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+    pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
     return torch.stack([pixels, pixels.flip(3)], 1).flatten(0, 1)
 
 
@@ -89,11 +89,11 @@ def main():
     latents = open_latents(folder, 2 * arguments.count)
     captions = folder / "captions.jsonl"
     done = whole_pairs(captions)
-    pictures = iter(CaptionedPictures(arguments.seed + done, arguments.count - done, threads=arguments.threads or 0))
+    images = iter(CaptionedImages(arguments.seed + done, arguments.count - done, threads=arguments.threads or 0))
     with captions.open("a") as file:
         while done < arguments.count:
-            batch = [next(pictures) for _ in range(min(BATCH, arguments.count - done))]
-            pixels = with_mirrored([picture for picture, _ in batch]).to(arguments.device)
+            batch = [next(images) for _ in range(min(BATCH, arguments.count - done))]
+            pixels = with_mirrored([image for image, _ in batch]).to(arguments.device)
             latent = encoder(pixels.float() / 127.5 - 1)
             latents[2 * done : 2 * (done + len(batch))] = latent.cpu().half().numpy()
             file.writelines(2 * (json.dumps(line) + "\n") for _, line in batch)

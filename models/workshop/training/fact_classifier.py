@@ -15,8 +15,8 @@ from torch import nn
 from torch.nn import functional as F
 
 OUTER_LAYERS = ("body.1.", "places.", "heads.")  # what Muon leaves to AdamW
-CHANNELS = (32, 48, 64, 96)  # at 64x64, 32x32, 16x16, 8x8 sites
-SITE = 4  # pixels a side of the finest sites
+CHANNELS = (32, 48, 64, 96)  # at 64x64, 32x32, 16x16, 8x8 latent pixels
+PATCH = 4  # pixels a side of the finest latent pixels
 
 
 class Block(nn.Module):
@@ -31,16 +31,16 @@ class Block(nn.Module):
 
 
 class FactClassifier(nn.Module):
-    """Pictures (B, 3, 256, 256) in [-1, 1], or scaled latents (B, C, 64, 64), to {property: scores (B, values)}.
+    """Images (B, 3, 256, 256) in [-1, 1], or scaled latents (B, C, 64, 64), to {property: scores (B, values)}.
 
-    Each property sees the largest value and the mean of every feature in the picture, and an average over the sites with
+    Each property sees the largest value and the mean of every feature in the image, and an average over the latent pixels with
     weights of its own, so that it can look where it wants to.
     """
 
     def __init__(self, latent_channels=None):
         super().__init__()
         first, *rest = CHANNELS
-        unshuffle, inside = (nn.Identity(), latent_channels) if latent_channels else (nn.PixelUnshuffle(SITE), 3 * SITE**2)
+        unshuffle, inside = (nn.Identity(), latent_channels) if latent_channels else (nn.PixelUnshuffle(PATCH), 3 * PATCH**2)
         layers, width = [unshuffle, nn.Conv2d(inside, first, 3, padding=1), Block(first)], first
         for channels in rest:
             layers += [nn.Conv2d(width, channels, 3, stride=2, padding=1), Block(channels)]
@@ -52,7 +52,7 @@ class FactClassifier(nn.Module):
 
     def forward(self, x):
         features = self.body(x.contiguous(memory_format=torch.channels_last))
-        weights = self.places(features).flatten(2).softmax(2)  # (B, properties, sites)
+        weights = self.places(features).flatten(2).softmax(2)  # (B, properties, latent pixels)
         features = features.flatten(2)
         chosen = weights @ features.transpose(1, 2)  # (B, properties, channels)
         common = torch.cat([features.amax(2), features.mean(2)], 1)
@@ -71,24 +71,24 @@ def load_classifier(path, latent_channels=None):
     return model.eval()
 
 
-def to_pixels(pictures):
+def to_pixels(images):
     """(B, side, side, 3) uint8 to (B, 3, side, side) in [-1, 1]."""
-    return torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 @torch.no_grad()
-def classify(model, pictures, batch=64):
-    """What each of the pictures, (256, 256, 3) uint8, shows: {property: value} as in the JSON of a scene."""
+def classify(model, images, batch=64):
+    """What each of the images, (256, 256, 3) uint8, shows: {property: value} as in the JSON of a scene."""
     shown = []
-    for first in range(0, len(pictures), batch):
-        scores = model(to_pixels(np.stack(pictures[first : first + batch])).to(model.places.weight.device))
+    for first in range(0, len(images), batch):
+        scores = model(to_pixels(np.stack(images[first : first + batch])).to(model.places.weight.device))
         best = {name: scores[name].argmax(1).tolist() for name in PROPERTIES}
-        count = len(pictures[first : first + batch])
+        count = len(images[first : first + batch])
         shown += [{name: PROPERTIES[name][best[name][i]] for name in PROPERTIES} for i in range(count)]
     return shown
 
 
-def read_picture_file(path):
-    """(256, 256, 3) uint8; larger pictures are reduced."""
-    picture = Image.open(path).convert("RGB")
-    return np.asarray(picture if picture.size == (SIDE, SIDE) else picture.resize((SIDE, SIDE), Image.BICUBIC))
+def read_image_file(path):
+    """(256, 256, 3) uint8; larger images are reduced."""
+    image = Image.open(path).convert("RGB")
+    return np.asarray(image if image.size == (SIDE, SIDE) else image.resize((SIDE, SIDE), Image.BICUBIC))

@@ -1,10 +1,10 @@
-"""How pictures differ from drawn ones as a crowd, by measurements that nothing has to learn."""
+"""How images differ from drawn ones as a crowd, by measurements that nothing has to learn."""
 
 import torch
 from torch.nn import functional as F
 
-PERIOD = 8  # latents: the longest stride of the denoiser, which works on sites of 2x2
-FAINT = 0.3  # of scaled latents: what stands out more from its surroundings belongs to the picture, not to a pattern
+PERIOD = 8  # latents: the longest stride of the denoiser, which works on patches of 2x2
+FAINT = 0.3  # of scaled latents: what stands out more from its surroundings belongs to the image, not to a pattern
 SCALES = (1, 2)  # latents a side of the places whose roughness is compared
 SMOOTH = 1e-3  # variance of scaled latents that makes no difference: a tenth of what the smoothest generated places have
 WINDOW = 8  # latents a side of the places in which patches are compared
@@ -29,7 +29,7 @@ def roughness(latent, scale):
 
 def grain_distance(latent, drawn):
     """How far the roughness of latents (B, C, h, w) is, as a crowd, from that of as many drawn ones: the Wasserstein-1
-    distance of its logarithms. Drawn pictures have places without any grain, which squared errors hardly see."""
+    distance of its logarithms. Drawn images have places without any grain, which squared errors hardly see."""
     made, wanted = ([roughness(latents, scale).flatten().sort().values for scale in SCALES] for latents in (latent, drawn))
     return torch.stack([(one - other).abs().mean() for one, other in zip(made, wanted, strict=True)]).mean()
 
@@ -64,7 +64,7 @@ def patch_energy(latents, drawn, size, corner):
     energy distance (Szekely and Rizzo 2013), mean of the windows,
       E d(x, z) - E d(x, x') / 2 - E d(z, z') / 2     x, x' patches of the one, z, z' of the other
     It is least where both have the same patches there, wherever in the window: outlines as sharp, flat places as flat. A mean
-    of what is possible, which has the least squared error, has patches that no drawn picture has. Below 0 where patches
+    of what is possible, which has the least squared error, has patches that no drawn image has. Below 0 where patches
     are like the drawn ones at their very places."""
     made, wanted = (patches_in_windows(x, size, corner) for x in (latents, drawn))
     middle = wanted.mean(1, keepdim=True)  # near 0, small distances keep their digits
@@ -83,7 +83,7 @@ def differences(one, other):
 
 
 def crowd_distance(made, drawn):
-    """How far the numbers of pictures or latents (B, C, h, w), and their differences to the right and below, are, as a crowd,
+    """How far the numbers of images or latents (B, C, h, w), and their differences to the right and below, are, as a crowd,
     from those of as many drawn ones: the Wasserstein-1 and Wasserstein-2 distances, of every channel, and their mean. Strong
     outlines are few, and the energy of patches hardly misses a sixth of their strength; among numbers that are sorted each has
     its place."""

@@ -1,6 +1,6 @@
 """Puts trained weights into a bundle, as float16.
 
-  make_bundle.py BUNDLE --autoencoder AUTOENCODER [--coupling cfm-2x-4x.safetensors --factors 2 4]
+  make_bundle.py BUNDLE --autoencoder AUTOENCODER [--upsampling cfm-2x-4x.safetensors --factors 2 4]
                  [--own-coupling cfm-2x.safetensors] [--generated-fidelity 0.5]
                  [--text-model text_model.safetensors [--examples FILE]] [--name NAME]
 """
@@ -35,7 +35,7 @@ def native(part, module, config, folder):
 
 def autoencoder_entry(path, folder):
     model, mean, deviation = load_autoencoder(path)
-    entry = native("autoencoder", model, {"_class_name": "PlainAutoencoder", **model.configuration}, folder)
+    entry = native("autoencoder", model, {"_class_name": "ConvAutoencoder", **model.configuration}, folder)
     return {**entry, "factor": FACTOR, "latent_channels": LATENT_CHANNELS, "scale": 1 / deviation, "shift": mean}
 
 
@@ -60,7 +60,7 @@ def text_entries(path, examples, folder):
     (folder / "tokenizer").mkdir()
     (folder / "tokenizer" / "words.json").write_text(json.dumps(words))
     text = {"_class_name": "WordTransformer", **model.text_encoder.configuration}
-    denoiser = {"_class_name": "SiteUnet", **model.denoiser.configuration}
+    denoiser = {"_class_name": "PatchUnet", **model.denoiser.configuration}
     first, last = betas_of(path)
     schedule = {
         "beta_start": first, "beta_end": last, "beta_schedule": "linear", "train_steps": 1000,
@@ -85,12 +85,12 @@ def coupling_entries(arguments, folder):
     said = {"steps": arguments.flow_steps}
     if arguments.generated_fidelity is not None:
         said["generated_fidelity"] = arguments.generated_fidelity
-    others = {"pictures": "other"} if arguments.own_coupling else {}
+    others = {"applies_to": "external"} if arguments.own_coupling else {}
     return [
-        entry | said | pictures
-        for file, name, pictures in (
+        entry | said | images
+        for file, name, images in (
             (arguments.coupling, "cfm", others),
-            (arguments.own_coupling, "cfm-own", {"pictures": "own"}),
+            (arguments.own_coupling, "cfm-own", {"applies_to": "generated"}),
         ) if file
         for entry in write_couplings(file, arguments.factors, None, LATENT_CHANNELS, torch.float16, folder, name)
     ]  # fmt: skip
@@ -105,11 +105,11 @@ def main():
         "--examples", type=Path, default=Path(__file__).with_name("examples.txt"), metavar="FILE",
         help="prompts, one a line, for `generate --example` (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--coupling", type=Path)
-    parser.add_argument("--own-coupling", type=Path, help="of what the text model draws; --coupling is of other pictures then")
+    parser.add_argument("--upsampling", type=Path)
+    parser.add_argument("--own-coupling", type=Path, help="of what the text model draws; --upsampling is of other images then")
     parser.add_argument("--factors", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--flow-steps", type=int, default=2)
-    parser.add_argument("--generated-fidelity", type=float, help="0 to 1, of generated pictures where nobody asks for another")
+    parser.add_argument("--generated-fidelity", type=float, help="0 to 1, of generated images where nobody asks for another")
     parser.add_argument("--name", default="fmboost default")
     parser.add_argument("--force", action="store_true", help="replace a bundle of this name")
     arguments = parser.parse_args()
@@ -117,7 +117,7 @@ def main():
     with whole_folder(arguments.bundle) as folder:
         description = {
             "format": "fmboost-bundle", "version": 1, "name": arguments.name, "license": "MIT",
-            "source": "trained only on pictures that fmboost-draw makes; see models/workshop/README.md",
+            "source": "trained only on images that fmboost-draw makes; see models/workshop/README.md",
         }  # fmt: skip
         if arguments.text_model:
             description |= text_entries(arguments.text_model, arguments.examples, folder)

@@ -4,10 +4,10 @@
                       [--guidance W] [--steps N]
 
 A consistency model's answer is the mean of what is still possible: soft. Here (distribution matching distillation, Yin et al.
-2024, arXiv 2311.18828 and 2405.14867) the student draws captions by the LCM sampler's steps, and its pictures are noised anew
+2024, arXiv 2311.18828 and 2405.14867) the student draws captions by the LCM sampler's steps, and its images are noised anew
 and shown to two models: the teacher, guided by W, says what clean latent it sees there, and so does a copy of the teacher
-that meanwhile learns the student's pictures. The difference of the two is how the logarithm of the two distributions' ratio
-changes with the picture, and the student follows it. One step of the walk learns at a time, where the student's own steps
+that meanwhile learns the student's images. The difference of the two is how the logarithm of the two distributions' ratio
+changes with the image, and the student follows it. One step of the walk learns at a time, where the student's own steps
 have led. Writes RUN_FOLDER/text_model.safetensors.
 """
 
@@ -25,8 +25,8 @@ from torch.nn import functional as F
 from train_text_model import finish, load_for, loss_of, training_parser
 from training import Average, Run, compile_on_gpu, descend
 
-NOISED = (20, 980)  # timesteps at which the two models look at the pictures
-FOLLOWER_RATE = 5e-4  # learning rate of the model that learns the student's pictures
+NOISED = (20, 980)  # timesteps at which the two models look at the images
+FOLLOWER_RATE = 5e-4  # learning rate of the model that learns the student's images
 
 
 class Matching:
@@ -59,7 +59,7 @@ class Matching:
 
     @torch.no_grad()
     def direction(self, drawn, ids):
-        """How to change them to be more like the teacher's: of about unit size in the mean of each picture."""
+        """How to change them to be more like the teacher's: of about unit size in the mean of each image."""
         timestep = torch.randint(*NOISED, (len(drawn),), device=drawn.device)
         a = share_at(self.shares, timestep)
         x = noised_to(drawn, a)
@@ -91,7 +91,7 @@ def main():
     parser.add_argument("--ahead", type=int, default=60, help="batches that the follower learns before the student does")
     arguments = parser.parse_args()
     if arguments.follower_steps < 1:
-        parser.error("--follower-steps: at least 1, else nothing tells where the student's pictures lie")
+        parser.error("--follower-steps: at least 1, else nothing tells where the student's images lie")
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
 

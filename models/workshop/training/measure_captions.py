@@ -1,9 +1,9 @@
-"""Measures how much of what captions say is to be seen in the pictures that a model makes of them.
+"""Measures how much of what captions say is to be seen in the images that a model makes of them.
 
-  measure_captions.py CLASSIFIER_FOLDER -m BUNDLE [--sampler lcm --steps 4]     generates the pictures, then looks at them
-  measure_captions.py CLASSIFIER_FOLDER PICTURES                                pictures that are there: NAME_SEED.png
+  measure_captions.py CLASSIFIER_FOLDER -m BUNDLE [--sampler lcm --steps 4]     generates the images, then looks at them
+  measure_captions.py CLASSIFIER_FOLDER IMAGES                                images that are there: NAME_SEED.png
 
-The captions are those of held-out landscapes. A classifier looks at the pictures: CLASSIFIER_FOLDER is what
+The captions are those of held-out landscapes. A classifier looks at the images: CLASSIFIER_FOLDER is what
 train_classifier.py writes, and is trained first when it is not there. It errs, and so every share stands beside what it
 finds in the drawn landscape of the same caption, the most that can be measured, and in the drawn landscape of another
 caption, which is what chance gives. Only what the caption names is counted.
@@ -20,9 +20,9 @@ import tempfile
 from pathlib import Path
 
 import torch
-from draw_latents import SIDE, CaptionedPictures
-from drawn_pictures import FIRST_SEED
-from fact_classifier import classify, load_classifier, read_picture_file
+from draw_latents import SIDE, CaptionedImages
+from drawn_images import FIRST_SEED
+from fact_classifier import classify, load_classifier, read_image_file
 from recipe import FMBOOST
 from scene_facts import FACTS, KINDS, is_found, named_facts, things_not_named
 from train_classifier import train
@@ -31,31 +31,31 @@ GENERATE_OPTIONS = ("sampler", "steps", "guidance", "negative-prompt", "device",
 
 
 def held_out(seeds):
-    """The drawn pictures and the lines {"seed", "caption", "scene"} of seeds in rising order."""
-    pictures, lines, first = [], [], 0
+    """The drawn images and the lines {"seed", "caption", "scene"} of seeds in rising order."""
+    images, lines, first = [], [], 0
     for end in range(1, len(seeds) + 1):
         if end == len(seeds) or seeds[end] != seeds[end - 1] + 1:
-            for picture, line in CaptionedPictures(seeds[first], end - first):
-                pictures.append(picture)
+            for image, line in CaptionedImages(seeds[first], end - first):
+                images.append(image)
                 lines.append(line)
             first = end
-    return pictures, lines
+    return images, lines
 
 
 def generate(bundle, lines, folder, options):
-    """A picture SEED.png of each caption, at the size that the model was trained at, not enlarged."""
+    """An image SEED.png of each caption, at the size that the model was trained at, not upscaled."""
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.glob("*.png")):
-        raise SystemExit(f"{folder} holds pictures already; leave -m out to measure these, or name another folder")
+        raise SystemExit(f"{folder} holds images already; leave -m out to measure these, or name another folder")
     prompts = folder / "prompts.jsonl"
     prompts.write_text("".join(json.dumps({"prompt": x["caption"], "seed": x["seed"]}) + "\n" for x in lines))
-    command = [FMBOOST, "generate", "-m", bundle, "--prompts", prompts, "--no-boost", "--size", SIDE,
+    command = [FMBOOST, "generate", "-m", bundle, "--prompts", prompts, "--no-upscale", "--size", SIDE,
                "-o", folder / "{seed}.png", *options]  # fmt: skip
     subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
 
 
-def pictures_of_seeds(folder):
-    """{seed: file} of the pictures in a folder, whose names end in the seed of their scene."""
+def images_of_seeds(folder):
+    """{seed: file} of the images in a folder, whose names end in the seed of their scene."""
     found = {}
     for path in folder.glob("*.png"):
         if (number := re.search(r"(\d+)$", path.stem)) is None:
@@ -74,7 +74,7 @@ def found_facts(scene, shown):
 
 
 def measured(scenes, shown):
-    """Shares of the named facts that are found in pictures, each of which shows the properties `shown`."""
+    """Shares of the named facts that are found in images, each of which shows the properties `shown`."""
     rows = [found_facts(scene, one) for scene, one in zip(scenes, shown, strict=True)]
 
     def share(names):
@@ -114,21 +114,21 @@ def table(columns):
         rows.append(line(f"**{kind}**", "kinds", kind))
     rows.append(line("**all**", "all"))
     rows.append(numbers("mean of a caption", lambda x: f"{x['mean of a caption']:.1%} ± {x['interval']:.1%}"))
-    rows.append(numbers("objects shown that are not named, a picture", lambda x: f"{x['things not named']:.2f}"))
+    rows.append(numbers("objects shown that are not named, an image", lambda x: f"{x['things not named']:.2f}"))
     return "\n".join(rows)
 
 
 def look(model, lines, drawn, files):
-    """{column: what measured() gives}, and a line on every picture."""
+    """{column: what measured() gives}, and a line on every image."""
     scenes = [line["scene"] for line in lines]
     truth = classify(model, drawn)
     columns, reports = {}, []
     if files:
-        shown = classify(model, [read_picture_file(path) for path in files])
+        shown = classify(model, [read_image_file(path) for path in files])
         columns["generated"] = measured(scenes, shown)
         for line, path, one in zip(lines, files, shown, strict=True):
             found = found_facts(line["scene"], one)
-            reports.append({"picture": str(path), "caption": line["caption"], "found": found})
+            reports.append({"image": str(path), "caption": line["caption"], "found": found})
     columns["drawn"] = measured(scenes, truth)
     columns["another drawn"] = measured(scenes, truth[1:] + truth[:1])
     return columns, reports
@@ -137,11 +137,11 @@ def look(model, lines, drawn, files):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("classifier", type=Path, help="the folder of train_classifier.py")
-    parser.add_argument("pictures", type=Path, nargs="?", help="pictures to measure; with -m: the folder to make them in")
+    parser.add_argument("images", type=Path, nargs="?", help="images to measure; with -m: the folder to make them in")
     parser.add_argument("-m", "--model", help="the bundle that generates")
     parser.add_argument("--count", type=int, default=200, help="captions")
     parser.add_argument("--seed-from", type=int, default=0, help="seed of the first held-out landscape")
-    parser.add_argument("--json", action="store_true", help="a JSON line a picture, then the summary")
+    parser.add_argument("--json", action="store_true", help="a JSON line an image, then the summary")
     for name in GENERATE_OPTIONS:
         parser.add_argument(f"--{name}", help="of fmboost generate")
     arguments = parser.parse_args()
@@ -160,13 +160,13 @@ def main():
             train(arguments.classifier)
     seeds, files = list(range(arguments.seed_from, arguments.seed_from + arguments.count)), []
     with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.pictures or Path(temporary)
+        folder = arguments.images or Path(temporary)
         if arguments.model:
             values = {name: getattr(arguments, name.replace("-", "_")) for name in GENERATE_OPTIONS}
             options = [word for name, value in values.items() if value is not None for word in (f"--{name}", value)]
             generate(arguments.model, held_out(seeds)[1], folder, options)
-        if arguments.model or arguments.pictures:
-            seeds, files = map(list, zip(*pictures_of_seeds(folder).items(), strict=True))
+        if arguments.model or arguments.images:
+            seeds, files = map(list, zip(*images_of_seeds(folder).items(), strict=True))
         drawn, lines = held_out(seeds)
         columns, reports = look(load_classifier(weights), lines, drawn, files)
     if arguments.json:

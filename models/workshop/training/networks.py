@@ -1,6 +1,6 @@
 """The networks of the default model that PyTorch trains: the autoencoder (f4, plain convolutions).
 
-Tensors are (B, C, H, W); pictures are RGB in [-1, 1]. Sizes of pictures are multiples of 4.
+Tensors are (B, C, H, W); images are RGB in [-1, 1]. Sizes of images are multiples of 4.
 """
 
 import json
@@ -17,8 +17,8 @@ LATENT_CHANNELS = 16
 
 
 class ResBlock(nn.Module):
-    """Two convolutions without normalisation: what a place becomes depends on what is near it alone, so that a picture in
-    windows is the picture as a whole."""
+    """Two convolutions without normalisation: what a place becomes depends on what is near it alone, so that an image in
+    windows is the image as a whole."""
 
     def __init__(self, channels):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Makes the default model from nothing: draws pictures, trains every part on them, and puts the bundle together.
+"""Makes the default model from nothing: draws images, trains every part on them, and puts the bundle together.
 
   recipe.py RUN_FOLDER [--tiny] [--until STAGE]
 
@@ -12,18 +12,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-from drawn_pictures import DRAW, FIRST_SEED
+from drawn_images import DRAW, FIRST_SEED
 
 HERE = Path(__file__).resolve().parent
 FMBOOST = DRAW.with_name("fmboost")
-SHARDS = ("shards-64", "shards-32")  # of any pictures, for 2x and for 4x
+SHARDS = ("shards-64", "shards-32")  # of any images, for 2x and for 4x
 GENERATED = ("generated-2", "generated-4")  # of landscapes as the text model draws them
 
 
 @dataclasses.dataclass
 class Sizes:
     autoencoder_steps: int = 5000
-    leaves: int = 900  # drawn pictures for the couplings, 512x512
+    leaves: int = 900  # drawn images for the couplings, 512x512
     landscapes: int = 150
     crops: tuple = (8, 4)  # squares of each, for 2x and for 4x
     coupling_steps: int = 4000
@@ -38,7 +38,7 @@ class Sizes:
     tuning_steps: int = 300
     sharpening_steps: int = 700
     sharpening_batch: int = 21
-    generated_pairs: tuple = (128, 512)  # pictures for the couplings' tuning, for 2x and for 4x
+    generated_pairs: tuple = (128, 512)  # images for the couplings' tuning, for 2x and for 4x
     coupling_tuning_steps: int = 1500
     generated_coupling_steps: int = 1600
     generated_coupling_tuning_steps: int = 3000
@@ -50,7 +50,7 @@ TINY = Sizes(autoencoder_steps=60, leaves=6, landscapes=2, crops=(4, 2), couplin
             generated_coupling_steps=20, generated_coupling_tuning_steps=60)  # fmt: skip
 
 
-class Recipe:
+class GenerationMetadata:
     def __init__(self, folder, sizes, threads, tiny):
         self.folder, self.sizes, self.threads, self.tiny = folder, sizes, threads, tiny
         self.autoencoder = folder / "autoencoder" / "autoencoder.safetensors"
@@ -79,7 +79,7 @@ class Recipe:
     def stages(self):
         return {
             "autoencoder": (self.train_autoencoder, self.autoencoder),
-            "pictures": (self.draw_pictures, self.folder / "held-out" / "done"),
+            "images": (self.draw_images, self.folder / "held-out" / "done"),
             "encode": (self.encode, self.folder / "held-out-shards" / "dataset.json"),
             "coupling": (self.train_coupling, self.coupling),
             "text": (self.train_text_model, self.text_model),
@@ -98,9 +98,9 @@ class Recipe:
     def train_autoencoder(self):
         self.train("train_autoencoder.py", self.autoencoder.parent, "--steps", self.sizes.autoencoder_steps)
 
-    def draw_pictures(self):
+    def draw_images(self):
         for kind, count in (("leaves", self.sizes.leaves), ("landscapes", self.sizes.landscapes)):
-            self.run(DRAW, kind, "--size", 512, "--count", count, "-o", self.folder / "pictures")
+            self.run(DRAW, kind, "--size", 512, "--count", count, "-o", self.folder / "images")
         held_out = 4 if self.tiny else 16
         self.run(DRAW, "leaves", "--size", 256, "--count", held_out, "--seed", 0, "-o", self.folder / "held-out")
         (self.folder / "held-out" / "done").touch()
@@ -108,11 +108,11 @@ class Recipe:
     def encode(self):
         self.script("make_bundle.py", self.latent_bundle, "--autoencoder", self.autoencoder, "--force")
         for low, crops in zip((64, 32), self.sizes.crops, strict=True):
-            self.run(FMBOOST, "encode", self.folder / "pictures", "-m", self.latent_bundle, "-o", self.folder / f"shards-{low}",
-                     "--low", low, "--high", 128, "--crops", crops, "--seed", low, "--reduce", "bicubic",
+            self.run(FMBOOST, "encode", self.folder / "images", "-m", self.latent_bundle, "-o", self.folder / f"shards-{low}",
+                     "--low", low, "--high", 128, "--crops", crops, "--seed", low, "--downsample", "bicubic",
                      "--batch-size", 16)  # fmt: skip
         self.run(FMBOOST, "encode", self.folder / "held-out", "-m", self.latent_bundle, "-o", self.folder / "held-out-shards",
-                 "--low", 64, "--high", 128, "--reduce", "bicubic", "--keep-images")  # fmt: skip
+                 "--low", 64, "--high", 128, "--downsample", "bicubic", "--keep-images")  # fmt: skip
 
     def train_coupling(self):
         self.flow_training("coupling.toml", self.coupling.parent, self.sizes.coupling_steps, SHARDS)
@@ -176,7 +176,7 @@ class Recipe:
                            held_out="generated-held-out")  # fmt: skip
 
     def make_bundle(self):
-        self.script("make_bundle.py", self.folder / "bundle", "--autoencoder", self.autoencoder, "--coupling",
+        self.script("make_bundle.py", self.folder / "bundle", "--autoencoder", self.autoencoder, "--upsampling",
                     self.tuned_coupling, "--own-coupling", self.tuned_generated_coupling, "--text-model",
                     self.sharpened, "--force")  # fmt: skip
 
@@ -188,7 +188,7 @@ def main():
     parser.add_argument("--until", help="the last stage to do, from autoencoder to bundle")
     parser.add_argument("--threads", type=int, help="of every training")
     arguments = parser.parse_args()
-    recipe = Recipe(arguments.folder, TINY if arguments.tiny else Sizes(), arguments.threads, arguments.tiny)
+    recipe = GenerationMetadata(arguments.folder, TINY if arguments.tiny else Sizes(), arguments.threads, arguments.tiny)
     if arguments.until not in (None, *recipe.stages()):
         parser.error(f"there is no stage '{arguments.until}'")
     for name, (work, result) in recipe.stages().items():

@@ -1,7 +1,7 @@
 """What there is to see in a landscape of fmboost-draw, and which of it the captions name.
 
 A scene is the JSON object that `fmboost-draw --captions` writes (models/workshop/drawing/landscape/scene.cpp). Its properties are
-questions that every picture answers; a fact is what a caption says of one property.
+questions that every image answers; a fact is what a caption says of one property.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ PROPERTIES = {
 
 @dataclass(frozen=True)
 class Fact:
-    """What a caption says of a property. It is found in a picture that shows the same value (`presence`: any value but
+    """What a caption says of a property. It is found in an image that shows the same value (`presence`: any value but
     "absent"), and the right thing where it is a fact about a thing (`of`): the wall of a house is not a lighthouse's."""
 
     name: str
@@ -89,7 +89,7 @@ def named_facts(scene):
 
 
 def is_found(fact, scene, shown):
-    """Whether a picture, which shows the properties `shown`, keeps what the scene's caption says."""
+    """Whether an image, which shows the properties `shown`, keeps what the scene's caption says."""
     if fact.of and shown[fact.of] != scene[fact.of]:
         return False
     if fact.presence:
@@ -98,7 +98,7 @@ def is_found(fact, scene, shown):
 
 
 def things_not_named(scene, shown):
-    """The facts of objects that the picture shows and the caption does not name."""
+    """The facts of objects that the image shows and the caption does not name."""
     objects = [fact.property for fact in FACTS if fact.kind == "objects"]
     return [name for name in objects if is_named(shown[name]) and not is_named(scene[name])]
 

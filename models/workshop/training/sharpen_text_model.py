@@ -1,4 +1,4 @@
-"""Sharpens what the text model draws, by what the patches of drawn pictures look like.
+"""Sharpens what the text model draws, by what the patches of drawn images look like.
 
   sharpen_text_model.py LATENTS_FOLDER RUN_FOLDER --student text_model.safetensors --autoencoder AUTOENCODER_OR_BUNDLE
                         [--steps N]
@@ -7,7 +7,7 @@ Outlines and textures are small numbers in an f4 latent, far below the noise of 
 on. So it is moved to a finer schedule first (FINE_BETAS), whose last timesteps leave less noise than they are large; what it
 knew it knows there too, at the timesteps with as much noise (retime in text_networks.py).
 
-Then it learns the timesteps that still show the picture. Squared errors would answer with the mean of all that fits, which
+Then it learns the timesteps that still show the image. Squared errors would answer with the mean of all that fits, which
 is soft. Here drawn latents are noised, the model takes the sampler's steps from there to the last one, and the patches of
 each answer are compared with those of the drawn latent, place by place, as distributions (patch_energy in
 latent_statistics.py): which outline is chosen is left to the noise, but it must look like a drawn one. So many walks are

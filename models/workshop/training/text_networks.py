@@ -1,10 +1,10 @@
 """The text encoder and the denoiser of the default model.
 
 The denoiser is a UNet after Stable Diffusion's pattern on latents (B, C, h, w), h and w multiples of 8: residual blocks that
-the time scales and shifts, attention over places and over the words. It works on sites of 2x2 latents, since f4 latents have
-four times the sites that a text model of this size can afford. What the way down keeps is added on the way up, not
+the time scales and shifts, attention over places and over the words. It works on patches of 2x2 latents, since f4 latents have
+four times the patches that a text model of this size can afford. What the way down keeps is added on the way up, not
 concatenated, and the places are doubled by shuffling channels: half the arithmetic for the same widths. A few channels for
-each number of a site cannot hold all that is fine where little noise is left, so a small network on the latents themselves
+each number of a patch cannot hold all that is fine where little noise is left, so a small network on the latents themselves
 can add to its answer (fine_blocks).
 """
 
@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
-SITE = 2  # latents a side that the denoiser sees as one place
+PATCH = 2  # latents a side that the denoiser sees as one place
 RIDGE = 1e-4  # of least squares: keeps weights small where waves are alike
 HEADS = 4  # of the denoiser's attention
 
@@ -174,17 +174,17 @@ class FineBlock(nn.Module):
 
 
 class Fine(nn.Module):
-    """What is added to the velocity at each latent, from it and from the features of its site; begins as nothing."""
+    """What is added to the velocity at each latent, from it and from the features of its patch; begins as nothing."""
 
-    def __init__(self, latent_channels, channels, blocks, site_channels, time_width):
+    def __init__(self, latent_channels, channels, blocks, patch_channels, time_width):
         super().__init__()
         self.conv_in = nn.Conv2d(latent_channels, channels, 3, padding=1)
-        self.site = nn.Conv2d(site_channels, channels * SITE * SITE, 1)
+        self.from_patch = nn.Conv2d(patch_channels, channels * PATCH * PATCH, 1)
         self.blocks = nn.ModuleList([FineBlock(channels, time_width) for _ in range(blocks)])
         self.conv_out = zeroed(nn.Conv2d(channels, latent_channels, 3, padding=1))
 
-    def forward(self, latent, sites, time):
-        x = self.conv_in(latent) + F.pixel_shuffle(self.site(sites), SITE)
+    def forward(self, latent, patches, time):
+        x = self.conv_in(latent) + F.pixel_shuffle(self.from_patch(patches), PATCH)
         for block in self.blocks:
             x = block(x, time)
         return self.conv_out(x)
@@ -201,7 +201,7 @@ class Denoiser(nn.Module):
             "latent_channels": latent_channels, "widths": list(widths), "down": list(down), "up": list(up),
             "text_width": text_width, "heads": HEADS, "fine_channels": fine_channels, "fine_blocks": fine_blocks,
         }  # fmt: skip
-        inside, time_width = latent_channels * SITE * SITE, 4 * widths[0]
+        inside, time_width = latent_channels * PATCH * PATCH, 4 * widths[0]
         self.time, self.text = TimeEmbedding(widths[0], time_width), nn.Linear(text_width, time_width)
         self.conv_in = nn.Conv2d(inside, widths[0], 1)
         level = lambda i, blocks: Level(widths[i], blocks[i], i > 0, time_width, text_width)  # noqa: E731
@@ -209,13 +209,13 @@ class Denoiser(nn.Module):
         self.down = nn.ModuleList([level(i, down) for i in range(len(widths))])
         self.reduce = nn.ModuleList([nn.Conv2d(fine, coarse, 3, stride=2, padding=1) for fine, coarse in steps])
         self.up = nn.ModuleList([level(i, up) for i in range(len(widths))])
-        self.enlarge = nn.ModuleList([nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in steps])
+        self.upscale = nn.ModuleList([nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in steps])
         self.norm_out, self.conv_out = nn.GroupNorm(32, widths[0]), zeroed(nn.Conv2d(widths[0], inside, 1))
         self.fine = Fine(latent_channels, fine_channels, fine_blocks, widths[0], time_width) if fine_blocks > 0 else None
 
     def forward(self, latent, timestep, text):
         time = F.silu(self.time(timestep) + self.text(text.mean(1)))
-        x = self.conv_in(F.pixel_unshuffle(latent, SITE))
+        x = self.conv_in(F.pixel_unshuffle(latent, PATCH))
         kept = []
         for i, level in enumerate(self.down):
             x = level(self.reduce[i - 1](x) if i > 0 else x, time, text)
@@ -223,9 +223,9 @@ class Denoiser(nn.Module):
         for i in reversed(range(len(self.up))):
             x = self.up[i](x + kept[i] if i + 1 < len(self.up) else x, time, text)
             if i > 0:
-                x = F.pixel_shuffle(self.enlarge[i - 1](x), 2)
+                x = F.pixel_shuffle(self.upscale[i - 1](x), 2)
         x = F.silu(self.norm_out(x))
-        velocity = F.pixel_shuffle(self.conv_out(x), SITE)
+        velocity = F.pixel_shuffle(self.conv_out(x), PATCH)
         return velocity + self.fine(latent, x, time) if self.fine else velocity
 
 

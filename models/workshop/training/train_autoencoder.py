@@ -1,4 +1,4 @@
-"""Trains the autoencoder of the default model on pictures that fmboost-draw makes.
+"""Trains the autoencoder of the default model on images that fmboost-draw makes.
 
   train_autoencoder.py RUN_FOLDER [--steps N] [--init AUTOENCODER]
 
@@ -9,12 +9,12 @@ goes on with a training that was stopped.
 import argparse
 
 import torch
-from drawn_pictures import PictureMix
+from drawn_images import ImageMix
 from networks import Autoencoder, load_autoencoder
 from torch.nn import functional as F
 from training import Average, Run, autocast, save_half
 
-LATENT_NOISE = 0.05  # deviation, while training: neighbouring latents must decode to neighbouring pictures
+LATENT_NOISE = 0.05  # deviation, while training: neighbouring latents must decode to neighbouring images
 LATENT_PENALTY = 2e-4  # on the latents' squares: keeps their size near 1 against the noise
 
 
@@ -29,7 +29,7 @@ def luma_ssim(a, b, window=7, stride=3):
     return value.mean()
 
 
-def picture_loss(made, original):
+def image_loss(made, original):
     """Squares for PSNR; absolute differences of colours at four sizes, and of neighbours, for edges; SSIM for texture."""
     difference = made - original
     loss, coarse = difference.abs().mean() + 4 * difference.square().mean(), difference
@@ -40,18 +40,18 @@ def picture_loss(made, original):
     return loss + 0.5 * steps + 0.15 * (1 - luma_ssim(made, original))
 
 
-def loss_of(model, pictures):
-    with autocast(pictures):
-        latent = model.encoder(pictures)
+def loss_of(model, images):
+    with autocast(images):
+        latent = model.encoder(images)
         made = model.decoder(latent + LATENT_NOISE * torch.randn_like(latent))
-    return picture_loss(made.float(), pictures) + LATENT_PENALTY * latent.float().square().mean()
+    return image_loss(made.float(), images) + LATENT_PENALTY * latent.float().square().mean()
 
 
 @torch.no_grad()
-def latent_statistics(encoder, pictures, batches=32, batch_size=16):
+def latent_statistics(encoder, images, batches=32, batch_size=16):
     """Mean and deviation over all channels: what the bundle's shift and scale come from."""
     device = next(encoder.parameters()).device
-    latents = torch.cat([encoder(pictures.batch(batch_size).to(device)).flatten() for _ in range(batches)])
+    latents = torch.cat([encoder(images.batch(batch_size).to(device)).flatten() for _ in range(batches)])
     return latents.mean().item(), latents.std().item()
 
 
@@ -60,11 +60,11 @@ def main():
     parser.add_argument("folder")
     parser.add_argument("--steps", type=int, default=20000)
     parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--side", type=int, default=96, help="of the pictures, a multiple of 4")
+    parser.add_argument("--side", type=int, default=96, help="of the images, a multiple of 4")
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--init", help="what to start from: a file of this script, or a bundle")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--landscapes", type=float, default=0.2, help="their share of the pictures")
+    parser.add_argument("--landscapes", type=float, default=0.2, help="their share of the images")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int)
     arguments = parser.parse_args()
@@ -77,17 +77,17 @@ def main():
     optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=1e-4)
     run = Run(arguments.folder, model, optimizer, Average(model, 0.999), arguments.steps, arguments.lr)
     run.resume(arguments.seed)
-    pictures = PictureMix(arguments.side, arguments.landscapes, seed=arguments.seed, taken=run.taken)
+    images = ImageMix(arguments.side, arguments.landscapes, seed=arguments.seed, taken=run.taken)
     for _ in run.rest():
-        batch = pictures.batch(arguments.batch_size).to(arguments.device)
+        batch = images.batch(arguments.batch_size).to(arguments.device)
         loss = loss_of(model, batch)
-        run.take_step(loss, pictures.taken)
+        run.take_step(loss, images.taken)
 
     if run.stopped:
         raise SystemExit(130)
     model.load_state_dict(run.average.weights)
-    mean, deviation = latent_statistics(model.encoder, pictures)
-    pictures.close()
+    mean, deviation = latent_statistics(model.encoder, images)
+    images.close()
     metadata = {"step": str(run.step), "latent_mean": str(mean), "latent_deviation": str(deviation)}
     save_half(run.average.weights, run.folder / "autoencoder.safetensors", metadata)
     print(f"{run.folder / 'autoencoder.safetensors'}: latents of mean {mean:.3f} and deviation {deviation:.3f}")

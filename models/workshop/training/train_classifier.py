@@ -1,10 +1,10 @@
-"""Trains the classifier that measure_captions.py looks at pictures with, on drawn landscapes, or one of latents for
+"""Trains the classifier that measure_captions.py looks at images with, on drawn landscapes, or one of latents for
 tune_text_model.py.
 
   train_classifier.py RUN_FOLDER [--steps N]                                  writes RUN_FOLDER/classifier.safetensors
   train_classifier.py RUN_FOLDER --latents LATENTS_FOLDER [--steps N]         of what draw_latents.py made
 
-Says how often a classifier of pictures is right on held-out landscapes. The same command goes on with a training that was
+Says how often a classifier of images is right on held-out landscapes. The same command goes on with a training that was
 stopped.
 """
 
@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from captioned_latents import CaptionedLatents
-from draw_latents import CaptionedPictures
-from drawn_pictures import FIRST_SEED
+from draw_latents import CaptionedImages
+from drawn_images import FIRST_SEED
 from fact_classifier import OUTER_LAYERS, FactClassifier, classify, load_classifier, loss_of, to_pixels
 from muon import MuonAdamW
 from scene_facts import PROPERTIES, class_of
@@ -28,21 +28,21 @@ SHIFT = 8  # pixels
 
 
 def drawn(seed, count):
-    """Pictures (count, 256, 256, 3) uint8 and their scenes."""
-    pictures, lines = zip(*CaptionedPictures(seed, count), strict=True)
-    return np.stack(pictures), [line["scene"] for line in lines]
+    """Images (count, 256, 256, 3) uint8 and their scenes."""
+    images, lines = zip(*CaptionedImages(seed, count), strict=True)
+    return np.stack(images), [line["scene"] for line in lines]
 
 
 def training_set(folder, count):
     """The same, memory-mapped, and drawn only once."""
-    pictures, scenes = folder / "pictures.npy", folder / "scenes.json"
-    if not (pictures.exists() and scenes.exists()) or len(json.loads(scenes.read_text())) != count:
+    images, scenes = folder / "images.npy", folder / "scenes.json"
+    if not (images.exists() and scenes.exists()) or len(json.loads(scenes.read_text())) != count:
         print(f"drawing {count} landscapes", flush=True)
         folder.mkdir(parents=True, exist_ok=True)
         made = drawn(FIRST_SEED, count)
         save_whole(lambda temporary: scenes_file(temporary, made[1]), scenes)
-        save_whole(lambda temporary: array_file(temporary, made[0]), pictures)
-    return np.load(pictures, mmap_mode="r"), json.loads(scenes.read_text())
+        save_whole(lambda temporary: array_file(temporary, made[0]), images)
+    return np.load(images, mmap_mode="r"), json.loads(scenes.read_text())
 
 
 def scenes_file(path, scenes):
@@ -54,23 +54,23 @@ def array_file(path, array):
         np.save(file, array)
 
 
-def varied(pictures, device):
-    """A batch of pictures as pixels: moved, half of them mirrored, some batches softened, with some noise. Generated
-    pictures are not as clean as drawn ones, and have their things at other places."""
+def varied(images, device):
+    """A batch of images as pixels: moved, half of them mirrored, some batches softened, with some noise. Generated
+    images are not as clean as drawn ones, and have their things at other places."""
     random = np.random.default_rng(torch.randint(2**31, ()).item())
-    side = pictures.shape[1]
+    side = images.shape[1]
     y, x = random.integers(2 * SHIFT + 1, size=2)
     around = ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0))
-    moved = np.pad(pictures, around, "reflect")[:, y : y + side, x : x + side]
+    moved = np.pad(images, around, "reflect")[:, y : y + side, x : x + side]
     mirrored = random.random(len(moved)) < 0.5
     moved[mirrored] = moved[mirrored, :, ::-1]
     pixels = softened(to_pixels(moved).to(device, non_blocking=True))
     return pixels + 0.06 * random.random() * torch.randn_like(pixels[:1])
 
 
-def accuracy(model, pictures, scenes):
-    """{property: (share of pictures that are told right, share that the commonest value would have)}."""
-    shown, result = classify(model, pictures), {}
+def accuracy(model, images, scenes):
+    """{property: (share of images that are told right, share that the commonest value would have)}."""
+    shown, result = classify(model, images), {}
     for name, values in PROPERTIES.items():
         truth = [scene[name] for scene in scenes]
         right = sum(one[name] == value for one, value in zip(shown, truth, strict=True))
@@ -85,17 +85,17 @@ def softened(x):
     return torch.lerp(x, F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False), torch.rand(()).item())
 
 
-class Pictures:
+class Images:
     """Batches of drawn landscapes, varied, and the classes of their properties."""
 
     def __init__(self, folder, count, device):
-        self.pictures, told = training_set(folder, count)
+        self.images, told = training_set(folder, count)
         self.classes = torch.tensor([[class_of(name, scene) for name in PROPERTIES] for scene in told])
         self.device, self.latent_channels = device, None
 
     def batch(self, count):
         chosen = torch.randint(0, len(self.classes), (count,)).sort().values
-        return varied(self.pictures[chosen.numpy()], self.device), self.classes[chosen].to(self.device)
+        return varied(self.images[chosen.numpy()], self.device), self.classes[chosen].to(self.device)
 
 
 class Latents:
@@ -114,7 +114,7 @@ class Latents:
 
 def train(folder, steps=1500, scenes=16000, batch_size=32, learning_rate=2e-2, seed=0, device="cpu", latents=None):
     """Writes folder/classifier.safetensors once all steps are done; ends the program when it is stopped before."""
-    data = Latents(latents, device) if latents else Pictures(folder, scenes, device)
+    data = Latents(latents, device) if latents else Images(folder, scenes, device)
     torch.manual_seed(seed)
     model = FactClassifier(data.latent_channels).to(device)
     run = Run(folder, model, MuonAdamW(model, OUTER_LAYERS), Average(model, 0.995), steps, learning_rate)
@@ -131,7 +131,7 @@ def train(folder, steps=1500, scenes=16000, batch_size=32, learning_rate=2e-2, s
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--latents", type=Path, help="learn from these, not from pictures")
+    parser.add_argument("--latents", type=Path, help="learn from these, not from images")
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--scenes", type=int, default=16000, help="drawn landscapes to learn from")
     parser.add_argument("--held-out", type=int, default=1000, help="drawn landscapes to measure with")

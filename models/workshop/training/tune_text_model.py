@@ -1,15 +1,15 @@
-"""Tunes the text model on the pictures that it draws itself.
+"""Tunes the text model on the images that it draws itself.
 
   tune_text_model.py LATENTS_FOLDER RUN_FOLDER --student text_model.safetensors --finisher text_model.safetensors
                      --classifiers FOLDER... [--steps N]
 
-What a caption names can be a handful of the latent's sites, which other losses hardly see. Here the model draws captions
-from pure noise by the LCM sampler's steps, and classifiers of latents say how well the picture shows what the caption
+What a caption names can be a handful of the latent's latent pixels, which other losses hardly see. Here the model draws captions
+from pure noise by the LCM sampler's steps, and classifiers of latents say how well the image shows what the caption
 names; their gradients go back through the steps (as in DRaFT, Clark et al. 2023, arXiv 2309.17400). Each FOLDER is what
-train_classifier.py --latents writes, with a seed of its own: what pleases one and not the other is no picture of the thing.
+train_classifier.py --latents writes, with a seed of its own: what pleases one and not the other is no image of the thing.
 They are pleased by fine grids, grain and ragged outlines too, so a leash holds the model to what it was, in the last
 timesteps mixed with the distilled model, whose last steps leave no grain; the pattern that the model's strides leave and the
-grain that drawn latents lack are taken back (latent_statistics.py). Pictures are measured with another classifier, which
+grain that drawn latents lack are taken back (latent_statistics.py). Images are measured with another classifier, which
 sees pixels. Writes RUN_FOLDER/text_model.safetensors.
 """
 
@@ -57,7 +57,7 @@ class Tuning:
         return [*self.origin.children(), *self.finisher.children(), *self.classifiers]
 
     def losses(self, student, drawn, noise, ids, classes, timesteps=LCM_STEPS):
-        """{name: loss} of the pictures that the student draws of the captions `ids` from `noise`, beside drawn ones of these
+        """{name: loss} of the images that the student draws of the captions `ids` from `noise`, beside drawn ones of these
         captions, where it has a weight."""
         steps = walk(student, noise, student.text_encoder(ids), self.shares, timesteps)
         latent = steps[-1][2]

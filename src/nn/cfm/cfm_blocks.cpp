@@ -63,9 +63,9 @@ CfmAttentionImpl::CfmAttentionImpl(std::int64_t channels, std::int64_t heads, st
 
 torch::Tensor CfmAttentionImpl::forward(const torch::Tensor& x) {
   const std::int64_t batch = x.size(0);
-  const std::int64_t sites = x.size(2) * x.size(3);
-  const torch::Tensor tokens = x.reshape({batch, x.size(1), sites});
-  const auto parts = qkv_(norm_(tokens)).reshape({batch, heads_, sites, 3 * dim_head_}).chunk(3, -1);
+  const std::int64_t positions = x.size(2) * x.size(3);
+  const torch::Tensor tokens = x.reshape({batch, x.size(1), positions});
+  const auto parts = qkv_(norm_(tokens)).reshape({batch, heads_, positions, 3 * dim_head_}).chunk(3, -1);
   torch::Tensor out;
   if (linear_) {
     const double scale = 1.0 / std::sqrt(static_cast<double>(dim_head_));
@@ -74,7 +74,7 @@ torch::Tensor CfmAttentionImpl::forward(const torch::Tensor& x) {
   } else {
     out = at::scaled_dot_product_attention(parts[0], parts[1], parts[2]);
   }
-  return (tokens + proj_out_(out.reshape({batch, heads_ * dim_head_, sites}))).reshape(x.sizes());
+  return (tokens + proj_out_(out.reshape({batch, heads_ * dim_head_, positions}))).reshape(x.sizes());
 }
 
 CfmDownsampleImpl::CfmDownsampleImpl(std::int64_t channels, bool convolve) {
@@ -94,8 +94,8 @@ CfmUpsampleImpl::CfmUpsampleImpl(std::int64_t channels, bool convolve) {
 }
 
 torch::Tensor CfmUpsampleImpl::forward(const torch::Tensor& x) {
-  const torch::Tensor enlarged = at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
-  return conv.is_empty() ? enlarged : conv(enlarged);
+  const torch::Tensor upscaled = at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
+  return conv.is_empty() ? upscaled : conv(upscaled);
 }
 
 torch::Tensor CfmStage::forward(torch::Tensor x, const torch::Tensor& embedding) {

@@ -32,7 +32,7 @@ class CfmResBlockImpl : public torch::nn::Module {
 };
 TORCH_MODULE(CfmResBlock);
 
-/// Self-attention over the sites. The (B, 3 heads dim, L) projection is reshaped, not transposed, to
+/// Self-attention over the latent pixels. The (B, 3 heads dim, L) projection is reshaped, not transposed, to
 /// (B, heads, L, 3 dim): trained weights depend on it.
 class CfmAttentionImpl : public torch::nn::Module {
  public:

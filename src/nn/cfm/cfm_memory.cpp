@@ -44,7 +44,7 @@ class Walk {
   double width(std::int64_t level) const {
     return static_cast<double>(options_.model_channels * options_.channel_mult[static_cast<std::size_t>(level)]);
   }
-  // A residual block, and attention where there is some. Whole pictures come with the temporaries of their expressions.
+  // A residual block, and attention where there is some. Whole images come with the temporaries of their expressions.
   double block(double in, double out, std::int64_t level) {
     note(strips_ ? in + 2 * out : std::max(3 * in + out, in + 5 * out));
     const auto& listed = options_.attention_resolutions;
@@ -69,14 +69,14 @@ class Walk {
 
   const CfmUnetOptions& options_;
   bool strips_;
-  double share_ = 1;  ///< sites of the present level for one of the input
+  double share_ = 1;  ///< latent pixels of the present level for one of the input
   std::vector<double> skips_;
   double most_ = 0;
 };
 
 }  // namespace
 
-double cfm_numbers_per_site(const CfmUnetOptions& options, bool strips) {
+double peak_activations_per_latent_pixel(const CfmUnetOptions& options, bool strips) {
   return Walk(options, strips).most();
 }
 

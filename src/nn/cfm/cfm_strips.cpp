@@ -18,7 +18,7 @@ Layer layer_of(const Module& module) {
   return [module = module](const torch::Tensor& x) mutable { return module->forward(x); };
 }
 
-// One block of the network after the other, on a picture whose strips are computed one after the other.
+// One block of the network after the other, on an image whose strips are computed one after the other.
 class StripRun {
  public:
   StripRun(torch::Tensor embedding, std::int64_t strip_bytes)
@@ -26,17 +26,17 @@ class StripRun {
         // Nothing is computed twice: unlike a decoder's, these results are of latents, and most are skips.
         limits_{.strip_bytes = strip_bytes, .kept_bytes = std::numeric_limits<std::int64_t>::max()} {}
 
-  StripPicture operator()(const nn::Conv2d& convolution, const StripPicture& x) const {
+  LazyFeatureMap operator()(const nn::Conv2d& convolution, const LazyFeatureMap& x) const {
     return keep(x, {.channels = convolution->weight.size(0), .halo = 1}, layer_of(convolution));
   }
-  StripPicture operator()(const CfmResBlock& block, const StripPicture& x) const {
+  LazyFeatureMap operator()(const CfmResBlock& block, const LazyFeatureMap& x) const {
     const std::int64_t channels = block->out_conv->weight.size(0);
     const torch::Tensor time = CfmResBlock(block)->time_terms(embedding_);
     NormedResidual residual{.norm1 = weights_of(block->in_norm),
                             .norm2 = weights_of(block->out_norm),
                             .conv1 = layer_of(block->in_conv),
                             .conv2 = layer_of(block->out_conv),
-                            .skip = [](const torch::Tensor& picture) { return picture; },
+                            .skip = [](const torch::Tensor& image) { return image; },
                             .channels = channels};
     if (!block->skip.is_empty()) {
       residual.skip = layer_of(block->skip);
@@ -45,36 +45,36 @@ class StripRun {
       const auto halves = time.to(torch::kFloat32).chunk(2, 1);
       residual.modulation = ChannelScale{1 + halves[0], halves[1]};
     } else {
-      residual.conv1 = [convolution = residual.conv1, time](const torch::Tensor& picture) {
-        return convolution(picture).add_(time);
+      residual.conv1 = [convolution = residual.conv1, time](const torch::Tensor& image) {
+        return convolution(image).add_(time);
       };
     }
     return fmboost::run_in_strips(residual, x, limits_);
   }
-  StripPicture operator()(const CfmAttention& block, const StripPicture& x) const {
-    return StripPicture(CfmAttention(block)->forward(x.keep(limits_).values()));
+  LazyFeatureMap operator()(const CfmAttention& block, const LazyFeatureMap& x) const {
+    return LazyFeatureMap(CfmAttention(block)->forward(x.keep(limits_).values()));
   }
-  StripPicture operator()(const CfmDownsample& block, const StripPicture& x) const {
+  LazyFeatureMap operator()(const CfmDownsample& block, const LazyFeatureMap& x) const {
     return keep(x, {.channels = x.sizes()[1], .halo = 1, .down = 2}, layer_of(block));
   }
-  StripPicture operator()(const CfmUpsample& block, const StripPicture& x) const {
+  LazyFeatureMap operator()(const CfmUpsample& block, const LazyFeatureMap& x) const {
     return keep(x, {.channels = x.sizes()[1], .halo = 1, .up = 2}, layer_of(block));
   }
 
-  StripPicture operator()(const CfmStage& stage, StripPicture x) const {
+  LazyFeatureMap operator()(const CfmStage& stage, LazyFeatureMap x) const {
     for (const auto& block : stage.blocks()) {
       x = std::visit([&](const auto& one) { return (*this)(one, x); }, block);
     }
     return x;
   }
-  StripPicture operator()(const nn::GroupNorm& norm, const nn::Conv2d& convolution, const StripPicture& x) const {
+  LazyFeatureMap operator()(const nn::GroupNorm& norm, const nn::Conv2d& convolution, const LazyFeatureMap& x) const {
     const ChannelScale scale = normalization(x, weights_of(norm), limits_);
-    auto layer = [scale, convolve = layer_of(convolution)](const torch::Tensor& picture) {
-      return convolve(scale.apply_silu(picture));
+    auto layer = [scale, convolve = layer_of(convolution)](const torch::Tensor& image) {
+      return convolve(scale.apply_silu(image));
     };
     return keep(x, {.channels = convolution->weight.size(0), .halo = 1}, layer);
   }
-  StripPicture keep(const StripPicture& x, const Footprint& footprint, Layer layer) const {
+  LazyFeatureMap keep(const LazyFeatureMap& x, const Footprint& footprint, Layer layer) const {
     return x.apply(footprint, std::move(layer)).keep(limits_);
   }
 
@@ -90,11 +90,11 @@ torch::Tensor CfmUnetImpl::run_in_strips(const torch::Tensor& input, const torch
   const c10::InferenceMode no_gradients;
   const StripRun run(embedding, limits.strip_bytes);
   const std::int64_t pool = options_.pool_factor;
-  StripPicture h(input);
+  LazyFeatureMap h(input);
   if (!down_conv_.is_empty()) {
     h = run.keep(h, {.channels = options_.model_channels, .down = pool}, layer_of(down_conv_));
   }
-  std::vector<StripPicture> skips;
+  std::vector<LazyFeatureMap> skips;
   for (const auto& stage : *input_blocks_) {
     h = run(*stage->as<CfmStage>(), std::move(h));
     skips.push_back(h);

@@ -5,8 +5,8 @@
 
 namespace fmboost {
 
-void PlainAutoencoderOptions::check() const {
-  const OptionChecks checks("PlainAutoencoder configuration");
+void ConvAutoencoderOptions::check() const {
+  const OptionChecks checks("ConvAutoencoder configuration");
   checks.size("latent_channels", latent_channels);
   checks.size("encoder_channels", encoder_channels);
   checks.size("encoder_blocks", encoder_blocks, checks.kMostLayers);
@@ -16,34 +16,34 @@ void PlainAutoencoderOptions::check() const {
   checks.size("fine_blocks", fine_blocks, checks.kMostLayers);
 }
 
-PlainAutoencoderImpl::PlainAutoencoderImpl(PlainAutoencoderOptions options) {
+ConvAutoencoderImpl::ConvAutoencoderImpl(ConvAutoencoderOptions options) {
   options.check();
   build_encoder(options);
   build_decoder(options);
 }
 
-void PlainAutoencoderImpl::add_convolution(LayerList& list, const std::string& name, std::int64_t in,
+void ConvAutoencoderImpl::add_convolution(LayerList& list, const std::string& name, std::int64_t in,
                                            std::int64_t out) {
   list.emplace_back(layers::add(*this, name, layers::Conv2d(in, out)));
 }
 
-void PlainAutoencoderImpl::add_blocks(LayerList& list, const std::string& name, std::int64_t channels,
+void ConvAutoencoderImpl::add_blocks(LayerList& list, const std::string& name, std::int64_t channels,
                                       std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) {
     list.emplace_back(layers::add(*this, name + "." + std::to_string(i), PlainBlock(channels)));
   }
 }
 
-void PlainAutoencoderImpl::build_encoder(const PlainAutoencoderOptions& options) {
+void ConvAutoencoderImpl::build_encoder(const ConvAutoencoderOptions& options) {
   LayerList& list = layers_.encoder;
-  const std::int64_t factor = PlainAutoencoderOptions::factor();
+  const std::int64_t factor = ConvAutoencoderOptions::factor();
   list.emplace_back(PixelUnshuffle{factor});
   add_convolution(list, "encoder.conv_in", 3 * factor * factor, options.encoder_channels);
   add_blocks(list, "encoder.blocks", options.encoder_channels, options.encoder_blocks);
   add_convolution(list, "encoder.conv_out", options.encoder_channels, options.latent_channels);
 }
 
-void PlainAutoencoderImpl::build_decoder(const PlainAutoencoderOptions& options) {
+void ConvAutoencoderImpl::build_decoder(const ConvAutoencoderOptions& options) {
   LayerList& list = layers_.decoder;
   add_convolution(list, "decoder.conv_in", options.latent_channels, options.decoder_channels);
   add_blocks(list, "decoder.blocks", options.decoder_channels, options.decoder_blocks);
@@ -54,11 +54,11 @@ void PlainAutoencoderImpl::build_decoder(const PlainAutoencoderOptions& options)
   list.emplace_back(PixelShuffle{2});
 }
 
-torch::Tensor PlainAutoencoderImpl::encode(const torch::Tensor& pixels, const StripLimits* strips) const {
+torch::Tensor ConvAutoencoderImpl::encode(const torch::Tensor& pixels, const StripLimits* strips) const {
   return run_layers(layers_.encoder, pixels, strips);
 }
 
-torch::Tensor PlainAutoencoderImpl::decode(const torch::Tensor& latent, const StripLimits* strips) const {
+torch::Tensor ConvAutoencoderImpl::decode(const torch::Tensor& latent, const StripLimits* strips) const {
   return run_layers(layers_.decoder, latent, strips);
 }
 

@@ -8,9 +8,9 @@ namespace fmboost {
 
 /// The default bundle's autoencoder, under the names that models/workshop/training/networks.py gives its parameters. It
 /// has no norms and no attention: a pixel depends on what is near it alone. Latents are not scaled.
-class PlainAutoencoderImpl : public torch::nn::Module {
+class ConvAutoencoderImpl : public torch::nn::Module {
  public:
-  explicit PlainAutoencoderImpl(PlainAutoencoderOptions options);
+  explicit ConvAutoencoderImpl(ConvAutoencoderOptions options);
 
   /// pixels (B, 3, H, W) in [-1, 1], sides multiples of 4 -> latent (B, latent_channels, H / 4, W / 4). With `strips`
   /// it is computed strip by strip, to the same result, without gradients.
@@ -19,13 +19,13 @@ class PlainAutoencoderImpl : public torch::nn::Module {
   torch::Tensor decode(const torch::Tensor& latent, const StripLimits* strips = nullptr) const;
 
  private:
-  void build_encoder(const PlainAutoencoderOptions& options);
-  void build_decoder(const PlainAutoencoderOptions& options);
+  void build_encoder(const ConvAutoencoderOptions& options);
+  void build_decoder(const ConvAutoencoderOptions& options);
   void add_convolution(LayerList& list, const std::string& name, std::int64_t in, std::int64_t out);
   void add_blocks(LayerList& list, const std::string& name, std::int64_t channels, std::int64_t count);
 
   AutoencoderLayers layers_;
 };
-TORCH_MODULE(PlainAutoencoder);
+TORCH_MODULE(ConvAutoencoder);
 
 }  // namespace fmboost

@@ -7,15 +7,15 @@
 namespace fmboost {
 namespace {
 
-constexpr std::int64_t kSite = 2;  // latents a side that are one place
+constexpr std::int64_t kPatch = 2;  // latents a side that are one place
 constexpr std::int64_t kNormGroups = 32;
 constexpr double kEps = 1e-5;
 constexpr layers::Conv2dOptions kSinglePlace{.kernel = 1, .padding = 0};
 
 /// norm, SiLU, convolution, twice, beside a skip; the time scales and shifts the second norm.
-class SiteResBlock : public torch::nn::Module {
+class PatchResBlock : public torch::nn::Module {
  public:
-  SiteResBlock(std::int64_t channels, std::int64_t time_width) {
+  PatchResBlock(std::int64_t channels, std::int64_t time_width) {
     norm1_ = register_module("norm1", layers::NormSilu(kNormGroups, channels, kEps));
     conv1_ = register_module("conv1", layers::Conv2d(channels, channels));
     time_ = register_module("time", layers::Linear(time_width, 2 * channels));
@@ -36,9 +36,9 @@ class SiteResBlock : public torch::nn::Module {
 };
 
 /// Every place looks at all others, then at the words, then thinks for itself.
-class SiteAttentionBlock : public torch::nn::Module {
+class PatchAttentionBlock : public torch::nn::Module {
  public:
-  SiteAttentionBlock(std::int64_t channels, std::int64_t text_width, std::int64_t heads) : heads_(heads) {
+  PatchAttentionBlock(std::int64_t channels, std::int64_t text_width, std::int64_t heads) : heads_(heads) {
     norm1_ = register_module("norm1", layers::LayerNorm(channels));
     norm2_ = register_module("norm2", layers::LayerNorm(channels));
     norm3_ = register_module("norm3", layers::LayerNorm(channels));
@@ -69,8 +69,8 @@ class SiteAttentionBlock : public torch::nn::Module {
 
 }  // namespace
 
-void SiteUnetOptions::check() const {
-  const OptionChecks checks("SiteUnet configuration");
+void PatchUnetOptions::check() const {
+  const OptionChecks checks("PatchUnet configuration");
   checks.levels("widths", widths.size());
   checks.sizes("widths", widths, widths.size());
   checks.sizes("down", down, widths.size(), checks.kMostLayers);
@@ -88,18 +88,18 @@ void SiteUnetOptions::check() const {
 }
 
 /// The blocks of one resolution. The finest has no attention.
-class SiteLevel : public torch::nn::Module {
+class PatchLevel : public torch::nn::Module {
  public:
-  SiteLevel(const SiteUnetOptions& options, std::size_t level, std::int64_t blocks) {
+  PatchLevel(const PatchUnetOptions& options, std::size_t level, std::int64_t blocks) {
     const std::int64_t channels = options.widths[level];
     std::int64_t number = 0;
     const auto add = [&](auto block) {
       return layers::add(*this, "layers." + std::to_string(number++), std::move(block));
     };
     for (std::int64_t i = 0; i < blocks; ++i) {
-      resblocks_.push_back(add(std::make_shared<SiteResBlock>(channels, 4 * options.widths.front())));
+      resblocks_.push_back(add(std::make_shared<PatchResBlock>(channels, 4 * options.widths.front())));
       if (level > 0) {
-        attentions_.push_back(add(std::make_shared<SiteAttentionBlock>(channels, options.text_width, options.heads)));
+        attentions_.push_back(add(std::make_shared<PatchAttentionBlock>(channels, options.text_width, options.heads)));
       }
     }
   }
@@ -112,14 +112,14 @@ class SiteLevel : public torch::nn::Module {
   }
 
  private:
-  std::vector<std::shared_ptr<SiteResBlock>> resblocks_;
-  std::vector<std::shared_ptr<SiteAttentionBlock>> attentions_;
+  std::vector<std::shared_ptr<PatchResBlock>> resblocks_;
+  std::vector<std::shared_ptr<PatchAttentionBlock>> attentions_;
 };
 
 /// A residual block on latents, without norms: outlines are the largest numbers of a latent, and would be dulled.
-class SiteFineBlock : public torch::nn::Module {
+class PatchFineBlock : public torch::nn::Module {
  public:
-  SiteFineBlock(std::int64_t channels, std::int64_t time_width) {
+  PatchFineBlock(std::int64_t channels, std::int64_t time_width) {
     conv1_ = register_module("conv1", layers::Conv2d(channels, channels));
     time_ = register_module("time", layers::Linear(time_width, 2 * channels));
     conv2_ = register_module("conv2", layers::Conv2d(channels, channels));
@@ -135,21 +135,21 @@ class SiteFineBlock : public torch::nn::Module {
   layers::Linear time_ = nullptr;
 };
 
-/// What is added to the velocity at each latent, from it and from the features of its site.
-class SiteFine : public torch::nn::Module {
+/// What is added to the velocity at each latent, from it and from the features of its patch.
+class PatchFine : public torch::nn::Module {
  public:
-  explicit SiteFine(const SiteUnetOptions& options) {
+  explicit PatchFine(const PatchUnetOptions& options) {
     const std::int64_t channels = options.fine_channels;
     conv_in_ = register_module("conv_in", layers::Conv2d(options.latent_channels, channels));
-    site_ = register_module("site", layers::Conv2d(options.widths.front(), channels * kSite * kSite, kSinglePlace));
+    from_patch_ = register_module("from_patch", layers::Conv2d(options.widths.front(), channels * kPatch * kPatch, kSinglePlace));
     for (std::int64_t i = 0; i < options.fine_blocks; ++i) {
       blocks_.push_back(layers::add(*this, "blocks." + std::to_string(i),
-                                    std::make_shared<SiteFineBlock>(channels, 4 * options.widths.front())));
+                                    std::make_shared<PatchFineBlock>(channels, 4 * options.widths.front())));
     }
     conv_out_ = register_module("conv_out", layers::Conv2d(channels, options.latent_channels));
   }
-  torch::Tensor forward(const torch::Tensor& latent, const torch::Tensor& sites, const torch::Tensor& time) const {
-    torch::Tensor x = conv_in_->forward(latent) + torch::pixel_shuffle(site_->forward(sites), kSite);
+  torch::Tensor forward(const torch::Tensor& latent, const torch::Tensor& patches, const torch::Tensor& time) const {
+    torch::Tensor x = conv_in_->forward(latent) + torch::pixel_shuffle(from_patch_->forward(patches), kPatch);
     for (const auto& block : blocks_) {
       x = block->forward(x, time);
     }
@@ -157,15 +157,15 @@ class SiteFine : public torch::nn::Module {
   }
 
  private:
-  layers::Conv2d conv_in_ = nullptr, site_ = nullptr, conv_out_ = nullptr;
-  std::vector<std::shared_ptr<SiteFineBlock>> blocks_;
+  layers::Conv2d conv_in_ = nullptr, from_patch_ = nullptr, conv_out_ = nullptr;
+  std::vector<std::shared_ptr<PatchFineBlock>> blocks_;
 };
 
-SiteUnetImpl::SiteUnetImpl(SiteUnetOptions options) : options_(std::move(options)) {
+PatchUnetImpl::PatchUnetImpl(PatchUnetOptions options) : options_(std::move(options)) {
   options_.check();
   const std::int64_t width = options_.widths.front();
   const std::int64_t time_width = 4 * width;
-  const std::int64_t inside = options_.latent_channels * kSite * kSite;
+  const std::int64_t inside = options_.latent_channels * kPatch * kPatch;
   time_in_ = layers::add(*this, "time.mlp.0", layers::Linear(width, time_width));
   time_out_ = layers::add(*this, "time.mlp.2", layers::Linear(time_width, time_width));
   text_ = register_module("text", layers::Linear(options_.text_width, time_width));
@@ -173,30 +173,30 @@ SiteUnetImpl::SiteUnetImpl(SiteUnetOptions options) : options_(std::move(options
   for (std::size_t level = 0; level < options_.widths.size(); ++level) {
     const std::string number = std::to_string(level);
     down_.push_back(
-        layers::add(*this, "down." + number, std::make_shared<SiteLevel>(options_, level, options_.down[level])));
-    up_.push_back(layers::add(*this, "up." + number, std::make_shared<SiteLevel>(options_, level, options_.up[level])));
+        layers::add(*this, "down." + number, std::make_shared<PatchLevel>(options_, level, options_.down[level])));
+    up_.push_back(layers::add(*this, "up." + number, std::make_shared<PatchLevel>(options_, level, options_.up[level])));
     if (level + 1 < options_.widths.size()) {
       const std::int64_t fine = options_.widths[level];
       const std::int64_t coarse = options_.widths[level + 1];
       reduce_.push_back(
           layers::add(*this, "reduce." + number, layers::Conv2d(fine, coarse, layers::Conv2dOptions{.stride = 2})));
-      enlarge_.push_back(layers::add(*this, "enlarge." + number, layers::Conv2d(coarse, 4 * fine, kSinglePlace)));
+      upsample_.push_back(layers::add(*this, "upscale." + number, layers::Conv2d(coarse, 4 * fine, kSinglePlace)));
     }
   }
   norm_out_ = register_module("norm_out", layers::NormSilu(kNormGroups, width, kEps));
   conv_out_ = register_module("conv_out", layers::Conv2d(width, inside, kSinglePlace));
   if (options_.fine_blocks > 0) {
-    fine_ = register_module("fine", std::make_shared<SiteFine>(options_));
+    fine_ = register_module("fine", std::make_shared<PatchFine>(options_));
   }
 }
 
-torch::Tensor SiteUnetImpl::embed(const torch::Tensor& timestep, const torch::Tensor& text) const {
+torch::Tensor PatchUnetImpl::embed(const torch::Tensor& timestep, const torch::Tensor& text) const {
   const torch::Tensor waves = sinusoidal_embedding(timestep, options_.widths.front()).to(text.scalar_type());
   const torch::Tensor time = time_out_->forward(torch::silu(time_in_->forward(waves)));
   return torch::silu(time + text_->forward(text.mean(1)));
 }
 
-torch::Tensor SiteUnetImpl::forward(const torch::Tensor& x, const torch::Tensor& timestep,
+torch::Tensor PatchUnetImpl::forward(const torch::Tensor& x, const torch::Tensor& timestep,
                                     const torch::Tensor& text) const {
   const std::int64_t multiple = options_.size_multiple();
   if (x.dim() != 4 || x.size(1) != options_.latent_channels || x.size(2) % multiple != 0 || x.size(3) % multiple != 0) {
@@ -204,7 +204,7 @@ torch::Tensor SiteUnetImpl::forward(const torch::Tensor& x, const torch::Tensor&
                               ", H, W) with H and W multiples of ", multiple, "; it was given ", x.sizes()));
   }
   const torch::Tensor time = embed(timestep, text);
-  torch::Tensor h = conv_in_->forward(torch::pixel_unshuffle(x, kSite));
+  torch::Tensor h = conv_in_->forward(torch::pixel_unshuffle(x, kPatch));
   std::vector<torch::Tensor> kept;
   for (std::size_t i = 0; i < down_.size(); ++i) {
     h = down_[i]->forward(i > 0 ? reduce_[i - 1]->forward(h) : h, time, text);
@@ -213,11 +213,11 @@ torch::Tensor SiteUnetImpl::forward(const torch::Tensor& x, const torch::Tensor&
   for (std::size_t i = up_.size(); i-- > 0;) {
     h = up_[i]->forward(i + 1 < up_.size() ? h + kept[i] : h, time, text);
     if (i > 0) {
-      h = torch::pixel_shuffle(enlarge_[i - 1]->forward(h), 2);
+      h = torch::pixel_shuffle(upsample_[i - 1]->forward(h), 2);
     }
   }
   h = norm_out_->forward(h);
-  const torch::Tensor velocity = torch::pixel_shuffle(conv_out_->forward(h), kSite);
+  const torch::Tensor velocity = torch::pixel_shuffle(conv_out_->forward(h), kPatch);
   return fine_ ? velocity + fine_->forward(x, h, time) : velocity;
 }
 

@@ -9,13 +9,13 @@
 
 namespace fmboost {
 
-class SiteLevel;
-class SiteFine;
+class PatchLevel;
+class PatchFine;
 
 /// The default bundle's denoiser, under the names that models/workshop/training/text_networks.py gives its parameters.
-class SiteUnetImpl : public torch::nn::Module {
+class PatchUnetImpl : public torch::nn::Module {
  public:
-  explicit SiteUnetImpl(SiteUnetOptions options);
+  explicit PatchUnetImpl(PatchUnetOptions options);
   /// x (B, latent_channels, H, W) of the weights' dtype with sides that are multiples of options.size_multiple(),
   /// timestep (B) float32, text (B, length, text_width) -> as x
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& timestep, const torch::Tensor& text) const;
@@ -23,14 +23,14 @@ class SiteUnetImpl : public torch::nn::Module {
  private:
   torch::Tensor embed(const torch::Tensor& timestep, const torch::Tensor& text) const;
 
-  SiteUnetOptions options_;
+  PatchUnetOptions options_;
   layers::Linear time_in_ = nullptr, time_out_ = nullptr, text_ = nullptr;
   layers::Conv2d conv_in_ = nullptr, conv_out_ = nullptr;
-  std::vector<std::shared_ptr<SiteLevel>> down_, up_;
-  std::vector<layers::Conv2d> reduce_, enlarge_;
+  std::vector<std::shared_ptr<PatchLevel>> down_, up_;
+  std::vector<layers::Conv2d> reduce_, upsample_;
   layers::NormSilu norm_out_ = nullptr;
-  std::shared_ptr<SiteFine> fine_;  // may be null
+  std::shared_ptr<PatchFine> fine_;  // may be null
 };
-TORCH_MODULE(SiteUnet);
+TORCH_MODULE(PatchUnet);
 
 }  // namespace fmboost

@@ -32,10 +32,10 @@ torch::Tensor attend(const torch::Tensor& q, const torch::Tensor& k, const torch
   return torch::cat(seen, 1);
 }
 
-torch::Tensor attend_sites(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, std::int64_t height,
-                           std::int64_t most_sites) {
+torch::Tensor attend_positions(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, std::int64_t height,
+                           std::int64_t most_latent_pixels) {
   const std::int64_t width = q.size(1) / height;
-  const std::int64_t rows = std::max<std::int64_t>(most_sites / width, 1);
+  const std::int64_t rows = std::max<std::int64_t>(most_latent_pixels / width, 1);
   if (rows >= height) {
     return attend(q, k, v, /*heads=*/1);
   }

@@ -8,7 +8,7 @@ namespace {
 torch::Tensor forward(const Pointwise& layer, const torch::Tensor& x) {
   return layer.function(x);
 }
-torch::Tensor forward(const EnlargeTwice& /*layer*/, const torch::Tensor& x) {
+torch::Tensor forward(const UpscaleTwice& /*layer*/, const torch::Tensor& x) {
   return at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
 }
 torch::Tensor forward(const PixelShuffle& layer, const torch::Tensor& x) {
@@ -24,7 +24,7 @@ torch::Tensor forward(const Module& module, const torch::Tensor& x) {
 
 }  // namespace
 
-SiteAttentionImpl::SiteAttentionImpl(std::int64_t channels, NormOptions norm) {
+SpatialSelfAttentionImpl::SpatialSelfAttentionImpl(std::int64_t channels, NormOptions norm) {
   group_norm = register_module("group_norm", layers::GroupNorm(norm.groups, channels, norm.eps));
   to_q = register_module("to_q", layers::Linear(channels, channels));
   to_k = register_module("to_k", layers::Linear(channels, channels));
@@ -32,10 +32,10 @@ SiteAttentionImpl::SiteAttentionImpl(std::int64_t channels, NormOptions norm) {
   to_out = layers::add(*this, "to_out.0", layers::Linear(channels, channels));
 }
 
-torch::Tensor SiteAttentionImpl::forward(const torch::Tensor& x) const {
+torch::Tensor SpatialSelfAttentionImpl::forward(const torch::Tensor& x) const {
   const torch::Tensor tokens = to_tokens(group_norm->forward(x));
   const torch::Tensor seen =
-      attend_sites(to_q->forward(tokens), to_k->forward(tokens), to_v->forward(tokens), x.size(2), kMostSites);
+      attend_positions(to_q->forward(tokens), to_k->forward(tokens), to_v->forward(tokens), x.size(2), kMostLatentPixels);
   return x + from_tokens(to_out->forward(seen), x.sizes());
 }
 

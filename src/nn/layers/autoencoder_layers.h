@@ -9,18 +9,18 @@
 
 namespace fmboost {
 
-/// Every site looks at all others, with one head, beside a skip; in large pictures at those of the rows around its own
-/// (see attend_sites).
-class SiteAttentionImpl : public torch::nn::Module {
+/// Every latent pixel looks at all others, with one head, beside a skip; in large images at those of the rows around its own
+/// (see attend_positions).
+class SpatialSelfAttentionImpl : public torch::nn::Module {
  public:
-  SiteAttentionImpl(std::int64_t channels, NormOptions norm);
+  SpatialSelfAttentionImpl(std::int64_t channels, NormOptions norm);
   /// x (B, channels, H, W) -> as x
   torch::Tensor forward(const torch::Tensor& x) const;
 
   layers::GroupNorm group_norm = nullptr;
   layers::Linear to_q = nullptr, to_k = nullptr, to_v = nullptr, to_out = nullptr;
 };
-TORCH_MODULE(SiteAttention);
+TORCH_MODULE(SpatialSelfAttention);
 
 /// Three convolutions beside a skip, ReLUs between and behind: the tiny autoencoder's block.
 class TinyBlockImpl : public torch::nn::Module {
@@ -46,7 +46,7 @@ TORCH_MODULE(PlainBlock);
 struct Pointwise {
   Layer function;
 };
-struct EnlargeTwice {};  ///< to the nearest site
+struct UpscaleTwice {};  ///< to the nearest latent pixel
 struct PixelShuffle {
   std::int64_t factor = 2;
 };
@@ -55,8 +55,8 @@ struct PixelUnshuffle {
 };
 
 using AutoencoderLayer =
-    std::variant<layers::Conv2d, layers::NormSilu, ResnetBlock, SiteAttention, Downsample, Upsample, TinyBlock,
-                 PlainBlock, Pointwise, EnlargeTwice, PixelShuffle, PixelUnshuffle>;
+    std::variant<layers::Conv2d, layers::NormSilu, ResnetBlock, SpatialSelfAttention, Downsample, Upsample, TinyBlock,
+                 PlainBlock, Pointwise, UpscaleTwice, PixelShuffle, PixelUnshuffle>;
 
 /// Each is applied to what the one before it gave.
 using LayerList = std::vector<AutoencoderLayer>;

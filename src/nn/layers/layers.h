@@ -14,7 +14,7 @@ namespace fmboost::layers {
 torch::Tensor add_parameter(torch::nn::Module& module, const std::string& name, at::IntArrayRef sizes);
 
 /// x (..., in) -> (..., out). The weight, which is cast to the type of x where it has another one, is (out, in), or
-/// (out, in, 1, 1) for those that were trained as a convolution of single sites.
+/// (out, in, 1, 1) for those that were trained as a convolution of single latent pixels.
 class LinearImpl : public torch::nn::Module {
  public:
   LinearImpl(std::int64_t in, std::int64_t out, bool with_bias = true, bool as_convolution = false);

@@ -23,18 +23,18 @@ Rows seen_rows(Rows wanted, const Footprint& f, std::int64_t height) {
 
 }  // namespace
 
-StripPicture::StripPicture(torch::Tensor values)
+LazyFeatureMap::LazyFeatureMap(torch::Tensor values)
     : sizes_(values.sizes().vec()),
       item_bytes_(static_cast<std::int64_t>(values.element_size())),
       held_bytes_(bytes()),
       row_bytes_(bytes() / height()),
       values_(std::move(values)) {}
 
-torch::Tensor StripPicture::rows(Rows wanted) const {
+torch::Tensor LazyFeatureMap::rows(Rows wanted) const {
   return is_kept() ? values_.slice(2, wanted.top, wanted.bottom) : compute_(wanted);
 }
 
-void StripPicture::for_each_strip(const StripLimits& limits,
+void LazyFeatureMap::for_each_strip(const StripLimits& limits,
                                   const std::function<void(Rows, const torch::Tensor&)>& use) const {
   const std::int64_t count = std::max<std::int64_t>(limits.strip_bytes / kResultsAtATime / row_bytes_, 1);
   for (std::int64_t top = 0; top < height(); top += count) {
@@ -44,8 +44,8 @@ void StripPicture::for_each_strip(const StripLimits& limits,
   }
 }
 
-StripPicture StripPicture::apply(const Footprint& footprint, Layer layer) const {
-  StripPicture result;
+LazyFeatureMap LazyFeatureMap::apply(const Footprint& footprint, Layer layer) const {
+  LazyFeatureMap result;
   const Footprint f = footprint;
   result.sizes_ = {sizes_[0], f.channels, sizes_[2] * f.up / f.down, sizes_[3] * f.up / f.down};
   result.item_bytes_ = item_bytes_;
@@ -59,7 +59,7 @@ StripPicture StripPicture::apply(const Footprint& footprint, Layer layer) const 
   return result;
 }
 
-StripPicture StripPicture::keep(const StripLimits& limits) const {
+LazyFeatureMap LazyFeatureMap::keep(const StripLimits& limits) const {
   if (is_kept()) {
     return *this;
   }
@@ -70,12 +70,12 @@ StripPicture StripPicture::keep(const StripLimits& limits) const {
     }
     all.slice(2, strip.top, strip.bottom).copy_(values);
   });
-  return StripPicture(all);
+  return LazyFeatureMap(all);
 }
 
-StripPicture StripPicture::derived(std::int64_t channels, const std::vector<StripPicture>& others,
+LazyFeatureMap LazyFeatureMap::derived(std::int64_t channels, const std::vector<LazyFeatureMap>& others,
                                    Compute compute) const {
-  StripPicture result;
+  LazyFeatureMap result;
   result.sizes_ = {sizes_[0], channels, sizes_[2], sizes_[3]};
   result.item_bytes_ = item_bytes_;
   result.held_bytes_ = held_bytes_;
@@ -88,7 +88,7 @@ StripPicture StripPicture::derived(std::int64_t channels, const std::vector<Stri
   return result;
 }
 
-StripPicture concatenate(const StripPicture& first, const StripPicture& second) {
+LazyFeatureMap concatenate(const LazyFeatureMap& first, const LazyFeatureMap& second) {
   return first.derived(first.sizes()[1] + second.sizes()[1], {second}, [first, second](Rows wanted) {
     return torch::cat({first.rows(wanted), second.rows(wanted)}, 1);
   });

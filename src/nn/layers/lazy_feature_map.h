@@ -8,7 +8,7 @@
 
 namespace fmboost {
 
-/// Rows top to bottom - 1 of a picture.
+/// Rows top to bottom - 1 of an image.
 struct Rows {
   std::int64_t top = 0;
   std::int64_t bottom = 0;
@@ -23,19 +23,19 @@ struct Footprint {
   std::int64_t down = 1;
 };
 
-/// A layer, or several, as a function of pictures (B, C, H, W). Beyond the edges of what it is given it assumes zeros.
+/// A layer, or several, as a function of images (B, C, H, W). Beyond the edges of what it is given it assumes zeros.
 using Layer = std::function<torch::Tensor(const torch::Tensor&)>;
 
-/// A picture (B, C, H, W) whose rows are computed each time they are asked for, unless they were kept.
-class StripPicture {
+/// An image (B, C, H, W) whose rows are computed each time they are asked for, unless they were kept.
+class LazyFeatureMap {
  public:
-  explicit StripPicture(torch::Tensor values);
+  explicit LazyFeatureMap(torch::Tensor values);
 
   at::IntArrayRef sizes() const { return sizes_; }
   std::int64_t height() const { return sizes_[2]; }
   /// What it takes, or would take if it were kept.
   std::int64_t bytes() const { return sizes_[0] * sizes_[1] * sizes_[2] * sizes_[3] * item_bytes_; }
-  /// What the kept pictures take that its rows are computed from.
+  /// What the kept images take that its rows are computed from.
   std::int64_t held_bytes() const { return held_bytes_; }
   bool is_kept() const { return values_.defined(); }
   /// The kept values.
@@ -47,17 +47,17 @@ class StripPicture {
   void for_each_strip(const StripLimits& limits, const std::function<void(Rows, const torch::Tensor&)>& use) const;
 
   /// What `layer` makes of it. The layer is given halos; what it makes near their ends, where it assumed zeros that are
-  /// not there, is cut off. At the picture's own edges it assumes them rightly.
-  StripPicture apply(const Footprint& footprint, Layer layer) const;
+  /// not there, is cut off. At the image's own edges it assumes them rightly.
+  LazyFeatureMap apply(const Footprint& footprint, Layer layer) const;
   /// The same with all rows computed now.
-  StripPicture keep(const StripLimits& limits) const;
+  LazyFeatureMap keep(const StripLimits& limits) const;
 
-  /// Another picture of its size (but for `channels`) whose rows `compute` makes from it and from `others`.
+  /// Another image of its size (but for `channels`) whose rows `compute` makes from it and from `others`.
   using Compute = std::function<torch::Tensor(Rows)>;
-  StripPicture derived(std::int64_t channels, const std::vector<StripPicture>& others, Compute compute) const;
+  LazyFeatureMap derived(std::int64_t channels, const std::vector<LazyFeatureMap>& others, Compute compute) const;
 
  private:
-  StripPicture() = default;
+  LazyFeatureMap() = default;
 
   std::vector<std::int64_t> sizes_;
   std::int64_t item_bytes_ = 0;
@@ -68,6 +68,6 @@ class StripPicture {
 };
 
 /// The channels of one after those of the other.
-StripPicture concatenate(const StripPicture& first, const StripPicture& second);
+LazyFeatureMap concatenate(const LazyFeatureMap& first, const LazyFeatureMap& second);
 
 }  // namespace fmboost

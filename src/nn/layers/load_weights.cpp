@@ -60,9 +60,9 @@ std::set<std::string> cast_when_used(const torch::nn::Module& module) {
 
 std::vector<LoadedWeight> plan_loading(const torch::nn::Module& module, const SafetensorsFile& file,
                                        const Placement& placement, const std::string& prefix,
-                                       HalfWeights half_weights) {
+                                       HalfPrecisionWeights half_weights) {
   const bool may_stay =
-      half_weights == HalfWeights::stay && placement.device.is_cpu() && placement.dtype == torch::kFloat32;
+      half_weights == HalfPrecisionWeights::stay && placement.device.is_cpu() && placement.dtype == torch::kFloat32;
   const std::set<std::string> may_be_half = may_stay ? cast_when_used(module) : std::set<std::string>();
   std::vector<LoadedWeight> plan;
   for (const auto& [name, target] : tensors_of(module)) {
@@ -146,7 +146,7 @@ void load_strictly(torch::nn::Module& module, const SafetensorsFile& file, const
 }
 
 void load_into(torch::nn::Module& module, const SafetensorsFile& file, const Placement& placement,
-               const std::string& prefix, HalfWeights half_weights) {
+               const std::string& prefix, HalfPrecisionWeights half_weights) {
   check_weights(module, file, prefix);
   const torch::NoGradGuard no_grad;
   const bool on_gpu = placement.device.is_cuda();

@@ -17,7 +17,7 @@ void load_strictly(torch::nn::Module& module, const SafetensorsFile& file, const
 void check_weights(const torch::nn::Module& module, const SafetensorsFile& file, const std::string& prefix = "");
 
 /// What becomes of half-precision weights of linear layers and convolutions that compute in float32 on the CPU.
-enum class HalfWeights {
+enum class HalfPrecisionWeights {
   cast,  ///< they are cast as all others
   /// They stay in the mapped file, and are cast whenever they are used: making gigabytes of float32 takes longer than
   /// several steps of a denoiser, casting them layer by layer a tenth of a step.
@@ -30,6 +30,6 @@ enum class HalfWeights {
 /// load_strictly does, and throws ModelError naming the tensor for weights that are not numbers, not finite, or too
 /// large for the dtype.
 void load_into(torch::nn::Module& module, const SafetensorsFile& file, const Placement& placement,
-               const std::string& prefix = "", HalfWeights half_weights = HalfWeights::cast);
+               const std::string& prefix = "", HalfPrecisionWeights half_weights = HalfPrecisionWeights::cast);
 
 }  // namespace fmboost

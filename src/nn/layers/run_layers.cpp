@@ -5,7 +5,7 @@
 namespace fmboost {
 namespace {
 
-// Of the layers that see what is near a site alone.
+// Of the layers that see what is near a latent pixel alone.
 Footprint footprint(const layers::Conv2d& conv, std::int64_t /*channels*/) {
   return {.channels = conv->weight.size(0), .halo = conv->options.kernel / 2, .down = conv->options.stride};
 }
@@ -24,7 +24,7 @@ Footprint footprint(const PlainBlock& /*layer*/, std::int64_t channels) {
 Footprint footprint(const Pointwise& /*layer*/, std::int64_t channels) {
   return {.channels = channels};
 }
-Footprint footprint(const EnlargeTwice& /*layer*/, std::int64_t channels) {
+Footprint footprint(const UpscaleTwice& /*layer*/, std::int64_t channels) {
   return {.channels = channels, .up = 2};
 }
 Footprint footprint(const PixelShuffle& layer, std::int64_t channels) {
@@ -45,19 +45,19 @@ Layer convolution(const layers::Conv2d& conv) {
 // One layer after the other. Those above cost nothing to compute again where they have no halo, and are kept else.
 class StripRun {
  public:
-  StripRun(StripPicture start, const StripLimits& limits) : picture_(std::move(start)), limits_(limits) {}
+  StripRun(LazyFeatureMap start, const StripLimits& limits) : image_(std::move(start)), limits_(limits) {}
 
   template <typename Local>
   void operator()(const Local& layer) {
-    const Footprint f = footprint(layer, picture_.sizes()[1]);
-    picture_ = picture_.apply(f, [layer](const torch::Tensor& x) { return run_layer(layer, x); });
+    const Footprint f = footprint(layer, image_.sizes()[1]);
+    image_ = image_.apply(f, [layer](const torch::Tensor& x) { return run_layer(layer, x); });
     if (f.halo > 0) {
-      picture_ = keep_if_small(picture_, limits_);
+      image_ = keep_if_small(image_, limits_);
     }
   }
   void operator()(const layers::NormSilu& norm) {
-    const ChannelScale scale = normalization(picture_, weights_of(*norm), limits_);
-    picture_ = picture_.apply({.channels = picture_.sizes()[1]},
+    const ChannelScale scale = normalization(image_, weights_of(*norm), limits_);
+    image_ = image_.apply({.channels = image_.sizes()[1]},
                               [scale](const torch::Tensor& x) { return scale.apply_silu(x); });
   }
   void operator()(const ResnetBlock& block) {
@@ -69,16 +69,16 @@ class StripRun {
                                   .conv2 = convolution(block->conv2),
                                   .skip = skip,
                                   .channels = block->conv2->weight.size(0)};
-    picture_ = run_in_strips(residual, picture_, limits_);
+    image_ = run_in_strips(residual, image_, limits_);
   }
-  void operator()(const SiteAttention& attention) {
-    picture_ = StripPicture(attention->forward(picture_.keep(limits_).values()));
+  void operator()(const SpatialSelfAttention& attention) {
+    image_ = LazyFeatureMap(attention->forward(image_.keep(limits_).values()));
   }
 
-  torch::Tensor result() const { return picture_.keep(limits_).values(); }
+  torch::Tensor result() const { return image_.keep(limits_).values(); }
 
  private:
-  StripPicture picture_;
+  LazyFeatureMap image_;
   StripLimits limits_;
 };
 
@@ -92,7 +92,7 @@ torch::Tensor run_layers(const LayerList& layers, torch::Tensor x, const StripLi
     return x;
   }
   const c10::InferenceMode no_gradients;
-  StripRun run{StripPicture(x), *strips};
+  StripRun run{LazyFeatureMap(x), *strips};
   for (const auto& layer : layers) {
     std::visit(run, layer);
   }

@@ -55,7 +55,7 @@ ChannelScale ChannelScale::then(const ChannelScale& outer) const {
   return {scale * outer.scale, shift * outer.scale + outer.shift};
 }
 
-ChannelScale normalization(const StripPicture& x, const NormWeights& norm, const StripLimits& limits) {
+ChannelScale normalization(const LazyFeatureMap& x, const NormWeights& norm, const StripLimits& limits) {
   GroupStatistics statistics(norm.groups);
   x.for_each_strip(limits, [&](Rows, const torch::Tensor& strip) { statistics.add(strip); });
   const std::int64_t width = x.sizes()[1] / norm.groups;
@@ -66,14 +66,14 @@ ChannelScale normalization(const StripPicture& x, const NormWeights& norm, const
   return {scale.to(torch::kFloat32), shift.to(torch::kFloat32)};
 }
 
-StripPicture keep_if_small(const StripPicture& result, const StripLimits& limits) {
+LazyFeatureMap keep_if_small(const LazyFeatureMap& result, const StripLimits& limits) {
   return result.bytes() <= limits.kept_bytes / 2 ? result.keep(limits) : result;
 }
 
-StripPicture run_in_strips(const NormedResidual& block, const StripPicture& x, const StripLimits& limits) {
+LazyFeatureMap run_in_strips(const NormedResidual& block, const LazyFeatureMap& x, const StripLimits& limits) {
   const ChannelScale norm1 = normalization(x, block.norm1, limits);
   const auto first = [conv = block.conv1, norm1](const torch::Tensor& strip) { return conv(norm1.apply_silu(strip)); };
-  StripPicture middle = x.apply({.channels = block.channels, .halo = 1}, first);
+  LazyFeatureMap middle = x.apply({.channels = block.channels, .halo = 1}, first);
   // The result is as large as the middle.
   if (middle.bytes() <= limits.kept_bytes / 2 && x.held_bytes() + 2 * middle.bytes() <= limits.kept_bytes) {
     middle = middle.keep(limits);
@@ -84,7 +84,7 @@ StripPicture run_in_strips(const NormedResidual& block, const StripPicture& x, c
   }
   const auto second = [conv = block.conv2, norm2](const torch::Tensor& strip) { return conv(norm2.apply_silu(strip)); };
   if (middle.is_kept()) {
-    const StripPicture h = middle.apply({.channels = block.channels, .halo = 1}, second);
+    const LazyFeatureMap h = middle.apply({.channels = block.channels, .halo = 1}, second);
     const auto sum = [h, x, skip = block.skip](Rows wanted) { return h.rows(wanted) + skip(x.rows(wanted)); };
     return keep_if_small(h.derived(block.channels, {x}, sum), limits);
   }

@@ -13,7 +13,7 @@ struct NormWeights {
   torch::Tensor weight, bias;  ///< (C)
 };
 
-/// What a norm comes down to once the statistics of the whole picture are known: x scale + shift, both (B, C, 1, 1)
+/// What a norm comes down to once the statistics of the whole image are known: x scale + shift, both (B, C, 1, 1)
 /// float32.
 struct ChannelScale {
   torch::Tensor scale, shift;
@@ -26,24 +26,24 @@ struct ChannelScale {
   ChannelScale then(const ChannelScale& outer) const;
 };
 
-/// Goes over the picture once. The strips' means and variances are put together in float64 (Chan, Golub and LeVeque
-/// 1979), so that they are the whole picture's.
-ChannelScale normalization(const StripPicture& x, const NormWeights& norm, const StripLimits& limits);
+/// Goes over the image once. The strips' means and variances are put together in float64 (Chan, Golub and LeVeque
+/// 1979), so that they are the whole image's.
+ChannelScale normalization(const LazyFeatureMap& x, const NormWeights& norm, const StripLimits& limits);
 
 /// norm, SiLU, conv1, norm, modulation, SiLU, conv2, beside a skip: a residual block of the UNets and AutoencoderKL.
 struct NormedResidual {
   NormWeights norm1, norm2;
   Layer conv1, conv2;         ///< of 3 x 3
-  Layer skip;                 ///< of single sites
+  Layer skip;                 ///< of single latent pixels
   std::int64_t channels = 0;  ///< that conv1 and conv2 give
   std::optional<ChannelScale> modulation = std::nullopt;
 };
 
 /// What lies between its convolutions is kept where it and the result fit beside what x holds.
-StripPicture run_in_strips(const NormedResidual& block, const StripPicture& x, const StripLimits& limits);
+LazyFeatureMap run_in_strips(const NormedResidual& block, const LazyFeatureMap& x, const StripLimits& limits);
 
 /// `result` kept where it takes at most half of what may be kept: so it fits beside the one that it is computed from.
 /// Else as it is.
-StripPicture keep_if_small(const StripPicture& result, const StripLimits& limits);
+LazyFeatureMap keep_if_small(const LazyFeatureMap& result, const StripLimits& limits);
 
 }  // namespace fmboost

@@ -7,7 +7,7 @@ namespace fmboost {
 namespace {
 
 constexpr double kEps = 1e-6;
-constexpr layers::Conv2dOptions kSingleSite{.kernel = 1, .padding = 0};
+constexpr layers::Conv2dOptions kSinglePixel{.kernel = 1, .padding = 0};
 
 // Appends layers that are registered under names of the module.
 class LayerBuilder {
@@ -25,7 +25,7 @@ class LayerBuilder {
   void add_middle(const std::string& name, std::int64_t channels, bool with_attention) {
     add_resnet(name + ".resnets.0", channels, channels);
     if (with_attention) {
-      add(name + ".attentions.0", SiteAttention(channels, norm_));
+      add(name + ".attentions.0", SpatialSelfAttention(channels, norm_));
     }
     add_resnet(name + ".resnets.1", channels, channels);
   }
@@ -86,7 +86,7 @@ void AutoencoderKlImpl::build_encoder() {
   const std::int64_t moments = 2 * options_.latent_channels;
   list.add_end("encoder", channels, moments);
   if (options_.use_quant_conv) {
-    list.add("quant_conv", layers::Conv2d(moments, moments, kSingleSite));
+    list.add("quant_conv", layers::Conv2d(moments, moments, kSinglePixel));
   }
 }
 
@@ -96,7 +96,7 @@ void AutoencoderKlImpl::build_decoder() {
   const std::int64_t latent = options_.latent_channels;
   std::int64_t channels = levels.front();
   if (options_.use_post_quant_conv) {
-    list.add("post_quant_conv", layers::Conv2d(latent, latent, kSingleSite));
+    list.add("post_quant_conv", layers::Conv2d(latent, latent, kSinglePixel));
   }
   list.add("decoder.conv_in", layers::Conv2d(latent, channels));
   list.add_middle("decoder.mid_block", channels, options_.mid_block_add_attention);

@@ -11,7 +11,7 @@ namespace fmboost {
 
 struct AutoencoderLayers;
 
-/// What an encoder says of the latent of a picture: independent normal distributions, each (B, C, H, W).
+/// What an encoder says of the latent of an image: independent normal distributions, each (B, C, H, W).
 struct GaussianPosterior {
   torch::Tensor mean;
   torch::Tensor log_variance;  ///< within [-30, 20]

@@ -59,7 +59,7 @@ void AutoencoderTinyImpl::build_decoder() {
       add(TinyBlock(channels));
     }
     if (level + 1 < levels) {
-      add_plain(EnlargeTwice{});
+      add_plain(UpscaleTwice{});
       add(layers::Conv2d(channels, channels, layers::Conv2dOptions{.with_bias = false}));
     }
   }

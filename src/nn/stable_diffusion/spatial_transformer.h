@@ -28,7 +28,7 @@ class AttentionImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Attention);
 
-/// Every site looks at all sites, then at the words, then thinks (GEGLU, arXiv 2002.05202); diffusers'
+/// Every latent pixel looks at all latent pixels, then at the words, then thinks (GEGLU, arXiv 2002.05202); diffusers'
 /// BasicTransformerBlock.
 class TransformerBlockImpl : public torch::nn::Module {
  public:
@@ -43,7 +43,7 @@ class TransformerBlockImpl : public torch::nn::Module {
 };
 TORCH_MODULE(TransformerBlock);
 
-/// Transformer blocks over the sites of a picture, between two projections, beside a skip; diffusers'
+/// Transformer blocks over the latent pixels of an image, between two projections, beside a skip; diffusers'
 /// Transformer2DModel.
 class SpatialTransformerImpl : public torch::nn::Module {
  public:

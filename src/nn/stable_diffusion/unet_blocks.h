@@ -41,7 +41,7 @@ class DownsampleImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Downsample);
 
-/// Twice the size, or exactly `height` x `width`: the nearest site, then a convolution.
+/// Twice the size, or exactly `height` x `width`: the nearest latent pixel, then a convolution.
 class UpsampleImpl : public torch::nn::Module {
  public:
   explicit UpsampleImpl(std::int64_t channels);

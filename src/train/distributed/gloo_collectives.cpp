@@ -30,18 +30,18 @@ std::shared_ptr<gloo::transport::Device> make_device(const WorkerOptions& option
 
 }  // namespace
 
-std::unique_ptr<Collectives> make_gloo_collectives(const Meeting& meeting, const WorkerOptions& options) {
+std::unique_ptr<Collectives> make_gloo_collectives(const Rendezvous& rendezvous, const WorkerOptions& options) {
   using Group = c10d::ProcessGroupGloo;
   auto group_options = Group::Options::create(options.collective_timeout);
   group_options->devices.push_back(make_device(options));
   return std::make_unique<BackendCollectives>(
-      c10::make_intrusive<Group>(c10::make_intrusive<c10d::PrefixStore>("gloo", meeting.store), options.rank,
+      c10::make_intrusive<Group>(c10::make_intrusive<c10d::PrefixStore>("gloo", rendezvous.store), options.rank,
                                  options.size, std::move(group_options)));
 }
 
 #else
 
-std::unique_ptr<Collectives> make_gloo_collectives(const Meeting&, const WorkerOptions&) {
+std::unique_ptr<Collectives> make_gloo_collectives(const Rendezvous&, const WorkerOptions&) {
   throw UsageError("this build cannot run several workers: it was made without Gloo's headers (libgloo-dev)");
 }
 

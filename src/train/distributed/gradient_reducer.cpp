@@ -120,8 +120,8 @@ void GradientReducer::add_to_bucket(std::size_t parameter, std::int64_t limit) {
   buckets_.back().elements += tensor.numel();
 }
 
-void GradientReducer::expect_backward(bool synchronise) {
-  synchronise_ = synchronise && !buckets_.empty();
+void GradientReducer::expect_backward(bool synchronize) {
+  synchronize_ = synchronize && !buckets_.empty();
   started_ = 0;
   for (auto& bucket : buckets_) {
     bucket.ready = 0;
@@ -134,7 +134,7 @@ void GradientReducer::expect_backward(bool synchronise) {
 
 void GradientReducer::on_gradient(std::size_t parameter) {
   Slot& slot = slots_[parameter];
-  if (!synchronise_ || slot.ready) {
+  if (!synchronize_ || slot.ready) {
     return;
   }
   const torch::NoGradGuard no_grad;
@@ -161,7 +161,7 @@ void GradientReducer::start(Bucket& bucket) {
 }
 
 void GradientReducer::finish() {
-  if (!synchronise_) {
+  if (!synchronize_) {
     return;
   }
   overlapped_ = started_;
@@ -177,7 +177,7 @@ void GradientReducer::finish() {
   for (const auto& bucket : buckets_) {
     bucket.wait();
   }
-  synchronise_ = false;
+  synchronize_ = false;
 }
 
 }  // namespace fmboost

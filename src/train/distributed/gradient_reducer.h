@@ -36,12 +36,12 @@ class GradientReducer {
   GradientReducer(const GradientReducer&) = delete;
   GradientReducer& operator=(const GradientReducer&) = delete;
 
-  /// To be called before every backward pass. With `synchronise` false gradients only accumulate on this worker.
-  void expect_backward(bool synchronise);
+  /// To be called before every backward pass. With `synchronize` false gradients only accumulate on this worker.
+  void expect_backward(bool synchronize);
 
   /// Waits for what is under way (on CUDA the stream waits, not the host). All gradients are then the averages. A
   /// parameter that the loss did not reach has a gradient of zeros. Does nothing unless the last expect_backward()
-  /// asked for synchronisation. Throws Error when a worker is lost.
+  /// asked for synchronization. Throws Error when a worker is lost.
   void finish();
 
   std::size_t bucket_count() const;
@@ -63,7 +63,7 @@ class GradientReducer {
   Workers& workers_;
   std::vector<Bucket> buckets_;  ///< in the order in which they travel
   std::vector<Slot> slots_;      ///< by parameter
-  bool synchronise_ = false;
+  bool synchronize_ = false;
   std::size_t started_ = 0;  ///< buckets under way
   std::size_t overlapped_ = 0;
 };

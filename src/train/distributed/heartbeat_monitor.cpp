@@ -33,17 +33,17 @@ std::string as_error(const std::string& verdict) {
 
 }  // namespace
 
-WorkerWatch::WorkerWatch(const Meeting& meeting, const WorkerOptions& options, bool device_may_hang)
+HeartbeatMonitor::HeartbeatMonitor(const Rendezvous& rendezvous, const WorkerOptions& options, bool device_may_hang)
     : options_(options),
-      names_(meeting.names),
-      store_(meeting.store->clone()),
+      names_(rendezvous.names),
+      store_(rendezvous.store->clone()),
       device_may_hang_(device_may_hang),
       exceptions_at_start_(std::uncaught_exceptions()) {
   store_->setTimeout(options_.lost_after);
   thread_ = std::thread([this] { run(); });
 }
 
-WorkerWatch::~WorkerWatch() {
+HeartbeatMonitor::~HeartbeatMonitor() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -57,13 +57,13 @@ WorkerWatch::~WorkerWatch() {
   }
 }
 
-void WorkerWatch::check() const {
+void HeartbeatMonitor::check() const {
   if (const std::string found = verdict(); !found.empty()) {
     throw Error(as_error(found));
   }
 }
 
-void WorkerWatch::explain(const std::string& reason) {
+void HeartbeatMonitor::explain(const std::string& reason) {
   std::string found = verdict();
   if (found.empty()) {
     found = suspects();
@@ -74,7 +74,7 @@ void WorkerWatch::explain(const std::string& reason) {
   throw Error(found.empty() ? "the connection to another worker failed: " + reason : as_error(found));
 }
 
-void WorkerWatch::run() {
+void HeartbeatMonitor::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_ && verdict_.empty() && !first_has_left_) {
     lock.unlock();
@@ -96,7 +96,7 @@ void WorkerWatch::run() {
 // The main thread throws as soon as it makes a call here, or when the one it is in fails. That one may never do so, and
 // with NCCL no other either. But a process that is busy with something else, a checkpoint for example, is left alone
 // for as long as possible.
-void WorkerWatch::guard_the_end(std::unique_lock<std::mutex>& lock) {
+void HeartbeatMonitor::guard_the_end(std::unique_lock<std::mutex>& lock) {
   const auto found = Clock::now();
   while (!stopping_) {
     const auto passed = Clock::now() - found;
@@ -110,15 +110,15 @@ void WorkerWatch::guard_the_end(std::unique_lock<std::mutex>& lock) {
 }
 
 // Sleeps; true when the watch is to stop.
-bool WorkerWatch::pause(std::unique_lock<std::mutex>& lock, std::chrono::milliseconds time) {
+bool HeartbeatMonitor::pause(std::unique_lock<std::mutex>& lock, std::chrono::milliseconds time) {
   return wake_.wait_for(lock, time, [this] { return stopping_ || !verdict_.empty(); });
 }
 
-void WorkerWatch::beat() {
+void HeartbeatMonitor::beat() {
   store_->set(beat_key(options_.rank), std::to_string(++beat_));
 }
 
-void WorkerWatch::look() {
+void HeartbeatMonitor::look() {
   if (store_->check({kVerdictKey})) {
     set_verdict(store_->get_to_str(kVerdictKey));
   } else if (options_.rank == 0) {
@@ -128,7 +128,7 @@ void WorkerWatch::look() {
   }
 }
 
-void WorkerWatch::look_at_all() {
+void HeartbeatMonitor::look_at_all() {
   const auto now = Clock::now();
   const auto all = beats();
   for (int rank = 1; rank < options_.size; ++rank) {
@@ -146,7 +146,7 @@ void WorkerWatch::look_at_all() {
   }
 }
 
-std::vector<std::string> WorkerWatch::beats() {
+std::vector<std::string> HeartbeatMonitor::beats() {
   std::vector<std::string> result;
   for (const auto& bytes : store_->multiGet(beat_keys(options_.size))) {
     result.emplace_back(bytes.begin(), bytes.end());
@@ -155,7 +155,7 @@ std::vector<std::string> WorkerWatch::beats() {
 }
 
 // Which of the others have fallen silent, failed or finished, the worst kind first. Takes three intervals.
-std::string WorkerWatch::suspects() {
+std::string HeartbeatMonitor::suspects() {
   try {
     const auto before = beats();
     {
@@ -185,7 +185,7 @@ std::string WorkerWatch::suspects() {
   }
 }
 
-void WorkerWatch::publish(const std::string& verdict) {
+void HeartbeatMonitor::publish(const std::string& verdict) {
   set_verdict(verdict);
   try {
     store_->set(kVerdictKey, verdict);
@@ -194,7 +194,7 @@ void WorkerWatch::publish(const std::string& verdict) {
   }
 }
 
-void WorkerWatch::set_verdict(const std::string& verdict) {
+void HeartbeatMonitor::set_verdict(const std::string& verdict) {
   {
     const std::lock_guard lock(mutex_);
     if (verdict_.empty()) {
@@ -204,12 +204,12 @@ void WorkerWatch::set_verdict(const std::string& verdict) {
   wake_.notify_all();
 }
 
-std::string WorkerWatch::verdict() const {
+std::string HeartbeatMonitor::verdict() const {
   const std::lock_guard lock(mutex_);
   return verdict_;
 }
 
-void WorkerWatch::leave() {
+void HeartbeatMonitor::leave() {
   // Workers that a signal stops all come to their end, one after the other.
   const bool failing = std::uncaught_exceptions() > exceptions_at_start_ && !interrupt_requested();
   store_->set(beat_key(options_.rank), std::string(failing ? kFailed : kDone));
@@ -223,7 +223,7 @@ void WorkerWatch::leave() {
   }
 }
 
-void WorkerWatch::wait_for_leavers() {
+void HeartbeatMonitor::wait_for_leavers() {
   const auto deadline = Clock::now() + options_.lost_after;
   while (Clock::now() < deadline) {
     const auto all = beats();

@@ -13,15 +13,15 @@ namespace fmboost {
 
 /// Signs of life between workers. Every worker writes a growing number to the store; rank 0 looks at all of them, the
 /// others at rank 0's, and what rank 0 finds wrong it writes down for everybody.
-class WorkerWatch {
+class HeartbeatMonitor {
  public:
   /// The watch talks to the store over a connection of its own. `device_may_hang`: this process can be stuck in any
   /// call that waits for its device, as those that wait for NCCL's kernels are.
-  WorkerWatch(const Meeting& meeting, const WorkerOptions& options, bool device_may_hang);
+  HeartbeatMonitor(const Rendezvous& rendezvous, const WorkerOptions& options, bool device_may_hang);
   /// Leaves, as done or as failed, and lets rank 0's store live until the others have left as well.
-  ~WorkerWatch();
-  WorkerWatch(const WorkerWatch&) = delete;
-  WorkerWatch& operator=(const WorkerWatch&) = delete;
+  ~HeartbeatMonitor();
+  HeartbeatMonitor(const HeartbeatMonitor&) = delete;
+  HeartbeatMonitor& operator=(const HeartbeatMonitor&) = delete;
 
   /// Throws Error when a worker is lost.
   void check() const;
@@ -30,13 +30,13 @@ class WorkerWatch {
   /// ended: its error would never come.
   class Waiting {
    public:
-    explicit Waiting(WorkerWatch& watch) : watch_(watch) { ++watch_.waiting_; }
+    explicit Waiting(HeartbeatMonitor& watch) : watch_(watch) { ++watch_.waiting_; }
     ~Waiting() { --watch_.waiting_; }
     Waiting(const Waiting&) = delete;
     Waiting& operator=(const Waiting&) = delete;
 
    private:
-    WorkerWatch& watch_;
+    HeartbeatMonitor& watch_;
   };
 
   /// Called when a collective has failed: finds out which worker is behind it, tells the others, and throws.

@@ -27,19 +27,19 @@ void check_header_version() {
 
 }  // namespace
 
-std::unique_ptr<Collectives> make_nccl_collectives(const Meeting& meeting, const WorkerOptions& options) {
+std::unique_ptr<Collectives> make_nccl_collectives(const Rendezvous& rendezvous, const WorkerOptions& options) {
   using Group = c10d::ProcessGroupNCCL;
   check_header_version();
   auto group_options = Group::Options::create();
   group_options->timeout = options.collective_timeout;
   return std::make_unique<BackendCollectives>(
-      c10::make_intrusive<Group>(c10::make_intrusive<c10d::PrefixStore>("nccl", meeting.store), options.rank,
+      c10::make_intrusive<Group>(c10::make_intrusive<c10d::PrefixStore>("nccl", rendezvous.store), options.rank,
                                  options.size, std::move(group_options)));
 }
 
 #else
 
-std::unique_ptr<Collectives> make_nccl_collectives(const Meeting&, const WorkerOptions&) {
+std::unique_ptr<Collectives> make_nccl_collectives(const Rendezvous&, const WorkerOptions&) {
   throw UsageError("this build cannot run several workers on GPUs: its LibTorch has no NCCL; use --device cpu");
 }
 

@@ -19,10 +19,10 @@ using Collective = std::function<void()> (Collectives::*)(const torch::Tensor&);
 class Workers::Group {
  public:
   Group(const WorkerOptions& options, torch::Device device)
-      : meeting_(meet(options)), watch_(meeting_, options, device.is_cuda()) {
-    run([&] { host_ = make_gloo_collectives(meeting_, options); });
+      : rendezvous_(meet(options)), watch_(rendezvous_, options, device.is_cuda()) {
+    run([&] { host_ = make_gloo_collectives(rendezvous_, options); });
     if (device.is_cuda()) {
-      run([&] { device_ = make_nccl_collectives(meeting_, options); });
+      run([&] { device_ = make_nccl_collectives(rendezvous_, options); });
     }
   }
 
@@ -39,7 +39,7 @@ class Workers::Group {
   // Runs LibTorch's part of the work; what goes wrong in it is another worker's doing.
   void run(const std::function<void()>& part) {
     watch_.check();
-    const WorkerWatch::Waiting waiting(watch_);
+    const HeartbeatMonitor::Waiting waiting(watch_);
     try {
       part();
     } catch (const Error&) {
@@ -62,8 +62,8 @@ class Workers::Group {
   void check() const { watch_.check(); }
 
  private:
-  Meeting meeting_;
-  WorkerWatch watch_;
+  Rendezvous rendezvous_;
+  HeartbeatMonitor watch_;
   std::unique_ptr<Collectives> host_, device_;
 };
 

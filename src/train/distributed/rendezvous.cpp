@@ -126,18 +126,18 @@ std::string short_reason(const std::exception& error) {
   return text;
 }
 
-Meeting meet(const WorkerOptions& options) {
+Rendezvous meet(const WorkerOptions& options) {
   log_debug("worker " + std::to_string(options.rank) + " of " + std::to_string(options.size) + " joins at " +
             place_of(options));
   constexpr int kError = 2;
   constexpr int kFatal = 3;
-  Meeting meeting;
+  Rendezvous rendezvous;
   quiet_libtorch(kFatal);
-  meeting.store = c10::make_intrusive<c10d::PrefixStore>("fmboost", open_store(options));
+  rendezvous.store = c10::make_intrusive<c10d::PrefixStore>("fmboost", open_store(options));
   quiet_libtorch(kError);
-  announce(*meeting.store, options);
-  meeting.names = wait_for_all(*meeting.store, options);
-  return meeting;
+  announce(*rendezvous.store, options);
+  rendezvous.names = wait_for_all(*rendezvous.store, options);
+  return rendezvous;
 }
 
 }  // namespace fmboost

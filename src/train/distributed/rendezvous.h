@@ -12,13 +12,13 @@ namespace fmboost {
 using WorkerNames = std::vector<std::string>;
 
 /// Where the workers find each other: a key-value store that rank 0, or the launcher, serves.
-struct Meeting {
+struct Rendezvous {
   c10::intrusive_ptr<c10d::Store> store;
   WorkerNames names;
 };
 
 /// Opens or joins the store and waits until all workers are there. Errors as the constructor of Workers.
-Meeting meet(const WorkerOptions& options);
+Rendezvous meet(const WorkerOptions& options);
 
 /// Under these keys, by rank, workers show that they live; from before the others learn of them.
 std::vector<std::string> beat_keys(int size);

@@ -15,12 +15,12 @@ struct CellSize {
 
 CellSize cell_size(const std::vector<torch::Tensor>& row, std::int64_t largest_side) {
   CellSize size;
-  for (const auto& picture : row) {
-    if (picture.dim() != 3 || picture.size(0) != 3) {
-      throw Error(c10::str("a contact sheet takes pictures (3, H, W), not ", picture.sizes()));
+  for (const auto& image : row) {
+    if (image.dim() != 3 || image.size(0) != 3) {
+      throw Error(c10::str("a contact sheet takes images (3, H, W), not ", image.sizes()));
     }
-    size.height = std::max(size.height, picture.size(1));
-    size.width = std::max(size.width, picture.size(2));
+    size.height = std::max(size.height, image.size(1));
+    size.width = std::max(size.width, image.size(2));
   }
   const std::int64_t side = std::max(size.height, size.width);
   if (largest_side > 0 && side > largest_side) {
@@ -31,8 +31,8 @@ CellSize cell_size(const std::vector<torch::Tensor>& row, std::int64_t largest_s
   return size;
 }
 
-torch::Tensor fit(const torch::Tensor& picture, const CellSize& size) {
-  const torch::Tensor one = picture.detach().to(torch::kCPU, torch::kFloat32).unsqueeze(0);
+torch::Tensor fit(const torch::Tensor& image, const CellSize& size) {
+  const torch::Tensor one = image.detach().to(torch::kCPU, torch::kFloat32).unsqueeze(0);
   const bool reduces = one.size(2) > size.height || one.size(3) > size.width;
   const torch::Tensor fitted = reduces ? resize_bicubic(one, size.height, size.width)
                                        : at::_upsample_nearest_exact2d(one, {size.height, size.width});
@@ -43,21 +43,21 @@ torch::Tensor fit(const torch::Tensor& picture, const CellSize& size) {
 
 void ContactSheetOptions::check() const {
   if (largest_side < 0 || gap < 0) {
-    throw UsageError("the sides of a contact sheet's pictures, and its gaps, must be 0 or more pixels");
+    throw UsageError("the sides of a contact sheet's images, and its gaps, must be 0 or more pixels");
   }
 }
 
 torch::Tensor contact_sheet(const std::vector<std::vector<torch::Tensor>>& rows, const ContactSheetOptions& options) {
   options.check();
   if (rows.empty() || rows.front().empty()) {
-    throw Error("a contact sheet needs at least one picture");
+    throw Error("a contact sheet needs at least one image");
   }
   std::vector<CellSize> sizes;
   std::int64_t cell_width = 0;
   std::int64_t height = options.gap;
   for (const auto& row : rows) {
     if (row.size() != rows.front().size()) {
-      throw Error("the rows of a contact sheet must have the same number of pictures");
+      throw Error("the rows of a contact sheet must have the same number of images");
     }
     sizes.push_back(cell_size(row, options.largest_side));
     cell_width = std::max(cell_width, sizes.back().width);
@@ -68,8 +68,8 @@ torch::Tensor contact_sheet(const std::vector<std::vector<torch::Tensor>>& rows,
   std::int64_t top = options.gap;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::int64_t left = options.gap;
-    for (const auto& picture : rows[i]) {
-      sheet.narrow(1, top, sizes[i].height).narrow(2, left, sizes[i].width).copy_(fit(picture, sizes[i]));
+    for (const auto& image : rows[i]) {
+      sheet.narrow(1, top, sizes[i].height).narrow(2, left, sizes[i].width).copy_(fit(image, sizes[i]));
       left += cell_width + options.gap;
     }
     top += sizes[i].height + options.gap;

@@ -55,7 +55,7 @@ class ProtobufWriter {
   std::string text_;
 };
 
-/// The integer of a field of a serialised message; 0, as for every field that was left out, when it is not there or the
+/// The integer of a field of a serialized message; 0, as for every field that was left out, when it is not there or the
 /// message is damaged before it.
 std::int64_t protobuf_integer(std::string_view message, std::uint32_t field);
 

@@ -85,19 +85,19 @@ class RunLog::Files {
     }
   }
 
-  fs::path picture(std::int64_t step, const std::string& name, const torch::Tensor& pixels) {
+  fs::path image(std::int64_t step, const std::string& name, const torch::Tensor& pixels) {
     advance(step);
     check_name(name);
     Image image;
     image.pixels = pixels.detach().to(torch::kCPU, torch::kFloat32);
     const auto png = encode_image(image, {.format = ImageFormat::png});
     if (tensorboard_) {
-      tensorboard_->picture(step, name, image.height(), image.width(), static_cast<int>(image.pixels.size(0)), png);
+      tensorboard_->image(step, name, image.height(), image.width(), static_cast<int>(image.pixels.size(0)), png);
     }
     std::string stem = name;
     std::replace(stem.begin(), stem.end(), '/', '-');
-    create_folder(folder_ / "pictures");
-    fs::path file = folder_ / "pictures" / (stem + "-" + padded(step) + ".png");
+    create_folder(folder_ / "images");
+    fs::path file = folder_ / "images" / (stem + "-" + padded(step) + ".png");
     write_file_atomically(file, png);
     return file;
   }
@@ -128,8 +128,8 @@ void RunLog::scalars(std::int64_t step, const std::map<std::string, double>& val
   files_->scalars(step, values);
 }
 
-fs::path RunLog::picture(std::int64_t step, const std::string& name, const torch::Tensor& pixels) {
-  return files_->picture(step, name, pixels);
+fs::path RunLog::image(std::int64_t step, const std::string& name, const torch::Tensor& pixels) {
+  return files_->image(step, name, pixels);
 }
 
 }  // namespace fmboost

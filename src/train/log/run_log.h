@@ -19,7 +19,7 @@ struct RunLogOptions {
   std::optional<std::int64_t> resume_step = std::nullopt;
 };
 
-/// The metrics and pictures of a training run, in its folder. Every call is on disk when it returns. Errors, a full
+/// The metrics and images of a training run, in its folder. Every call is on disk when it returns. Errors, a full
 /// disk for example, throw Error naming the file.
 class RunLog {
  public:
@@ -32,8 +32,8 @@ class RunLog {
   /// the JSON one.
   void scalars(std::int64_t step, const std::map<std::string, double>& values);
 
-  /// pixels: (3, H, W) in [-1, 1]. Writes pictures/NAME-STEP.png ("/" in the name becomes "-") and returns its path.
-  std::filesystem::path picture(std::int64_t step, const std::string& name, const torch::Tensor& pixels);
+  /// pixels: (3, H, W) in [-1, 1]. Writes images/NAME-STEP.png ("/" in the name becomes "-") and returns its path.
+  std::filesystem::path image(std::int64_t step, const std::string& name, const torch::Tensor& pixels);
 
  private:
   class Files;

@@ -32,7 +32,7 @@ struct Summary {
 struct Value {
   static constexpr std::uint32_t tag = 1, simple_value = 2, image = 4;
 };
-struct Picture {
+struct Image {
   static constexpr std::uint32_t height = 1, width = 2, colorspace = 3, encoded = 4;
 };
 
@@ -104,11 +104,11 @@ void TensorBoardWriter::scalars(std::int64_t step, const std::map<std::string, d
   file_->append(event_at(step).message(Event::summary, summary));
 }
 
-void TensorBoardWriter::picture(std::int64_t step, const std::string& name, std::int64_t height, std::int64_t width,
+void TensorBoardWriter::image(std::int64_t step, const std::string& name, std::int64_t height, std::int64_t width,
                                 int channels, std::span<const std::byte> png) {
   ProtobufWriter image;
-  image.integer(Picture::height, height).integer(Picture::width, width).integer(Picture::colorspace, channels);
-  image.bytes(Picture::encoded, {reinterpret_cast<const char*>(png.data()), png.size()});
+  image.integer(Image::height, height).integer(Image::width, width).integer(Image::colorspace, channels);
+  image.bytes(Image::encoded, {reinterpret_cast<const char*>(png.data()), png.size()});
   ProtobufWriter value;
   value.bytes(Value::tag, name).message(Value::image, image);
   ProtobufWriter summary;

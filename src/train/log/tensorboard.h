@@ -21,8 +21,8 @@ class TensorBoardWriter {
   ~TensorBoardWriter();
 
   void scalars(std::int64_t step, const std::map<std::string, double>& values);
-  /// A picture with `channels` 1, 3 or 4, as an encoded PNG.
-  void picture(std::int64_t step, const std::string& name, std::int64_t height, std::int64_t width, int channels,
+  /// An image with `channels` 1, 3 or 4, as an encoded PNG.
+  void image(std::int64_t step, const std::string& name, std::int64_t height, std::int64_t width, int channels,
                std::span<const std::byte> png);
 
   const std::filesystem::path& path() const;

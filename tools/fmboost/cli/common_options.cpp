@@ -24,7 +24,7 @@ void add_run_options(CLI::App& app, RunOptions& options) {
                  "auto, float32, bfloat16 or float16; auto: bfloat16 on GPUs and on CPUs with instructions for it")
       ->capture_default_str();
   app.add_option("-t,--threads", options.threads, "CPU threads (default: one a core)")->check(CLI::Range(1, 4096));
-  app.add_flag("--json", options.json, "One JSON line a picture on stdout instead of its path");
+  app.add_flag("--json", options.json, "One JSON line an image on stdout instead of its path");
   add_verbosity_options(app, options);
 }
 
@@ -46,23 +46,23 @@ std::filesystem::path model_folder(const std::string& named) {
   return std::filesystem::is_regular_file(named, unreadable) ? imported_bundle(named) : std::filesystem::path(named);
 }
 
-std::shared_ptr<ModelParts> open_boosting_model(const std::string& folder, const RunOptions& options) {
-  return open_model(boosting_folder(model_folder(folder)).string(), options);
+std::shared_ptr<ModelComponents> open_upscaler(const std::string& folder, const RunOptions& options) {
+  return open_model(upscaler_folder(model_folder(folder)).string(), options);
 }
 
-std::shared_ptr<ModelParts> open_model(const std::string& folder, const RunOptions& options) {
+std::shared_ptr<ModelComponents> open_model(const std::string& folder, const RunOptions& options) {
   const Placement placement = resolve_placement(options.device, options.dtype);
   Bundle bundle(model_folder(folder));
   log_debug("model '" + bundle.manifest().name + "' from " + bundle.folder().string() + ", on " + to_string(placement) +
             " (asked for: " + options.device + " " + options.dtype + "), " + std::to_string(at::get_num_threads()) +
             " CPU threads");
-  return std::make_shared<ModelParts>(std::move(bundle), placement);
+  return std::make_shared<ModelComponents>(std::move(bundle), placement);
 }
 
 void add_output_options(CLI::App& app, OutputOptions& options, const std::string& output_help) {
   app.add_option("-o,--output", options.output, output_help);
   auto* force = app.add_flag("--force", options.force, "Overwrite existing files");
-  app.add_flag("--skip-existing", options.skip_existing, "Leave out pictures whose file exists")->excludes(force);
+  app.add_flag("--skip-existing", options.skip_existing, "Leave out images whose file exists")->excludes(force);
   app.add_option("--quality", options.quality, "Of JPEG and WebP, 1 to 100; WebP is lossless at 100")
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
@@ -75,16 +75,16 @@ void add_flow_options(CLI::App& app, FlowFlags& flags) {
   app.add_option("--flow-noise", flags.flow.noising_step,
                  "Noising step of 1000 that the flow starts from; 0: none (default: the bundle's)");
   app.add_option("--back-project", flags.flow.back_projection,
-                 "Rounds that bring the result back to what is enlarged (default: the bundle's)");
+                 "Rounds that bring the result back to what is upscaled (default: the bundle's)");
   app.add_option("--fidelity", flags.flow.fidelity,
                  "From 0, generative: the most noise and no back-projection, to 1, faithful: no noise and the most "
                  "back-projection; --flow-noise and --back-project win over it (default: the bundle's)")
       ->type_name("F");
-  app.add_option("--coupling", flags.coupling, "psu: enlarge pixels, lsu: enlarge the latent (default: the bundle's)");
-  app.add_option("--tile", flags.tile, "Side of the pieces that large pictures are made in: auto, off or pixels")
+  app.add_option("--upsampling", flags.coupling, "pixel: upscale pixels, latent: upscale the latent (default: the bundle's)");
+  app.add_option("--tile", flags.tile, "Side of the pieces that large images are made in: auto, off or pixels")
       ->capture_default_str();
   app.add_option("--tile-overlap", flags.tiles.overlap,
-                 "Pixels that neighbouring windows of TorchScript programs share at least")
+                 "Pixels that neighboring windows of TorchScript programs share at least")
       ->capture_default_str();
 }
 

@@ -29,9 +29,9 @@ void add_verbosity_options(CLI::App& app, RunOptions& options);
 void apply(const RunOptions& options);
 
 /// Opens the named or default bundle in the placement asked for, and says so with -v.
-std::shared_ptr<ModelParts> open_model(const std::string& folder, const RunOptions& options);
-/// The same of the bundle that enlarges for it.
-std::shared_ptr<ModelParts> open_boosting_model(const std::string& folder, const RunOptions& options);
+std::shared_ptr<ModelComponents> open_model(const std::string& folder, const RunOptions& options);
+/// The same of the bundle that upscales for it.
+std::shared_ptr<ModelComponents> open_upscaler(const std::string& folder, const RunOptions& options);
 /// The folder that was named, the bundle made of a checkpoint that was named, or the default one.
 std::filesystem::path model_folder(const std::string& named);
 

@@ -35,8 +35,8 @@ void add_generate_options(CLI::App& app, GenerateFlags& flags) {
                      "A file (or - for stdin) with a prompt a line, or JSON lines with settings of their own")
           ->excludes(prompt);
   auto* from = app.add_option("--from", flags.from,
-                              "Make a picture again from the data in it; other options change what they name")
-                   ->type_name("PICTURE");
+                              "Make an image again from the data in it; other options change what they name")
+                   ->type_name("IMAGE");
   app.add_flag("--example", flags.example, "Draw nothing, but print prompts that suit the model, one a line")
       ->configurable(false)
       ->excludes(prompt)
@@ -44,7 +44,7 @@ void add_generate_options(CLI::App& app, GenerateFlags& flags) {
       ->excludes(from);
   app.add_option("-s,--seed", flags.seed, "Negative: a random one, which is reported")
       ->default_str(std::to_string(GenerateRequest{}.seed));
-  app.add_option("-b,--count", flags.count, "Pictures of each prompt, with seeds that count up")
+  app.add_option("-b,--count", flags.count, "Images of each prompt, with seeds that count up")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
   app.add_option("-W,--width", flags.width, "Final width in pixels");
@@ -52,22 +52,22 @@ void add_generate_options(CLI::App& app, GenerateFlags& flags) {
   app.add_option("--size", flags.size,
                  "Final size: N or WxH (default: " + std::to_string(kDefaultSide) +
                      " where the bundle has couplings, else the size the model was trained at)");
-  app.add_option("--base-size", flags.base_size, "Size of the low-resolution picture, WxH (default: from --size)");
+  app.add_option("--base-size", flags.base_size, "Size of the low-resolution image, WxH (default: from --size)");
   app.add_option("--steps", flags.request.steps, "Denoising steps (default: the bundle's)");
   app.add_option("--guidance,--cfg-scale", flags.request.guidance,
                  "Guidance scale; 1 and less: none (default: the bundle's)");
   app.add_option("--sampler", flags.request.sampler, joined_samplers() + " (default: the bundle's)");
   app.add_flag("--karras,!--no-karras", flags.request.karras, "Karras' noise levels, for euler and dpm++2m");
-  app.add_flag("--no-boost", flags.no_boost, "Stop at low resolution; --size is then its size");
-  app.add_option("--boost-model", flags.boost_model, "Another bundle whose autoencoder and couplings enlarge")
+  app.add_flag("--no-upscale", flags.no_upscale, "Stop at low resolution; --size is then its size");
+  app.add_option("--upscaler", flags.upscaler, "Another bundle whose autoencoder and couplings upscale")
       ->type_name("DIR");
   add_flow_options(app, flags.flow);
-  app.add_option("--batch-size", flags.batch_size, "Pictures that are denoised together; 1 gives the same bytes always")
+  app.add_option("--batch-size", flags.batch_size, "Images that are denoised together; 1 gives the same bytes always")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  app.add_option("--shard", flags.shard, "I/N: only the pictures whose index modulo N is I, for N machines")
+  app.add_option("--shard", flags.shard, "I/N: only the images whose index modulo N is I, for N machines")
       ->capture_default_str();
-  app.add_option("--save-intermediates", flags.intermediates_folder, "Folder for every latent and the low-res picture")
+  app.add_option("--save-intermediates", flags.intermediates_folder, "Folder for every latent and the low-res image")
       ->type_name("DIR");
   add_output_options(app, flags.output,
                      "File (.png, .jpg, .webp), folder/, pattern with %d {index} {seed} {prompt}, or - for stdout "
@@ -75,24 +75,24 @@ void add_generate_options(CLI::App& app, GenerateFlags& flags) {
   add_run_options(app, flags.run);
 }
 
-void use_recipe(const Recipe& recipe, GenerateFlags& flags) {
-  flags.request = recipe.request;
-  flags.no_boost = !recipe.request.boost;
-  flags.flow.flow = recipe.request.flow;
-  flags.flow.tiles = recipe.tiles;
-  flags.flow.tile = recipe.tiles.automatic   ? "auto"
-                    : recipe.tiles.size == 0 ? "off"
-                                             : std::to_string(recipe.tiles.size);
-  flags.run.device = recipe.device;
-  flags.run.dtype = recipe.dtype;
-  flags.run.threads = recipe.threads;
-  flags.output.quality = recipe.quality;
+void use_recipe(const GenerationMetadata& metadata, GenerateFlags& flags) {
+  flags.request = metadata.request;
+  flags.no_upscale = !metadata.request.upscale;
+  flags.flow.flow = metadata.request.flow;
+  flags.flow.tiles = metadata.tiles;
+  flags.flow.tile = metadata.tiles.automatic   ? "auto"
+                    : metadata.tiles.size == 0 ? "off"
+                                             : std::to_string(metadata.tiles.size);
+  flags.run.device = metadata.device;
+  flags.run.dtype = metadata.dtype;
+  flags.run.threads = metadata.threads;
+  flags.output.quality = metadata.quality;
 }
 
 void finish(GenerateFlags& flags) {
   finish(flags.flow);
   flags.request.flow = flags.flow.flow;
-  flags.request.boost = !flags.no_boost;
+  flags.request.upscale = !flags.no_upscale;
   if (!flags.long_prompt.empty()) {
     flags.request.long_prompt = parse_long_prompt(flags.long_prompt);
   }
@@ -113,7 +113,7 @@ void finish(GenerateFlags& flags) {
     flags.request.size = parse_size(flags.size);
   } else if (flags.width) {
     flags.request.size = Size{*flags.width, *flags.height};
-    check_size(*flags.request.size, "a picture");
+    check_size(*flags.request.size, "an image");
   }
   if (!flags.base_size.empty()) {
     flags.request.base_size = parse_size(flags.base_size);

@@ -20,7 +20,7 @@ struct GenerateFlags {
   GenerateRequest request;
   std::string prompts_file;
   std::string from;
-  std::string boost_model;
+  std::string upscaler;
   std::string long_prompt;  ///< empty: the request's
   std::string size;
   std::string base_size;
@@ -29,7 +29,7 @@ struct GenerateFlags {
   std::optional<std::int64_t> seed;  ///< open: the request's
   std::int64_t count = 1;
   std::int64_t batch_size = GenerateSettings{}.batch_size;
-  bool no_boost = false;
+  bool no_upscale = false;
   bool example = false;
   std::string shard = "0/1";
   std::string intermediates_folder;
@@ -37,8 +37,8 @@ struct GenerateFlags {
 
 void add_generate_options(CLI::App& app, GenerateFlags& flags);
 
-/// Makes what a picture's data say the defaults.
-void use_recipe(const Recipe& recipe, GenerateFlags& flags);
+/// Makes what an image's data say the defaults.
+void use_recipe(const GenerationMetadata& metadata, GenerateFlags& flags);
 
 /// Reads sizes, seed and flow into the request, drawing a seed where a random one is wanted. Throws UsageError.
 void finish(GenerateFlags& flags);

@@ -25,9 +25,9 @@ CLI::Option* option(CLI::App& app, const char* group, const std::string& name, V
 
 void add_data_options(CLI::App& app, TrainFlags& flags) {
   TrainingDataOptions& data = flags.options.data;
-  PictureCropOptions& crop = data.images.crop;
+  ImageCropOptions& crop = data.images.crop;
   app.add_option("--data", data.training,
-                 "Folder of shards that `encode` made, or of pictures to encode on the fly; several are mixed, also of "
+                 "Folder of shards that `encode` made, or of images to encode on the fly; several are mixed, also of "
                  "several factors")
       ->type_name("DIR")
       ->group(kData);
@@ -35,7 +35,7 @@ void add_data_options(CLI::App& app, TrainFlags& flags) {
       ->type_name("DIR")
       ->group(kData);
   app.add_option("--crop-size", data.crop_sizes,
-                 "Side of the squares cut out of the latents, in latent sites; several: one drawn for each batch "
+                 "Side of the squares cut out of the latents, in latent pixels; several: one drawn for each batch "
                  "(default: whole latents)")
       ->group(kData);
   option(app, kData, "--workers", data.workers, "Threads that load");
@@ -43,21 +43,21 @@ void add_data_options(CLI::App& app, TrainFlags& flags) {
   app.add_flag("--accept-other-autoencoder", data.accept_other_autoencoder,
                "Train on shards of another bundle's autoencoder all the same")
       ->group(kData);
-  option(app, kData, "--low", crop.low, "Of pictures: side of the small squares in pixels");
-  option(app, kData, "--high", crop.high, "Of pictures: side of the large ones, a whole multiple of --low");
-  option(app, kData, "--crop", flags.crop, "Of pictures: random or center, where squares are cut out");
-  option(app, kData, "--crops", crop.crops, "Of pictures: different squares each; few of them fit into the cache");
+  option(app, kData, "--low", crop.low, "Of images: side of the small squares in pixels");
+  option(app, kData, "--high", crop.high, "Of images: side of the large ones, a whole multiple of --low");
+  option(app, kData, "--crop", flags.crop, "Of images: random or center, where squares are cut out");
+  option(app, kData, "--crops", crop.crops, "Of images: different squares each; few of them fit into the cache");
   app.add_flag(
          "--flip", crop.flip,
-         "Of pictures: mirror half of the squares, in pixels; latents are never mirrored, which would not be exact")
+         "Of images: mirror half of the squares, in pixels; latents are never mirrored, which would not be exact")
       ->group(kData);
-  app.add_flag("--fit", crop.fit, "Of pictures: shrink them first, so that their shorter side is --high")->group(kData);
-  option(app, kData, "--reduce", flags.reduce,
-         "Of pictures: how a large square becomes a small one: area, bilinear or bicubic");
-  app.add_option("--cache", data.images.cache.folder, "Of pictures: keep their latents there (default: in memory)")
+  app.add_flag("--fit", crop.fit, "Of images: shrink them first, so that their shorter side is --high")->group(kData);
+  option(app, kData, "--downsample", flags.reduce,
+         "Of images: how a large square becomes a small one: area, bilinear or bicubic");
+  app.add_option("--cache", data.images.cache.folder, "Of images: keep their latents there (default: in memory)")
       ->type_name("DIR")
       ->group(kData);
-  option(app, kData, "--cache-memory", flags.cache_mebibytes, "Of pictures: MiB of latents kept in memory");
+  option(app, kData, "--cache-memory", flags.cache_mebibytes, "Of images: MiB of latents kept in memory");
 }
 
 void add_flow_options(CLI::App& app, TrainFlags& flags) {
@@ -66,15 +66,15 @@ void add_flow_options(CLI::App& app, TrainFlags& flags) {
       app, kFlow, "--objective", flags.objective,
       "velocity: flow matching; energy: that the ends of short walks along the flow vary as the latents do, to tune a "
       "trained coupling");
-  option(app, kFlow, "--walk-steps", flow.walk_steps,
+  option(app, kFlow, "--rollout-steps", flow.rollout_steps,
          "Of the energy: each batch walks 1, 2, 4, ... up to this many Euler steps");
-  option(app, kFlow, "--clean-loss", flags.clean_loss,
+  option(app, kFlow, "--noiseless-loss", flags.noiseless_loss,
          "Of the energy, for pairs without noise: squares (ends at the mean, faithful) or distance (in the middle, "
          "sharper)");
   option(app, kFlow, "--path", flags.path, "linear or gvp");
   option(app, kFlow, "--sigma-min", flow.sigma_min, "Noise on top of the path, linear only");
-  option(app, kFlow, "--coupling", flags.coupling,
-         "psu: the context is the enlarged picture's latent; lsu, lsu-nearest, noise-upsampling: the enlarged latent; "
+  option(app, kFlow, "--upsampling", flags.coupling,
+         "pixel: the context is the upscaled image's latent; latent, latent-nearest, noise-upsampling: the upscaled latent; "
          "identity");
   option(app, kFlow, "--noising-step", flow.noising_step,
          "Of 1000, how noisy the flow starts; 0: at the context itself");
@@ -85,10 +85,10 @@ void add_flow_options(CLI::App& app, TrainFlags& flags) {
   option(
       app, kFlow, "--noising-share", flow.noising_share,
       "With --noising-step-max: share of the pairs that draw their step; the others keep the least one, which is what "
-      "faithful enlarging asks of the network");
+      "faithful upscaling asks of the network");
   app.add_flag("--start-from-noise", flow.start_from_noise, "Start the flow at noise alone")->group(kFlow);
   app.add_flag("--no-context", flags.no_context, "The network does not see the context")->group(kFlow);
-  app.add_option("--factor", flags.options.factor, "How much larger it makes pictures (default: what the data says)")
+  app.add_option("--factor", flags.options.factor, "How much larger it makes images (default: what the data says)")
       ->group(kFlow);
 }
 
@@ -111,7 +111,7 @@ void add_network_options(CLI::App& app, CfmUnetOptions& network) {
       ->group(kNetwork);
   option(app, kNetwork, "--dropout", network.dropout, "In every block, at least 0 and less than 1");
   option(app, kNetwork, "--pool-factor", network.pool_factor,
-         "Greater than 1: the network works on sites pooled by this factor");
+         "Greater than 1: the network works on latent pixels pooled by this factor");
 }
 
 void add_optimizer_options(CLI::App& app, TrainOptions& train) {
@@ -180,12 +180,12 @@ void add_validation_options(CLI::App& app, TrainFlags& flags) {
 
 void add_bundle_options(CLI::App& app, TrainFlags& flags) {
   IntoBundleOptions& into = flags.options.into;
-  app.add_option("--into", into.bundle, "Bundle that takes the trained coupling")->type_name("DIR")->group(kBundle);
-  option(app, kBundle, "--pictures", flags.pictures,
-         "That it enlarges there: all, own (those that the bundle's denoiser draws) or other");
+  app.add_option("--install-into", into.bundle, "Bundle that takes the trained coupling")->type_name("DIR")->group(kBundle);
+  option(app, kBundle, "--applies-to", flags.applies_to,
+         "That it upscales there: all, own (those that the bundle's denoiser draws) or other");
   option(app, kBundle, "--flow-solver", into.solver, "That its entry asks for");
   option(app, kBundle, "--flow-steps", into.flow_steps, "That its entry asks for");
-  option(app, kBundle, "--back-project", into.back_projection, "Rounds for existing pictures that its entry asks for");
+  option(app, kBundle, "--back-project", into.back_projection, "Rounds for existing images that its entry asks for");
 }
 
 // An option of the network that was given, here or in the configuration file.
@@ -231,22 +231,22 @@ void add_train_options(CLI::App& app, TrainFlags& flags) {
 void finish(const CLI::App& app, TrainFlags& flags) {
   TrainingRunOptions& options = flags.options;
   options.data.images.crop.place = parse_crop_place(flags.crop);
-  options.data.images.crop.reduction = parse_reduction(flags.reduce);
+  options.data.images.crop.downsampling = parse_downsampling(flags.reduce);
   options.data.images.crop.seed = options.train.seed;
   options.data.images.cache.memory_limit = flags.cache_mebibytes << 20;
   options.train.flow.path = parse_path(flags.path);
   options.train.flow.objective = parse_objective(flags.objective);
-  options.train.flow.clean_loss = parse_clean_loss(flags.clean_loss);
+  options.train.flow.noiseless_loss = parse_noiseless_loss(flags.noiseless_loss);
   if (options.train.flow.noising_step_max && app.get_option("--noising-step")->count() == 0) {
     options.train.flow.noising_step = 0;
   }
   options.train.flow.upsampling = parse_upsampling(flags.coupling);
   options.train.flow.with_context = !flags.no_context;
   options.tensorboard = !flags.no_tensorboard;
-  options.bundle = boosting_folder(model_folder(flags.run.model));
-  options.into.pictures = parse_pictures(flags.pictures);
+  options.bundle = upscaler_folder(model_folder(flags.run.model));
+  options.into.applies_to = parse_image_source(flags.applies_to);
   if (!options.into.bundle.empty()) {
-    options.into.bundle = boosting_folder(options.into.bundle);
+    options.into.bundle = upscaler_folder(options.into.bundle);
   }
   options.device = flags.run.device;
   options.dtype = flags.run.dtype;

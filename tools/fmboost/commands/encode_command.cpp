@@ -18,54 +18,54 @@ namespace fs = std::filesystem;
 
 struct EncodeFlags {
   RunOptions run;
-  EncodePicturesOptions options;
+  EncodeImagesOptions options;
   std::string images;
   std::string output;
-  std::string crop = crop_place_name(PictureCropOptions{}.place);
-  std::string reduce = reduction_name(PictureCropOptions{}.reduction);
-  std::string coupling = upsampling_name(Upsampling::psu);
-  std::string store = dtype_name(EncodePicturesOptions{}.stored);
+  std::string crop = crop_place_name(ImageCropOptions{}.place);
+  std::string reduce = downsampling_name(ImageCropOptions{}.downsampling);
+  std::string coupling = upsampling_name(Upsampling::pixel);
+  std::string store = dtype_name(EncodeImagesOptions{}.stored);
   std::string shard = "0/1";
 };
 
 void add_crop_options(CLI::App& app, EncodeFlags& flags) {
-  PictureCropOptions& crop = flags.options.crop;
+  ImageCropOptions& crop = flags.options.crop;
   app.add_option("--low", crop.low, "Side of the small squares in pixels")->capture_default_str();
   app.add_option("--high", crop.high,
-                 "Side of the large ones, a whole multiple of --low; smaller pictures are left out")
+                 "Side of the large ones, a whole multiple of --low; smaller images are left out")
       ->capture_default_str();
   app.add_option("--crop", flags.crop, "random or center: where squares are cut out")->capture_default_str();
-  app.add_option("--crops", crop.crops, "Squares a picture")->capture_default_str();
+  app.add_option("--crops", crop.crops, "Squares an image")->capture_default_str();
   app.add_flag("--flip", crop.flip,
-               "Mirror half of the squares, in pixels: the latent of a mirrored picture is not its mirrored latent, so "
+               "Mirror half of the squares, in pixels: the latent of a mirrored image is not its mirrored latent, so "
                "this cannot be made up for later");
-  app.add_flag("--fit", crop.fit, "Shrink pictures first, so that their shorter side is --high");
-  app.add_option("--reduce", flags.reduce,
+  app.add_flag("--fit", crop.fit, "Shrink images first, so that their shorter side is --high");
+  app.add_option("--downsample", flags.reduce,
                  "How a large square becomes a small one: area (mean), bilinear or bicubic (both with antialias)")
       ->capture_default_str();
   app.add_option("-s,--seed", crop.seed, "Of the squares' places and mirroring")->capture_default_str();
 }
 
 void add_options(CLI::App& app, EncodeFlags& flags) {
-  EncodePicturesOptions& options = flags.options;
-  app.add_option("images", flags.images, "Folder of pictures; folders in it are searched too")->required();
+  EncodeImagesOptions& options = flags.options;
+  app.add_option("images", flags.images, "Folder of images; folders in it are searched too")->required();
   app.add_option("-o,--output", flags.output,
                  "Folder for the shards. A run that was cut short goes on where it stopped")
       ->type_name("DIR")
       ->required();
   add_crop_options(app, flags);
-  app.add_option("--coupling", flags.coupling,
-                 "psu: enlarge the small square and encode that; lsu, lsu-nearest or noise-upsampling: encode it as it "
-                 "is, training enlarges the latent")
+  app.add_option("--upsampling", flags.coupling,
+                 "pixel: upscale the small square and encode that; latent, latent-nearest or noise-upsampling: encode it as it "
+                 "is, training upscales the latent")
       ->capture_default_str();
   app.add_option("--store", flags.store, "float16 or float32, of the latents in the shards")->capture_default_str();
   app.add_flag("--keep-images", options.keep_images, "Keep the large squares as JPEG beside the latents");
   app.add_option("--quality", options.jpeg_quality, "Of the JPEGs, 1 to 100")->capture_default_str();
-  app.add_option("--samples-per-shard", options.samples_per_shard, "About how many; a picture's squares stay together")
+  app.add_option("--samples-per-shard", options.samples_per_shard, "About how many; an image's squares stay together")
       ->capture_default_str();
   app.add_option("--batch-size", options.batch_size, "Squares that go through the autoencoder at once")
       ->capture_default_str();
-  app.add_option("--workers", options.workers, "Threads that read, decode and cut pictures")->capture_default_str();
+  app.add_option("--workers", options.workers, "Threads that read, decode and cut images")->capture_default_str();
   app.add_option("--shard", flags.shard, "I/N: make every N-th shard from I on, for N machines that share the folder")
       ->capture_default_str();
   flags.run.dtype = "float32";  // latents are made once and used for long
@@ -74,9 +74,9 @@ void add_options(CLI::App& app, EncodeFlags& flags) {
 }
 
 void finish_options(EncodeFlags& flags) {
-  EncodePicturesOptions& options = flags.options;
+  EncodeImagesOptions& options = flags.options;
   options.crop.place = parse_crop_place(flags.crop);
-  options.crop.reduction = parse_reduction(flags.reduce);
+  options.crop.downsampling = parse_downsampling(flags.reduce);
   options.stored = parse_dtype(flags.store);
   const Shard shard = parse_shard(flags.shard);
   options.machine = shard.index;
@@ -101,7 +101,7 @@ void print_shard(const EncodeFlags& flags, const ShardRecord& record) {
 EncodeObserver observe(const EncodeFlags& flags, EncodeProgressLine& line, std::int64_t& kept) {
   EncodeObserver observer;
   observer.progress = [&line](const EncodeProgress& progress) { line.show(progress); };
-  observer.failed = [&line](const FailedPicture& failure) {
+  observer.failed = [&line](const FailedImage& failure) {
     line.clear();
     log_error("left out: " + failure.reason);
   };
@@ -117,28 +117,28 @@ EncodeObserver observe(const EncodeFlags& flags, EncodeProgressLine& line, std::
 }
 
 int report_end(const EncodeProgress& progress, std::int64_t kept) {
-  log_info(std::to_string(progress.samples) + " samples of " + std::to_string(progress.pictures - progress.failed) +
-           " pictures in " + std::to_string(progress.shards) + " shards" +
+  log_info(std::to_string(progress.samples) + " samples of " + std::to_string(progress.images - progress.failed) +
+           " images in " + std::to_string(progress.shards) + " shards" +
            (kept > 0 ? ", " + std::to_string(kept) + " of which were there already" : ""));
   if (progress.failed == 0) {
     return 0;
   }
-  log_error(std::to_string(progress.failed) + " of " + std::to_string(progress.pictures) + " pictures were left out");
-  return static_cast<int>(progress.pictures == 1 ? ExitCode::runtime : ExitCode::items);
+  log_error(std::to_string(progress.failed) + " of " + std::to_string(progress.images) + " images were left out");
+  return static_cast<int>(progress.images == 1 ? ExitCode::runtime : ExitCode::items);
 }
 
 int run_encode(EncodeFlags flags) {
   apply(flags.run);
   finish_options(flags);
   if (!fs::is_directory(flags.images)) {
-    throw UsageError("'" + flags.images + "' is not a folder of pictures");
+    throw UsageError("'" + flags.images + "' is not a folder of images");
   }
-  const auto parts = open_boosting_model(flags.run.model, flags.run);
-  const PairEncoder encoder(parts->bundle(), parts->placement(), parse_upsampling(flags.coupling));
+  const auto components = open_upscaler(flags.run.model, flags.run);
+  const PairEncoder encoder(components->bundle(), components->placement(), parse_upsampling(flags.coupling));
   std::int64_t kept = 0;
   EncodeProgressLine line(flags.run.quiet);
   const EncodeProgress progress =
-      encode_pictures(flags.images, flags.output, encoder, {parts->manifest().name, parts->bundle().hash()},
+      encode_images(flags.images, flags.output, encoder, {components->manifest().name, components->bundle().hash()},
                       flags.options, observe(flags, line, kept));
   line.clear();
   return report_end(progress, kept);

@@ -9,13 +9,13 @@ namespace fmboost::tool {
 namespace {
 
 void add_modes(CLI::App& app, EvalFlags& flags) {
-  app.add_option("--pairs", flags.pairs, "Compare the pictures of a folder with those of the same names in another")
+  app.add_option("--pairs", flags.pairs, "Compare the images of a folder with those of the same names in another")
       ->type_name("DIR")
       ->expected(2);
   app.add_option("--upscale", flags.upscale,
-                 "Reduce originals, enlarge them with the model and without, and compare with the originals")
+                 "Reduce originals, upscale them with the model and without, and compare with the originals")
       ->type_name("PATH");
-  app.add_option("--fid", flags.fid, "The Frechet Inception distance of two folders, whose pictures need no partners")
+  app.add_option("--fid", flags.fid, "The Frechet Inception distance of two folders, whose images need no partners")
       ->type_name("DIR")
       ->expected(2);
   app.add_option("--border", flags.border,
@@ -27,7 +27,7 @@ void add_upscale_options(CLI::App& app, EvalFlags& flags) {
   app.add_option("--scale", flags.scale, "Of --upscale: how many times smaller, and larger again")
       ->check(CLI::Range(2, 16))
       ->capture_default_str();
-  app.add_option("--color-fix", flags.color_fix, "none, adain or wavelet: take colours from the source")
+  app.add_option("--color-fix", flags.color_fix, "none, adain or wavelet: take colors from the source")
       ->capture_default_str();
   app.add_option("-s,--seed", flags.options.seed, "Of the flow's noise, and of the places of crops")
       ->capture_default_str();
@@ -38,14 +38,14 @@ void add_fid_options(CLI::App& app, EvalFlags& flags) {
   app.add_option("--inception", flags.inception,
                  "Of --fid: the network whose features are compared, TorchScript from scripts/export_inception.py")
       ->type_name("FILE");
-  app.add_option("--crops", flags.fid_options.crops, "Of patch-FID: random crops of every picture; 0: no patch-FID")
+  app.add_option("--crops", flags.fid_options.crops, "Of patch-FID: random crops of every image; 0: no patch-FID")
       ->capture_default_str();
   app.add_option("--crop-size", flags.fid_options.crop_size, "Of patch-FID: their side in pixels")
       ->capture_default_str();
-  app.add_option("--batch-size", flags.fid_options.batch_size, "Of --fid: pictures that are run at once")
+  app.add_option("--batch-size", flags.fid_options.batch_size, "Of --fid: images that are run at once")
       ->capture_default_str();
   app.add_flag("--allow-few", flags.allow_few,
-               "Of --fid: give distances even where the pictures are too few for covariances of full rank");
+               "Of --fid: give distances even where the images are too few for covariances of full rank");
 }
 
 void add_output(CLI::App& app, EvalFlags& flags) {
@@ -53,7 +53,7 @@ void add_output(CLI::App& app, EvalFlags& flags) {
       ->type_name("FILE");
   app.add_flag("--force", flags.output.force, "Overwrite an existing file");
   add_run_options(app, flags.run);
-  app.get_option("--json")->description("JSON on stdout instead of tables: a line a picture, and a summary");
+  app.get_option("--json")->description("JSON on stdout instead of tables: a line an image, and a summary");
 }
 
 void check(EvalFlags& flags) {

@@ -38,19 +38,19 @@ int run_pairs(const EvalFlags& flags);
 int run_upscaling(const EvalFlags& flags);
 int run_fid(const EvalFlags& flags);
 
-/// The pictures of a folder. Throws UsageError when it is none, or holds no picture.
-std::vector<ImageSource> pictures_of_folder(const std::string& folder);
+/// The images of a folder. Throws UsageError when it is none, or holds no image.
+std::vector<ImageSource> images_of_folder(const std::string& folder);
 
-/// Reads a picture's pixels, (3, H, W) float32 in [-1, 1]; transparency is left out. Throws Error.
+/// Reads an image's pixels, (3, H, W) float32 in [-1, 1]; transparency is left out. Throws Error.
 torch::Tensor read_pixels(const std::filesystem::path& file);
 
 /// Gathers what is to be reported and writes it in the forms that were asked for.
 class EvalOutput {
  public:
-  EvalOutput(const EvalFlags& flags, const std::string& mode, std::size_t pictures);
+  EvalOutput(const EvalFlags& flags, const std::string& mode, std::size_t images);
 
   ProgressBar& bar() { return bar_; }
-  /// A picture that was measured. With --json its line goes out at once.
+  /// An image that was measured. With --json its line goes out at once.
   void measured(nlohmann::json fields);
   void failed(const std::filesystem::path& file, const std::exception& error);
   /// Ends the report. Returns the exit code.
@@ -60,8 +60,8 @@ class EvalOutput {
   const EvalFlags& flags_;
   std::string mode_;
   ProgressBar bar_;
-  Results results_;
-  nlohmann::json pictures_ = nlohmann::json::array();
+  ResultReporter results_;
+  nlohmann::json images_ = nlohmann::json::array();
   std::size_t failures_ = 0;
 };
 

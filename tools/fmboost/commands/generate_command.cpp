@@ -34,21 +34,21 @@ class GenerateCommand {
   void check_models() const;
   std::vector<std::size_t> check_outputs();
   void draw();
-  void write(std::size_t index, const GeneratedPicture& picture);
+  void write(std::size_t index, const GeneratedImage& image);
   void fail(std::size_t index, const std::exception& error);
   nlohmann::json fields(std::size_t index) const;
-  Recipe recipe_of(const GeneratePlan& plan) const;
+  GenerationMetadata metadata_of(const GeneratePlan& plan) const;
 
   GenerateFlags flags_;
-  std::optional<Recipe> source_;
+  std::optional<GenerationMetadata> source_;
   std::size_t entries_ = 1;
   std::vector<GenerateRequest> requests_;
   std::vector<std::size_t> numbers_;  ///< of the requests among all of all shards
   std::vector<fs::path> outputs_;
-  std::shared_ptr<ModelParts> parts_;
-  std::shared_ptr<ModelParts> booster_;
+  std::shared_ptr<ModelComponents> components_;
+  std::shared_ptr<ModelComponents> chain_;
   std::unique_ptr<ProgressBar> bar_;
-  std::unique_ptr<Results> results_;
+  std::unique_ptr<ResultReporter> results_;
 };
 
 void GenerateCommand::collect_requests() {
@@ -85,19 +85,19 @@ void GenerateCommand::plan_names() {
 }
 
 void GenerateCommand::open_models() {
-  parts_ = open_model(flags_.run.model, flags_.run);
-  if (!flags_.boost_model.empty() || !parts_->manifest().boost.empty()) {
-    booster_ = open_boosting_model(flags_.boost_model.empty() ? flags_.run.model : flags_.boost_model, flags_.run);
+  components_ = open_model(flags_.run.model, flags_.run);
+  if (!flags_.upscaler.empty() || !components_->manifest().upscaler.empty()) {
+    chain_ = open_upscaler(flags_.upscaler.empty() ? flags_.run.model : flags_.upscaler, flags_.run);
   }
   check_models();
 }
 
-// A recipe stands for bytes, which another model cannot give.
+// A metadata stands for bytes, which another model cannot give.
 void GenerateCommand::check_models() const {
   if (!source_) {
     return;
   }
-  const auto check = [&](const ModelIdentity& wanted, const ModelParts& found, const std::string& option, bool named) {
+  const auto check = [&](const ModelIdentity& wanted, const ModelComponents& found, const std::string& option, bool named) {
     if (wanted.hash == found.bundle().hash()) {
       return;
     }
@@ -107,63 +107,63 @@ void GenerateCommand::check_models() const {
     if (!named) {
       throw ModelError(message + "; name the right one with " + option + ", or this one to use it all the same");
     }
-    log_warning(message + "; the picture will be another one");
+    log_warning(message + "; the image will be another one");
   };
-  check(source_->model, *parts_, "-m", !flags_.run.model.empty());
-  if (source_->boost_model) {
-    if (!booster_) {
-      throw ModelError("'" + flags_.from + "' was enlarged by another model, '" + source_->boost_model->name +
-                       "'; name it with --boost-model");
+  check(source_->model, *components_, "-m", !flags_.run.model.empty());
+  if (source_->upscaler) {
+    if (!chain_) {
+      throw ModelError("'" + flags_.from + "' was upscaled by another model, '" + source_->upscaler->name +
+                       "'; name it with --upscaler");
     }
-    check(*source_->boost_model, *booster_, "--boost-model", !flags_.boost_model.empty());
+    check(*source_->upscaler, *chain_, "--upscaler", !flags_.upscaler.empty());
   }
 }
 
-Recipe GenerateCommand::recipe_of(const GeneratePlan& plan) const {
-  Recipe recipe;
-  recipe.request = plan.request;
-  recipe.request.size = plan.size;
-  recipe.model = {parts_->manifest().name, parts_->bundle().hash()};
-  if (booster_) {
-    recipe.boost_model = ModelIdentity{booster_->manifest().name, booster_->bundle().hash()};
+GenerationMetadata GenerateCommand::metadata_of(const GeneratePlan& plan) const {
+  GenerationMetadata metadata;
+  metadata.request = plan.request;
+  metadata.request.size = plan.size;
+  metadata.model = {components_->manifest().name, components_->bundle().hash()};
+  if (chain_) {
+    metadata.upscaler = ModelIdentity{chain_->manifest().name, chain_->bundle().hash()};
   }
-  recipe.device = parts_->placement().device.is_cuda() ? "cuda" : "cpu";
-  recipe.dtype = dtype_name(parts_->placement().dtype);
-  recipe.threads = at::get_num_threads();
-  recipe.tiles = flags_.flow.tiles;
-  recipe.quality = flags_.output.quality;
-  return recipe;
+  metadata.device = components_->placement().device.is_cuda() ? "cuda" : "cpu";
+  metadata.dtype = dtype_name(components_->placement().dtype);
+  metadata.threads = at::get_num_threads();
+  metadata.tiles = flags_.flow.tiles;
+  metadata.quality = flags_.output.quality;
+  return metadata;
 }
 
 nlohmann::json GenerateCommand::fields(std::size_t index) const {
-  return {{"prompt", requests_[index].prompt}, {"seed", requests_[index].seed}, {"model", parts_->manifest().name}};
+  return {{"prompt", requests_[index].prompt}, {"seed", requests_[index].seed}, {"model", components_->manifest().name}};
 }
 
 void GenerateCommand::fail(std::size_t index, const std::exception& error) {
-  results_->failed("picture " + std::to_string(numbers_[index] + 1), error, fields(index));
+  results_->failed("image " + std::to_string(numbers_[index] + 1), error, fields(index));
 }
 
-void GenerateCommand::write(std::size_t index, const GeneratedPicture& picture) {
-  const Recipe recipe = recipe_of(picture.plan);
+void GenerateCommand::write(std::size_t index, const GeneratedImage& generated) {
+  const GenerationMetadata metadata = metadata_of(generated.plan);
   Image image;
-  image.pixels = picture.pixels.squeeze(0);
+  image.pixels = generated.pixels.squeeze(0);
   image.metadata.text = {
-      {"parameters", parameters_text(picture.plan, recipe, (booster_ ? booster_ : parts_)->manifest())},
-      {"fmboost", to_text(recipe)}};
+      {"parameters", parameters_text(generated.plan, metadata, (chain_ ? chain_ : components_)->manifest())},
+      {"fmboost", to_text(metadata)}};
   nlohmann::json line = fields(index);
   try {
     if (!flags_.intermediates_folder.empty()) {
       const fs::path output = outputs_[index] == kStdout ? fs::path("stdout") : outputs_[index];
-      write_intermediates(flags_.intermediates_folder, output.stem().string(), picture);
+      write_intermediates(flags_.intermediates_folder, output.stem().string(), generated);
     }
     write_image(image, outputs_[index], flags_.output);
   } catch (const std::exception& error) {
     fail(index, error);
     return;
   }
-  line["width"] = picture.plan.size.width;
-  line["height"] = picture.plan.size.height;
-  line["seconds"] = picture.seconds;
+  line["width"] = generated.plan.size.width;
+  line["height"] = generated.plan.size.height;
+  line["seconds"] = generated.seconds;
   results_->done(outputs_[index], line);
 }
 
@@ -186,7 +186,7 @@ std::vector<std::size_t> GenerateCommand::check_outputs() {
 }
 
 void GenerateCommand::draw() {
-  GeneratePipeline pipeline(parts_, booster_,
+  GeneratePipeline pipeline(components_, chain_,
                             {.batch_size = flags_.batch_size,
                              .tiles = flags_.flow.tiles,
                              .keep_intermediates = !flags_.intermediates_folder.empty()});
@@ -197,7 +197,7 @@ void GenerateCommand::draw() {
   }
   GenerateCallbacks callbacks;
   callbacks.progress = bar_->callback();
-  callbacks.finished = [&](std::size_t i, GeneratedPicture picture) { write(accepted[i], picture); };
+  callbacks.finished = [&](std::size_t i, GeneratedImage image) { write(accepted[i], image); };
   callbacks.failed = [&](std::size_t i, const std::exception& error) { fail(accepted[i], error); };
   callbacks.notice = [&](std::size_t, const std::string& text) {
     bar_->clear();
@@ -209,7 +209,7 @@ void GenerateCommand::draw() {
 int GenerateCommand::run() {
   apply(flags_.run);
   if (!flags_.from.empty()) {
-    source_ = read_recipe(flags_.from);
+    source_ = read_generation_metadata(flags_.from);
   }
   finish(flags_);
   collect_requests();
@@ -219,7 +219,7 @@ int GenerateCommand::run() {
   }
   open_models();
   bar_ = std::make_unique<ProgressBar>(requests_.size(), flags_.run.quiet);
-  results_ = std::make_unique<Results>(requests_.size(), flags_.run, *bar_);
+  results_ = std::make_unique<ResultReporter>(requests_.size(), flags_.run, *bar_);
   draw();
   return results_->exit_code();
 }
@@ -235,11 +235,11 @@ std::function<int()> add_generate(CLI::App& app) {
       return print_examples(flags->run);
     }
     if (!flags->from.empty()) {
-      // The recipe gives the defaults, and the command line is read once more over them.
+      // The metadata gives the defaults, and the command line is read once more over them.
       const std::string from = flags->from;
       *flags = GenerateFlags{};
       flags->from = from;
-      use_recipe(read_recipe(from), *flags);
+      use_recipe(read_generation_metadata(from), *flags);
       const auto& all = arguments();
       std::vector<std::string> own(all.rbegin(), all.rend() - 1);  // CLI11 takes them reversed, without the command
       app.parse(own);

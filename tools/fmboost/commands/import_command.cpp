@@ -55,7 +55,7 @@ void add_options(CLI::App& app, ImportFlags& flags) {
       ->type_name("FILE")
       ->allow_extra_args(false);
   app.add_option("--cfm", options.cfm, "A coupling network, with its configuration in its metadata")->type_name("FILE");
-  app.add_option("--cfm-factor", options.cfm_factors, "How much it enlarges (default: 2); repeated: a coupling each")
+  app.add_option("--cfm-factor", options.cfm_factors, "How much it upscales (default: 2); repeated: a coupling each")
       ->allow_extra_args(false);
   app.add_option("--cfm-noising-step", options.cfm_noising_step, "Default: the file's, else 400; 0: no noise");
   app.add_option("--dtype", flags.dtype,
@@ -68,7 +68,7 @@ void add_options(CLI::App& app, ImportFlags& flags) {
          "Layer of CLIP's text encoder that the denoiser was trained with, 1: the last one (default: the model's)")
       ->type_name("N");
   app.add_option("--name", options.name, "The bundle's name (default: the model's)");
-  app.add_option("--license", options.license, "The weights' licence");
+  app.add_option("--license", options.license, "The weights' license");
   app.add_flag("--force", flags.force, "Replace an existing bundle");
   app.add_flag("--json", flags.run.json, "One JSON line on stdout instead of the path");
   add_verbosity_options(app, flags.run);

@@ -59,15 +59,15 @@ json describe_bundle(const Bundle& bundle) {
                              {"shift", a.shift},
                              {"tiles", native ? "exact" : "blended windows"}};
   }
-  if (!manifest.boost.empty()) {
-    result["boost"] = describe_bundle(Bundle(boosting_folder(bundle.folder())));
+  if (!manifest.upscaler.empty()) {
+    result["upscaler"] = describe_bundle(Bundle(upscaler_folder(bundle.folder())));
     return result;
   }
   result["couplings"] = json::array();
   for (const auto& c : manifest.couplings) {
     result["couplings"].push_back({{"file", c.weights.file},
                                    {"factor", c.factor},
-                                   {"pictures", pictures_name(c.pictures)},
+                                   {"applies_to", image_source_name(c.applies_to)},
                                    {"path", path_name(c.path)},
                                    {"upsampling", upsampling_name(c.upsampling)},
                                    {"solver", c.solver},
@@ -91,15 +91,15 @@ json describe_weights(const fs::path& file) {
     elements += c10::multiply_integers(entry.shape);
     shapes.emplace(name, entry.shape);
   }
-  const Recognition found = recognise(shapes);
+  const Recognition found = detect_weights(shapes);
   return {{"kind", "safetensors"},         {"what", found.what}, {"use", found.use},
           {"path", file.string()},         {"tensors", tensors}, {"elements", elements},
           {"metadata", weights.metadata()}};
 }
 
-json describe_picture(const fs::path& file) {
+json describe_image(const fs::path& file) {
   const Image image = decode_image(read_file(file), file.string());
-  json result = {{"kind", "picture"},
+  json result = {{"kind", "image"},
                  {"path", file.string()},
                  {"format", image.format},
                  {"width", image.width()},
@@ -159,7 +159,7 @@ int run_inspect(const InspectFlags& flags) {
   } else if (path.filename() == "bundle.json") {
     throw UsageError("'" + path.string() + "' is a bundle's description: inspect the folder it lies in");
   } else {
-    description = describe_picture(path);
+    description = describe_image(path);
   }
   if (flags.run.json) {
     std::cout << description.dump(-1, ' ', false, json::error_handler_t::replace) << "\n";
@@ -175,7 +175,7 @@ std::function<int()> add_inspect(CLI::App& app) {
   auto flags = std::make_shared<InspectFlags>();
   app.add_option(
       "path", flags->path,
-      "A bundle, a .safetensors file, a picture, or shards of latents (default: $FMBOOST_MODEL, else the bundled "
+      "A bundle, a .safetensors file, an image, or shards of latents (default: $FMBOOST_MODEL, else the bundled "
       "model)");
   app.add_flag(
       "--verify", flags->verify,

@@ -41,13 +41,13 @@ json describe_shards(const fs::path& path, bool verify) {
                          {"upsampling", info->upsampling},
                          {"low", info->low},
                          {"high", info->high},
-                         {"reduction", info->reduction},
+                         {"downsampling", info->downsampling},
                          {"crop", info->crop},
                          {"crops", info->crops},
                          {"flip", info->flip},
                          {"seed", info->seed},
                          {"stored_dtype", info->stored_dtype},
-                         {"pictures", info->pictures},
+                         {"images", info->images},
                          {"planned_shards", info->shards}};
   }
   if (verify) {

@@ -32,11 +32,11 @@ struct UpscaleFlags {
 };
 
 void add_options(CLI::App& app, UpscaleFlags& flags) {
-  app.add_option("inputs", flags.inputs, "Pictures, folders of pictures, or - for stdin");
+  app.add_option("inputs", flags.inputs, "Images, folders of images, or - for stdin");
   auto* scale =
       app.add_option("--scale", flags.options.scale, "How many times larger each side becomes")->capture_default_str();
   app.add_option("--size", flags.size, "N: the longer side in pixels; WxH: the exact size")->excludes(scale);
-  app.add_option("--color-fix", flags.color_fix, "none, adain or wavelet: take colours from the source")
+  app.add_option("--color-fix", flags.color_fix, "none, adain or wavelet: take colors from the source")
       ->capture_default_str();
   app.add_option("-s,--seed", flags.options.seed, "Of the flow's noise, where there is any")->capture_default_str();
   app.add_flag("--strip", flags.strip, "Write none of the source's metadata");
@@ -109,16 +109,16 @@ std::vector<fs::path> plan_names(const UpscaleFlags& flags, const std::vector<Im
   return plan_outputs(flags.output.output, names);
 }
 
-// Enlarges and writes one picture; what goes wrong is thrown.
+// Upscales and writes one image; what goes wrong is thrown.
 void upscale_one(const UpscaleFlags& flags, UpscalePipeline& pipeline, const ImageSource& source,
-                 const fs::path& output, ProgressBar& bar, Results& results, nlohmann::json line) {
+                 const fs::path& output, ProgressBar& bar, ResultReporter& results, nlohmann::json line) {
   check_output(output, flags.output);
   const Image image = decode_image(read_source(source), title(source));
   std::map<std::string, double> seconds;
   Image result = pipeline.run(image, bar.callback(), &seconds);
   if (flags.strip) {
     if (!result.metadata.icc_profile.empty()) {
-      log_debug("the pixels are written as sRGB, since the colour profile is stripped too");
+      log_debug("the pixels are written as sRGB, since the color profile is stripped too");
     }
     result.metadata = {};
   }
@@ -132,15 +132,15 @@ void upscale_one(const UpscaleFlags& flags, UpscalePipeline& pipeline, const Ima
 int run_upscale(UpscaleFlags flags) {
   apply(flags.run);
   if (flags.inputs.empty()) {
-    throw UsageError("give at least one picture or folder to enlarge, or - for stdin");
+    throw UsageError("give at least one image or folder to upscale, or - for stdin");
   }
   finish_options(flags);
   const auto sources = collect_sources(flags.inputs);
   const auto outputs = plan_names(flags, sources);
-  const auto parts = open_boosting_model(flags.run.model, flags.run);
-  UpscalePipeline pipeline(parts, flags.options);
+  const auto components = open_upscaler(flags.run.model, flags.run);
+  UpscalePipeline pipeline(components, flags.options);
   ProgressBar bar(sources.size(), flags.run.quiet);
-  Results results(sources.size(), flags.run, bar);
+  ResultReporter results(sources.size(), flags.run, bar);
   for (std::size_t i = 0; i < sources.size(); ++i) {
     check_interrupt();
     if (is_skipped(outputs[i], flags.output)) {
@@ -148,7 +148,7 @@ int run_upscale(UpscaleFlags flags) {
       continue;
     }
     const nlohmann::json line = {
-        {"input", sources[i].file.string()}, {"seed", flags.options.seed}, {"model", parts->manifest().name}};
+        {"input", sources[i].file.string()}, {"seed", flags.options.seed}, {"model", components->manifest().name}};
     try {
       upscale_one(flags, pipeline, sources[i], outputs[i], bar, results, line);
     } catch (const Interrupted&) {

@@ -34,15 +34,15 @@ std::string duration_text(double seconds) {
 }  // namespace
 
 std::string to_text(const EncodeProgress& progress, double seconds) {
-  std::string text = std::to_string(progress.pictures_done) + " of " + std::to_string(progress.pictures) +
-                     " pictures, " + std::to_string(progress.shards_done) + " of " + std::to_string(progress.shards) +
+  std::string text = std::to_string(progress.images_done) + " of " + std::to_string(progress.images) +
+                     " images, " + std::to_string(progress.shards_done) + " of " + std::to_string(progress.shards) +
                      " shards";
   // What an earlier run has done says nothing about this one's speed.
-  if (progress.pictures_now > 0 && seconds > 0) {
-    const double rate = static_cast<double>(progress.pictures_now) / seconds;
-    text += ", " + formatted(rate < 10 ? "%.2f" : "%.0f", rate) + " pictures/s";
-    if (progress.pictures_done < progress.pictures) {
-      text += ", " + duration_text(static_cast<double>(progress.pictures - progress.pictures_done) / rate) + " left";
+  if (progress.images_now > 0 && seconds > 0) {
+    const double rate = static_cast<double>(progress.images_now) / seconds;
+    text += ", " + formatted(rate < 10 ? "%.2f" : "%.0f", rate) + " images/s";
+    if (progress.images_done < progress.images) {
+      text += ", " + duration_text(static_cast<double>(progress.images - progress.images_done) / rate) + " left";
     }
   }
   return text;
@@ -53,7 +53,7 @@ EncodeProgressLine::EncodeProgressLine(bool quiet) : quiet_(quiet), terminal_(st
 void EncodeProgressLine::show(const EncodeProgress& progress) {
   const auto now = Clock::now();
   const auto pause = terminal_ ? std::chrono::milliseconds(100) : std::chrono::milliseconds(10000);
-  if (quiet_ || (now - last_ < pause && progress.pictures_done < progress.pictures)) {
+  if (quiet_ || (now - last_ < pause && progress.images_done < progress.images)) {
     return;
   }
   last_ = now;

@@ -29,7 +29,7 @@ class EncodeProgressLine {
   Clock::time_point last_ = start_;
 };
 
-/// "123 of 4000 pictures, 1 of 8 shards, 4.1 pictures/s, 15:45 left"
+/// "123 of 4000 images, 1 of 8 shards, 4.1 images/s, 15:45 left"
 std::string to_text(const EncodeProgress& progress, double seconds);
 
 }  // namespace fmboost::tool

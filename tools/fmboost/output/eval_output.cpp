@@ -18,10 +18,10 @@ std::string json_text(const json& value, int indent) {
 
 }  // namespace
 
-std::vector<ImageSource> pictures_of_folder(const std::string& folder) {
+std::vector<ImageSource> images_of_folder(const std::string& folder) {
   if (!fs::is_directory(folder)) {
     throw UsageError("'" + folder + "' " + (fs::exists(folder) ? "is not a folder" : "does not exist") +
-                     "; a folder of pictures was expected");
+                     "; a folder of images was expected");
   }
   return collect_sources({folder});
 }
@@ -30,23 +30,23 @@ torch::Tensor read_pixels(const fs::path& file) {
   return decode_image(read_file(file), file.string()).pixels;
 }
 
-EvalOutput::EvalOutput(const EvalFlags& flags, const std::string& mode, std::size_t pictures)
-    : flags_(flags), mode_(mode), bar_(pictures, flags.run.quiet), results_(pictures, flags.run, bar_) {}
+EvalOutput::EvalOutput(const EvalFlags& flags, const std::string& mode, std::size_t images)
+    : flags_(flags), mode_(mode), bar_(images, flags.run.quiet), results_(images, flags.run, bar_) {}
 
 void EvalOutput::measured(json fields) {
-  bar_.picture_done();
+  bar_.image_done();
   fields["error"] = nullptr;
   if (flags_.run.json) {
     bar_.clear();
     std::cout << json_text(fields, -1) << std::flush;
   }
-  pictures_.push_back(std::move(fields));
+  images_.push_back(std::move(fields));
 }
 
 void EvalOutput::failed(const fs::path& file, const std::exception& error) {
   ++failures_;
   results_.failed("'" + file.string() + "'", error, {{"input", file.string()}});
-  pictures_.push_back({{"input", file.string()}, {"error", message_of(error)}});
+  images_.push_back({{"input", file.string()}, {"error", message_of(error)}});
 }
 
 int EvalOutput::finish(const std::string& markdown, json summary) {
@@ -61,7 +61,7 @@ int EvalOutput::finish(const std::string& markdown, json summary) {
   if (!flags_.output.output.empty()) {
     const fs::path file = flags_.output.output;
     const std::string text =
-        file.extension() == ".md" ? markdown : json_text({{"pictures", pictures_}, {"summary", summary}}, 2);
+        file.extension() == ".md" ? markdown : json_text({{"images", images_}, {"summary", summary}}, 2);
     write_file_atomically(file, as_bytes(text), flags_.output.force);
   }
   return results_.exit_code();

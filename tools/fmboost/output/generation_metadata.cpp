@@ -59,7 +59,7 @@ constexpr Setting kSettings[] = {
     {"guidance", [](const json& v, GenerateRequest& r) { r.guidance = number(v); }},
     {"sampler", [](const json& v, GenerateRequest& r) { r.sampler = v.get<std::string>(); }},
     {"karras", [](const json& v, GenerateRequest& r) { r.karras = v.get<bool>(); }},
-    {"boost", [](const json& v, GenerateRequest& r) { r.boost = v.get<bool>(); }},
+    {"upscale", [](const json& v, GenerateRequest& r) { r.upscale = v.get<bool>(); }},
     {"flow_steps", [](const json& v, GenerateRequest& r) { r.flow.steps = whole<int>(v); }},
     {"flow_solver", [](const json& v, GenerateRequest& r) { r.flow.solver = v.get<std::string>(); }},
     {"flow_noise", [](const json& v, GenerateRequest& r) { r.flow.noising_step = whole<int>(v); }},
@@ -104,7 +104,7 @@ json settings_json(const GenerateRequest& request) {
   json result = {{"prompt", request.prompt},
                  {"negative_prompt", request.negative_prompt},
                  {"seed", request.seed},
-                 {"boost", request.boost}};
+                 {"upscale", request.upscale}};
   if (request.size) {
     result["size"] = to_string(*request.size);
   }
@@ -152,23 +152,23 @@ void read_settings(const json& source, const std::string& origin, GenerateReques
   }
 }
 
-std::string to_text(const Recipe& recipe) {
+std::string to_text(const GenerationMetadata& metadata) {
   json body = {{"command", "generate"},
                {"version", FMBOOST_VERSION},
-               {"settings", settings_json(recipe.request)},
-               {"model", identity_json(recipe.model)},
-               {"boost_model", recipe.boost_model ? identity_json(*recipe.boost_model) : json()},
-               {"device", recipe.device},
-               {"dtype", recipe.dtype},
-               {"threads", recipe.threads},
-               {"tile", recipe.tiles.automatic ? json("auto") : json(recipe.tiles.size)},
-               {"tile_overlap", recipe.tiles.overlap},
-               {"quality", recipe.quality}};
+               {"settings", settings_json(metadata.request)},
+               {"model", identity_json(metadata.model)},
+               {"upscaler", metadata.upscaler ? identity_json(*metadata.upscaler) : json()},
+               {"device", metadata.device},
+               {"dtype", metadata.dtype},
+               {"threads", metadata.threads},
+               {"tile", metadata.tiles.automatic ? json("auto") : json(metadata.tiles.size)},
+               {"tile_overlap", metadata.tiles.overlap},
+               {"quality", metadata.quality}};
   // "schema" comes first, so that the text can be told from others'.
   return "{\"schema\":" + std::to_string(kSchema) + "," + body.dump(-1, ' ', /*ensure_ascii=*/true).substr(1);
 }
 
-Recipe parse_recipe(const std::string& text, const std::string& origin) {
+GenerationMetadata parse_generation_metadata(const std::string& text, const std::string& origin) {
   try {
     const json source = json::parse(text);
     const int schema = source.at("schema").get<int>();
@@ -178,50 +178,50 @@ Recipe parse_recipe(const std::string& text, const std::string& origin) {
     }
     if (source.at("command") != "generate") {
       throw UsageError("'" + origin + "' was made by `fmboost " + source.at("command").get<std::string>() +
-                       "`; only a picture that `generate` made can be made again");
+                       "`; only an image that `generate` made can be made again");
     }
-    Recipe recipe;
-    read_settings(source.at("settings"), origin, recipe.request);
-    recipe.model = read_identity(source.at("model"));
-    if (!source.at("boost_model").is_null()) {
-      recipe.boost_model = read_identity(source.at("boost_model"));
+    GenerationMetadata metadata;
+    read_settings(source.at("settings"), origin, metadata.request);
+    metadata.model = read_identity(source.at("model"));
+    if (!source.at("upscaler").is_null()) {
+      metadata.upscaler = read_identity(source.at("upscaler"));
     }
-    source.at("device").get_to(recipe.device);
-    source.at("dtype").get_to(recipe.dtype);
-    source.at("threads").get_to(recipe.threads);
-    recipe.tiles.automatic = source.at("tile").is_string();
-    recipe.tiles.size = recipe.tiles.automatic ? 0 : source.at("tile").get<std::int64_t>();
-    source.at("tile_overlap").get_to(recipe.tiles.overlap);
-    source.at("quality").get_to(recipe.quality);
-    return recipe;
+    source.at("device").get_to(metadata.device);
+    source.at("dtype").get_to(metadata.dtype);
+    source.at("threads").get_to(metadata.threads);
+    metadata.tiles.automatic = source.at("tile").is_string();
+    metadata.tiles.size = metadata.tiles.automatic ? 0 : source.at("tile").get<std::int64_t>();
+    source.at("tile_overlap").get_to(metadata.tiles.overlap);
+    source.at("quality").get_to(metadata.quality);
+    return metadata;
   } catch (const json::exception&) {
     throw UsageError("the fmboost data in '" + origin + "' are damaged");
   }
 }
 
-Recipe read_recipe(const std::filesystem::path& picture) {
-  const Image image = decode_image(read_file(picture), picture.string());
+GenerationMetadata read_generation_metadata(const std::filesystem::path& file) {
+  const Image image = decode_image(read_file(file), file.string());
   for (const auto& [keyword, text] : image.metadata.text) {
     if (keyword == "fmboost") {
-      return parse_recipe(text, picture.string());
+      return parse_generation_metadata(text, file.string());
     }
   }
-  throw UsageError("'" + picture.string() +
+  throw UsageError("'" + file.string() +
                    "' holds no fmboost data: it was made by another program, or they were stripped");
 }
 
-std::string parameters_text(const GeneratePlan& plan, const Recipe& recipe, const Manifest& booster) {
+std::string parameters_text(const GeneratePlan& plan, const GenerationMetadata& metadata, const Manifest& chain) {
   std::string text = plan.request.prompt + "\n";
   if (!plan.request.negative_prompt.empty()) {
     text += "Negative prompt: " + plan.request.negative_prompt + "\n";
   }
   text += "Steps: " + std::to_string(plan.steps) + ", Sampler: " + sampler_title(plan) +
           ", CFG scale: " + number_text(plan.guidance) + ", Seed: " + std::to_string(plan.request.seed) +
-          ", Size: " + to_string(plan.chain.low) + ", Model hash: " + recipe.model.hash.substr(0, 10) +
-          ", Model: " + quoted(recipe.model.name) +
+          ", Size: " + to_string(plan.chain.low) + ", Model hash: " + metadata.model.hash.substr(0, 10) +
+          ", Model: " + quoted(metadata.model.name) +
           (plan.request.clip_skip ? ", Clip skip: " + std::to_string(*plan.request.clip_skip) : "") + ", RNG: CPU";
   if (!plan.chain.factors.empty()) {
-    const CouplingEntry coupling = resolve_coupling(booster, plan.chain.factors.back(), plan.request.flow);
+    const CouplingEntry coupling = resolve_coupling(chain, plan.chain.factors.back(), plan.request.flow, plan.source);
     text += ", Hires resize: " + to_string(plan.size) + ", Flow steps: " + std::to_string(coupling.steps) +
             ", Flow solver: " + coupling.solver;
     text += plan.request.flow.fidelity ? ", Fidelity: " + number_text(*plan.request.flow.fidelity) : "";

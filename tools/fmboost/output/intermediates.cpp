@@ -20,8 +20,8 @@ std::string file_name(const std::string& name) {
 }  // namespace
 
 void write_intermediates(const std::filesystem::path& folder, const std::string& stem,
-                         const GeneratedPicture& picture) {
-  for (const auto& [name, tensor] : picture.intermediates) {
+                         const GeneratedImage& image) {
+  for (const auto& [name, tensor] : image.intermediates) {
     const std::string file = stem + "_" + file_name(name);
     if (name == "low") {
       Image low;

@@ -36,7 +36,7 @@ std::string safe_name(const std::string& text) {
   while (!safe.empty() && safe.back() == '_') {
     safe.pop_back();
   }
-  return safe.empty() ? "picture" : safe;
+  return safe.empty() ? "image" : safe;
 }
 
 void replace_all(std::string& text, const std::string& from, const std::string& to) {
@@ -92,7 +92,7 @@ void refuse_duplicates(const std::vector<fs::path>& paths) {
   for (std::size_t i = 0; i < paths.size(); ++i) {
     const auto [found, is_new] = seen.emplace(paths[i].lexically_normal(), i);
     if (!is_new) {
-      throw UsageError("pictures " + std::to_string(found->second + 1) + " and " + std::to_string(i + 1) +
+      throw UsageError("images " + std::to_string(found->second + 1) + " and " + std::to_string(i + 1) +
                        " would both be written to '" + paths[i].string() + "'; put {index} or {seed} into -o");
     }
   }
@@ -100,18 +100,18 @@ void refuse_duplicates(const std::vector<fs::path>& paths) {
 
 }  // namespace
 
-std::vector<fs::path> plan_outputs(const std::string& output, const std::vector<NameFields>& pictures) {
+std::vector<fs::path> plan_outputs(const std::string& output, const std::vector<NameFields>& images) {
   const bool pattern = !output.empty() && is_pattern(output);
   const bool folder = output.empty() || (!pattern && is_folder(output));
-  if (!folder && !pattern && pictures.size() > 1) {
-    throw UsageError("-o " + output + " names one file for " + std::to_string(pictures.size()) +
-                     " pictures; give a folder (ending in /) or a pattern such as picture_{index}.png");
+  if (!folder && !pattern && images.size() > 1) {
+    throw UsageError("-o " + output + " names one file for " + std::to_string(images.size()) +
+                     " images; give a folder (ending in /) or a pattern such as image_{index}.png");
   }
   if (output == kStdout) {
     return {fs::path(kStdout)};
   }
   std::vector<fs::path> paths;
-  for (const auto& fields : pictures) {
+  for (const auto& fields : images) {
     fs::path path = folder ? fs::path(output) / fields.default_name : fs::path(fill_pattern(output, fields));
     image_format_from_suffix(path);  // throws for what cannot be written
     paths.push_back(std::move(path));

@@ -7,7 +7,7 @@
 
 namespace fmboost::tool {
 
-/// What stands for one picture in an output name.
+/// What stands for one image in an output name.
 struct NameFields {
   std::size_t index = 0;     ///< {index}, %d
   std::string seed;          ///< {seed}
@@ -19,9 +19,9 @@ struct NameFields {
 /// Writes to stdout when the output is "-".
 inline constexpr const char* kStdout = "-";
 
-/// One file a picture. `output` is empty (the working folder), a folder (it exists or ends in /), a pattern, a file
-/// name (one picture only) or "-" (one picture only). Throws UsageError for an unknown suffix, a single name for
-/// several pictures, or two pictures of the same name.
-std::vector<std::filesystem::path> plan_outputs(const std::string& output, const std::vector<NameFields>& pictures);
+/// One file an image. `output` is empty (the working folder), a folder (it exists or ends in /), a pattern, a file
+/// name (one image only) or "-" (one image only). Throws UsageError for an unknown suffix, a single name for
+/// several images, or two images of the same name.
+std::vector<std::filesystem::path> plan_outputs(const std::string& output, const std::vector<NameFields>& images);
 
 }  // namespace fmboost::tool

@@ -27,8 +27,8 @@ std::string duration_text(double seconds) {
 
 }  // namespace
 
-ProgressBar::ProgressBar(std::size_t pictures, bool quiet)
-    : pictures_(pictures), quiet_(quiet), terminal_(stderr_is_terminal()) {}
+ProgressBar::ProgressBar(std::size_t images, bool quiet)
+    : images_(images), quiet_(quiet), terminal_(stderr_is_terminal()) {}
 
 ProgressBar::~ProgressBar() {
   clear();
@@ -38,7 +38,7 @@ ProgressCallback ProgressBar::callback() {
   return [this](const std::string& stage, std::int64_t done, std::int64_t total) { update(stage, done, total); };
 }
 
-void ProgressBar::picture_done() {
+void ProgressBar::image_done() {
   ++finished_;
 }
 
@@ -66,7 +66,7 @@ void ProgressBar::update(const std::string& stage, std::int64_t done, std::int64
       draw(stage, done, total);
     }
   } else if (done == total) {
-    std::fprintf(stderr, "picture %zu of %zu: %s, %lld steps\n", finished_ + 1, pictures_, stage.c_str(),
+    std::fprintf(stderr, "image %zu of %zu: %s, %lld steps\n", finished_ + 1, images_, stage.c_str(),
                  static_cast<long long>(total));
   }
 }
@@ -77,15 +77,15 @@ void ProgressBar::draw(const std::string& stage, std::int64_t done, std::int64_t
   const std::string bar =
       std::string(static_cast<std::size_t>(filled), '#') + std::string(static_cast<std::size_t>(kWidth - filled), '.');
   std::string eta;
-  if (finished_ > 0 && pictures_ > finished_) {
+  if (finished_ > 0 && images_ > finished_) {
     const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
     eta = "  all in " +
-          duration_text(elapsed / static_cast<double>(finished_) * static_cast<double>(pictures_ - finished_));
+          duration_text(elapsed / static_cast<double>(finished_) * static_cast<double>(images_ - finished_));
   } else if (done > 0 && done < total) {
     const double elapsed = std::chrono::duration<double>(Clock::now() - stage_start_).count();
     eta = "  " + duration_text(elapsed / static_cast<double>(done) * static_cast<double>(total - done));
   }
-  std::fprintf(stderr, "\r\033[K[%zu/%zu] %-8s [%s] %lld/%lld%s", finished_ + 1, pictures_, stage.c_str(), bar.c_str(),
+  std::fprintf(stderr, "\r\033[K[%zu/%zu] %-8s [%s] %lld/%lld%s", finished_ + 1, images_, stage.c_str(), bar.c_str(),
                static_cast<long long>(done), static_cast<long long>(total), eta.c_str());
   std::fflush(stderr);
   drawn_ = true;

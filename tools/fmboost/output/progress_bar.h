@@ -12,14 +12,14 @@ namespace fmboost::tool {
 /// quiet.
 class ProgressBar {
  public:
-  ProgressBar(std::size_t pictures, bool quiet);
+  ProgressBar(std::size_t images, bool quiet);
   ~ProgressBar();
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
   ProgressCallback callback();
-  /// Counts a picture that is done, well or badly.
-  void picture_done();
+  /// Counts an image that is done, well or badly.
+  void image_done();
   /// Takes the bar off the terminal before something else is printed.
   void clear();
 
@@ -28,7 +28,7 @@ class ProgressBar {
   void update(const std::string& stage, std::int64_t done, std::int64_t total);
   void draw(const std::string& stage, std::int64_t done, std::int64_t total);
 
-  std::size_t pictures_;
+  std::size_t images_;
   std::size_t finished_ = 0;
   bool quiet_;
   bool terminal_;

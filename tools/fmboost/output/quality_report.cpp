@@ -23,7 +23,7 @@ constexpr std::array<Measure, 6> kMeasures{{{"psnr_y", "PSNR-Y", &Quality::psnr_
                                             {"ssim_y", "SSIM-Y", &Quality::ssim_y, 4},
                                             {"ssim_rgb", "SSIM-RGB", &Quality::ssim_rgb, 4},
                                             {"mse", "MSE", &Quality::mse, 1},
-                                            {"color_shift", "Colour shift", &Quality::color_shift, 2}}};
+                                            {"color_shift", "Color shift", &Quality::color_shift, 2}}};
 
 std::string estimate_text(const Estimate& estimate, int digits, bool with_sign = false) {
   return number_text(estimate.mean, digits, with_sign) +
@@ -85,8 +85,8 @@ json to_json(const Quality& quality) {
   return result;
 }
 
-void QualityReport::add(const std::string& picture, const std::vector<Quality>& qualities) {
-  pictures_.push_back(picture);
+void QualityReport::add(const std::string& image, const std::vector<Quality>& qualities) {
+  images_.push_back(image);
   qualities_.push_back(qualities);
 }
 
@@ -107,15 +107,15 @@ std::vector<double> QualityReport::gains(double Quality::*measure) const {
   return result;
 }
 
-std::string QualityReport::picture_table() const {
+std::string QualityReport::image_table() const {
   const bool several = methods_.size() > 1;
   std::vector<std::string> titles{"PSNR-Y / SSIM-Y"};
   for (const auto& method : methods_) {
     titles.push_back(method.title);
   }
-  std::string table = table_head(several ? titles : with_measures("Picture"));
-  for (std::size_t i = 0; i < pictures_.size(); ++i) {
-    table += first_cell(pictures_[i]);
+  std::string table = table_head(several ? titles : with_measures("Image"));
+  for (std::size_t i = 0; i < images_.size(); ++i) {
+    table += first_cell(images_[i]);
     for (const auto& quality : qualities_[i]) {
       if (several) {
         table += cell(number_text(quality.psnr_y, 2) + " / " + number_text(quality.ssim_y, 4));
@@ -132,7 +132,7 @@ std::string QualityReport::picture_table() const {
 
 std::string QualityReport::mean_table() const {
   const bool several = methods_.size() > 1;
-  std::string table = table_head(with_measures("Mean of " + std::to_string(pictures())));
+  std::string table = table_head(with_measures("Mean of " + std::to_string(images())));
   for (std::size_t method = 0; method < methods_.size(); ++method) {
     table += first_cell(several ? methods_[method].title : "all");
     for (const auto& measure : kMeasures) {

@@ -14,27 +14,27 @@ std::string number_text(double value, int digits, bool with_sign = false);
 /// {"mse": ..., "psnr_rgb": ..., ...}; what is infinite becomes null.
 nlohmann::json to_json(const Quality& quality);
 
-/// A way in which pictures were made.
+/// A way in which images were made.
 struct Method {
   std::string key;    ///< in JSON
   std::string title;  ///< in tables
 };
 
-/// The quality of several pictures, each made by one or more methods, as tables.
+/// The quality of several images, each made by one or more methods, as tables.
 class QualityReport {
  public:
   /// A single method needs no names: they stay out.
   explicit QualityReport(std::vector<Method> methods) : methods_(std::move(methods)) {}
 
   /// One Quality a method, in their order.
-  void add(const std::string& picture, const std::vector<Quality>& qualities);
+  void add(const std::string& image, const std::vector<Quality>& qualities);
 
-  std::size_t pictures() const { return pictures_.size(); }
+  std::size_t images() const { return images_.size(); }
 
-  /// Markdown: a row a picture. With several methods their PSNR-Y and SSIM-Y alone.
-  std::string picture_table() const;
+  /// Markdown: a row an image. With several methods their PSNR-Y and SSIM-Y alone.
+  std::string image_table() const;
   /// Markdown: the means with half of their 95 % confidence intervals, a row a method. With several, the gain of the
-  /// last over the one before it follows, from the differences picture by picture.
+  /// last over the one before it follows, from the differences image by image.
   std::string mean_table() const;
   /// {key: {measure: {"mean": ..., "half_width": ...}}}, and the gain under "gain"; without the names for one
   /// method.
@@ -45,8 +45,8 @@ class QualityReport {
   std::vector<double> gains(double Quality::*measure) const;
 
   std::vector<Method> methods_;
-  std::vector<std::string> pictures_;
-  std::vector<std::vector<Quality>> qualities_;  ///< by picture, then method
+  std::vector<std::string> images_;
+  std::vector<std::vector<Quality>> qualities_;  ///< by image, then method
 };
 
 }  // namespace fmboost::tool

@@ -8,7 +8,7 @@
 
 namespace fmboost::tool {
 
-/// Loads items in the background, a few ahead of the one that is asked for: decoding a picture often takes longer than
+/// Loads items in the background, a few ahead of the one that is asked for: decoding an image often takes longer than
 /// what is done with it.
 template <typename Item>
 class ReadAhead {
@@ -18,7 +18,7 @@ class ReadAhead {
 
   /// The next item, in order, or what loading it threw.
   Item next() {
-    // More would not be faster, and large pictures would fill the memory.
+    // More would not be faster, and large images would fill the memory.
     const auto depth = static_cast<std::size_t>(std::clamp(at::get_num_threads(), 1, 8));
     while (started_ < count_ && loading_.size() < depth) {
       loading_.push_back(std::async(std::launch::async, load_, started_++));

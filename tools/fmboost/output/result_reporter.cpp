@@ -87,14 +87,14 @@ void write_image(const Image& image, const fs::path& file, const OutputOptions& 
   write_file_atomically(file, encode_image(image, encoding), options.force);
 }
 
-Results::Results(std::size_t pictures, const RunOptions& options, ProgressBar& bar)
-    : pictures_(pictures), options_(options), bar_(bar) {}
+ResultReporter::ResultReporter(std::size_t images, const RunOptions& options, ProgressBar& bar)
+    : images_(images), options_(options), bar_(bar) {}
 
-void Results::done(const fs::path& file, const nlohmann::json& fields) {
+void ResultReporter::done(const fs::path& file, const nlohmann::json& fields) {
   bar_.clear();
-  bar_.picture_done();
+  bar_.image_done();
   if (file == kStdout) {
-    return;  // stdout holds the picture
+    return;  // stdout holds the image
   }
   if (options_.json) {
     nlohmann::json line = fields;
@@ -106,13 +106,13 @@ void Results::done(const fs::path& file, const nlohmann::json& fields) {
   }
 }
 
-void Results::failed(const std::string& what, const std::exception& error, nlohmann::json fields) {
+void ResultReporter::failed(const std::string& what, const std::exception& error, nlohmann::json fields) {
   bar_.clear();
-  bar_.picture_done();
+  bar_.image_done();
   ++failures_;
   last_code_ = exit_code_of(error);
   const std::string message = message_of(error);
-  log_error((pictures_ > 1 ? what + ": " : std::string()) + message);
+  log_error((images_ > 1 ? what + ": " : std::string()) + message);
   log_debug(error.what());
   if (options_.json) {
     fields["output"] = nullptr;
@@ -121,17 +121,17 @@ void Results::failed(const std::string& what, const std::exception& error, nlohm
   }
 }
 
-void Results::skipped(const fs::path& file) {
+void ResultReporter::skipped(const fs::path& file) {
   bar_.clear();
-  bar_.picture_done();
+  bar_.image_done();
   log_info("'" + file.string() + "' exists and is left out");
 }
 
-int Results::exit_code() const {
+int ResultReporter::exit_code() const {
   if (failures_ == 0) {
     return 0;
   }
-  return pictures_ == 1 ? last_code_ : static_cast<int>(ExitCode::items);
+  return images_ == 1 ? last_code_ : static_cast<int>(ExitCode::items);
 }
 
 }  // namespace fmboost::tool

@@ -26,10 +26,10 @@ bool is_skipped(const std::filesystem::path& file, const OutputOptions& options)
 /// Encodes by the path's suffix and writes atomically; "-" writes a PNG to stdout. Throws Error.
 void write_image(const Image& image, const std::filesystem::path& file, const OutputOptions& options);
 
-/// Counts and reports what became of each picture: paths or JSON on stdout, failures on stderr.
-class Results {
+/// Counts and reports what became of each image: paths or JSON on stdout, failures on stderr.
+class ResultReporter {
  public:
-  Results(std::size_t pictures, const RunOptions& options, ProgressBar& bar);
+  ResultReporter(std::size_t images, const RunOptions& options, ProgressBar& bar);
 
   /// `fields` are the JSON line's keys besides `error`.
   void done(const std::filesystem::path& file, const nlohmann::json& fields);
@@ -40,7 +40,7 @@ class Results {
   int exit_code() const;
 
  private:
-  std::size_t pictures_;
+  std::size_t images_;
   const RunOptions& options_;
   ProgressBar& bar_;
   std::size_t failures_ = 0;

@@ -141,7 +141,7 @@ std::string contradiction(const Scene& s) {
         rule(s.building == Building::lighthouse && !s.lake, "a lighthouse needs a lake"),
         rule(s.flowers && s.ground != ColorName::green, "flowers need green ground"),
         rule(s.animals != Animal::none && night, "animals are not seen at night"),
-        rule(s.animals != Animal::none && s.coat == s.ground, "animals need a coat of another colour than the ground"),
+        rule(s.animals != Animal::none && s.coat == s.ground, "animals need a coat of another color than the ground"),
         rule(s.trees == TreeKind::blossom && s.ground != ColorName::green, "blossom needs green ground"),
         rule((s.trees == TreeKind::green || s.trees == TreeKind::autumn) && white,
              "leaves need ground without snow")}) {

@@ -39,7 +39,7 @@ struct Stage {
     const float grey = luma(light) + 0.05F;
     return mix(light, {grey, grey, grey * 1.03F}, 0.6F);
   }
-  /// A thing's colour by this light, `distance` 0 .. 1 away in the haze.
+  /// A thing's color by this light, `distance` 0 .. 1 away in the haze.
   Color lit(Color paint, float shade = 1, float distance = 0) const {
     return clamped(mix(paint * light * shade, haze, distance));
   }

@@ -67,7 +67,7 @@ TEST(Canvas, SmoothCurvesPassThroughTheirPoints) {
   }
 }
 
-TEST(Canvas, GradientsRunFromOneColourToTheOther) {
+TEST(Canvas, GradientsRunFromOneColorToTheOther) {
   Canvas canvas(100, 10);
   const std::array stops = {Stop{0, {}}, Stop{1, kRed}};
   canvas.paint(Paint::linear({0, 0}, {100, 0}, stops));
@@ -135,7 +135,7 @@ TEST(Canvas, BlurLeavesAFlatCanvasAlone) {
   EXPECT_EQ(canvas.picture().rgb, before);
 }
 
-TEST(Color, HsvKnowsThePrimaryColours) {
+TEST(Color, HsvKnowsThePrimaryColors) {
   const auto near = [](Color a, Color b) {
     return std::abs(a.r - b.r) + std::abs(a.g - b.g) + std::abs(a.b - b.b) < 1e-5;
   };

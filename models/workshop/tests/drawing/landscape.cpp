@@ -171,7 +171,7 @@ TEST(Landscape, HasTheGroundThatIsNamed) {
   }
 }
 
-// Draws the scene in every colour that `set` takes; each must show in its own colour and change nothing else.
+// Draws the scene in every color that `set` takes; each must show in its own color and change nothing else.
 void expect_own_colors(Scene scene, std::span<const ColorName> names, ItemKind kind,
                        const std::function<void(Scene&, ColorName)>& set, double least) {
   for (const ColorName name : names) {

@@ -91,7 +91,7 @@ TEST(Leaves, HaveStructureWithADirectionAndStructureWithout) {
   EXPECT_GT(sorted(coherence)[kPictures * 9 / 10] - sorted(coherence)[kPictures / 10], 0.15);
 }
 
-TEST(Leaves, HaveTheLightAndTheColoursOfPhotographs) {
+TEST(Leaves, HaveTheLightAndTheColorsOfPhotographs) {
   expect_within(mean([](const auto& s) { return s.mean; }), 90, 135);
   expect_within(mean([](const auto& s) { return s.deviation; }), 35, 65);
   expect_within(mean([](const auto& s) { return s.saturation; }), 0.2, 0.5);
@@ -105,7 +105,7 @@ TEST(Leaves, DifferInKindAndAreHardlyEverEmpty) {
   EXPECT_GT(deviation[kPictures / 20], 15);
 }
 
-// Noise that no model could predict would show in flat areas: neighbours would differ there by more than rounding.
+// Noise that no model could predict would show in flat areas: neighbors would differ there by more than rounding.
 TEST(Leaves, CarryNoGrain) {
   double flattest = 255;
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
@@ -163,7 +163,7 @@ std::vector<int> transformation(const Picture& crop) {
   return found;
 }
 
-TEST(LeafCrops, AreTurnedAndColouredInEveryWayAndHalfOfThemReduced) {
+TEST(LeafCrops, AreTurnedAndColoredInEveryWayAndHalfOfThemReduced) {
   const Picture picture = map_of_places(64);
   Random random(4);
   std::set<std::vector<int>> ways;

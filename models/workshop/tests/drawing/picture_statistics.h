@@ -12,7 +12,7 @@ struct PictureStatistics {
   double mean = 0;
   double deviation = 0;
   std::vector<double> octaves;  ///< energy that is lost by each halving; equal ones are a power spectrum of 1/f^2
-  double kurtosis = 0;          ///< of the differences of neighbours; 3 would be a normal distribution
+  double kurtosis = 0;          ///< of the differences of neighbors; 3 would be a normal distribution
   double flat = 0;              ///< share of 8x8 blocks whose deviation is below 2
   double busy = 0;              ///< ... above 20
   double saturation = 0;        ///< mean of (largest - smallest channel) / largest

@@ -40,7 +40,7 @@ TEST(Random, IsTheSameForTheSameSeed) {
   }
 }
 
-TEST(Random, PartsAndNeighbouringSeedsDiffer) {
+TEST(Random, PartsAndNeighboringSeedsDiffer) {
   std::set<std::uint64_t> first;
   for (std::uint64_t seed = 0; seed < 1000; ++seed) {
     first.insert(Random(seed).next());

@@ -69,7 +69,7 @@ TEST(Contradiction, NamesTheRuleThatIsBroken) {
       {[](Scene& s) { s.building = Building::lighthouse; }, "a lighthouse needs a lake"},
       {[](Scene& s) { s.flowers = ColorName::red, s.ground = ColorName::brown; }, "flowers need green ground"},
       {[](Scene& s) { s.animals = Animal::cow, s.time = TimeOfDay::night; }, "animals are not seen at night"},
-      {[](Scene& s) { s.animals = Animal::sheep, s.ground = s.coat = ColorName::white; }, "another colour"},
+      {[](Scene& s) { s.animals = Animal::sheep, s.ground = s.coat = ColorName::white; }, "another color"},
       {[](Scene& s) { s.trees = TreeKind::blossom, s.ground = ColorName::golden; }, "blossom needs green ground"},
       {[](Scene& s) { s.trees = TreeKind::autumn, s.ground = ColorName::white; }, "leaves need ground without snow"}};
   for (const auto& [make, message] : cases) {

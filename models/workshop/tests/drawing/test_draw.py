@@ -1,4 +1,4 @@
-"""fmboost-draw: every picture depends on its seed alone, and goes where it is told to."""
+"""fmboost-draw: every image depends on its seed alone, and goes where it is told to."""
 
 import hashlib
 import os
@@ -23,7 +23,7 @@ def raw(*arguments, **options):
     return draw(*arguments, "--raw", "-", **options).stdout
 
 
-def test_raw_pictures_follow_one_another_by_seed():
+def test_raw_images_follow_one_another_by_seed():
     three = raw("leaves", "--size", 40, "--count", 3, "--seed", 500)
     assert len(three) == 3 * 40 * 40 * 3
     for i in range(3):
@@ -33,8 +33,8 @@ def test_raw_pictures_follow_one_another_by_seed():
 
 
 def test_threads_change_nothing():
-    pictures = [raw("leaves", "--size", 64, "--count", 12, "--threads", n) for n in (1, 2, 5)]
-    assert pictures[0] == pictures[1] == pictures[2]
+    images = [raw("leaves", "--size", 64, "--count", 12, "--threads", n) for n in (1, 2, 5)]
+    assert images[0] == images[1] == images[2]
 
 
 def test_training_seeds_begin_after_those_held_out():

@@ -1,4 +1,4 @@
-"""fmboost-draw landscapes: captions beside the pictures, in their order, and the words they are made of."""
+"""fmboost-draw landscapes: captions beside the images, in their order, and the words they are made of."""
 
 import json
 import os
@@ -22,21 +22,21 @@ def test_captions_lie_beside_the_files(tmp_path):
         assert list(line) == ["seed", "caption", "scene"]
         assert line["scene"]["seed"] == line["seed"]
         assert f"{line['scene']['sky']} sky" in line["caption"]
-    with Image.open(tmp_path / "landscapes_200.png") as picture:
-        assert picture.size == (32, 32)
-        assert picture.tobytes() == raw("landscapes", "--size", 32, "--seed", 200)
+    with Image.open(tmp_path / "landscapes_200.png") as image:
+        assert image.size == (32, 32)
+        assert image.tobytes() == raw("landscapes", "--size", 32, "--seed", 200)
 
 
 @pytest.mark.parametrize("threads", [1, 4])
-def test_captions_of_a_stream_follow_its_pictures(threads, tmp_path):
+def test_captions_of_a_stream_follow_its_images(threads, tmp_path):
     file = tmp_path / "captions"
     arguments = ["--size", 24, "--count", 9, "--threads", threads, "--captions", file]
-    pictures = raw("landscapes", *arguments)
-    assert len(pictures) == 9 * 24 * 24 * 3
+    images = raw("landscapes", *arguments)
+    assert len(images) == 9 * 24 * 24 * 3
     captions = lines(file)
     assert [line["seed"] for line in captions] == list(range(100000, 100009))
     last = raw("landscapes", "--size", 24, "--seed", 100008, "--captions", file)
-    assert pictures.endswith(last)
+    assert images.endswith(last)
     assert lines(file) == captions[-1:]
 
 

@@ -11,10 +11,10 @@ import draw_latents
 import networks
 
 
-def test_each_picture_is_followed_by_itself_mirrored():
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
-    pixels = draw_latents.with_mirrored(list(pictures)).permute(0, 2, 3, 1).numpy()
-    first, second = pictures
+def test_each_image_is_followed_by_itself_mirrored():
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
+    pixels = draw_latents.with_mirrored(list(images)).permute(0, 2, 3, 1).numpy()
+    first, second = images
     assert np.array_equal(pixels, np.stack([first, first[:, ::-1], second, second[:, ::-1]]))
 
 

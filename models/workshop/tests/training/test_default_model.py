@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 import captioned_latents
 import draw_generated_pairs
-import drawn_pictures
+import drawn_images
 import make_bundle
 import muon
 import networks
@@ -38,10 +38,10 @@ def made(tmp_path_factory):
 
 
 def test_the_autoencoder_learns_to_reconstruct(made):
-    picture = Image.open(sorted((made / "held-out").glob("*.png"))[0])
+    image = Image.open(sorted((made / "held-out").glob("*.png"))[0])
 
     def error(model):
-        return np.abs(np.asarray(reconstruct.reconstruct(model, picture), float) - np.asarray(picture, float)).mean()
+        return np.abs(np.asarray(reconstruct.reconstruct(model, image), float) - np.asarray(image, float)).mean()
 
     torch.manual_seed(0)
     fresh, trained = networks.Autoencoder(), networks.Autoencoder()
@@ -49,7 +49,7 @@ def test_the_autoencoder_learns_to_reconstruct(made):
     assert error(trained) < 0.8 * error(fresh)
 
 
-def test_the_coupling_learns_to_enlarge(made):
+def test_the_coupling_learns_to_upscale(made):
     rows = [json.loads(line) for line in (made / "coupling" / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["validation/psnr"] > rows[-1]["validation/start_psnr"]
 
@@ -68,7 +68,7 @@ def test_generated_pairs_are_softer_than_what_they_are_to_become(made):
     with tarfile.open(made / "generated-4" / "shard-000000.tar") as tar:
         arrays = {member.name: np.load(io.BytesIO(tar.extractfile(member).read())) for member in tar}
     keys = sorted({name.split(".")[0] for name in arrays})
-    assert len(keys) == 2 * 8 and keys[0] == "00100000_0"  # two pictures, eight squares each
+    assert len(keys) == 2 * 8 and keys[0] == "00100000_0"  # two images, eight squares each
     _, mean, deviation = networks.load_autoencoder(made / "autoencoder" / "autoencoder.safetensors")
     pairs = [[(arrays[f"{key}.{kind}.npy"].astype(np.float32) - mean) / deviation for kind in ("latent", "latent_lowres")]
              for key in keys]  # fmt: skip
@@ -81,19 +81,19 @@ def test_tuning_keeps_the_couplings_faithful_end(made):
     rows = [json.loads(line) for line in (made / "tuned-coupling" / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["validation/psnr"] > rows[-1]["validation/start_psnr"]
     couplings = [entry for entry in json.loads((made / "bundle" / "bundle.json").read_text())["couplings"]
-                 if entry["pictures"] == "other"]  # fmt: skip
+                 if entry["applies_to"] == "external"]  # fmt: skip
     assert [(entry["noising_step"], entry["noising_step_max"]) for entry in couplings] == [(0, 300), (0, 300)]
 
 
-def test_generated_pictures_have_a_coupling_that_learns_to_mend_them(made):
+def test_generated_images_have_a_coupling_that_learns_to_mend_them(made):
     trained, tuned = (json.loads((made / run / "metrics.jsonl").read_text().splitlines()[-1])
                       for run in ("generated-coupling", "tuned-generated-coupling"))  # fmt: skip
     assert tuned["validation/psnr"] > trained["validation/psnr"] + 0.2
     couplings = json.loads((made / "bundle" / "bundle.json").read_text())["couplings"]
-    kinds = [(entry["file"], entry["pictures"], entry["factor"]) for entry in couplings]
-    assert kinds == [("cfm-2-4x.safetensors", "other", 2), ("cfm-2-4x.safetensors", "other", 4),
-                     ("cfm-own-2-4x.safetensors", "own", 2),
-                     ("cfm-own-2-4x.safetensors", "own", 4)]  # fmt: skip
+    kinds = [(entry["file"], entry["applies_to"], entry["factor"]) for entry in couplings]
+    assert kinds == [("cfm-2-4x.safetensors", "external", 2), ("cfm-2-4x.safetensors", "external", 4),
+                     ("cfm-own-2-4x.safetensors", "generated", 2),
+                     ("cfm-own-2-4x.safetensors", "generated", 4)]  # fmt: skip
 
 
 def test_the_text_model_learns_to_denoise(made):
@@ -116,7 +116,7 @@ def test_the_text_model_learns_to_denoise(made):
     assert loss(trained) < 0.97 * loss(fresh)
 
 
-def test_the_bundle_draws_and_enlarges(made, fmboost, tmp_path):
+def test_the_bundle_draws_and_upscales(made, fmboost, tmp_path):
     assert "verified" in fmboost("inspect", made / "bundle", "--verify").stdout
     fmboost("generate", "-m", made / "bundle", "-p", "a landscape at night", "--size", 256, "-o",
             tmp_path / "a.png")  # fmt: skip
@@ -153,11 +153,11 @@ def test_captions_become_the_tokens_of_fmboost(fmboost, made):
 
 def test_crops_go_on_where_a_training_stopped():
     """What was drawn before `skip` is left out, and the rest is the same."""
-    whole = drawn_pictures.DrawnCrops("leaves", 32)
-    pictures = [next(whole).copy() for _ in range(40)]
+    whole = drawn_images.DrawnCrops("leaves", 32)
+    images = [next(whole).copy() for _ in range(40)]
     whole.close()
-    rest = drawn_pictures.DrawnCrops("leaves", 32, skip=32)
-    assert all(np.array_equal(next(rest), pictures[32 + i]) for i in range(8))
+    rest = drawn_images.DrawnCrops("leaves", 32, skip=32)
+    assert all(np.array_equal(next(rest), images[32 + i]) for i in range(8))
     rest.close()
 
 

@@ -1,4 +1,4 @@
-"""How much of their captions pictures show: the facts are what captions say, and the classifier sees them."""
+"""How much of their captions images show: the facts are what captions say, and the classifier sees them."""
 
 import json
 import re
@@ -14,8 +14,8 @@ import fact_classifier
 import measure_captions
 import scene_facts
 import train_classifier
-from draw_latents import CaptionedPictures
-from drawn_pictures import DRAW
+from draw_latents import CaptionedImages
+from drawn_images import DRAW
 
 from binary_fixtures import ROOT
 
@@ -24,7 +24,7 @@ FACTS = {fact.name: fact for fact in scene_facts.FACTS}
 
 @pytest.fixture(scope="module")
 def lines():
-    return [line for _, line in CaptionedPictures(0, 400, side=16)]
+    return [line for _, line in CaptionedImages(0, 400, side=16)]
 
 
 @pytest.fixture(scope="module")
@@ -132,22 +132,22 @@ def test_the_classifier_learns_in_seconds(classifier):
 
 
 def test_right_captions_measure_better_than_wrong_ones(measure, tmp_path):
-    """Pictures that are there; those of fmboost-draw measure what the drawn ones of the same seeds do."""
+    """Images that are there; those of fmboost-draw measure what the drawn ones of the same seeds do."""
     subprocess.run([DRAW, "landscapes", "--size", "256", "--count", "60", "--seed", "500", "-o", tmp_path], check=True)
     (tmp_path / "landscapes_507.png").unlink()
     report = [json.loads(line) for line in measure(tmp_path, "--json").splitlines()]
     columns = report[-1]["summary"]
     assert len(report) == 60 and columns["generated"] == columns["drawn"]
     assert columns["drawn"]["all"]["found"] > columns["another drawn"]["all"]["found"] + 0.05
-    assert report[7]["picture"].endswith("landscapes_508.png") and "time of day" in report[7]["found"]
+    assert report[7]["image"].endswith("landscapes_508.png") and "time of day" in report[7]["found"]
 
 
-def test_pictures_are_generated_from_the_captions(measure, tmp_path, binary):
+def test_images_are_generated_from_the_captions(measure, tmp_path, binary):
     text = measure(tmp_path, "-m", ROOT / "models" / "default", "--count", 2, "--seed-from", 7, "--steps", 1, "--device",
                    "cpu", "--threads", 1)  # fmt: skip
     assert text.startswith("2 captions") and "| **all** |" in text
     assert Image.open(tmp_path / "7.png").size == Image.open(tmp_path / "8.png").size == (256, 256)
-    with pytest.raises(SystemExit, match="holds pictures already"):
+    with pytest.raises(SystemExit, match="holds images already"):
         measure(tmp_path, "-m", ROOT / "models" / "default")
 
 

@@ -45,7 +45,7 @@ def test_distillation_starts_and_ends_where_the_sampler_stops():
     assert all(following[s] == e for s, e in zip(start.tolist(), end.tolist()) if s in following)
 
 
-def test_the_targets_of_distillation_are_the_teachers_pictures():
+def test_the_targets_of_distillation_are_the_teachers_images():
     torch.manual_seed(0)
     shares = captioned_latents.signal_shares()
     clean, teacher = CLEAN, Sure(CLEAN)

@@ -98,7 +98,7 @@ def test_the_crowd_distance_is_that_of_its_formula():
 def test_weak_outlines_are_missed_by_the_crowd_wherever_they_are():
     torch.manual_seed(0)
     drawn = striped(16)
-    others = drawn.flip(0)  # each in another picture
+    others = drawn.flip(0)  # each in another image
     assert crowd_distance(others, drawn) < 0.1 * crowd_distance(0.85 * others, drawn)
     grainy = others + 0.05 * torch.randn_like(others)
     assert crowd_distance(others, drawn) < 0.3 * crowd_distance(grainy, drawn)

@@ -48,7 +48,7 @@ def narrow(monkeypatch):
 
 
 class Painter(torch.nn.Module):
-    """A text model that can learn a picture for every word, and nothing else."""
+    """A text model that can learn an image for every word, and nothing else."""
 
     def __init__(self):
         super().__init__()
@@ -150,7 +150,7 @@ def test_a_pattern_is_what_latents_share_at_the_same_places():
     patterned = (latent + pattern).requires_grad_(True)
     found = latent_statistics.pattern_of(patterned)
     assert found.item() > 5 * by_chance
-    # The same pattern at another place of every picture is no pattern; nor is what all the surroundings share.
+    # The same pattern at another place of every image is no pattern; nor is what all the surroundings share.
     moved = torch.stack([torch.roll(p, (3 * i, 5 * i), (1, 2)) for i, p in enumerate(latent + pattern)])
     assert latent_statistics.pattern_of(moved).item() < 0.3 * found.item()
     assert latent_statistics.pattern_of(latent + 2).item() == pytest.approx(by_chance, rel=1e-3)
@@ -165,7 +165,7 @@ def flat_and_rough():
 
 
 @torch.enable_grad()
-def test_grain_is_what_drawn_pictures_lack_wherever_they_lack_it():
+def test_grain_is_what_drawn_images_lack_wherever_they_lack_it():
     torch.manual_seed(0)
     drawn = flat_and_rough()
     assert latent_statistics.grain_distance(drawn, drawn) == 0

@@ -1,4 +1,4 @@
-"""Pictures of fmboost-draw as batches for training, drawn while they are needed."""
+"""Images of fmboost-draw as batches for training, drawn while they are needed."""
 
 import os
 import subprocess
@@ -13,25 +13,25 @@ FIRST_SEED = 100_000  # those below are held out for validation
 
 
 def start_drawing(kind, side, seed, *arguments, count=0, draw=DRAW, threads=1, **options):
-    """fmboost-draw as a process that writes `count` pictures (0: without end) to its stdout."""
+    """fmboost-draw as a process that writes `count` images (0: without end) to its stdout."""
     command = [draw, kind, "--size", side, "--count", count, "--seed", seed, "--threads", threads, "--raw", "-", *arguments]
     return subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, **options)
 
 
-def read_picture(process, side):
-    """The next picture, (side, side, 3) uint8, or None when there are no more."""
+def read_image(process, side):
+    """The next image, (side, side, 3) uint8, or None when there are no more."""
     size = side * side * 3
     data = process.stdout.read(size)
     return np.frombuffer(data, np.uint8).reshape(side, side, 3) if len(data) == size else None
 
 
 class DrawnCrops:
-    """An endless sequence of square pictures of one kind, (side, side, 3) uint8.
+    """An endless sequence of square images of one kind, (side, side, 3) uint8.
 
     `skip` of them are left out at the beginning, so that a training that goes on sees new ones.
     """
 
-    CROPS = 16  # of one drawn picture of dead leaves
+    CROPS = 16  # of one drawn image of dead leaves
 
     def __init__(self, kind, side, skip=0, first_seed=FIRST_SEED, draw=DRAW, threads=1):
         crops = self.CROPS if kind == "leaves" else 1
@@ -40,21 +40,21 @@ class DrawnCrops:
         self.process = start_drawing(kind, side, first_seed + skip // crops, *cut, draw=draw, threads=threads)
 
     def __next__(self):
-        picture = read_picture(self.process, self.side)
-        if picture is None:
+        image = read_image(self.process, self.side)
+        if image is None:
             raise RuntimeError(f"fmboost-draw ended with {self.process.wait()}")
-        return picture
+        return image
 
     def close(self):
         self.process.stdout.close()
         self.process.wait()
 
 
-class PictureMix:
+class ImageMix:
     """Batches of dead leaves and landscapes, taken at random from a stock: neighbours in the sequence are cut from one
-    picture, and should not meet in one batch.
+    image, and should not meet in one batch.
 
-    The order depends on `seed` and on how many pictures were taken before (`taken`), nothing else.
+    The order depends on `seed` and on how many images were taken before (`taken`), nothing else.
     """
 
     def __init__(self, side, landscapes=0.25, stock=1024, seed=0, taken=0, **options):
@@ -71,13 +71,13 @@ class PictureMix:
 
     def batch(self, count):
         """(count, 3, side, side) float32 in [-1, 1], channels-last in memory."""
-        pictures = []
+        images = []
         for _ in range(count):
             place = int(self.random.integers(len(self.stock)))
-            pictures.append(self.stock[place])
+            images.append(self.stock[place])
             self.stock[place] = self._draw()
         self.taken += count
-        return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+        return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
     def close(self):
         self.leaves.close()
