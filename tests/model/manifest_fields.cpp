@@ -141,7 +141,7 @@ INSTANTIATE_TEST_SUITE_P(
                     WrongField{"/couplings/0/network/heads", 4, "couplings[0].network", "'heads'"},
                     WrongField{"/couplings/0/network/num_heads", 2.5, "couplings[0].network", "a whole number"},
                     WrongField{"/couplings/0/path", "vp", "couplings[0].path", "unknown path 'vp'"},
-                    WrongField{"/couplings/0/images", "drawn", "couplings[0].images", "all, own or other"},
+                    WrongField{"/couplings/0/applies_to", "drawn", "couplings[0].applies_to", "any, generated or external"},
                     WrongField{"/couplings/0/upsampling", "cubic", "couplings[0].upsampling", "unknown coupling"},
                     WrongField{"/couplings/0/solver", "rk5", "couplings[0].solver", "a solver this version knows"},
                     WrongField{"/couplings/0/steps", 0, "couplings[0].steps", "from 1 to 1000"},

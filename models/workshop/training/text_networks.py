@@ -209,7 +209,7 @@ class Denoiser(nn.Module):
         self.down = nn.ModuleList([level(i, down) for i in range(len(widths))])
         self.reduce = nn.ModuleList([nn.Conv2d(fine, coarse, 3, stride=2, padding=1) for fine, coarse in steps])
         self.up = nn.ModuleList([level(i, up) for i in range(len(widths))])
-        self.upscale = nn.ModuleList([nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in steps])
+        self.enlarge = nn.ModuleList([nn.Conv2d(coarse, 4 * fine, 1) for fine, coarse in steps])
         self.norm_out, self.conv_out = nn.GroupNorm(32, widths[0]), zeroed(nn.Conv2d(widths[0], inside, 1))
         self.fine = Fine(latent_channels, fine_channels, fine_blocks, widths[0], time_width) if fine_blocks > 0 else None
 
@@ -223,7 +223,7 @@ class Denoiser(nn.Module):
         for i in reversed(range(len(self.up))):
             x = self.up[i](x + kept[i] if i + 1 < len(self.up) else x, time, text)
             if i > 0:
-                x = F.pixel_shuffle(self.upscale[i - 1](x), 2)
+                x = F.pixel_shuffle(self.enlarge[i - 1](x), 2)
         x = F.silu(self.norm_out(x))
         velocity = F.pixel_shuffle(self.conv_out(x), PATCH)
         return velocity + self.fine(latent, x, time) if self.fine else velocity

@@ -180,7 +180,7 @@ PatchUnetImpl::PatchUnetImpl(PatchUnetOptions options) : options_(std::move(opti
       const std::int64_t coarse = options_.widths[level + 1];
       reduce_.push_back(
           layers::add(*this, "reduce." + number, layers::Conv2d(fine, coarse, layers::Conv2dOptions{.stride = 2})));
-      upsample_.push_back(layers::add(*this, "upscale." + number, layers::Conv2d(coarse, 4 * fine, kSinglePlace)));
+      upsample_.push_back(layers::add(*this, "enlarge." + number, layers::Conv2d(coarse, 4 * fine, kSinglePlace)));
     }
   }
   norm_out_ = register_module("norm_out", layers::NormSilu(kNormGroups, width, kEps));
