@@ -21,12 +21,12 @@ std::shared_ptr<_cairo_surface> make_surface(cairo_format_t format, int width, i
   return surface;
 }
 
-// Not lround, which takes ten times as long and is called for every pixel.
+// lround takes ten times as long, and this runs for every pixel.
 std::uint32_t to_byte(float v) {
   return static_cast<std::uint32_t>(std::clamp(v, 0.0F, 1.0F) * 255 + 0.5F);  // NOLINT(bugprone-incorrect-roundings)
 }
 
-// Control points a sixth of the neighbors' distance away make the curve a Catmull-Rom spline.
+// Control points at a sixth of the distance between the neighbors make the curve a Catmull-Rom spline.
 void curve_between(cairo_t* context, Point before, Point from, Point to, Point after) {
   cairo_curve_to(context, from.x + (to.x - before.x) / 6, from.y + (to.y - before.y) / 6, to.x - (after.x - from.x) / 6,
                  to.y - (after.y - from.y) / 6, to.x, to.y);
@@ -44,10 +44,10 @@ Canvas::Canvas(int width, int height)
   check("make a canvas");
 }
 
-Canvas::Canvas(const Picture& picture) : Canvas(picture.width, picture.height) {
+Canvas::Canvas(const Image& image) : Canvas(image.width, image.height) {
   for (int y = 0; y < height_; ++y) {
     std::uint32_t* out = row(y);
-    const std::uint8_t* in = picture.pixel(0, y);
+    const std::uint8_t* in = image.pixel(0, y);
     for (int x = 0; x < width_; ++x, in += 3) {
       out[x] = 0xff000000U | static_cast<std::uint32_t>(in[0]) << 16 | static_cast<std::uint32_t>(in[1]) << 8 | in[2];
     }
@@ -67,17 +67,17 @@ void Canvas::paint(const Paint& paint) {
   check("paint a canvas");
 }
 
-void Canvas::circle(Point centre, double radius) {
+void Canvas::circle(Point center, double radius) {
   cairo_new_sub_path(context());
-  cairo_arc(context(), centre.x, centre.y, radius, 0, 2 * std::numbers::pi);
+  cairo_arc(context(), center.x, center.y, radius, 0, 2 * std::numbers::pi);
   cairo_close_path(context());
 }
 
-void Canvas::ellipse(Point centre, double radius_x, double radius_y, double angle) {
+void Canvas::ellipse(Point center, double radius_x, double radius_y, double angle) {
   cairo_save(context());
-  cairo_translate(context(), centre.x, centre.y);
+  cairo_translate(context(), center.x, center.y);
   cairo_rotate(context(), angle);
-  cairo_scale(context(), std::max(radius_x, 1e-6), std::max(radius_y, 1e-6));  // Cairo refuses a scale of zero
+  cairo_scale(context(), std::max(radius_x, 1e-6), std::max(radius_y, 1e-6));  // Cairo rejects a scale of zero
   circle({0, 0}, 1);
   cairo_restore(context());
 }
@@ -163,18 +163,18 @@ std::uint32_t* Canvas::row(int y) {
                                           static_cast<std::ptrdiff_t>(y) * cairo_image_surface_get_stride(surface()));
 }
 
-Picture Canvas::picture() {
-  Picture picture(width_, height_);
+Image Canvas::image() {
+  Image image(width_, height_);
   for (int y = 0; y < height_; ++y) {
     const std::uint32_t* in = row(y);
-    std::uint8_t* out = picture.pixel(0, y);
+    std::uint8_t* out = image.pixel(0, y);
     for (int x = 0; x < width_; ++x, out += 3) {
       out[0] = static_cast<std::uint8_t>(in[x] >> 16);
       out[1] = static_cast<std::uint8_t>(in[x] >> 8);
       out[2] = static_cast<std::uint8_t>(in[x]);
     }
   }
-  return picture;
+  return image;
 }
 
 void Canvas::set_planes(const Plane& r, const Plane& g, const Plane& b) {

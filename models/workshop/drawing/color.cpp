@@ -10,7 +10,7 @@ Color clamped(Color color) {
 }
 
 Color hsv(double hue, double saturation, double value) {
-  // The distance of the hue from each primary color's decides how much of it is left.
+  // The distance of the hue from that of each primary color determines how much of it remains.
   const auto part = [&](double shift) {
     double h = (hue + shift - std::floor(hue + shift)) * 6;
     const double full = std::clamp(std::abs(h - 3) - 1, 0.0, 1.0);

@@ -19,10 +19,10 @@ inline Color mix(Color a, Color b, float t) {
   return a + (b - a) * t;
 }
 
-/// Each part kept within 0 .. 1.
+/// Each component clamped to 0 .. 1.
 Color clamped(Color color);
 
-/// Hue, saturation and value, each 0 .. 1; the hue goes round.
+/// Hue, saturation and value, each 0 .. 1; the hue wraps around.
 Color hsv(double hue, double saturation, double value);
 
 /// 0.299 r + 0.587 g + 0.114 b.

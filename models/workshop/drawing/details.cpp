@@ -33,7 +33,7 @@ void draw_tuft(Canvas& canvas, Random& random, const Palette& palette, Point roo
   }
 }
 
-void draw_fur(Canvas& canvas, Random& random, const Palette& palette, Point centre, double radius) {
+void draw_fur(Canvas& canvas, Random& random, const Palette& palette, Point center, double radius) {
   const NoiseField& field = noise_field(Noise::smooth);
   const double zoom = radius * random.uniform(0.003, 0.012);
   const double x0 = random.uniform(0, NoiseField::kSide);
@@ -43,14 +43,14 @@ void draw_fur(Canvas& canvas, Random& random, const Palette& palette, Point cent
   const double width = random.log_uniform(0.7, 2.5);
   const Color coat[] = {palette.color(random), palette.color(random)};
   const double count = std::min(1200.0, 9 * radius * radius / (length * width));
-  for (int i = 0; i < count; ++i) {  // from the top down, as feathers lie
+  for (int i = 0; i < count; ++i) {  // from top to bottom, so that feathers overlap the right way
     const double y = radius * (2 * i / count - 1) + 0.1 * radius * random.normal();
     const double half = std::sqrt(std::max(0.0, radius * radius - y * y));
     const double x = half * random.uniform(-1, 1);
     const float flow = field.at(x0 + x / zoom, y / zoom) - 0.5F;
     const float patch = field.at(2 * x / zoom, x0 + 2 * y / zoom);
     const Color hair = mix(coat[0], coat[1], std::clamp(3 * patch - 1, 0.0F, 1.0F));
-    add_strand(canvas, random, {centre.x + x, centre.y + y}, angle + turn * flow, length * random.uniform(0.6, 1.3),
+    add_strand(canvas, random, {center.x + x, center.y + y}, angle + turn * flow, length * random.uniform(0.6, 1.3),
                0.4 * random.normal(), width);
     canvas.fill(darker(hair, random.uniform(0.6, 1.35)));
   }
@@ -116,7 +116,7 @@ void draw_wires(Canvas& canvas, Random& random, const Palette& palette) {
   }
 }
 
-void draw_foliage(Canvas& canvas, Random& random, const Palette& palette, Point centre, double radius) {
+void draw_foliage(Canvas& canvas, Random& random, const Palette& palette, Point center, double radius) {
   const Color base = palette.color(random);
   const double size = std::max(1.5, radius * random.log_uniform(0.04, 0.25));
   const double slim = random.uniform(0.25, 1);
@@ -124,18 +124,18 @@ void draw_foliage(Canvas& canvas, Random& random, const Palette& palette, Point 
   for (int i = 0; i < count; ++i) {
     const double reach = radius * std::sqrt(random.uniform());
     const double angle = random.uniform(0, kTurn);
-    const Point at{centre.x + reach * std::cos(angle), centre.y + reach * std::sin(angle)};
-    const double light = 0.35 + 0.5 * i / count + 0.3 * random.uniform() - 0.3 * (at.y - centre.y) / radius;
+    const Point at{center.x + reach * std::cos(angle), center.y + reach * std::sin(angle)};
+    const double light = 0.35 + 0.5 * i / count + 0.3 * random.uniform() - 0.3 * (at.y - center.y) / radius;
     canvas.ellipse(at, size * random.uniform(0.6, 1.3), size * slim, random.uniform(0, kTurn));
     canvas.fill(darker(base, light));
   }
 }
 
-void draw_outlined(Canvas& canvas, Random& random, const Filler& filler, Point centre, double radius) {
+void draw_outlined(Canvas& canvas, Random& random, const Filler& filler, Point center, double radius) {
   const double width = std::max(0.9, radius * random.log_uniform(0.01, 0.06));
-  add_shape(canvas, random, centre, radius);
+  add_shape(canvas, random, center, radius);
   if (random.chance(0.3)) {
-    canvas.fill_keep(filler.gradient(random, centre, radius));
+    canvas.fill_keep(filler.gradient(random, center, radius));
   } else {
     canvas.fill_keep(filler.flat(random));
   }
@@ -143,14 +143,14 @@ void draw_outlined(Canvas& canvas, Random& random, const Filler& filler, Point c
                 std::min(width, 5.0));
 }
 
-void draw_hatching(Canvas& canvas, Random& random, Point centre, double radius) {
+void draw_hatching(Canvas& canvas, Random& random, Point center, double radius) {
   const double angle = random.uniform(0, kTurn);
   const double gap = random.uniform(3, 9);
   const Point u{std::cos(angle), std::sin(angle)};
   for (double t = -radius; t < radius; t += gap) {
     const double half = std::sqrt(radius * radius - t * t) * random.uniform(0.7, 1);
-    const std::array line = {Point{centre.x - u.y * t - u.x * half, centre.y + u.x * t - u.y * half},
-                             Point{centre.x - u.y * t + u.x * half, centre.y + u.x * t + u.y * half}};
+    const std::array line = {Point{center.x - u.y * t - u.x * half, center.y + u.x * t - u.y * half},
+                             Point{center.x - u.y * t + u.x * half, center.y + u.x * t + u.y * half}};
     canvas.polyline(line);
   }
   canvas.stroke(Color{0.05F, 0.05F, 0.06F}, random.uniform(0.7, 0.3 * gap));

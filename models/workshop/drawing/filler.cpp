@@ -16,7 +16,7 @@ std::size_t ramp_index(float value) {
   return static_cast<std::size_t>(static_cast<int>(value * 255 + 0.5F));  // NOLINT(bugprone-incorrect-roundings): fast
 }
 
-// Pixel for pixel, mirrored and transposed at random.
+// Without resampling, mirrored and transposed at random.
 void copy_pattern(Canvas& tile, Random& random, const Plane& pattern, const Ramp& ramp) {
   const int x0 = random.below(kPatternSide);
   const int y0 = random.below(kPatternSide);
@@ -84,7 +84,7 @@ Filler::Filler(Random& random, int patterns)
   }
 }
 
-Paint Filler::gradient(Random& random, Point centre, double radius) const {
+Paint Filler::gradient(Random& random, Point center, double radius) const {
   const Color first = palette_.color(random);
   const Color last =
       random.chance(0.6) ? clamped(first * static_cast<float>(random.uniform(0.4, 1.6))) : palette_.color(random);
@@ -93,9 +93,9 @@ Paint Filler::gradient(Random& random, Point centre, double radius) const {
   const double dx = radius * std::cos(angle);
   const double dy = radius * std::sin(angle);
   if (random.chance(0.35)) {
-    return Paint::radial({centre.x + dx * 0.4, centre.y + dy * 0.4}, radius * random.uniform(0.8, 1.6), stops);
+    return Paint::radial({center.x + dx * 0.4, center.y + dy * 0.4}, radius * random.uniform(0.8, 1.6), stops);
   }
-  return Paint::linear({centre.x - dx, centre.y - dy}, {centre.x + dx, centre.y + dy}, stops);
+  return Paint::linear({center.x - dx, center.y - dy}, {center.x + dx, center.y + dy}, stops);
 }
 
 Paint Filler::textured(Random& random, const Box& box) const {
@@ -107,19 +107,19 @@ Paint Filler::plain(Random& random, const Box& box) const {
   return covered(random, box, pattern, palette_.faint_ramp(random));
 }
 
-Paint Filler::any(Random& random, const Canvas& canvas, Point centre, double radius) const {
+Paint Filler::any(Random& random, const Canvas& canvas, Point center, double radius) const {
   const double kind = random.uniform();
   if (kind < 0.15) {
     return flat(random);
   }
   if (kind < 0.3) {
-    return gradient(random, centre, radius);
+    return gradient(random, center, radius);
   }
-  const Box box = box_around(canvas, centre, radius);
+  const Box box = box_around(canvas, center, radius);
   return kind < 0.6 ? plain(random, box) : textured(random, box);
 }
 
-Paint Filler::shading(Random& random, Point centre, double radius) {
+Paint Filler::shading(Random& random, Point center, double radius) {
   const double angle = random.uniform(0, 2 * std::numbers::pi);
   const double dx = radius * std::cos(angle);
   const double dy = radius * std::sin(angle);
@@ -129,19 +129,19 @@ Paint Filler::shading(Random& random, Point centre, double radius) {
   if (random.chance(0.5)) {
     const std::array stops = {Stop{0, white, depth * random.uniform(0, 0.7)}, Stop{0.4, black, 0},
                               Stop{1, black, depth}};
-    return Paint::radial({centre.x + dx * 0.4, centre.y + dy * 0.4}, radius * 1.4, stops);
+    return Paint::radial({center.x + dx * 0.4, center.y + dy * 0.4}, radius * 1.4, stops);
   }
   const std::array stops = {Stop{0, white, depth * random.uniform(0, 0.4)}, Stop{0.3, black, 0}, Stop{1, black, depth}};
-  return Paint::linear({centre.x - dx, centre.y - dy}, {centre.x + dx, centre.y + dy}, stops);
+  return Paint::linear({center.x - dx, center.y - dy}, {center.x + dx, center.y + dy}, stops);
 }
 
-Box box_around(const Canvas& canvas, Point centre, double radius) {
+Box box_around(const Canvas& canvas, Point center, double radius) {
   const auto within = [](double v, int limit) {
     return static_cast<int>(std::clamp(v, 0.0, static_cast<double>(limit)));
   };
-  const int x = within(centre.x - radius - 2, canvas.width());
-  const int y = within(centre.y - radius - 2, canvas.height());
-  return {x, y, within(centre.x + radius + 3, canvas.width()) - x, within(centre.y + radius + 3, canvas.height()) - y};
+  const int x = within(center.x - radius - 2, canvas.width());
+  const int y = within(center.y - radius - 2, canvas.height());
+  return {x, y, within(center.x + radius + 3, canvas.width()) - x, within(center.y + radius + 3, canvas.height()) - y};
 }
 
 }  // namespace fmboost::drawing

@@ -15,24 +15,24 @@ struct Box {
   int height = 0;
 };
 
-/// Gives the shapes of one picture their surfaces, out of its few patterns and its palette.
+/// Fills the shapes of one image with surfaces made from its few patterns and its palette.
 class Filler {
  public:
-  /// `patterns` of them are drawn, which is what most of a picture's time goes to.
+  /// Draws `patterns` patterns, which takes most of the time of an image.
   Filler(Random& random, int patterns);
 
   const Palette& palette() const { return palette_; }
 
   Paint flat(Random& random) const { return palette_.color(random); }
-  Paint gradient(Random& random, Point centre, double radius) const;
-  /// One of the patterns in new colors, turned and scaled half of the time, made for the pixels of `box`.
+  Paint gradient(Random& random, Point center, double radius) const;
+  /// One of the patterns in new colors, rotated and scaled half of the time, covering the pixels of `box`.
   Paint textured(Random& random, const Box& box) const;
-  /// The same of little contrast and mostly without order: what walls, cloth and skin look like.
+  /// The same with low contrast and mostly irregular: walls, cloth, skin.
   Paint plain(Random& random, const Box& box) const;
-  /// Any of them.
-  Paint any(Random& random, const Canvas& canvas, Point centre, double radius) const;
-  /// Light from one side, or as on a ball: to be laid over what is already filled.
-  static Paint shading(Random& random, Point centre, double radius);
+  /// Any of the surfaces.
+  Paint any(Random& random, const Canvas& canvas, Point center, double radius) const;
+  /// Light from one side, or as on a ball, to be painted over a filled shape.
+  static Paint shading(Random& random, Point center, double radius);
 
  private:
   Palette palette_;
@@ -40,7 +40,7 @@ class Filler {
   Plane roughness_;
 };
 
-/// The part of the canvas that a shape can cover; empty where it lies outside.
-Box box_around(const Canvas& canvas, Point centre, double radius);
+/// The part of the canvas that a shape can cover; empty if the shape lies outside.
+Box box_around(const Canvas& canvas, Point center, double radius);
 
 }  // namespace fmboost::drawing

@@ -50,7 +50,7 @@ void bend_tones(Planes& planes, Random& random) {
   }
 }
 
-// A lens blurs, and a camera sharpens more or less of it away again.
+// A lens blurs, and a camera undoes part of it by sharpening.
 void focus(Planes& planes, Random& random) {
   const double sigma = random.chance(0.9) ? random.uniform(0.35, 0.9) : random.uniform(0.9, 2);
   const auto sharpening = static_cast<float>(random.chance(0.3) ? random.uniform(0.3, 1.5) : 0);

@@ -5,7 +5,7 @@
 
 namespace fmboost::drawing {
 
-/// Light and lens: uneven light, gamma, the blur of a lens and the sharpening of a camera, each in some pictures only.
+/// Simulates light and lens: uneven light, gamma, lens blur and camera sharpening, each in some images only.
 void finish(Canvas& canvas, Random& random);
 
 }  // namespace fmboost::drawing

@@ -13,8 +13,8 @@ constexpr double kTurn = 2 * std::numbers::pi;
 
 struct Twigs {
   Color color;
-  double bend = 0.5;     // of a fork, radians
-  double shorter = 0.7;  // than the branch before
+  double bend = 0.5;     // angle of a fork, radians
+  double shorter = 0.7;  // length relative to the parent branch
 };
 
 void grow(Canvas& canvas, Random& random, const Twigs& twigs, Point from, double angle, double length, int forks) {
@@ -41,7 +41,7 @@ void draw_branches(Canvas& canvas, Random& random, const Palette& palette, Point
   grow(canvas, random, twigs, root, angle, size * 0.5, random.integer(3, 5));
 }
 
-void draw_flower(Canvas& canvas, Random& random, const Palette& palette, Point centre, double radius) {
+void draw_flower(Canvas& canvas, Random& random, const Palette& palette, Point center, double radius) {
   const int petals = random.integer(4, 14);
   const Color base = palette.color(random);
   const Color tip = random.chance(0.5) ? clamped(base * 1.4F) : palette.color(random);
@@ -52,18 +52,18 @@ void draw_flower(Canvas& canvas, Random& random, const Palette& palette, Point c
     const double reach = radius * (1 - 0.25 * layer);
     for (int i = 0; i < petals; ++i) {
       const double angle = turned + kTurn * (i + 0.5 * layer) / petals + 0.08 * random.normal();
-      const Point middle{centre.x + 0.55 * reach * std::cos(angle), centre.y + 0.55 * reach * std::sin(angle)};
+      const Point middle{center.x + 0.55 * reach * std::cos(angle), center.y + 0.55 * reach * std::sin(angle)};
       canvas.ellipse(middle, 0.5 * reach, 0.6 * width, angle);
       const auto light = static_cast<float>(random.uniform(0.75, 1.1));
       const std::array stops = {Stop{0.1, clamped(base * (0.6F * light))}, Stop{1, clamped(tip * light)}};
-      canvas.fill(Paint::radial(centre, reach, stops));
+      canvas.fill(Paint::radial(center, reach, stops));
     }
   }
   const Color heart = palette.color(random);
   for (int i = 0; i < 30; ++i) {
     const double r = 0.2 * radius * std::sqrt(random.uniform());
     const double angle = random.uniform(0, kTurn);
-    canvas.circle({centre.x + r * std::cos(angle), centre.y + r * std::sin(angle)}, std::max(0.8, 0.04 * radius));
+    canvas.circle({center.x + r * std::cos(angle), center.y + r * std::sin(angle)}, std::max(0.8, 0.04 * radius));
     canvas.fill(clamped(heart * static_cast<float>(random.uniform(0.5, 1.4))));
   }
 }

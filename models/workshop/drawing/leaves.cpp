@@ -7,7 +7,7 @@
 
 namespace fmboost::drawing {
 
-Picture draw_leaves(std::uint64_t seed, int side) {
+Image draw_leaves(std::uint64_t seed, int side) {
   Random random(seed, "leaves");
   const Filler filler(random, random.integer(2, 4));
   Canvas canvas(side, side);
@@ -22,7 +22,7 @@ Picture draw_leaves(std::uint64_t seed, int side) {
     draw_closeup(canvas, random, filler);
   }
   finish(canvas, random);
-  return canvas.picture();
+  return canvas.image();
 }
 
 }  // namespace fmboost::drawing

@@ -31,7 +31,7 @@ Alphabet::Alphabet(Random& random)
   }
 }
 
-// In sizes, upwards from the base line.
+// In units of the letter size, upward from the baseline.
 Alphabet::Glyph Alphabet::make_glyph(Random& random) const {
   Glyph glyph;
   const double w = glyph.width = random.uniform(0.36, 0.56);
@@ -130,7 +130,7 @@ void Alphabet::write(Canvas& canvas, Random& random, Point start, double length,
   }
   cairo_t* context = canvas.context();
   cairo_save(context);
-  cairo_scale(context, 1, contrast_);  // the pen, for the path is already there
+  cairo_scale(context, 1, contrast_);  // scales the pen only: the path exists already
   canvas.stroke(paint, std::max(0.5, weight_ * size));
   cairo_restore(context);
 }

@@ -7,15 +7,15 @@
 
 namespace fmboost::drawing {
 
-/// Made-up letters of one hand: stems, bowls, arches and bars of one weight, on the lines that Latin letters keep to.
+/// Invented letters in one style: stems, bowls, arches and bars of one weight, with the proportions of Latin letters.
 class Alphabet {
  public:
   explicit Alphabet(Random& random);
 
-  /// A line of words between `start` and start.x + length. `size` is the height of a capital in pixels; start.y the
-  /// base line.
+  /// A line of words between `start` and start.x + length. `size` is the height of a capital in pixels, start.y the
+  /// baseline.
   void write(Canvas& canvas, Random& random, Point start, double length, double size, const Paint& paint) const;
-  /// Lines one below the other as far as they fit; ragged or justified to the corner, paragraphs at times.
+  /// As many lines as fit, ragged or justified, sometimes with paragraphs.
   void write_block(Canvas& canvas, Random& random, Point corner, double width, double height, double size,
                    const Paint& paint) const;
 
@@ -32,8 +32,8 @@ class Alphabet {
   Glyph make_glyph(Random& random) const;
 
   std::vector<Glyph> glyphs_;
-  double weight_;    // of a stem, in sizes
-  double contrast_;  // of a bar to a stem
+  double weight_;    // stem width, in units of the letter size
+  double contrast_;  // bar width relative to the stem width
   double slant_;
   bool serifs_;
 };

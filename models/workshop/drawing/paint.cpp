@@ -23,15 +23,15 @@ Paint Paint::linear(Point from, Point to, std::span<const Stop> stops) {
   return paint;
 }
 
-Paint Paint::radial(Point centre, double radius, std::span<const Stop> stops) {
-  Paint paint(cairo_pattern_create_radial(centre.x, centre.y, 0, centre.x, centre.y, radius));
+Paint Paint::radial(Point center, double radius, std::span<const Stop> stops) {
+  Paint paint(cairo_pattern_create_radial(center.x, center.y, 0, center.x, center.y, radius));
   add_stops(paint.pattern(), stops);
   return paint;
 }
 
 Paint Paint::texture(const Canvas& tile, Point origin, double scale, double angle) {
   Paint paint(cairo_pattern_create_for_surface(tile.surface()));
-  cairo_matrix_t to_tile;  // a pattern's matrix leads from the canvas to the tile
+  cairo_matrix_t to_tile;  // a pattern's matrix maps the canvas to the tile
   cairo_matrix_init_scale(&to_tile, 1 / scale, 1 / scale);
   cairo_matrix_rotate(&to_tile, -angle);
   cairo_matrix_translate(&to_tile, -origin.x, -origin.y);

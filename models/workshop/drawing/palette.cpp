@@ -7,7 +7,7 @@
 namespace fmboost::drawing {
 namespace {
 
-// Earth, leaves and skin (red to green) make up more of what is photographed than violet things do.
+// Photographs show more earth, leaves and skin (red to green) than violet.
 double natural_hue(Random& random) {
   const double kind = random.uniform();
   if (kind < 0.45) {

@@ -9,19 +9,18 @@
 
 namespace fmboost::drawing {
 
-/// Packed colors (Canvas::row) for the values 0 .. 1 of a pattern.
+/// Maps the values 0 .. 1 of a pattern to packed colors (Canvas::row).
 using Ramp = std::array<std::uint32_t, 256>;
 
-/// The colors of one picture. A scene is lit by one light and holds few materials: most colors are near a few of
-/// them.
+/// The colors of one image. A scene has one light and few materials, so most colors are near a few base colors.
 class Palette {
  public:
   explicit Palette(Random& random);
 
   Color color(Random& random) const;
-  /// From one color to another, over a third at times; more often than not the second is the first, lighter or darker.
+  /// From one color to another, sometimes via a third; usually the second is a lighter or darker version of the first.
   Ramp ramp(Random& random) const;
-  /// Around one color, hardly lighter and darker: what looks plain from afar seldom is.
+  /// Around one color with slight variations: real plain surfaces are rarely uniform.
   Ramp faint_ramp(Random& random) const;
 
  private:

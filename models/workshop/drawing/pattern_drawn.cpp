@@ -42,9 +42,9 @@ Plane foliage_pattern(Random& random) {
   const double spread = random.uniform(0.2, 1.6);
   const int count = static_cast<int>(std::min(900.0, 0.7 * n * n / (size * size)));
   for (int i = 0; i < count; ++i) {
-    const Point centre{random.uniform(0, n), random.uniform(0, n)};
+    const Point center{random.uniform(0, n), random.uniform(0, n)};
     const double length = size * random.uniform(0.6, 1.4);
-    canvas.ellipse(centre, length, length * slim, upright + spread * random.normal());
+    canvas.ellipse(center, length, length * slim, upright + spread * random.normal());
     canvas.fill(grey(random.uniform(0.1, 0.4 + 0.6 * i / count)));  // the upper ones catch more light
   }
   return red_of(canvas);

@@ -23,7 +23,7 @@ Noise isotropic(Random& random) {
   return random.choice(kinds);
 }
 
-// Bright where the ground rises towards the light.
+// Bright where the surface faces the light.
 Plane relief(Random& random) {
   const Noise kinds[] = {Noise::medium, Noise::soft, Noise::clouds};
   const int kind = random.below(3);
@@ -91,7 +91,7 @@ Plane hair_pattern(Random& random) {
 namespace {
 
 struct Cells {
-  int count;  // each way, a power of two
+  int count;  // per dimension, a power of two
   std::vector<float> x, y, shade;
 
   Cells(Random& random, int side, double order) : count(side) {

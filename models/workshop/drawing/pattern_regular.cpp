@@ -12,7 +12,7 @@ namespace {
 
 constexpr int n = kPatternSide;
 
-// Turned coordinates, and bent ones at times.
+// Rotated coordinates, sometimes bent.
 struct Frame {
   float cosine = 1;
   float sine = 0;
@@ -50,7 +50,7 @@ struct Frame {
   }
 };
 
-// 0 .. 1, the same for the same place.
+// A hash in 0 .. 1.
 float hash(int i, int j) {
   std::uint32_t h = static_cast<std::uint32_t>(i) * 0x8da6b343U ^ static_cast<std::uint32_t>(j) * 0xd8163841U;
   h = (h ^ (h >> 15)) * 0x2c1b3c6dU;
@@ -85,7 +85,7 @@ Plane cloth_pattern(Random& random) {
   if (kind == 2) {
     return frame.map([&](float u, float v) { return std::abs(warp(u) - weft(v)); });
   }
-  const auto cell = static_cast<float>(period);  // threads over and under one another
+  const auto cell = static_cast<float>(period);  // threads pass over and under each other
   return frame.map([&](float u, float v) {
     const bool over = ((floor_to_int(u / cell) + floor_to_int(v / cell)) & 1) != 0;
     return over ? warp(u) : weft(v);
@@ -96,7 +96,7 @@ Plane brick_pattern(Random& random) {
   const Frame frame(random, 0.6, 0.15);
   const auto height = static_cast<float>(random.log_uniform(6, 60));
   const auto width = height * static_cast<float>(random.uniform(0.6, 3));
-  const float shift = random.chance(0.5) ? 0.5F : 0;  // windows stand over one another
+  const float shift = random.chance(0.5) ? 0.5F : 0;  // windows are aligned vertically
   const auto joint =
       static_cast<float>(random.chance(0.6) ? random.uniform(0.7, 2.5) : random.uniform(2, 0.3 * height));
   const auto variety = static_cast<float>(random.uniform(0, 0.7));

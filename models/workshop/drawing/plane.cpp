@@ -26,7 +26,7 @@ void blur_rows(Plane& plane, int radius) {
   }
 }
 
-// Whole rows at a time, which the caches like better than columns.
+// Whole rows at a time: better cache locality than columns.
 void blur_columns(Plane& plane, int radius) {
   const Plane source = plane;
   const int last = plane.height - 1;
@@ -115,7 +115,7 @@ void gaussian_blur(Plane& plane, double sigma) {
     convolve_columns(plane, taps);
     return;
   }
-  // Three boxes of width w have the variance (w^2 - 1) / 4; widths that differ by two make up the rest.
+  // Three boxes of width w have the variance (w^2 - 1) / 4; some boxes two pixels wider make up the rest.
   const double ideal = std::sqrt(4 * sigma * sigma + 1);
   const int low = (static_cast<int>(ideal) - 1) / 2;
   const double width = 2 * low + 1;

@@ -5,7 +5,7 @@
 
 namespace fmboost::drawing {
 
-/// One number a pixel, rows from the top.
+/// One number per pixel, rows from the top.
 struct Plane {
   int width = 0;
   int height = 0;
@@ -21,11 +21,11 @@ struct Plane {
   float at(int x, int y) const { return row(y)[x]; }
 };
 
-/// Means of (2 radius + 1) x (2 radius + 1) pixels; the edge is repeated outwards. radius >= 0.
+/// Means of (2 radius + 1) x (2 radius + 1) pixels with edge padding. radius >= 0.
 void box_blur(Plane& plane, int radius);
 
-/// Gaussian of standard deviation `sigma` pixels; the edge is repeated outwards. Up to 2 pixels it is the Gaussian cut
-/// at 3 sigma, above three box blurs that come close to it. sigma <= 0 leaves the plane as it is.
+/// Gaussian blur of standard deviation `sigma` pixels with edge padding. Up to 2 pixels it is the Gaussian truncated at
+/// 3 sigma, above that an approximation by three box blurs. sigma <= 0 leaves the plane unchanged.
 void gaussian_blur(Plane& plane, double sigma);
 
 }  // namespace fmboost::drawing

@@ -80,22 +80,22 @@ void draw_chart(Canvas& canvas, Random& random, const Palette& palette, Point co
   }
 }
 
-void draw_bubble(Canvas& canvas, Random& random, Point centre, double radius) {
+void draw_bubble(Canvas& canvas, Random& random, Point center, double radius) {
   const double flat = random.uniform(0.45, 0.8);
   const double tail = random.uniform(0.2, 0.8) * std::numbers::pi;
-  const std::array corners = {Point{centre.x - 0.15 * radius, centre.y}, Point{centre.x + 0.15 * radius, centre.y},
-                              Point{centre.x + 1.3 * radius * std::cos(tail), centre.y + radius * std::sin(tail)}};
+  const std::array corners = {Point{center.x - 0.15 * radius, center.y}, Point{center.x + 0.15 * radius, center.y},
+                              Point{center.x + 1.3 * radius * std::cos(tail), center.y + radius * std::sin(tail)}};
   const double line = std::clamp(0.03 * radius, 1.0, 3.0);
   canvas.polygon(corners);
-  canvas.ellipse(centre, radius, radius * flat);
+  canvas.ellipse(center, radius, radius * flat);
   canvas.fill_keep(Color{1, 1, 1});
   canvas.stroke(kInk, line);
-  canvas.polygon(corners);  // once more, over the line between them
-  canvas.ellipse(centre, radius - line, radius * flat - line);
+  canvas.polygon(corners);  // again, to cover the line between them
+  canvas.ellipse(center, radius - line, radius * flat - line);
   canvas.fill(Color{1, 1, 1});
   const Alphabet alphabet(random);
   const double size = std::clamp(radius * random.uniform(0.12, 0.3), 5.0, 24.0);
-  alphabet.write_block(canvas, random, {centre.x - 0.62 * radius, centre.y - 0.6 * flat * radius}, 1.24 * radius,
+  alphabet.write_block(canvas, random, {center.x - 0.62 * radius, center.y - 0.6 * flat * radius}, 1.24 * radius,
                        1.15 * flat * radius, size, kInk);
 }
 

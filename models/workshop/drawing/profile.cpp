@@ -32,7 +32,7 @@ Profile::Profile(Random& random, double period)
   smooth();
 }
 
-// Twice over the length of a pixel: as a camera's pixel and its lens would.
+// Box filter of one pixel, applied twice: once for a camera's pixel, once for its lens.
 void Profile::smooth() {
   const int length = std::clamp(static_cast<int>(scale_ + 0.5F), 1, kEntries - 1);
   for (int pass = 0; pass < 2; ++pass) {

@@ -6,7 +6,7 @@
 
 namespace fmboost::drawing {
 
-/// One period of a wave within 0 .. 1 as a table, smoothed to the pixels it is drawn with.
+/// A table of one period of a wave in 0 .. 1, smoothed to the pixel size.
 class Profile {
  public:
   /// A sine, a square, a sawtooth, a thin line or bands of random widths. `period` in pixels, above 1.

@@ -30,7 +30,7 @@ Random::Random(std::uint64_t seed) {
   }
 }
 
-// Mixed before the seed is added: neighboring seeds would otherwise meet another part's.
+// Mixed before the seed is added: otherwise neighboring seeds would share streams between parts.
 Random::Random(std::uint64_t seed, std::string_view part) : Random(splitmix64(seed) ^ fnv1a(part)) {}
 
 std::uint64_t Random::next() {
@@ -58,7 +58,7 @@ int Random::below(int count) {
 }
 
 double Random::normal() {
-  const double radius = std::sqrt(2 * exponential());  // Box and Muller; the second number is not kept
+  const double radius = std::sqrt(2 * exponential());  // Box-Muller; the second number is discarded
   return radius * std::cos(2 * std::numbers::pi * uniform());
 }
 

@@ -13,7 +13,7 @@ namespace fmboost::drawing {
 class Random {
  public:
   explicit Random(std::uint64_t seed);
-  /// A stream of its own for one part of a picture: a part that draws more numbers then leaves the others as they are.
+  /// A stream of its own for one part of an image: a part that draws more numbers then leaves the others as they are.
   Random(std::uint64_t seed, std::string_view part);
 
   std::uint64_t next();

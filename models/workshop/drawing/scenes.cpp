@@ -42,21 +42,21 @@ void draw_sky(Canvas& canvas, Random& random, const Filler& filler) {
 
 void draw_ground(Canvas& canvas, Random& random, const Filler& filler) {
   const double kind = random.uniform();
-  const Point centre{0.5 * canvas.width(), 0.5 * canvas.height()};
+  const Point center{0.5 * canvas.width(), 0.5 * canvas.height()};
   if (kind < 0.25) {
     draw_sky(canvas, random, filler);
   } else if (kind < 0.3) {
-    canvas.paint(filler.gradient(random, centre, canvas.width() * 0.7));
+    canvas.paint(filler.gradient(random, center, canvas.width() * 0.7));
   } else {
     canvas.paint(kind < 0.6 ? filler.plain(random, whole(canvas)) : filler.textured(random, whole(canvas)));
     if (random.chance(0.5)) {
-      canvas.paint(Filler::shading(random, centre, canvas.width() * 0.7));
+      canvas.paint(Filler::shading(random, center, canvas.width() * 0.7));
     }
   }
 }
 
 // Its edge is out of focus: drawn through a blurred mask.
-void draw_soft_shape(Canvas& canvas, Random& random, const Filler& filler, Point centre, double radius) {
+void draw_soft_shape(Canvas& canvas, Random& random, const Filler& filler, Point center, double radius) {
   const double blur = std::min(random.uniform(1, 5), radius * 0.3);
   const int side = 2 * static_cast<int>(radius + 3 * blur + 2);
   Canvas stencil(side, side);
@@ -72,31 +72,31 @@ void draw_soft_shape(Canvas& canvas, Random& random, const Filler& filler, Point
   for (int pass = 0; pass < 2; ++pass) {
     box_blur(mask, static_cast<int>(std::lround(blur)));
   }
-  canvas.fill_mask(filler.any(random, canvas, centre, 0.5 * side), mask, static_cast<int>(centre.x - 0.5 * side),
-                   static_cast<int>(centre.y - 0.5 * side));
+  canvas.fill_mask(filler.any(random, canvas, center, 0.5 * side), mask, static_cast<int>(center.x - 0.5 * side),
+                   static_cast<int>(center.y - 0.5 * side));
 }
 
 // Without an outline of its own: what stands close to a surface darkens it.
-void draw_shadow(Canvas& canvas, Random& random, Point centre, double radius) {
+void draw_shadow(Canvas& canvas, Random& random, Point center, double radius) {
   const double reach = radius * random.uniform(1.1, 1.5);
-  const Point at{centre.x + radius * random.uniform(-0.3, 0.3), centre.y + radius * random.uniform(0, 0.4)};
+  const Point at{center.x + radius * random.uniform(-0.3, 0.3), center.y + radius * random.uniform(0, 0.4)};
   const std::array stops = {Stop{0.5, {}, random.uniform(0.2, 0.7)}, Stop{1, {}, 0}};
   canvas.circle(at, reach);
   canvas.fill(Paint::radial(at, reach, stops));
 }
 
-void draw_shape(Canvas& canvas, Random& random, const Filler& filler, Point centre, double radius) {
+void draw_shape(Canvas& canvas, Random& random, const Filler& filler, Point center, double radius) {
   if (random.chance(0.1) && radius > 5 && radius < 90) {
-    draw_soft_shape(canvas, random, filler, centre, radius);
+    draw_soft_shape(canvas, random, filler, center, radius);
     return;
   }
   if (radius > 12 && random.chance(0.3)) {
-    draw_shadow(canvas, random, centre, radius);
+    draw_shadow(canvas, random, center, radius);
   }
-  add_shape(canvas, random, centre, radius);
-  canvas.fill_keep(filler.any(random, canvas, centre, radius));
+  add_shape(canvas, random, center, radius);
+  canvas.fill_keep(filler.any(random, canvas, center, radius));
   if (random.chance(0.35)) {
-    canvas.fill_keep(Filler::shading(random, centre, radius));
+    canvas.fill_keep(Filler::shading(random, center, radius));
   }
   if (random.chance(0.12)) {
     const double dark = random.chance(0.7) ? random.uniform(0, 0.4) : 1.6;
@@ -274,11 +274,11 @@ void draw_closeup(Canvas& canvas, Random& random, const Filler& filler) {
   const double side = canvas.width();
   canvas.paint(filler.textured(random, whole(canvas)));
   for (int i = random.integer(0, 4); i > 0; --i) {  // large parts in other materials, cut by smooth edges
-    const Point centre = anywhere(canvas, random);
+    const Point center = anywhere(canvas, random);
     const double radius = side * random.uniform(0.3, 0.7);
-    add_shape(canvas, random, centre, radius);
-    canvas.fill_keep(filler.textured(random, box_around(canvas, centre, radius)));
-    canvas.fill(Filler::shading(random, centre, radius));
+    add_shape(canvas, random, center, radius);
+    canvas.fill_keep(filler.textured(random, box_around(canvas, center, radius)));
+    canvas.fill(Filler::shading(random, center, radius));
   }
   canvas.paint(Filler::shading(random, anywhere(canvas, random), side));
   if (random.chance(0.35)) {

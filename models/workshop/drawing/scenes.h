@@ -26,21 +26,21 @@ void draw_shapes(Canvas& canvas, Random& random, const Filler& filler, const Lea
 // Details, `size` pixels or so large.
 void draw_tuft(Canvas& canvas, Random& random, const Palette& palette, Point root, double size);
 /// Fur or feathers that follow a flow, over a patch with a ragged edge.
-void draw_fur(Canvas& canvas, Random& random, const Palette& palette, Point centre, double radius);
+void draw_fur(Canvas& canvas, Random& random, const Palette& palette, Point center, double radius);
 void draw_facade(Canvas& canvas, Random& random, const Palette& palette, Point corner, double width, double height);
 void draw_sign(Canvas& canvas, Random& random, const Palette& palette, Point corner, double width, double height);
 /// A bare tree or shrub.
 void draw_branches(Canvas& canvas, Random& random, const Palette& palette, Point root, double size);
-void draw_flower(Canvas& canvas, Random& random, const Palette& palette, Point centre, double radius);
+void draw_flower(Canvas& canvas, Random& random, const Palette& palette, Point center, double radius);
 /// Bars or curves over axes.
 void draw_chart(Canvas& canvas, Random& random, const Palette& palette, Point corner, double width, double height);
 /// Of a comic, with lettering.
-void draw_bubble(Canvas& canvas, Random& random, Point centre, double radius);
+void draw_bubble(Canvas& canvas, Random& random, Point center, double radius);
 /// A title, lines of text, a chart at times.
 void draw_slide(Canvas& canvas, Random& random, const Palette& palette, Point corner, double width, double height);
 void draw_wires(Canvas& canvas, Random& random, const Palette& palette);
-void draw_foliage(Canvas& canvas, Random& random, const Palette& palette, Point centre, double radius);
-void draw_outlined(Canvas& canvas, Random& random, const Filler& filler, Point centre, double radius);
-void draw_hatching(Canvas& canvas, Random& random, Point centre, double radius);
+void draw_foliage(Canvas& canvas, Random& random, const Palette& palette, Point center, double radius);
+void draw_outlined(Canvas& canvas, Random& random, const Filler& filler, Point center, double radius);
+void draw_hatching(Canvas& canvas, Random& random, Point center, double radius);
 
 }  // namespace fmboost::drawing

@@ -12,17 +12,17 @@
 
 namespace fmboost::draw_tool {
 
-/// Draws seeds first, first + 1, ... in several threads and hands them out in that order. Threads wait when they are a
-/// few pictures ahead.
+/// Draws seeds first, first + 1, ... in several threads and returns them in that order. Threads wait once they are a
+/// few images ahead.
 class InOrder {
  public:
   InOrder(const Kind& kind, const Request& request, std::uint64_t first, int threads);
-  /// Ends the threads after the picture that each is at.
+  /// Stops the threads after their current images.
   ~InOrder();
   InOrder(const InOrder&) = delete;
   InOrder& operator=(const InOrder&) = delete;
 
-  /// The next drawing; rethrows what its drawing threw.
+  /// The next drawing; rethrows an exception of its thread.
   Drawing next();
 
  private:
@@ -35,12 +35,12 @@ class InOrder {
 
   const Kind& kind_;
   const Request request_;
-  const std::uint64_t ahead_;  // seeds that may be begun before the reader wants them
+  const std::uint64_t ahead_;  // how many seeds may be started before the reader asks for them
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::uint64_t, Result> done_;
   std::uint64_t begun_;   // the next seed to draw
-  std::uint64_t wanted_;  // the next seed to hand out
+  std::uint64_t wanted_;  // the next seed to return
   bool stopped_ = false;
   std::vector<std::thread> threads_;
 };

@@ -5,31 +5,31 @@
 #include <string>
 #include <vector>
 
-#include "drawing/picture.h"
+#include "drawing/image.h"
 
 namespace fmboost::draw_tool {
 
-/// What is to be drawn of a kind.
+/// The options of a kind.
 struct Request {
-  int size = 0;    ///< the side of a picture, pixels
-  int crops = 0;   ///< 0: whole pictures; else so many crops of each
-  int canvas = 0;  ///< the side of the picture that crops are cut from
+  int size = 0;    ///< the side of an image, pixels
+  int crops = 0;   ///< crops per image; 0: whole images
+  int canvas = 0;  ///< the side of the image that crops are cut from
 };
 
-/// What one seed gives.
+/// The result of one seed.
 struct Drawing {
-  std::vector<drawing::Picture> pictures;  ///< one, or the crops
-  std::string caption;                     ///< empty for kinds without
-  std::string scene;                       ///< JSON of what is drawn; empty for kinds without captions
+  std::vector<drawing::Image> images;  ///< one, or the crops
+  std::string caption;                 ///< empty for kinds without captions
+  std::string scene;                   ///< JSON; empty for kinds without captions
 };
 
-/// A kind of picture. Drawing `seed` depends on the seed and the request alone, and is safe in several threads.
+/// A kind of image. A drawing depends only on the seed and the request; drawing is thread-safe.
 struct Kind {
   const char* name;
   const char* description;
-  int smallest;   ///< side, pixels
-  bool captions;  ///< whether its pictures have them
-  bool crops;     ///< whether crops of it make sense
+  int smallest;   ///< minimum side in pixels
+  bool captions;  ///< whether its images have them
+  bool crops;     ///< whether --crops is supported
   Drawing (*draw)(std::uint64_t seed, const Request& request);
 };
 

@@ -36,11 +36,12 @@ int draw(Command& command) {
 }
 
 int parse_and_run(int argc, char** argv) {
-  CLI::App app("fmboost-draw draws pictures to train on: no photographs, no fonts, a number for each.", "fmboost-draw");
+  CLI::App app("fmboost-draw draws synthetic training images from seeds, without photographs or fonts.",
+               "fmboost-draw");
   app.set_version_flag("--version", std::string("fmboost-draw ") + FMBOOST_VERSION);
   app.require_subcommand(0, 1);
-  const CLI::App* words = app.add_subcommand("words", "Prints every word that captions hold, one a line, sorted");
-  std::deque<Command> commands;  // options stay where they are
+  const CLI::App* words = app.add_subcommand("words", "Print all words used in captions, sorted, one per line");
+  std::deque<Command> commands;  // a deque: CLI11 keeps references to the options
   for (const auto& kind : kinds()) {
     commands.push_back({kind, app.add_subcommand(kind.name, kind.description), {}});
     add_options(*commands.back().app, kind, commands.back().options);

@@ -12,7 +12,7 @@ struct Options {
   Request request;
   std::int64_t count = 1;
   std::uint64_t seed = 100000;  ///< the first that is not held out for validation
-  int threads = 0;              ///< 0: one for every core
+  int threads = 0;              ///< 0: one per core
   std::string folder;           ///< of the PNG files
   std::string raw;              ///< "-": raw bytes on stdout
   std::string captions;         ///< a file for them, beside --raw
@@ -20,7 +20,7 @@ struct Options {
 
 void add_options(CLI::App& app, const Kind& kind, Options& options);
 
-/// Fills in what depends on something else. Throws UsageError for what does not fit together.
+/// Fills in defaults that depend on other options. Throws UsageError for inconsistent options.
 void complete(const Kind& kind, Options& options);
 
 }  // namespace fmboost::draw_tool

@@ -27,11 +27,11 @@ std::string caption_line(std::uint64_t seed, const Drawing& drawing) {
   return line.dump() + "\n";
 }
 
-void write_png(const fs::path& file, drawing::Picture picture) {
-  Image image;
-  const auto bytes = torch::from_blob(picture.rgb.data(), {picture.height, picture.width, 3}, torch::kUInt8);
-  image.pixels = bytes.permute({2, 0, 1}).to(torch::kFloat32).div(127.5).sub(1).contiguous();
-  write_file_atomically(file, encode_image(image, {}));
+void write_png(const fs::path& file, drawing::Image image) {
+  fmboost::Image encoded;
+  const auto bytes = torch::from_blob(image.rgb.data(), {image.height, image.width, 3}, torch::kUInt8);
+  encoded.pixels = bytes.permute({2, 0, 1}).to(torch::kFloat32).div(127.5).sub(1).contiguous();
+  write_file_atomically(file, encode_image(encoded, {}));
 }
 
 void make_folder(const fs::path& folder) {
@@ -42,12 +42,12 @@ void make_folder(const fs::path& folder) {
   }
 }
 
-/// A file descriptor that is written until its reader closes.
+/// A file descriptor that is written to until its reader closes it.
 class Pipe {
  public:
   Pipe(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
 
-  /// False when nobody reads any more.
+  /// False once the reader has closed the pipe.
   bool write(const void* data, std::size_t size) const {
     const auto* bytes = static_cast<const char*>(data);
     while (size > 0) {
@@ -77,9 +77,9 @@ int open_captions(const std::string& file) {
   return fd;
 }
 
-bool write_pictures(const Pipe& out, const std::vector<drawing::Picture>& pictures) {
-  return std::all_of(pictures.begin(), pictures.end(),
-                     [&](const auto& picture) { return out.write(picture.rgb.data(), picture.rgb.size()); });
+bool write_images(const Pipe& out, const std::vector<drawing::Image>& images) {
+  return std::all_of(images.begin(), images.end(),
+                     [&](const auto& image) { return out.write(image.rgb.data(), image.rgb.size()); });
 }
 
 }  // namespace
@@ -94,9 +94,9 @@ void write_files(const Kind& kind, const Options& options) {
     check_interrupt();
     const std::uint64_t seed = options.seed + static_cast<std::uint64_t>(i);
     const Drawing drawing = drawings.next();
-    for (std::size_t crop = 0; crop < drawing.pictures.size(); ++crop) {
+    for (std::size_t crop = 0; crop < drawing.images.size(); ++crop) {
       const std::string part = options.request.crops > 0 ? "_" + std::to_string(crop) : "";
-      write_png(folder / (std::string(kind.name) + "_" + std::to_string(seed) + part + ".png"), drawing.pictures[crop]);
+      write_png(folder / (std::string(kind.name) + "_" + std::to_string(seed) + part + ".png"), drawing.images[crop]);
     }
     captions += kind.captions ? caption_line(seed, drawing) : "";
   }
@@ -106,7 +106,7 @@ void write_files(const Kind& kind, const Options& options) {
 }
 
 void write_raw(const Kind& kind, const Options& options) {
-  std::signal(SIGPIPE, SIG_IGN);  // a write then says that nobody reads
+  std::signal(SIGPIPE, SIG_IGN);  // a write then fails with EPIPE instead
   const Pipe out(STDOUT_FILENO, "stdout");
   const bool with_captions = !options.captions.empty();
   const Pipe captions(with_captions ? open_captions(options.captions) : -1, "'" + options.captions + "'");
@@ -119,7 +119,7 @@ void write_raw(const Kind& kind, const Options& options) {
         return;
       }
     }
-    if (!write_pictures(out, drawing.pictures)) {
+    if (!write_images(out, drawing.images)) {
       return;
     }
   }

@@ -4,10 +4,11 @@
 
 namespace fmboost::draw_tool {
 
-/// PNG files and, for kinds with captions, captions.jsonl. Throws Error naming the file that cannot be written.
+/// Writes PNG files and, for kinds with captions, captions.jsonl. Throws an Error that names the file that cannot be
+/// written.
 void write_files(const Kind& kind, const Options& options);
 
-/// Pixels to stdout, and captions if a file for them is named, until all is drawn or nobody reads any more.
+/// Writes pixels to stdout, and captions to --captions if given, until all is drawn or the reader closes the pipe.
 void write_raw(const Kind& kind, const Options& options);
 
 }  // namespace fmboost::draw_tool

@@ -1,4 +1,4 @@
-"""What draw_latents.py made, as batches for training, and the schedule that noises them."""
+"""Training batches from the output of draw_latents.py, and the noise schedules."""
 
 import json
 import re
@@ -7,55 +7,62 @@ import subprocess
 import numpy as np
 import torch
 from drawn_images import DRAW
+from networks import FACTOR
 from safetensors import safe_open
 from scene_facts import PROPERTIES, class_of
 
-SCALING = "scaling.json"  # beside the latents: scaled = (latent - shift) * scale
+SCALING = "scaling.json"  # next to the latents: scaled = (latent - shift) * scale
 LENGTH = 48  # tokens of a caption
 PAD, NULL = 0, 1
-BETAS = (0.004, 0.02)  # linear; see signal_shares
-FINE_BETAS = (0.0001, 0.02)  # linear, of what has been sharpened; likewise
+BETAS = (0.004, 0.02)  # linear schedule; see signal_shares
+FINE_BETAS = (0.0001, 0.02)  # linear schedule of sharpened models; see signal_shares
 
 
 def vocabulary():
-    """The words that captions can hold, behind the padding and the null word: the bundle's words.json."""
+    """The padding word, the null word and all words of captions: the bundle's words.json."""
     words = subprocess.run([DRAW, "words"], capture_output=True, text=True, check=True).stdout.split()
     return ["<pad>", "<null>", *sorted({*words, ","})]
 
 
 def token_ids(caption, words):
-    """As fmboost's word tokenizer: lower case, commas are words, unknown words are left out."""
+    """Same as fmboost's word tokenizer: lower case, commas are words, unknown words are skipped."""
     known = [words[word] for word in re.findall(r",|[^\s,]+", caption.lower()) if word in words] or [NULL]
     known = known[:LENGTH]
     return known + [PAD] * (LENGTH - len(known))
 
 
 def signal_shares(betas=BETAS, steps=1000):
-    """Cumulative products of a linear schedule: the share a of the latent at every timestep.
+    """The signal share a (cumulative product of 1 - beta) at every timestep of a linear schedule.
 
-    Stable Diffusion's (scaled-linear, 0.00085 to 0.012) leaves 7 % of the latent at the last timestep. In 16 channels at f4,
-    which repeat much of each other, that still tells the colours of the image, so that a denoiser relies on what pure noise
-    does not hold. What repeats so much is also seen in much noise: things of some latent pixels begin to show where a is 0.001, and
-    are settled at 0.1. This schedule gives these two decades more than a third of its timesteps; almost nothing (6e-6)
-    is left at the last one, 0.0005 at 759, 0.02 at 499 and 0.2 at 259.
+    Stable Diffusion's schedule (scaled linear, 0.00085 to 0.012) leaves 7 % of the latent at the last timestep. With 16
+    redundant channels at f4 that still reveals the colors of the image, so a denoiser comes to rely on information that pure
+    noise does not contain. For the same reason content is visible in much noise: objects of a few latent pixels appear at
+    a = 0.001 and are settled at a = 0.1. BETAS spend more than a third of the timesteps on these two decades; a is 6e-6 at the
+    last timestep, 0.0005 at 759, 0.02 at 499 and 0.2 at 259.
 
-    But outlines and textures vary in directions of the latent that have a tenth of its variance and less: they are lost in as
-    little noise as BETAS leave at timestep 19, 0.08. FINE_BETAS (Ho et al. 2020) leave 0.005 there and 0.02 at 39, and give
-    the two decades above as many timesteps.
+    Outlines and textures, however, lie in directions of the latent with a tenth of its variance or less: even the noise of
+    BETAS at timestep 19 (0.08) hides them. FINE_BETAS (Ho et al. 2020) have noise 0.005 there and 0.02 at 39, and spend as
+    many timesteps on the two decades above.
     """
     betas = torch.linspace(*betas, steps, dtype=torch.float64)
     return torch.cumprod(1 - betas, 0).float()
 
 
 def betas_of(file):
-    """The schedule of a text model's weights: what sharpen_text_model.py wrote has a finer one."""
+    """The schedule of a text model file: FINE_BETAS if sharpen_text_model.py wrote it."""
     with safe_open(file, framework="pt") as weights:
         return tuple(json.loads((weights.metadata() or {}).get("betas", json.dumps(BETAS))))
 
 
+def native_size_of(file):
+    """The image side that a text model was trained at."""
+    with safe_open(file, framework="pt") as weights:
+        return int(weights.metadata()["native_size"])
+
+
 def matching_timesteps(shares, of):
-    """Of every timestep of a schedule with the signal's `shares`, the one with as much noise in another, whose shares are `of`:
-    (timesteps) float32, between whole ones; 0 where there is less noise than that one has."""
+    """For every timestep of a schedule with signal `shares`, the timestep of equal noise in the schedule with shares `of`:
+    (timesteps,) float32, fractional; 0 if there is less noise than at timestep 0 of that schedule."""
     wanted, known = -shares.double().log(), -of.double().log()
     above = torch.searchsorted(known, wanted).clamp(1, len(known) - 1)
     below = above - 1
@@ -63,19 +70,19 @@ def matching_timesteps(shares, of):
 
 
 def noised_to(latent, a):
-    """With so much fresh noise that the latent's share is `a`, a tensor."""
+    """Adds fresh noise so that the signal share is the tensor `a`."""
     return a.sqrt() * latent + (1 - a).sqrt() * torch.randn_like(latent)
 
 
 class CaptionedLatents:
-    """Latents, scaled as everywhere in the autoencoder's bundle, the tokens of their captions, and what they show.
+    """Scaled latents, the tokens of their captions and the properties of their scenes.
 
-    On a GPU they are kept in its memory, at places that stay: fetching them would take longer than a step, and a step that is
-    replayed (replay.py) looks for them where they were.
+    On a GPU all of them stay in its memory at fixed addresses: transfers would take longer than a step, and replayed steps
+    (replay.py) need fixed addresses.
     """
 
     def __init__(self, folder, dropped, device="cpu"):
-        """`dropped`: the share of captions that are replaced by the null word, for guidance."""
+        """`dropped`: the share of captions replaced by the null word, for guidance."""
         self.words = vocabulary()
         self.numbers = {word: i for i, word in enumerate(self.words)}
         self.dropped, self.device = dropped, torch.device(device)
@@ -85,25 +92,25 @@ class CaptionedLatents:
         self.kept = torch.empty(self.mapped.shape, dtype=torch.float16, device=device) if on_gpu else None
         self.captions = (folder / "captions.jsonl").open()
         self.count = 0
-        self.there = torch.zeros((), dtype=torch.float64, device=device)  # `count`, where a replayed step finds it
+        self.there = torch.zeros((), dtype=torch.float64, device=device)  # `count` at a fixed address, for replayed steps
         self.ids = torch.empty((len(self.mapped), LENGTH), dtype=torch.long, device=device)
-        # Of every property, as scene_facts.py counts them.
+        # The class of every property, as numbered by scene_facts.py.
         self.classes = torch.empty((len(self.mapped), len(PROPERTIES)), dtype=torch.long, device=device)
         scaling = json.loads((folder / SCALING).read_text())
         self.scale, self.shift = scaling["scale"], scaling["shift"]
         self.grow()
         if self.count == 0:
-            raise SystemExit(f"{folder} holds no latents yet")
+            raise SystemExit(f"{folder} contains no latents yet")
 
     def grow(self):
-        """Takes in what draw_latents.py, which may still be at work, has added."""
+        """Reads the latents that draw_latents.py, which may still be running, has added."""
         ids, classes, place = [], [], self.captions.tell()
         while (text := self.captions.readline()).endswith("\n"):
             line = json.loads(text)
             ids.append(token_ids(line["caption"], self.numbers))
             classes.append([class_of(name, line["scene"]) for name in PROPERTIES])
             place = self.captions.tell()
-        self.captions.seek(place)  # before a line that is not complete yet
+        self.captions.seek(place)  # before an incomplete line
         if not ids:
             return
         new = slice(self.count, self.count + len(ids))
@@ -120,7 +127,7 @@ class CaptionedLatents:
         return self.mapped.shape[1]
 
     def choose(self, count):
-        """The numbers of some of them, drawn by torch's generator."""
+        """`count` random indices from torch's generator."""
         return (torch.rand(count, dtype=torch.float64, device=self.device) * self.there).long()
 
     def latents(self, chosen):
@@ -132,11 +139,11 @@ class CaptionedLatents:
         return (latent - self.shift) * self.scale
 
     def batch(self, count):
-        """(count, C, h, w) float32 and (count, length) int64, some captions dropped."""
+        """Latents (count, C, h, w) float32 and tokens (count, length) int64, some captions dropped."""
         chosen = self.choose(count)
         dropped = torch.rand(count, 1, device=self.device) < self.dropped
         return self.latents(chosen), torch.where(dropped, self.null, self.ids[chosen])
 
     def metadata(self):
-        """Of a file of weights: what the bundle must say of them."""
-        return {"words": json.dumps(self.words)}
+        """Metadata for a weight file that the bundle needs."""
+        return {"words": json.dumps(self.words), "native_size": str(FACTOR * self.mapped.shape[2])}

@@ -1,12 +1,12 @@
-"""Distils the text model into one that draws in a few steps.
+"""Distills the text model into one that needs only a few steps.
 
   distill_text_model.py LATENTS_FOLDER RUN_FOLDER --teacher text_model.safetensors [--steps N] [--guidance W]
 
-Consistency distillation (Luo et al. 2023, arXiv 2310.04378) over the segments between the sampler's own timesteps (as Kim et
-al. 2024 and Zheng et al. 2024 cut trajectories): from a noised latent the teacher, guided by W, goes on by DDIM steps to
-the sampler's next timestep, from where the averaged student says what clean latent comes of it; that is what the student
-must say at once. At the last timestep, whose answer is what one sees, it must say the drawn latent itself: the mean of what
-is possible there is smooth, while a teacher's own last steps leave grain. Writes RUN_FOLDER/text_model.safetensors.
+Consistency distillation (Luo et al. 2023, arXiv 2310.04378) over the segments between the sampler's timesteps (trajectories
+are split as by Kim et al. 2024 and Zheng et al. 2024): from a noised latent, the teacher takes DDIM steps with guidance W to
+the sampler's next timestep, where the averaged student predicts the clean latent; the student learns to predict that directly.
+At the last timestep, whose prediction is the image, the target is the drawn latent itself: the posterior mean is smooth there,
+whereas the teacher's last steps leave grain. Writes RUN_FOLDER/text_model.safetensors.
 """
 
 import copy
@@ -22,12 +22,12 @@ from training import Average, Run, compile_on_gpu
 
 END = -1  # stands for the clean latent
 POINTS = (*LCM_STEPS, END)
-OTHER_TIMESTEPS = 0.2  # of the samples start between the sampler's timesteps
+OTHER_TIMESTEPS = 0.2  # share of samples that start between the sampler's timesteps
 DROPPED_CAPTIONS = 0.05
 
 
 def draw_segments(count, last, points):
-    """Timesteps (count,) to start from, and the sampler's next one after each of them: END for the last `last` of them.
+    """Start timesteps (count,) and the sampler's next timestep after each, which is END for the last `last` of them.
     `points`: POINTS as a tensor."""
     device = points.device
     place = torch.randint(0, len(points) - 2, (count,), device=device)
@@ -38,8 +38,8 @@ def draw_segments(count, last, points):
 
 
 @torch.no_grad()
-def teacher_walk(teacher, x, start, end, text, null, shares, guidance, substeps):
-    """The teacher's DDIM steps from x at `start` to `end`."""
+def teacher_rollout(teacher, x, start, end, text, null, shares, guidance, substeps):
+    """The teacher's DDIM steps from x at timestep `start` to timestep `end`."""
     now = start
     for i in range(1, substeps + 1):
         following = end if i == substeps else start + (end - start) * i // substeps
@@ -58,15 +58,15 @@ class Distillation:
 
     @torch.no_grad()
     def targets(self, x, start, end, ids):
-        """What the student must say at x and `start`, for segments that do not go to END."""
+        """The student's targets at x and `start`, for segments that do not end at END."""
         null = self.null.expand(len(ids), -1)
         text = self.teacher.text_encoder(torch.cat([ids, null])).chunk(2)
-        x = teacher_walk(self.teacher, x, start, end, *text, self.shares, self.guidance, self.substeps)
+        x = teacher_rollout(self.teacher, x, start, end, *text, self.shares, self.guidance, self.substeps)
         velocity = velocity_of(self.target, x, end, self.target.text_encoder(ids))
         return clean_of(x, velocity, share_at(self.shares, end))
 
     def loss(self, student, latent, ids):
-        last = round(len(latent) * self.last_share)  # always as many: batches of one size are compiled once
+        last = round(len(latent) * self.last_share)  # a constant number: each batch size is compiled separately
         inner = len(latent) - last
         start, end = draw_segments(len(latent), last, self.points)
         a = share_at(self.shares, start)
@@ -82,8 +82,8 @@ def main():
     parser = training_parser(__doc__.splitlines()[0], steps=2000, batch_size=64, learning_rate=5e-4)
     parser.add_argument("--teacher", required=True)
     parser.add_argument("--guidance", type=float, default=3.0)
-    parser.add_argument("--substeps", type=int, default=2, help="of the teacher, from one timestep of the sampler to the next")
-    parser.add_argument("--last-share", type=float, default=0.4, help="of the samples at the sampler's last timestep")
+    parser.add_argument("--substeps", type=int, default=2, help="teacher steps per step of the sampler")
+    parser.add_argument("--last-share", type=float, default=0.4, help="share of samples at the sampler's last timestep")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)

@@ -1,10 +1,11 @@
-"""Draws landscapes and encodes them: what the text model is trained on.
+"""Draws landscapes and encodes them: the training data of the text model.
 
-  draw_latents.py AUTOENCODER FOLDER [--count 10000]     (a file of train_autoencoder.py, or a bundle: models/default)
+  draw_latents.py AUTOENCODER FOLDER [--count 10000] [--side 256]
 
-FOLDER gets latents.npy (2 count, C, 64, 64) float16, not scaled, captions.jsonl and the autoencoder's scaling.json; a run that
-was stopped goes on. Behind each landscape comes the same one mirrored: captions name no side, and drawing takes longer than
-encoding.
+AUTOENCODER is a file of train_autoencoder.py or a bundle, such as models/default. FOLDER receives latents.npy
+(2 count, C, side / 4, side / 4) float16, unscaled, captions.jsonl and the autoencoder's scaling.json. Running
+the command again resumes an interrupted run. Each landscape is followed by its mirror image: captions mention no left or
+right, and drawing takes longer than encoding.
 """
 
 import argparse
@@ -23,7 +24,7 @@ BATCH = 64
 
 
 class CaptionedImages:
-    """Landscapes from a seed on, as ((side, side, 3) uint8, {"seed", "caption", "scene"})."""
+    """Iterates over `count` landscapes from `seed` on: ((side, side, 3) uint8, {"seed", "caption", "scene"})."""
 
     def __init__(self, seed, count, side=SIDE, threads=0):
         read, write = os.pipe()
@@ -42,19 +43,19 @@ class CaptionedImages:
             raise RuntimeError(f"fmboost-draw ended with {self.process.returncode}")
 
 
-def open_latents(folder, count):
-    shape = (count, LATENT_CHANNELS, SIDE // FACTOR, SIDE // FACTOR)
+def open_latents(folder, count, side=SIDE):
+    shape = (count, LATENT_CHANNELS, side // FACTOR, side // FACTOR)
     path = folder / "latents.npy"
     if path.exists():
         latents = np.lib.format.open_memmap(path, "r+")
         if latents.shape != shape:
-            raise SystemExit(f"{path} has the shape {latents.shape}, not {shape}; give another folder")
+            raise SystemExit(f"{path} has shape {latents.shape}, expected {shape}; use another folder")
         return latents
     return np.lib.format.open_memmap(path, "w+", np.float16, shape)
 
 
 def whole_pairs(captions):
-    """How many landscapes a file of captions has, two lines each; what is incomplete at its end is cut off."""
+    """The number of landscapes in a caption file, two lines each; truncates an incomplete end."""
     if not captions.exists():
         return 0
     lines = captions.read_bytes().splitlines(keepends=True)
@@ -64,7 +65,7 @@ def whole_pairs(captions):
 
 
 def with_mirrored(images):
-    """(B, side, side, 3) uint8 -> (2 B, 3, side, side): each, and then the same mirrored."""
+    """(B, side, side, 3) uint8 -> (2 B, 3, side, side): each image, followed by its mirror image."""
     pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
     return torch.stack([pixels, pixels.flip(3)], 1).flatten(0, 1)
 
@@ -74,7 +75,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("autoencoder")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--count", type=int, default=10000, help="landscapes")
+    parser.add_argument("--count", type=int, default=10000, help="number of landscapes")
+    parser.add_argument("--side", type=int, default=SIDE, help="side of the landscapes, a multiple of 32")
     parser.add_argument("--seed", type=int, default=FIRST_SEED)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int)
@@ -86,10 +88,10 @@ def main():
     autoencoder, mean, deviation = load_autoencoder(arguments.autoencoder)
     encoder = autoencoder.eval().encoder.to(arguments.device)
     (folder / SCALING).write_text(json.dumps({"scale": 1 / deviation, "shift": mean}))
-    latents = open_latents(folder, 2 * arguments.count)
+    latents = open_latents(folder, 2 * arguments.count, arguments.side)
     captions = folder / "captions.jsonl"
     done = whole_pairs(captions)
-    images = iter(CaptionedImages(arguments.seed + done, arguments.count - done, threads=arguments.threads or 0))
+    images = iter(CaptionedImages(arguments.seed + done, arguments.count - done, arguments.side, arguments.threads or 0))
     with captions.open("a") as file:
         while done < arguments.count:
             batch = [next(images) for _ in range(min(BATCH, arguments.count - done))]

@@ -1,4 +1,4 @@
-"""Images of fmboost-draw as batches for training, drawn while they are needed."""
+"""Training batches of fmboost-draw images, drawn on demand."""
 
 import os
 import subprocess
@@ -9,29 +9,29 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[3]
 DRAW = Path(os.environ.get("FMBOOST_DRAW", ROOT / "build" / "release" / "bin" / "fmboost-draw"))
-FIRST_SEED = 100_000  # those below are held out for validation
+FIRST_SEED = 100_000  # smaller seeds are held out for validation
 
 
 def start_drawing(kind, side, seed, *arguments, count=0, draw=DRAW, threads=1, **options):
-    """fmboost-draw as a process that writes `count` images (0: without end) to its stdout."""
+    """Starts fmboost-draw as a process that writes `count` images (0: endless) to its stdout."""
     command = [draw, kind, "--size", side, "--count", count, "--seed", seed, "--threads", threads, "--raw", "-", *arguments]
     return subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, **options)
 
 
 def read_image(process, side):
-    """The next image, (side, side, 3) uint8, or None when there are no more."""
+    """The next image, (side, side, 3) uint8, or None at the end."""
     size = side * side * 3
     data = process.stdout.read(size)
     return np.frombuffer(data, np.uint8).reshape(side, side, 3) if len(data) == size else None
 
 
 class DrawnCrops:
-    """An endless sequence of square images of one kind, (side, side, 3) uint8.
+    """An endless iterator over square images of one kind, (side, side, 3) uint8.
 
-    `skip` of them are left out at the beginning, so that a training that goes on sees new ones.
+    Skips the first `skip` images, so that a resumed training run sees new ones.
     """
 
-    CROPS = 16  # of one drawn image of dead leaves
+    CROPS = 16  # per drawn image of dead leaves
 
     def __init__(self, kind, side, skip=0, first_seed=FIRST_SEED, draw=DRAW, threads=1):
         crops = self.CROPS if kind == "leaves" else 1
@@ -51,10 +51,10 @@ class DrawnCrops:
 
 
 class ImageMix:
-    """Batches of dead leaves and landscapes, taken at random from a stock: neighbours in the sequence are cut from one
-    image, and should not meet in one batch.
+    """Batches of dead leaves and landscapes from a shuffle buffer of `stock` images: consecutive crops come from one image and
+    should not share a batch.
 
-    The order depends on `seed` and on how many images were taken before (`taken`), nothing else.
+    The order depends only on `seed` and on the number of images taken before (`taken`).
     """
 
     def __init__(self, side, landscapes=0.25, stock=1024, seed=0, taken=0, **options):
@@ -70,7 +70,7 @@ class ImageMix:
         return next(self.landscapes if self.random.random() < self.share else self.leaves)
 
     def batch(self, count):
-        """(count, 3, side, side) float32 in [-1, 1], channels-last in memory."""
+        """(count, 3, side, side) float32 in [-1, 1], channels-last memory format."""
         images = []
         for _ in range(count):
             place = int(self.random.integers(len(self.stock)))

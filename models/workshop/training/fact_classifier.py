@@ -1,8 +1,7 @@
-"""A small network that tells from a landscape, or from its latents, what it shows: every property of scene_facts.py, absence
-included.
+"""A small network that classifies all properties of scene_facts.py in a landscape or in its latents, including absence.
 
-A network for all properties, and not a measurement with the colours that the drawing starts from: haze, light, clouds and
-mirrors change these, and it has to find the things first whatever it does with their colours.
+One network for all properties instead of comparisons with the drawing's color table: haze, light, clouds and reflections
+change colors, and objects must be found before their colors can be judged.
 """
 
 import numpy as np
@@ -14,9 +13,9 @@ from scene_facts import PROPERTIES
 from torch import nn
 from torch.nn import functional as F
 
-OUTER_LAYERS = ("body.1.", "places.", "heads.")  # what Muon leaves to AdamW
-CHANNELS = (32, 48, 64, 96)  # at 64x64, 32x32, 16x16, 8x8 latent pixels
-PATCH = 4  # pixels a side of the finest latent pixels
+OUTER_LAYERS = ("body.1.", "places.", "heads.")  # optimized by AdamW, not Muon
+CHANNELS = (32, 48, 64, 96)  # at 64x64, 32x32, 16x16 and 8x8
+PATCH = 4  # side in pixels of the patches that images are cut into: the finest resolution
 
 
 class Block(nn.Module):
@@ -33,8 +32,8 @@ class Block(nn.Module):
 class FactClassifier(nn.Module):
     """Images (B, 3, 256, 256) in [-1, 1], or scaled latents (B, C, 64, 64), to {property: scores (B, values)}.
 
-    Each property sees the largest value and the mean of every feature in the image, and an average over the latent pixels with
-    weights of its own, so that it can look where it wants to.
+    The head of each property sees the maximum and the mean of every feature over the image, and an attention-weighted average
+    with its own weights.
     """
 
     def __init__(self, latent_channels=None):
@@ -52,7 +51,7 @@ class FactClassifier(nn.Module):
 
     def forward(self, x):
         features = self.body(x.contiguous(memory_format=torch.channels_last))
-        weights = self.places(features).flatten(2).softmax(2)  # (B, properties, latent pixels)
+        weights = self.places(features).flatten(2).softmax(2)  # (B, properties, positions)
         features = features.flatten(2)
         chosen = weights @ features.transpose(1, 2)  # (B, properties, channels)
         common = torch.cat([features.amax(2), features.mean(2)], 1)
@@ -60,7 +59,7 @@ class FactClassifier(nn.Module):
 
 
 def loss_of(scores, classes, left_out=()):
-    """Mean cross entropy of the properties; `classes` (B, properties) as class_of() numbers them."""
+    """Mean cross entropy over the properties; `classes` (B, properties), numbered by class_of()."""
     losses = [F.cross_entropy(scores[name], classes[:, i]) for i, name in enumerate(PROPERTIES) if name not in left_out]
     return torch.stack(losses).mean()
 
@@ -78,7 +77,7 @@ def to_pixels(images):
 
 @torch.no_grad()
 def classify(model, images, batch=64):
-    """What each of the images, (256, 256, 3) uint8, shows: {property: value} as in the JSON of a scene."""
+    """The properties of each image (256, 256, 3) uint8: {property: value} as in the JSON of a scene."""
     shown = []
     for first in range(0, len(images), batch):
         scores = model(to_pixels(np.stack(images[first : first + batch])).to(model.places.weight.device))
@@ -89,6 +88,6 @@ def classify(model, images, batch=64):
 
 
 def read_image_file(path):
-    """(256, 256, 3) uint8; larger images are reduced."""
+    """(256, 256, 3) uint8; larger images are downsampled."""
     image = Image.open(path).convert("RGB")
     return np.asarray(image if image.size == (SIDE, SIDE) else image.resize((SIDE, SIDE), Image.BICUBIC))

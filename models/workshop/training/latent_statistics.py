@@ -1,19 +1,19 @@
-"""How images differ from drawn ones as a crowd, by measurements that nothing has to learn."""
+"""Statistical distances between generated and drawn images, without learned parts."""
 
 import torch
 from torch.nn import functional as F
 
-PERIOD = 8  # latents: the longest stride of the denoiser, which works on patches of 2x2
-FAINT = 0.3  # of scaled latents: what stands out more from its surroundings belongs to the image, not to a pattern
-SCALES = (1, 2)  # latents a side of the places whose roughness is compared
-SMOOTH = 1e-3  # variance of scaled latents that makes no difference: a tenth of what the smoothest generated places have
-WINDOW = 8  # latents a side of the places in which patches are compared
-FAINTEST = 0.01  # variance of scaled latents: what varies less does not count as much as the rest
+PERIOD = 8  # latent pixels: the largest stride of the denoiser, which works on patches of 2x2
+FAINT = 0.3  # in scaled latents: larger deviations from the surroundings belong to the image, not to a pattern
+SCALES = (1, 2)  # side in latent pixels of the cells whose roughness is compared
+SMOOTH = 1e-3  # variance of scaled latents that is ignored: a tenth of that of the smoothest generated regions
+WINDOW = 8  # side in latent pixels of the windows in which patches are compared
+FAINTEST = 0.01  # variance of scaled latents: directions that vary less count less
 
 
 def pattern_of(latent):
-    """How much all the latents (B, C, h, w) share a fine pattern of PERIOD: the mean square, over its places, of the mean of
-    what stands out from its surroundings. What is drawn has none but by chance, since it is nowhere tied to such places."""
+    """Strength of a fine pattern of PERIOD shared by all latents (B, C, h, w): the mean square, over the positions in the
+    period, of the mean deviation from the surroundings. Drawn images have such a pattern only by chance."""
     around = F.avg_pool2d(F.pad(latent, (2, 2, 2, 2), mode="replicate"), 5, stride=1)
     fine = (latent - around).clamp(-FAINT, FAINT)
     mean = fine.unflatten(3, (-1, PERIOD)).unflatten(2, (-1, PERIOD)).mean((0, 2, 4))  # (C, PERIOD, PERIOD)
@@ -21,29 +21,29 @@ def pattern_of(latent):
 
 
 def roughness(latent, scale):
-    """Logarithms of the variance within 3x3 places of `scale` latents a side, mean of the channels: (B, h', w')."""
+    """Log variance within 3x3 cells of `scale` latent pixels a side, mean over the channels: (B, h', w')."""
     places = F.avg_pool2d(latent, scale)
     variance = F.avg_pool2d(places.square(), 3, stride=1) - F.avg_pool2d(places, 3, stride=1).square()
     return (variance.clamp(min=0).mean(1) + SMOOTH).log()
 
 
 def grain_distance(latent, drawn):
-    """How far the roughness of latents (B, C, h, w) is, as a crowd, from that of as many drawn ones: the Wasserstein-1
-    distance of its logarithms. Drawn images have places without any grain, which squared errors hardly see."""
+    """Wasserstein-1 distance between the log roughness of latents (B, C, h, w) and that of equally many drawn ones. Drawn
+    images have regions without grain, to which squared errors are nearly blind."""
     made, wanted = ([roughness(latents, scale).flatten().sort().values for scale in SCALES] for latents in (latent, drawn))
     return torch.stack([(one - other).abs().mean() for one, other in zip(made, wanted, strict=True)]).mean()
 
 
 def whitening_of(latents):
-    """(C, C, 1, 1), for F.conv2d: turns latents (N, C, h, w), which mostly tell brightness and colour, into channels that all
-    vary alike, so that what tells outlines and textures counts as much."""
+    """(C, C, 1, 1), for F.conv2d: whitens latents (N, C, h, w), which mostly encode brightness and color, so that outlines and
+    textures count as much."""
     variances, directions = torch.linalg.eigh(torch.cov(latents.transpose(0, 1).flatten(1)))
     return (directions / (variances + FAINTEST).sqrt()).T[:, :, None, None]
 
 
 def patches_in_windows(latents, size, corner):
-    """All patches of `size` latents a side (odd) in each WINDOW: (B windows, patches, numbers). `latents` (B, C, h, w), h and w
-    multiples of WINDOW; `corner` (2), integers below WINDOW: where the first window begins."""
+    """All patches of `size` x `size` latent pixels (odd) in each WINDOW: (B windows, patches, values). `latents` (B, C, h, w),
+    h and w multiples of WINDOW; `corner` (2,), integers below WINDOW: the start of the first window."""
     channels = F.unfold(latents, size, padding=size // 2).unflatten(2, latents.shape[2:])
     for dimension in (2, 3):
         inside = torch.arange(latents.shape[dimension] - WINDOW, device=latents.device) + corner[dimension - 2]
@@ -53,21 +53,21 @@ def patches_in_windows(latents, size, corner):
 
 
 def distances(one, other):
-    """Of every row of one to every row of the other: (B, N, numbers), (B, M, numbers) -> (B, N, M), divided by the root of the
-    numbers."""
+    """Distances between all rows of both: (B, N, values), (B, M, values) -> (B, N, M), divided by the square root of the
+    number of values."""
     squares = one.square().sum(2)[:, :, None] + other.square().sum(2)[:, None] - 2 * one @ other.transpose(1, 2)
-    return (squares.clamp(min=0) / one.shape[2] + 1e-5).sqrt()  # the slope of a root at 0 is infinite
+    return (squares.clamp(min=0) / one.shape[2] + 1e-5).sqrt()  # the slope of the square root at 0 is infinite
 
 
 def patch_energy(latents, drawn, size, corner):
-    """How differently the patches of latents and of drawn ones (B, C, h, w), whitened, are distributed within each WINDOW: the
-    energy distance (Szekely and Rizzo 2013), mean of the windows,
+    """Energy distance (Szekely and Rizzo 2013) between the patch distributions of latents and drawn latents (B, C, h, w), both
+    whitened, within each WINDOW, mean over the windows:
       E d(x, z) - E d(x, x') / 2 - E d(z, z') / 2     x, x' patches of the one, z, z' of the other
-    It is least where both have the same patches there, wherever in the window: outlines as sharp, flat places as flat. A mean
-    of what is possible, which has the least squared error, has patches that no drawn image has. Below 0 where patches
-    are like the drawn ones at their very places."""
+    It is minimal if both have the same patches anywhere in the window: equally sharp outlines, equally flat regions. The
+    posterior mean, which minimizes the squared error, has patches that no drawn image has. Negative if the patches equal the
+    drawn ones at the same positions."""
     made, wanted = (patches_in_windows(x, size, corner) for x in (latents, drawn))
-    middle = wanted.mean(1, keepdim=True)  # near 0, small distances keep their digits
+    middle = wanted.mean(1, keepdim=True)  # centering keeps the precision of small distances
     made, wanted = made - middle, wanted - middle
     count = made.shape[1]
 
@@ -78,15 +78,15 @@ def patch_energy(latents, drawn, size, corner):
 
 
 def differences(one, other):
-    """Of the latents (B, C, h, w) of one to those at the same places of the other, as `distances` measures them: (B, h, w)."""
+    """Distances, as in `distances`, between latents (B, C, h, w) at the same positions: (B, h, w)."""
     return ((one - other).square().mean(1) + 1e-5).sqrt()
 
 
-def crowd_distance(made, drawn):
-    """How far the numbers of images or latents (B, C, h, w), and their differences to the right and below, are, as a crowd,
-    from those of as many drawn ones: the Wasserstein-1 and Wasserstein-2 distances, of every channel, and their mean. Strong
-    outlines are few, and the energy of patches hardly misses a sixth of their strength; among numbers that are sorted each has
-    its place."""
+def marginal_distance(made, drawn):
+    """Distance between the marginal distributions of images or latents (B, C, h, w) and equally many drawn ones: the mean of
+    the Wasserstein-1 and Wasserstein-2 distances of every channel, for the values and for their horizontal and vertical
+    differences. Strong outlines are few, and the patch energy is insensitive to a loss of a sixth of their strength; comparing
+    sorted values is not."""
     distances = []
     for numbers in (lambda x: x, lambda x: x.diff(dim=2), lambda x: x.diff(dim=3)):
         one, other = (numbers(x).transpose(0, 1).flatten(1).sort(1).values for x in (made, drawn))

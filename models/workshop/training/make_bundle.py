@@ -1,6 +1,6 @@
-"""Puts trained weights into a bundle, as float16.
+"""Writes trained weights into a bundle as float16.
 
-  make_bundle.py BUNDLE --autoencoder AUTOENCODER [--upsampling cfm-2x-4x.safetensors --factors 2 4]
+  make_bundle.py BUNDLE --autoencoder AUTOENCODER [--coupling cfm-2x-4x.safetensors --factors 2 4]
                  [--own-coupling cfm-2x.safetensors] [--generated-fidelity 0.5]
                  [--text-model text_model.safetensors [--examples FILE]] [--name NAME]
 """
@@ -11,8 +11,7 @@ import sys
 from pathlib import Path
 
 import torch
-from captioned_latents import LENGTH, NULL, PAD, betas_of
-from draw_latents import SIDE
+from captioned_latents import LENGTH, NULL, PAD, betas_of, native_size_of
 from networks import FACTOR, LATENT_CHANNELS, load_autoencoder
 from safetensors import safe_open
 from text_networks import load_text_model
@@ -22,13 +21,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "scripts"))
 from fmboost_export.export import write_couplings  # noqa: E402
 from fmboost_export.files import refuse_existing, sha256, whole_folder  # noqa: E402
 
-# Of a text model that was not distilled; the others name their own.
+# For a text model that was not distilled; others store their own in the weight file.
 TEACHER_SAMPLING = {"default_sampler": "ddim", "default_steps": 25, "default_guidance": 3.0}
 
 
-def native(part, module, config, folder):
+def native(component, module, config, folder):
     """Writes a network's weights as float16; returns its entry of bundle.json."""
-    file = folder / f"{part}.safetensors"
+    file = folder / f"{component}.safetensors"
     save_half(module.state_dict(), file)
     return {"backend": "native", "file": file.name, "sha256": sha256(file), "config": config}
 
@@ -40,13 +39,13 @@ def autoencoder_entry(path, folder):
 
 
 def read_examples(path, words):
-    """Prompts, one a line. All of their words must be known, and none may be cut."""
+    """Reads prompts, one per line. All words must be in the vocabulary, and no prompt may be truncated."""
     examples = path.read_text().splitlines()
     for prompt in examples:
         tokens = prompt.replace(",", " , ").split()
         unknown = sorted(set(tokens) - set(words))
         if unknown or len(tokens) > LENGTH:
-            reason = f"the model does not know {', '.join(unknown)}" if unknown else f"longer than {LENGTH} tokens"
+            reason = f"not in the vocabulary: {', '.join(unknown)}" if unknown else f"longer than {LENGTH} tokens"
             sys.exit(f"'{path}', '{prompt}': {reason}")
     return examples
 
@@ -75,21 +74,21 @@ def text_entries(path, examples, folder):
         "text_encoder": {**native("text_encoder", model.text_encoder, text, folder), "width": text["width"]},
         "denoiser": {
             **native("denoiser", model.denoiser, denoiser, folder), "prediction": "v_prediction", "schedule": schedule,
-            "latent_channels": LATENT_CHANNELS, "native_size": SIDE, "size_multiple": 32, "guidance_embedding": None, **sampling,
+            "latent_channels": LATENT_CHANNELS, "native_size": native_size_of(path), "size_multiple": 32, "guidance_embedding": None, **sampling,
         },
     }  # fmt: skip
 
 
 def coupling_entries(arguments, folder):
-    """Those of what the text model draws come from a coupling of its own, where there is one."""
-    said = {"steps": arguments.flow_steps}
+    """Generated images use --own-coupling if there is one."""
+    defaults = {"steps": arguments.flow_steps}
     if arguments.generated_fidelity is not None:
-        said["generated_fidelity"] = arguments.generated_fidelity
-    others = {"applies_to": "external"} if arguments.own_coupling else {}
+        defaults["generated_fidelity"] = arguments.generated_fidelity
+    external = {"applies_to": "external"} if arguments.own_coupling else {}
     return [
-        entry | said | images
-        for file, name, images in (
-            (arguments.coupling, "cfm", others),
+        entry | defaults | source
+        for file, name, source in (
+            (arguments.coupling, "cfm", external),
             (arguments.own_coupling, "cfm-own", {"applies_to": "generated"}),
         ) if file
         for entry in write_couplings(file, arguments.factors, None, LATENT_CHANNELS, torch.float16, folder, name)
@@ -103,15 +102,15 @@ def main():
     parser.add_argument("--text-model")
     parser.add_argument(
         "--examples", type=Path, default=Path(__file__).with_name("examples.txt"), metavar="FILE",
-        help="prompts, one a line, for `generate --example` (default: %(default)s)",
+        help="prompts for `generate --example`, one per line (default: %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--upsampling", type=Path)
-    parser.add_argument("--own-coupling", type=Path, help="of what the text model draws; --upsampling is of other images then")
+    parser.add_argument("--coupling", type=Path)
+    parser.add_argument("--own-coupling", type=Path, help="coupling for generated images; --coupling is then for external images only")
     parser.add_argument("--factors", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--flow-steps", type=int, default=2)
-    parser.add_argument("--generated-fidelity", type=float, help="0 to 1, of generated images where nobody asks for another")
+    parser.add_argument("--generated-fidelity", type=float, help="default fidelity of generated images, 0 to 1")
     parser.add_argument("--name", default="fmboost default")
-    parser.add_argument("--force", action="store_true", help="replace a bundle of this name")
+    parser.add_argument("--force", action="store_true", help="replace an existing bundle")
     arguments = parser.parse_args()
     refuse_existing(arguments.bundle, arguments.force, "bundle.json")
     with whole_folder(arguments.bundle) as folder:

@@ -1,12 +1,12 @@
-"""Measures how much of what captions say is to be seen in the images that a model makes of them.
+"""Measures how many of the facts in captions are visible in the images that a model generates from them.
 
-  measure_captions.py CLASSIFIER_FOLDER -m BUNDLE [--sampler lcm --steps 4]     generates the images, then looks at them
-  measure_captions.py CLASSIFIER_FOLDER IMAGES                                images that are there: NAME_SEED.png
+  measure_captions.py CLASSIFIER_FOLDER -m BUNDLE [--sampler lcm --steps 4]     generates the images and evaluates them
+  measure_captions.py CLASSIFIER_FOLDER IMAGES                                  evaluates existing images NAME_SEED.png
 
-The captions are those of held-out landscapes. A classifier looks at the images: CLASSIFIER_FOLDER is what
-train_classifier.py writes, and is trained first when it is not there. It errs, and so every share stands beside what it
-finds in the drawn landscape of the same caption, the most that can be measured, and in the drawn landscape of another
-caption, which is what chance gives. Only what the caption names is counted.
+The captions are those of held-out landscapes. The images are classified: CLASSIFIER_FOLDER is an output of
+train_classifier.py, and is trained first if it does not exist. Since the classifier makes errors, the table also has its
+results for the drawn landscapes of the same captions, an upper bound, and for drawn landscapes of other captions, the chance
+level. Only facts that the caption names are counted.
 """
 
 import argparse
@@ -31,7 +31,7 @@ GENERATE_OPTIONS = ("sampler", "steps", "guidance", "negative-prompt", "device",
 
 
 def held_out(seeds):
-    """The drawn images and the lines {"seed", "caption", "scene"} of seeds in rising order."""
+    """The drawn images and the lines {"seed", "caption", "scene"} for seeds in ascending order."""
     images, lines, first = [], [], 0
     for end in range(1, len(seeds) + 1):
         if end == len(seeds) or seeds[end] != seeds[end - 1] + 1:
@@ -43,10 +43,10 @@ def held_out(seeds):
 
 
 def generate(bundle, lines, folder, options):
-    """An image SEED.png of each caption, at the size that the model was trained at, not upscaled."""
+    """Generates SEED.png for each caption at the model's native size, without upscaling."""
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.glob("*.png")):
-        raise SystemExit(f"{folder} holds images already; leave -m out to measure these, or name another folder")
+        raise SystemExit(f"{folder} already contains images; omit -m to measure these, or use another folder")
     prompts = folder / "prompts.jsonl"
     prompts.write_text("".join(json.dumps({"prompt": x["caption"], "seed": x["seed"]}) + "\n" for x in lines))
     command = [FMBOOST, "generate", "-m", bundle, "--prompts", prompts, "--no-upscale", "--size", SIDE,
@@ -55,26 +55,26 @@ def generate(bundle, lines, folder, options):
 
 
 def images_of_seeds(folder):
-    """{seed: file} of the images in a folder, whose names end in the seed of their scene."""
+    """{seed: file} for the images in a folder, whose names end in the seed of the scene."""
     found = {}
     for path in folder.glob("*.png"):
         if (number := re.search(r"(\d+)$", path.stem)) is None:
             raise SystemExit(f"{path}: the name must end in the seed of the scene, as in landscapes_17.png")
         found[int(number[1])] = path
     if not found:
-        raise SystemExit(f"{folder} holds no .png files; give -m to generate them")
+        raise SystemExit(f"{folder} contains no .png files; use -m to generate them")
     if max(found) >= FIRST_SEED:
         raise SystemExit(f"{found[max(found)]}: only seeds below {FIRST_SEED} are held out from training")
     return dict(sorted(found.items()))
 
 
 def found_facts(scene, shown):
-    """{fact: whether it is found} for all that the caption of a scene names."""
+    """{fact: whether the image shows it} for all facts that the scene's caption names."""
     return {fact.name: is_found(fact, scene, shown) for fact in named_facts(scene)}
 
 
 def measured(scenes, shown):
-    """Shares of the named facts that are found in images, each of which shows the properties `shown`."""
+    """Shares of the named facts found in images with the properties `shown` (one per scene)."""
     rows = [found_facts(scene, one) for scene, one in zip(scenes, shown, strict=True)]
 
     def share(names):
@@ -95,7 +95,7 @@ def measured(scenes, shown):
 
 
 def table(columns):
-    """Markdown of {title: what measured() gives}."""
+    """A Markdown table of {title: result of measured()}."""
     first = next(iter(columns.values()))
 
     def line(name, *path):
@@ -114,12 +114,12 @@ def table(columns):
         rows.append(line(f"**{kind}**", "kinds", kind))
     rows.append(line("**all**", "all"))
     rows.append(numbers("mean of a caption", lambda x: f"{x['mean of a caption']:.1%} ± {x['interval']:.1%}"))
-    rows.append(numbers("objects shown that are not named, an image", lambda x: f"{x['things not named']:.2f}"))
+    rows.append(numbers("objects shown but not named, per image", lambda x: f"{x['things not named']:.2f}"))
     return "\n".join(rows)
 
 
 def look(model, lines, drawn, files):
-    """{column: what measured() gives}, and a line on every image."""
+    """{column: result of measured()} and a report per image."""
     scenes = [line["scene"] for line in lines]
     truth = classify(model, drawn)
     columns, reports = {}, []
@@ -136,17 +136,17 @@ def look(model, lines, drawn, files):
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("classifier", type=Path, help="the folder of train_classifier.py")
-    parser.add_argument("images", type=Path, nargs="?", help="images to measure; with -m: the folder to make them in")
-    parser.add_argument("-m", "--model", help="the bundle that generates")
-    parser.add_argument("--count", type=int, default=200, help="captions")
+    parser.add_argument("classifier", type=Path, help="folder of train_classifier.py")
+    parser.add_argument("images", type=Path, nargs="?", help="folder of images to measure; with -m: output folder")
+    parser.add_argument("-m", "--model", help="bundle to generate with")
+    parser.add_argument("--count", type=int, default=200, help="number of captions")
     parser.add_argument("--seed-from", type=int, default=0, help="seed of the first held-out landscape")
-    parser.add_argument("--json", action="store_true", help="a JSON line an image, then the summary")
+    parser.add_argument("--json", action="store_true", help="one JSON line per image, then the summary")
     for name in GENERATE_OPTIONS:
-        parser.add_argument(f"--{name}", help="of fmboost generate")
+        parser.add_argument(f"--{name}", help="option of fmboost generate")
     arguments = parser.parse_args()
     if not 0 <= arguments.seed_from < arguments.seed_from + arguments.count <= FIRST_SEED:
-        parser.error(f"--seed-from and --count must stay within the held-out seeds, 0 to {FIRST_SEED - 1}")
+        parser.error(f"--seed-from and --count must stay within the held-out seeds 0 to {FIRST_SEED - 1}")
     return arguments
 
 

@@ -1,15 +1,15 @@
-"""Muon (Jordan et al. 2024) for the matrices of a network, AdamW for the rest: fewer steps than AdamW alone.
+"""Muon (Jordan et al. 2024) for the matrices of a network, AdamW for the rest: needs fewer steps than AdamW alone.
 
-Muon's step is the nearest orthogonal matrix to the momentum, found by five Newton-Schulz iterations; kernels of
-convolutions count as matrices (outputs, rest). Its scale, 0.2 sqrt(longer side), makes steps as large as AdamW's (Liu et al.
-2025, arXiv 2502.16982), so that one learning rate serves both.
+Muon's update is the orthogonal matrix nearest to the momentum, approximated by five Newton-Schulz iterations; convolution
+kernels are treated as matrices (outputs, rest). The scale 0.2 sqrt(longer side) makes updates as large as AdamW's (Liu et al.
+2025, arXiv 2502.16982), so one learning rate serves both.
 """
 
 import torch
 
 
 def orthogonal(matrix, iterations=5):
-    """(..., m, n) -> roughly U V^T of its singular value decomposition U S V^T: singular values near 1."""
+    """(..., m, n) -> approximately U V^T of the singular value decomposition U S V^T: singular values near 1."""
     a, b, c = 3.4445, -4.7750, 2.0315  # Jordan's quintic polynomial
     x = matrix.mT if matrix.shape[-2] > matrix.shape[-1] else matrix
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
@@ -20,9 +20,9 @@ def orthogonal(matrix, iterations=5):
 
 
 class MuonAdamW(torch.optim.Optimizer):
-    """Over the parameters of `module`. AdamW takes embeddings, what has fewer than two dimensions, and the parameters whose
-    names begin with one of `outer`: the layers at a network's ends. On a GPU the learning rate is a tensor, which a replayed
-    step (replay.py) reads anew each time."""
+    """Optimizes the parameters of `module`. AdamW handles embeddings, parameters with fewer than two dimensions, and those
+    whose names start with one of `outer`: the first and last layers of a network. On a GPU the learning rate is a tensor, so
+    that a replayed step (replay.py) reads its current value."""
 
     def __init__(self, module, outer=(), momentum=0.95, betas=(0.9, 0.99), weight_decay=1e-3, lr=1e-3):
         tables = {id(m.weight) for m in module.modules() if isinstance(m, torch.nn.Embedding)}
@@ -38,7 +38,7 @@ class MuonAdamW(torch.optim.Optimizer):
         for parameter in matrices:
             self.state[parameter]["momentum"] = torch.zeros_like(parameter)
             by_shape.setdefault(parameter.shape, []).append(parameter)
-        self.alike = list(by_shape.values())  # these share their steps: a GPU is slow at many small products
+        self.alike = list(by_shape.values())  # batched by shape: a GPU is slow at many small products
 
     @torch.no_grad()
     def step(self):
@@ -58,7 +58,7 @@ class MuonAdamW(torch.optim.Optimizer):
     def load_state_dict(self, state):
         for parameter, momentum in zip(self.param_groups[0]["params"], state["matrices"], strict=True):
             self.state[parameter]["momentum"].copy_(momentum)
-        # Not as it was saved: on a GPU all groups read one tensor, and a checkpoint may come from a CPU.
+        # These are not restored: on a GPU all groups share one tensor, and a checkpoint may come from a CPU.
         kept = [{name: group[name] for name in ("lr", "capturable")} for group in self.adam.param_groups]
         self.adam.load_state_dict(state["adam"])
         for group, of_device in zip(self.adam.param_groups, kept, strict=True):

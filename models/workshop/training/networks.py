@@ -1,6 +1,6 @@
-"""The networks of the default model that PyTorch trains: the autoencoder (f4, plain convolutions).
+"""The autoencoder of the default model (f4, convolutions only).
 
-Tensors are (B, C, H, W); images are RGB in [-1, 1]. Sizes of images are multiples of 4.
+Tensors are (B, C, H, W); images are RGB in [-1, 1] with sides that are multiples of 4.
 """
 
 import json
@@ -17,8 +17,8 @@ LATENT_CHANNELS = 16
 
 
 class ResBlock(nn.Module):
-    """Two convolutions without normalisation: what a place becomes depends on what is near it alone, so that an image in
-    windows is the image as a whole."""
+    """Two convolutions without normalization: an output depends only on its neighborhood, so tiled and untiled results are
+    equal."""
 
     def __init__(self, channels):
         super().__init__()
@@ -43,7 +43,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Most blocks work at the latent's size, some at twice that; the last step only deals out channels to pixels."""
+    """Most blocks run at the latent's resolution, some at twice that; the final pixel shuffle only rearranges channels."""
 
     def __init__(self, latent_channels=LATENT_CHANNELS, channels=64, blocks=5, fine_channels=32, fine_blocks=2):
         super().__init__()
@@ -68,7 +68,7 @@ class Autoencoder(nn.Module):
 
     @property
     def configuration(self):
-        """What a bundle says of it."""
+        """The `config` of bundle.json."""
         encoder, decoder = self.encoder, self.decoder
         return {
             "latent_channels": encoder.conv_out.out_channels,
@@ -79,8 +79,8 @@ class Autoencoder(nn.Module):
 
 
 def load_autoencoder(path):
-    """Returns the autoencoder, and its latents' mean and deviation: from train_autoencoder.py's file, or from a bundle that
-    make_bundle.py made, so that work can go on from what is published."""
+    """Returns the autoencoder and the mean and standard deviation of its latents. `path` is a file of train_autoencoder.py, or
+    a bundle of make_bundle.py, such as the published one."""
     path, model = Path(path), Autoencoder()
     if path.is_dir():
         entry = json.loads((path / "bundle.json").read_text())["autoencoder"]

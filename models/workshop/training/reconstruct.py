@@ -1,7 +1,7 @@
-"""Encodes and decodes images with the autoencoder, so that `fmboost eval --pairs` can say what it loses.
+"""Encodes and decodes images with the autoencoder, so that `fmboost eval pairs` can measure the loss.
 
   reconstruct.py AUTOENCODER FOLDER -o RECONSTRUCTED          (a file of train_autoencoder.py, or a bundle: models/default)
-  fmboost eval --pairs RECONSTRUCTED FOLDER
+  fmboost eval pairs RECONSTRUCTED FOLDER
 """
 
 import argparse
@@ -13,7 +13,7 @@ from networks import FACTOR, load_autoencoder
 from PIL import Image
 from torch.nn import functional as F
 
-MARGIN = 4 * FACTOR  # of reflection around the image, as fmboost has it: zero padding shows at borders
+MARGIN = 4 * FACTOR  # reflection padding, as in fmboost: zero padding would show at the borders
 
 
 @torch.no_grad()
@@ -28,7 +28,7 @@ def reconstruct(model, image):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("autoencoder", help="of train_autoencoder.py, or a bundle")
+    parser.add_argument("autoencoder", help="file of train_autoencoder.py, or bundle")
     parser.add_argument("images", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     arguments = parser.parse_args()

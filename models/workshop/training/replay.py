@@ -1,18 +1,18 @@
-"""Training steps that a GPU repeats by itself.
+"""Training steps captured as CUDA graphs.
 
-A step of a small network is some thousand kernels of a few microseconds; to call them from Python takes several times as long
-as they take to run. A CUDA graph keeps the calls of one step and repeats them all at once.
+A training step of a small network runs about a thousand kernels of a few microseconds each; launching them from Python takes
+several times as long as running them. A CUDA graph records the launches of one step and replays them together.
 """
 
 import torch
 
-WARM_UPS = 3  # calls before the capture: compiling, choosing of kernels, an optimizer's first state
+WARM_UPS = 3  # calls before the capture: compilation, kernel selection, optimizer state
 
 
 class Replay:
-    """work(), called again and again. On a GPU its kernels are captured once and then replayed, so `work` must do the same with
-    the same tensors each time, let the GPU draw all random numbers, and never wait for it; what it returns is overwritten by
-    the next call."""
+    """Calls work() repeatedly. On a GPU its kernels are captured once and then replayed, so `work` must perform the same
+    operations on the same tensors each time, draw all random numbers on the GPU, and never synchronize. The next call
+    overwrites its result."""
 
     def __init__(self, work, device):
         self.work, self.calls, self.graph, self.result = work, 0, None, None
@@ -23,7 +23,7 @@ class Replay:
         if not self.captures:
             return self.work()
         if self.calls <= WARM_UPS:
-            return self._beside(self.work)
+            return self._on_side_stream(self.work)
         if self.graph is None:
             self.graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self.graph):
@@ -32,8 +32,8 @@ class Replay:
         return self.result
 
     @staticmethod
-    def _beside(work):
-        """On a stream of its own, as a capture will be."""
+    def _on_side_stream(work):
+        """Runs work on a side stream, as the capture will."""
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):

@@ -1,12 +1,12 @@
-"""What there is to see in a landscape of fmboost-draw, and which of it the captions name.
+"""The properties of a landscape of fmboost-draw, and the facts that its caption names.
 
-A scene is the JSON object that `fmboost-draw --captions` writes (models/workshop/drawing/landscape/scene.cpp). Its properties are
-questions that every image answers; a fact is what a caption says of one property.
+A scene is a JSON object written by `fmboost-draw --captions` (models/workshop/drawing/landscape/scene.cpp). Every image has a
+value for each property; a fact is a caption's statement about one property.
 """
 
 from dataclasses import dataclass
 
-# Every value that a property takes in JSON; what captions do not name stands first.
+# All values of the properties in JSON; the first is one that captions do not name, if there is such a value.
 PROPERTIES = {
     "time": ("day", "morning", "sunset", "evening", "night"),
     "sky": ("blue", "grey", "pink", "golden", "orange", "red", "purple", "black"),
@@ -36,8 +36,8 @@ PROPERTIES = {
 
 @dataclass(frozen=True)
 class Fact:
-    """What a caption says of a property. It is found in an image that shows the same value (`presence`: any value but
-    "absent"), and the right thing where it is a fact about a thing (`of`): the wall of a house is not a lighthouse's."""
+    """A caption's statement about a property. An image shows it if the property has the same value (`presence`: any value but
+    "absent") and, for a fact about an object (`of`), if the object is right too: a house's wall is not a lighthouse's."""
 
     name: str
     kind: str
@@ -46,19 +46,19 @@ class Fact:
     of: str | None = None
 
 
-# Seasons are not counted: the caption repeats with them what it says of ground and trees.
+# Seasons are not counted: they only repeat the caption's statements about ground and trees.
 FACTS = (
     Fact("time of day", "time of day", "time"),
     Fact("weather", "weather", "weather"),
-    Fact("sky, colour", "colours", "sky"),
-    Fact("ground, colour", "colours", "ground"),
-    Fact("mountains, colour", "colours", "mountains"),
-    Fact("lake, colour", "colours", "lake"),
-    Fact("boat, colour of the sails", "colours", "boat"),
-    Fact("building, colour of the walls", "colours", "wall", of="building"),
-    Fact("house, colour of the roof", "colours", "roof", of="building"),
-    Fact("flowers, colour", "colours", "flowers"),
-    Fact("animals, colour", "colours", "coat", of="animals"),
+    Fact("sky, color", "colors", "sky"),
+    Fact("ground, color", "colors", "ground"),
+    Fact("mountains, color", "colors", "mountains"),
+    Fact("lake, color", "colors", "lake"),
+    Fact("boat, color of the sails", "colors", "boat"),
+    Fact("building, color of the walls", "colors", "wall", of="building"),
+    Fact("house, color of the roof", "colors", "roof", of="building"),
+    Fact("flowers, color", "colors", "flowers"),
+    Fact("animals, color", "colors", "coat", of="animals"),
     Fact("sun or moon", "objects", "orb"),
     Fact("stars", "objects", "stars"),
     Fact("birds", "objects", "birds"),
@@ -80,7 +80,7 @@ KINDS = tuple(dict.fromkeys(fact.kind for fact in FACTS))
 
 
 def is_named(value):
-    """Whether captions say this of a property: they are silent on what is absent, and on clear weather."""
+    """Whether captions mention this value: they do not mention absent objects or clear weather."""
     return value not in (None, False, 0, "clear")
 
 
@@ -89,7 +89,7 @@ def named_facts(scene):
 
 
 def is_found(fact, scene, shown):
-    """Whether an image, which shows the properties `shown`, keeps what the scene's caption says."""
+    """Whether an image with the properties `shown` shows this fact of the scene's caption."""
     if fact.of and shown[fact.of] != scene[fact.of]:
         return False
     if fact.presence:
@@ -98,7 +98,7 @@ def is_found(fact, scene, shown):
 
 
 def things_not_named(scene, shown):
-    """The facts of objects that the image shows and the caption does not name."""
+    """The objects that the image shows and the caption does not name."""
     objects = [fact.property for fact in FACTS if fact.kind == "objects"]
     return [name for name in objects if is_named(shown[name]) and not is_named(scene[name])]
 

@@ -1,26 +1,27 @@
-"""Sharpens what the text model draws, by what the patches of drawn images look like.
+"""Sharpens the images of the text model by matching the patch statistics of drawn images.
 
   sharpen_text_model.py LATENTS_FOLDER RUN_FOLDER --student text_model.safetensors --autoencoder AUTOENCODER_OR_BUNDLE
                         [--steps N]
 
-Outlines and textures are small numbers in an f4 latent, far below the noise of the last timesteps that the model was trained
-on. So it is moved to a finer schedule first (FINE_BETAS), whose last timesteps leave less noise than they are large; what it
-knew it knows there too, at the timesteps with as much noise (retime in text_networks.py).
+Outlines and textures have small amplitudes in an f4 latent, far below the noise of the last timesteps of the model's schedule.
+So the model is first moved to a finer schedule (FINE_BETAS), whose last timesteps have less noise than that; its behavior
+carries over to the timesteps of equal noise (retime in text_networks.py).
 
-Then it learns the timesteps that still show the image. Squared errors would answer with the mean of all that fits, which
-is soft. Here drawn latents are noised, the model takes the sampler's steps from there to the last one, and the patches of
-each answer are compared with those of the drawn latent, place by place, as distributions (patch_energy in
-latent_statistics.py): which outline is chosen is left to the noise, but it must look like a drawn one. So many walks are
-under way at once, and each training step takes a step of some: what the model has made of a latent is what it learns on next.
-A window's energy hardly misses a part of an outline's strength, and where its place is unsure, a weaker one costs less. So the
-numbers of all answers, and those of the pixels that they decode to, are also compared with the drawn ones as a crowd
-(crowd_distance): as many must be as large. Where hardly any noise is left, an answer to the drawn latent must be near it.
-At the other timesteps a leash holds the model to what it was. Writes RUN_FOLDER/text_model.safetensors.
+Then it is trained at the timesteps where the image is still visible. Squared errors would teach the blurry posterior mean.
+Instead, drawn latents are noised, the model takes the sampler's steps from there to the end, and the patches of each
+prediction are compared with those of the drawn latent, window by window, as distributions (patch_energy in
+latent_statistics.py): the noise decides where an outline lies, but it must look like a drawn one. Many rollouts are in
+progress at once, and each training step advances some of them, so the model learns on its own previous predictions. The patch
+energy of a window is insensitive to slightly weak outlines, and an outline of uncertain position costs less if it is weak.
+Therefore the values of all predictions, and of their decoded pixels, are also compared with the drawn ones as sets
+(marginal_distance): the distributions of values must match. If almost no noise is left, a prediction must be close to the
+drawn latent. At all other timesteps a regularizer (the leash) keeps the model close to its origin.
+Writes RUN_FOLDER/text_model.safetensors.
 """
 
 import torch
 from captioned_latents import FINE_BETAS, CaptionedLatents, betas_of, matching_timesteps, noised_to, signal_shares
-from latent_statistics import WINDOW, crowd_distance, differences, patch_energy, whitening_of
+from latent_statistics import WINDOW, differences, marginal_distance, patch_energy, whitening_of
 from muon import MuonAdamW
 from networks import load_autoencoder
 from sampling import ORIGINAL_STEPS, SAMPLING, clean_of, lcm_timesteps, share_at, velocity_of
@@ -30,22 +31,22 @@ from torch.nn import functional as F
 from train_text_model import GROWS_EVERY, finish, load_sharpened, training_parser
 from training import Average, Run, compile_on_gpu
 
-SIZES = (1, 3)  # latents a side of the patches
-CROWD, PIXELS = 0.2, 1.5  # weights of how far latents and decoded pixels are, as a crowd, from drawn ones
-DECODED = 32  # latents a side of the squares that are decoded
-LEASH = 0.1  # weight: of a few latents its gradient is mostly chance, which at 5 drowned that of the patches
-HELD_SHARE = 0.15  # of a batch is for the leash
-SHOWS = 0.1  # of the signal, at least: the windows of what is made of it still hold what the drawn ones do
-STEPS_TAKEN = (25, 16, 16, 16, 12, 8, 6, 4)  # of the samplers that walks follow, each as likely
-LATE_SHARE = 0.25  # of the walks begin at any of their timesteps, not at the first
-UNDER_WAY = 8  # times as many walks as take a step at once
-NOISY = 0.15  # of noise, and more: the answer need not be near the drawn latent
-WHITENED_ON = 256  # latents
+SIZES = (1, 3)  # side of the patches in latent pixels
+MARGINAL, PIXELS = 0.2, 1.5  # weights of the marginal distances of latents and of decoded pixels
+DECODED = 32  # side of the decoded squares in latent pixels
+LEASH = 0.1  # weight: with few latents its gradient is mostly noise, which at weight 5 drowned that of the patches
+HELD_SHARE = 0.15  # share of a batch for the leash
+SHOWS = 0.1  # minimum signal share for training: above it, windows of the prediction still match those of the drawn latent
+STEPS_TAKEN = (25, 16, 16, 16, 12, 8, 6, 4)  # step counts of the rollouts' samplers, chosen uniformly
+LATE_SHARE = 0.25  # share of rollouts that start at a random timestep instead of their first
+UNDER_WAY = 8  # rollouts in progress per rollout that takes a step at once
+NOISY = 0.15  # noise share from which a prediction need not be close to the drawn latent
+WHITENED_ON = 256  # number of latents from which the whitening is computed
 
 
-class Walks:
-    """Drawn latents on their way through the last timesteps of some sampler, each from its last answer; `steppers` of them
-    take a step at once. All shapes stay the same, as replays want it. A run that goes on begins new ones."""
+class Rollouts:
+    """Drawn latents in progress through the last timesteps of a sampler, each continuing from its last prediction; `steppers`
+    of them take a step at once. All shapes are constant, as replays require. A resumed run starts new rollouts."""
 
     def __init__(self, data, shares, steppers):
         self.data, self.steppers, device = data, steppers, shares.device
@@ -58,12 +59,12 @@ class Walks:
         self.fresh = torch.ones(len(self.drawn), dtype=torch.bool, device=device)
 
     def choose(self):
-        """Numbers of the walks whose turn it is, their timesteps and what they come from."""
+        """Indices of the rollouts that step next, their timesteps and their current latents."""
         chosen = torch.rand(len(self.drawn), device=self.drawn.device).topk(self.steppers).indices
         return chosen, self.paths[self.path[chosen], self.place[chosen]], self.source[chosen]
 
-    def go_on(self, chosen, answer):
-        """From the answers (B, C, h, w) of the chosen; where these were the last, other walks begin."""
+    def advance(self, chosen, answer):
+        """Continues from the predictions (B, C, h, w) of the chosen rollouts; finished ones are replaced by new rollouts."""
         path, place = self.path[chosen], self.place[chosen] + 1
         over = place == self.lengths[path]
         drawn, ids = self.data.batch(self.steppers)
@@ -76,51 +77,50 @@ class Walks:
         self.fresh[chosen] = over
 
     def beginnings(self, count, late=LATE_SHARE):
-        """Paths and places on them, a share of which are not the first."""
+        """Random paths and start positions on them; a share `late` does not start at the first."""
         path = torch.randint(len(self.lengths), (count,), device=self.lengths.device)
         chance, share = torch.rand(2, count, device=path.device)
         return path, torch.where(chance < late, (share * self.lengths[path]).long(), 0)
 
 
 class Sharpening:
-    def __init__(self, origin, decoder, whitening, coarse, fine, walks):
-        """`origin`: what the leash holds to, of the schedule with the signal's shares `coarse`; the student's has `fine`;
-        `decoder`: of scaled latents; `whitening`: whitening_of drawn latents."""
-        self.origin, self.whitening, self.shares, self.walks = origin.requires_grad_(False), whitening, fine, walks
+    def __init__(self, origin, decoder, whitening, coarse, fine, rollouts):
+        """`origin`: reference model of the leash, on the schedule with signal shares `coarse`; the student's are `fine`;
+        `decoder`: decodes scaled latents; `whitening`: whitening_of drawn latents."""
+        self.origin, self.whitening, self.shares, self.rollouts = origin.requires_grad_(False), whitening, fine, rollouts
         self.decoder = decoder
         self.same = matching_timesteps(fine, coarse)
         timesteps = lcm_timesteps(ORIGINAL_STEPS)
         self.held = torch.tensor([t for t in timesteps if fine[t] < SHOWS], device=fine.device)
 
     def losses(self, student, held):
-        """Their sum and {name: loss}; `held` latents are for the leash. The student answers once for all of them: on a GPU it
-        is compiled for one size."""
-        chosen, timestep, source = self.walks.choose()
-        latent, ids = self.walks.data.batch(held)
+        """The weighted sum and {name: loss}; `held` latents are for the leash. One student evaluation covers all of them: on a
+        GPU it is compiled for one batch size."""
+        chosen, timestep, source = self.rollouts.choose()
+        latent, ids = self.rollouts.data.batch(held)
         timestep = torch.cat([timestep, self.held[torch.randint(len(self.held), (held,), device=latent.device)]])
         a = share_at(self.shares, timestep)
-        x, ids = noised_to(torch.cat([source, latent]), a), torch.cat([self.walks.ids[chosen], ids])
+        x, ids = noised_to(torch.cat([source, latent]), a), torch.cat([self.rollouts.ids[chosen], ids])
         velocity = velocity_of(student, x, timestep, student.text_encoder(ids))
-        walked = slice(0, len(chosen))
-        parts = self.judge(chosen, clean_of(x[walked], velocity[walked], a[walked]), a[walked])
+        stepped = slice(0, len(chosen))
+        parts = self.judge(chosen, clean_of(x[stepped], velocity[stepped], a[stepped]), a[stepped])
         parts["leash"] = F.mse_loss(velocity[-held:], self.origins(x[-held:], timestep[-held:], ids[-held:]))
-        return (parts["patches"] + CROWD * parts["crowd"] + PIXELS * parts["pixels"] + parts["near"]
+        return (parts["patches"] + MARGINAL * parts["marginal"] + PIXELS * parts["pixels"] + parts["near"]
                 + LEASH * parts["leash"]), parts  # fmt: skip
 
     def judge(self, chosen, clean, a):
-        """{name: loss} of the answers of the chosen walks: the mean energy of their patches, how far they are as a crowd from
-        the drawn latents, and how far those were left by answers to them with hardly any noise; the walks go on from these
-        answers."""
-        drawn = self.walks.drawn[chosen]
+        """{name: loss} of the predictions of the chosen rollouts: patch energy, marginal distances of latents and pixels, and
+        the distance to the drawn latents if almost no noise was added. Advances the rollouts."""
+        drawn = self.rollouts.drawn[chosen]
         made, wanted = (F.conv2d(latent, self.whitening) for latent in (clean, drawn))
-        certain = (1 - (1 - a[:, 0]) / NOISY).clamp(min=0) * self.walks.fresh[chosen, None, None]
-        self.walks.go_on(chosen, clean.detach())
+        certain = (1 - (1 - a[:, 0]) / NOISY).clamp(min=0) * self.rollouts.fresh[chosen, None, None]
+        self.rollouts.advance(chosen, clean.detach())
         near = (certain * differences(made, wanted)).mean()
-        return {"patches": self.patches(made, wanted), "crowd": crowd_distance(made, wanted),
-                "pixels": crowd_distance(*self.decoded(clean, drawn)), "near": near}  # fmt: skip
+        return {"patches": self.patches(made, wanted), "marginal": marginal_distance(made, wanted),
+                "pixels": marginal_distance(*self.decoded(clean, drawn)), "near": near}  # fmt: skip
 
     def decoded(self, clean, drawn):
-        """Pixels of the same squares of both, anywhere."""
+        """The pixels of the same random square of both."""
         for dimension in (2, 3):
             first = torch.randint(clean.shape[dimension] - DECODED + 1, (), device=clean.device)
             inside = first + torch.arange(DECODED, device=clean.device)
@@ -131,19 +131,19 @@ class Sharpening:
 
     @torch.no_grad()
     def origins(self, x, timestep, ids):
-        """Velocities of what the model was."""
+        """Velocities of the original model."""
         return velocity_of(self.origin, x, self.same[timestep], self.origin.text_encoder(ids))
 
     def patches(self, made, wanted):
-        """Sum of the energies of whitened latents' patches of SIZES, and of the last of these in latents half as large; windows
-        laid anew."""
+        """Sum of the patch energies of whitened latents for patches of SIZES, and for the last size also at half resolution,
+        with randomly placed windows."""
         corner = torch.randint(WINDOW, (2,), device=made.device)
         halves = (F.avg_pool2d(latent, 2) for latent in (made, wanted))
         return sum(patch_energy(made, wanted, size, corner) for size in SIZES) + patch_energy(*halves, SIZES[-1], corner)
 
 
 def scaled_decoder(autoencoder, data):
-    """A function from scaled latents to pixels, on the device of `data`."""
+    """Returns a function from scaled latents to pixels, on the device of `data`."""
     model, mean, deviation = load_autoencoder(autoencoder)
     decoder = model.eval().requires_grad_(False).decoder.to(data.device)
     return lambda latent: decoder(latent * deviation + mean)
@@ -151,9 +151,9 @@ def scaled_decoder(autoencoder, data):
 
 def main():
     parser = training_parser(__doc__.splitlines()[0], steps=700, batch_size=21, learning_rate=8e-5)
-    parser.add_argument("--student", required=True, help="weights to start from")
-    parser.add_argument("--autoencoder", required=True, help="a bundle, or a file of train_autoencoder.py")
-    parser.add_argument("--held-to", help="weights that the leash holds to (default: those to start from)")
+    parser.add_argument("--student", required=True, help="initial weights")
+    parser.add_argument("--autoencoder", required=True, help="bundle, or file of train_autoencoder.py")
+    parser.add_argument("--held-to", help="reference weights of the leash (default: the initial weights)")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
@@ -165,14 +165,14 @@ def main():
                             for betas in (betas_of(arguments.student), betas_of(held_to), FINE_BETAS))  # fmt: skip
     if betas_of(arguments.student) != FINE_BETAS:
         retime(student.denoiser.time, matching_timesteps(fine, before))
-    torch.manual_seed(arguments.seed)  # a run that goes on has the same whitening
+    torch.manual_seed(arguments.seed)  # the same whitening in a resumed run
     whitening = whitening_of(data.latents(data.choose(WHITENED_ON)))
     held = max(round(arguments.batch_size * HELD_SHARE), 1)
-    walks = Walks(data, fine, arguments.batch_size - held)
+    rollouts = Rollouts(data, fine, arguments.batch_size - held)
     decoder = scaled_decoder(arguments.autoencoder, data)
-    work = Sharpening(load_sharpened(data, held_to), decoder, whitening, coarse, fine, walks)
+    work = Sharpening(load_sharpened(data, held_to), decoder, whitening, coarse, fine, rollouts)
     compile_on_gpu(*student.children(), *work.origin.children())
-    torch.set_float32_matmul_precision("highest")  # distances of patches that are nearly alike
+    torch.set_float32_matmul_precision("highest")  # for distances of nearly equal patches
     run = Run(arguments.folder, student, MuonAdamW(student, OUTER_LAYERS), Average(student, 0.98), arguments.steps,
               arguments.lr, arguments.minutes, warmup=20)  # fmt: skip
     run.resume(arguments.seed)

@@ -1,27 +1,30 @@
 """The text encoder and the denoiser of the default model.
 
-The denoiser is a UNet after Stable Diffusion's pattern on latents (B, C, h, w), h and w multiples of 8: residual blocks that
-the time scales and shifts, attention over places and over the words. It works on patches of 2x2 latents, since f4 latents have
-four times the patches that a text model of this size can afford. What the way down keeps is added on the way up, not
-concatenated, and the places are doubled by shuffling channels: half the arithmetic for the same widths. A few channels for
-each number of a patch cannot hold all that is fine where little noise is left, so a small network on the latents themselves
-can add to its answer (fine_blocks).
+The denoiser is a UNet modeled on Stable Diffusion's, for latents (B, C, h, w) with h and w multiples of 8: residual blocks
+scaled and shifted by the time embedding, self-attention, and cross-attention to the words. It works on patches of 2x2 latent
+pixels, since an f4 latent has four times as many pixels as a model of this size can afford. Skip connections are added, not
+concatenated, and upsampling is a pixel shuffle: half the arithmetic for the same widths. Few channels per value of a patch
+cannot carry all fine detail at low noise, so an optional small network at full latent resolution can refine the output
+(fine_blocks).
 """
 
+import json
 import math
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
-PATCH = 2  # latents a side that the denoiser sees as one place
-RIDGE = 1e-4  # of least squares: keeps weights small where waves are alike
-HEADS = 4  # of the denoiser's attention
+WIDTHS = (96, 192, 224)  # channels of the denoiser's levels, from fine to coarse
+PATCH = 2  # side of the denoiser's patches in latent pixels
+RIDGE = 1e-4  # ridge of the least squares: keeps weights small for nearly equal waves
+HEADS = 4  # heads of the denoiser's attention
 
 
 class TextEncoder(nn.Module):
-    """(B, length) int64 -> (B, length, width): a small transformer over words."""
+    """A small transformer over words: (B, length) int64 -> (B, length, width)."""
 
     def __init__(self, words, length=48, width=128, layers=2, heads=4):
         super().__init__()
@@ -60,7 +63,7 @@ class TextLayer(nn.Module):
 
 
 class TimeEmbedding(nn.Module):
-    """Sines and cosines of the timestep. The indices are an integer buffer, so that casting the module leaves them exact."""
+    """Sinusoidal embedding of the timestep. The indices are an integer buffer, so that casting the module keeps them exact."""
 
     def __init__(self, channels, width):
         super().__init__()
@@ -78,8 +81,9 @@ class TimeEmbedding(nn.Module):
 
 
 def retime(time, old, steps=500):
-    """Fits a time embedding so that at every timestep it says what it said at timesteps `old` (N): a network goes on with
-    another schedule. The first layer by least squares, then both by `steps` of Adam."""
+    """Refits a time embedding so that its output at every timestep is its former output at timesteps `old` (N,): adapts a
+    network to another schedule. Fits the first layer by least squares, then both layers by `steps` steps of Adam. Returns the
+    relative error."""
     now = torch.arange(len(old), device=old.device)
     with torch.no_grad():
         wanted, before = time(old), time.mlp[0](time.waves(old))
@@ -100,7 +104,7 @@ def retime(time, old, steps=500):
 
 
 def zeroed(layer):
-    """A layer that begins as nothing, so that its block begins as the identity."""
+    """Zero-initializes a layer, so that its block starts as the identity."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer
@@ -120,7 +124,7 @@ class ResBlock(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """Every place looks at all others, then at the words, then thinks for itself."""
+    """Self-attention, cross-attention to the words, and an MLP."""
 
     def __init__(self, channels, text_width):
         super().__init__()
@@ -143,7 +147,7 @@ class AttentionBlock(nn.Module):
 
 
 class Level(nn.Module):
-    """The blocks of one resolution; the finest has no attention: most places, least to say, and most of the time."""
+    """The blocks of one resolution; the finest has no attention, which would cost most and help least there."""
 
     def __init__(self, channels, blocks, attention, time_width, text_width):
         super().__init__()
@@ -160,7 +164,7 @@ class Level(nn.Module):
 
 
 class FineBlock(nn.Module):
-    """A residual block without normalisation, which would dull outlines: they are the largest numbers of a latent."""
+    """A residual block without normalization, which would weaken outlines: they are the largest values of a latent."""
 
     def __init__(self, channels, time_width):
         super().__init__()
@@ -174,7 +178,7 @@ class FineBlock(nn.Module):
 
 
 class Fine(nn.Module):
-    """What is added to the velocity at each latent, from it and from the features of its patch; begins as nothing."""
+    """A correction of the velocity at each latent pixel, from the latent and the features of its patch; initially zero."""
 
     def __init__(self, latent_channels, channels, blocks, patch_channels, time_width):
         super().__init__()
@@ -193,9 +197,9 @@ class Fine(nn.Module):
 class Denoiser(nn.Module):
     """(B, C, h, w), (B,) timesteps of 1000, (B, length, width) -> the velocity v = sqrt(a) noise - sqrt(1 - a) latent."""
 
-    def __init__(self, latent_channels=16, widths=(96, 192, 224), down=(2, 1, 1), up=(2, 2, 2), text_width=128,
+    def __init__(self, latent_channels=16, widths=WIDTHS, down=(2, 1, 1), up=(2, 2, 2), text_width=128,
                  fine_channels=64, fine_blocks=0):  # fmt: skip
-        """`fine_blocks`: of the network on latents; 0: there is none."""
+        """`fine_blocks`: number of blocks of the full-resolution network; 0 omits it."""
         super().__init__()
         self.configuration = {
             "latent_channels": latent_channels, "widths": list(widths), "down": list(down), "up": list(up),
@@ -234,14 +238,20 @@ OUTER_LAYERS = ("text_encoder.position", "denoiser.conv_in", "denoiser.conv_out"
 
 
 class TextModel(nn.Module):
-    def __init__(self, words, latent_channels=16):
+    def __init__(self, words, latent_channels=16, widths=WIDTHS):
         super().__init__()
         self.text_encoder = TextEncoder(words)
-        self.denoiser = Denoiser(latent_channels)
+        self.denoiser = Denoiser(latent_channels, widths)
+
+    def metadata(self):
+        """Metadata for a weight file, from which load_text_model restores the architecture."""
+        return {"widths": json.dumps(self.denoiser.configuration["widths"])}
 
 
 def load_text_model(path, words, latent_channels=16):
-    """`words`: how many the vocabulary has."""
-    model = TextModel(words, latent_channels)
+    """`words`: size of the vocabulary."""
+    with safe_open(path, framework="pt") as file:
+        widths = json.loads(file.metadata()["widths"])
+    model = TextModel(words, latent_channels, widths)
     model.load_state_dict(load_file(path))
     return model

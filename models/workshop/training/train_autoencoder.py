@@ -1,9 +1,9 @@
-"""Trains the autoencoder of the default model on images that fmboost-draw makes.
+"""Trains the autoencoder of the default model on images of fmboost-draw.
 
   train_autoencoder.py RUN_FOLDER [--steps N] [--init AUTOENCODER]
 
-Writes RUN_FOLDER/autoencoder.safetensors: averaged weights, float16, and the latents' mean and deviation. The same command
-goes on with a training that was stopped.
+Writes RUN_FOLDER/autoencoder.safetensors: averaged float16 weights and the mean and standard deviation of the latents.
+Running the same command again resumes an interrupted training.
 """
 
 import argparse
@@ -14,12 +14,12 @@ from networks import Autoencoder, load_autoencoder
 from torch.nn import functional as F
 from training import Average, Run, autocast, save_half
 
-LATENT_NOISE = 0.05  # deviation, while training: neighbouring latents must decode to neighbouring images
-LATENT_PENALTY = 2e-4  # on the latents' squares: keeps their size near 1 against the noise
+LATENT_NOISE = 0.05  # standard deviation during training: similar latents must decode to similar images
+LATENT_PENALTY = 2e-4  # on squared latents: keeps their scale near 1 relative to the noise
 
 
 def luma_ssim(a, b, window=7, stride=3):
-    """Mean SSIM of the channels' mean in box windows, for values in [-1, 1]."""
+    """Mean SSIM of the channel mean with box windows, for values in [-1, 1]."""
     a, b = a.mean(1, keepdim=True), b.mean(1, keepdim=True)
     mean = lambda x: F.avg_pool2d(x, window, stride)  # noqa: E731
     ma, mb = mean(a), mean(b)
@@ -30,7 +30,7 @@ def luma_ssim(a, b, window=7, stride=3):
 
 
 def image_loss(made, original):
-    """Squares for PSNR; absolute differences of colours at four sizes, and of neighbours, for edges; SSIM for texture."""
+    """MSE for PSNR; L1 at four scales, and L1 of the gradients for edges; SSIM for texture."""
     difference = made - original
     loss, coarse = difference.abs().mean() + 4 * difference.square().mean(), difference
     for _ in range(3):
@@ -49,7 +49,7 @@ def loss_of(model, images):
 
 @torch.no_grad()
 def latent_statistics(encoder, images, batches=32, batch_size=16):
-    """Mean and deviation over all channels: what the bundle's shift and scale come from."""
+    """Mean and standard deviation over all channels, for the bundle's shift and scale."""
     device = next(encoder.parameters()).device
     latents = torch.cat([encoder(images.batch(batch_size).to(device)).flatten() for _ in range(batches)])
     return latents.mean().item(), latents.std().item()
@@ -60,11 +60,11 @@ def main():
     parser.add_argument("folder")
     parser.add_argument("--steps", type=int, default=20000)
     parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--side", type=int, default=96, help="of the images, a multiple of 4")
+    parser.add_argument("--side", type=int, default=96, help="side of the images, a multiple of 4")
     parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--init", help="what to start from: a file of this script, or a bundle")
+    parser.add_argument("--init", help="initial weights: a file of this script, or a bundle")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--landscapes", type=float, default=0.2, help="their share of the images")
+    parser.add_argument("--landscapes", type=float, default=0.2, help="share of landscapes among the images")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int)
     arguments = parser.parse_args()
@@ -90,7 +90,7 @@ def main():
     images.close()
     metadata = {"step": str(run.step), "latent_mean": str(mean), "latent_deviation": str(deviation)}
     save_half(run.average.weights, run.folder / "autoencoder.safetensors", metadata)
-    print(f"{run.folder / 'autoencoder.safetensors'}: latents of mean {mean:.3f} and deviation {deviation:.3f}")
+    print(f"{run.folder / 'autoencoder.safetensors'}: latents have mean {mean:.3f} and deviation {deviation:.3f}")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""Trains the classifier that measure_captions.py looks at images with, on drawn landscapes, or one of latents for
-tune_text_model.py.
+"""Trains a classifier of drawn landscapes for measure_captions.py, or a classifier of latents for tune_text_model.py.
 
   train_classifier.py RUN_FOLDER [--steps N]                                  writes RUN_FOLDER/classifier.safetensors
-  train_classifier.py RUN_FOLDER --latents LATENTS_FOLDER [--steps N]         of what draw_latents.py made
+  train_classifier.py RUN_FOLDER --latents LATENTS_FOLDER [--steps N]         on the output of draw_latents.py
 
-Says how often a classifier of images is right on held-out landscapes. The same command goes on with a training that was
-stopped.
+Prints the accuracy of an image classifier on held-out landscapes. Running the same command again resumes an interrupted
+training.
 """
 
 import argparse
@@ -34,7 +33,7 @@ def drawn(seed, count):
 
 
 def training_set(folder, count):
-    """The same, memory-mapped, and drawn only once."""
+    """The same, memory-mapped and cached in `folder`."""
     images, scenes = folder / "images.npy", folder / "scenes.json"
     if not (images.exists() and scenes.exists()) or len(json.loads(scenes.read_text())) != count:
         print(f"drawing {count} landscapes", flush=True)
@@ -55,8 +54,8 @@ def array_file(path, array):
 
 
 def varied(images, device):
-    """A batch of images as pixels: moved, half of them mirrored, some batches softened, with some noise. Generated
-    images are not as clean as drawn ones, and have their things at other places."""
+    """A batch of images as augmented pixels: shifted, half of them mirrored, some batches blurred, with some noise. Generated
+    images are less clean than drawn ones and place objects differently."""
     random = np.random.default_rng(torch.randint(2**31, ()).item())
     side = images.shape[1]
     y, x = random.integers(2 * SHIFT + 1, size=2)
@@ -69,7 +68,7 @@ def varied(images, device):
 
 
 def accuracy(model, images, scenes):
-    """{property: (share of images that are told right, share that the commonest value would have)}."""
+    """{property: (accuracy, accuracy of always guessing the most common value)}."""
     shown, result = classify(model, images), {}
     for name, values in PROPERTIES.items():
         truth = [scene[name] for scene in scenes]
@@ -79,18 +78,18 @@ def accuracy(model, images, scenes):
 
 
 def softened(x):
-    """Some batches softened, up to a mean of nine neighbours."""
+    """Blurs some batches, at most to 3x3 means."""
     if torch.rand(()) < 0.5:
         return x
     return torch.lerp(x, F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False), torch.rand(()).item())
 
 
 class Images:
-    """Batches of drawn landscapes, varied, and the classes of their properties."""
+    """Augmented batches of drawn landscapes and the classes of their properties."""
 
     def __init__(self, folder, count, device):
-        self.images, told = training_set(folder, count)
-        self.classes = torch.tensor([[class_of(name, scene) for name in PROPERTIES] for scene in told])
+        self.images, all_scenes = training_set(folder, count)
+        self.classes = torch.tensor([[class_of(name, scene) for name in PROPERTIES] for scene in all_scenes])
         self.device, self.latent_channels = device, None
 
     def batch(self, count):
@@ -99,8 +98,8 @@ class Images:
 
 
 class Latents:
-    """The same of latents. Mirrored ones are among them, and none can be moved by single pixels; noise and softness are what
-    generated ones differ by."""
+    """The same for latents. The data contains mirror images, and latents cannot be shifted by single pixels, so they are only
+    blurred and noised, as generated latents differ from drawn ones."""
 
     def __init__(self, folder, device):
         self.data = CaptionedLatents(folder, 0, device)
@@ -113,7 +112,7 @@ class Latents:
 
 
 def train(folder, steps=1500, scenes=16000, batch_size=32, learning_rate=2e-2, seed=0, device="cpu", latents=None):
-    """Writes folder/classifier.safetensors once all steps are done; ends the program when it is stopped before."""
+    """Writes folder/classifier.safetensors after the last step; exits if it is interrupted."""
     data = Latents(latents, device) if latents else Images(folder, scenes, device)
     torch.manual_seed(seed)
     model = FactClassifier(data.latent_channels).to(device)
@@ -131,10 +130,10 @@ def train(folder, steps=1500, scenes=16000, batch_size=32, learning_rate=2e-2, s
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--latents", type=Path, help="learn from these, not from images")
+    parser.add_argument("--latents", type=Path, help="train on these latents instead of images")
     parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--scenes", type=int, default=16000, help="drawn landscapes to learn from")
-    parser.add_argument("--held-out", type=int, default=1000, help="drawn landscapes to measure with")
+    parser.add_argument("--scenes", type=int, default=16000, help="number of drawn landscapes to train on")
+    parser.add_argument("--held-out", type=int, default=1000, help="number of held-out landscapes to evaluate on")
     parser.add_argument("--lr", type=float, default=2e-2)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--batch-size", type=int, default=32)
@@ -148,7 +147,7 @@ def main():
     if arguments.latents:
         return
     model = load_classifier(arguments.folder / "classifier.safetensors")
-    print("| property | told right | the commonest value |\n| --- | ---: | ---: |")
+    print("| property | accuracy | most common value |\n| --- | ---: | ---: |")
     for name, (right, commonest) in accuracy(model, *drawn(HELD_OUT_SEED, arguments.held_out)).items():
         print(f"| {name} | {right:.1%} | {commonest:.1%} |")
 

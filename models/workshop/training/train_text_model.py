@@ -1,9 +1,9 @@
-"""Trains the text encoder and the denoiser of the default model, together, on what draw_latents.py made.
+"""Trains the text encoder and the denoiser of the default model jointly on the output of draw_latents.py.
 
   train_text_model.py LATENTS_FOLDER RUN_FOLDER [--steps N] [--init text_model.safetensors]
 
-Writes RUN_FOLDER/text_model.safetensors: averaged weights, float16. The same command goes on with a training that was
-stopped.
+Writes RUN_FOLDER/text_model.safetensors: averaged float16 weights. Running the same command again resumes an interrupted
+training.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import torch
 from captioned_latents import BETAS, CaptionedLatents, betas_of, signal_shares
 from muon import MuonAdamW
 from sampling import share_at, velocity_of
-from text_networks import OUTER_LAYERS, TextModel, load_text_model
+from text_networks import OUTER_LAYERS, WIDTHS, TextModel, load_text_model
 from torch.nn import functional as F
 from training import Average, Run, compile_on_gpu, save_half
 
@@ -31,12 +31,12 @@ def loss_of(model, latent, ids, shares):
 
 
 def training_parser(text, steps, batch_size, learning_rate):
-    """What all trainings of the text model can be told."""
+    """The options that all training scripts of the text model share."""
     parser = argparse.ArgumentParser(description=text)
     parser.add_argument("latents", type=Path)
     parser.add_argument("folder")
     parser.add_argument("--steps", type=int, default=steps)
-    parser.add_argument("--minutes", type=float, help="end after this time at the latest, the learning rate with it")
+    parser.add_argument("--minutes", type=float, help="time limit; the learning rate schedule ends with it")
     parser.add_argument("--batch-size", type=int, default=batch_size)
     parser.add_argument("--lr", type=float, default=learning_rate)
     parser.add_argument("--seed", type=int, default=0)
@@ -46,23 +46,23 @@ def training_parser(text, steps, batch_size, learning_rate):
 
 
 def load_for(data, file):
-    """The weights of a text model that knows the words of `data` and the schedule BETAS, on its device."""
+    """Loads a text model with the vocabulary of `data` and the schedule BETAS onto the device of `data`."""
     if betas_of(file) != BETAS:
-        raise SystemExit(f"'{file}' was sharpened, on a schedule of its own: only sharpen_text_model.py goes on from it")
+        raise SystemExit(f"'{file}' was sharpened and has another schedule: only sharpen_text_model.py can continue from it")
     return load_sharpened(data, file)
 
 
 def load_sharpened(data, file):
-    """Likewise, whatever its schedule."""
+    """Same as load_for, for any schedule."""
     return load_text_model(file, len(data.words), data.channels).to(data.device)
 
 
 def finish(run, data, sampling=None, betas=BETAS):
-    """Writes the averaged weights, with what the bundle must say of them, or after a signal nothing, and ends the program.
-    `sampling`: the bundle's defaults, where they are not the teacher's; `betas`: of the schedule."""
+    """Writes the averaged weights with the metadata for the bundle; after a signal, exits without writing. `sampling`: the
+    bundle's sampling defaults if they differ from the teacher's; `betas`: the schedule."""
     if run.stopped:
         raise SystemExit(130)
-    metadata = {"step": str(run.step), "betas": json.dumps(betas)} | data.metadata()
+    metadata = {"step": str(run.step), "betas": json.dumps(betas)} | run.module.metadata() | data.metadata()
     if sampling:
         metadata["sampling"] = json.dumps(sampling)
     save_half(run.average.weights, run.folder / "text_model.safetensors", metadata)
@@ -70,7 +70,8 @@ def finish(run, data, sampling=None, betas=BETAS):
 
 def main():
     parser = training_parser(__doc__.splitlines()[0], steps=20000, batch_size=64, learning_rate=2e-3)
-    parser.add_argument("--init", help="weights to start from")
+    parser.add_argument("--init", help="initial weights")
+    parser.add_argument("--widths", type=int, nargs=3, default=WIDTHS, help="channels of the denoiser's levels (multiples of 32)")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
@@ -78,7 +79,7 @@ def main():
     data = CaptionedLatents(arguments.latents, DROPPED_CAPTIONS, arguments.device)
     torch.manual_seed(arguments.seed)
     init = arguments.init
-    model = load_for(data, init) if init else TextModel(len(data.words), data.channels).to(arguments.device)
+    model = load_for(data, init) if init else TextModel(len(data.words), data.channels, arguments.widths).to(data.device)
     compile_on_gpu(*model.children())
     run = Run(arguments.folder, model, MuonAdamW(model, OUTER_LAYERS), Average(model, 0.999), arguments.steps, arguments.lr,
               arguments.minutes)  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the trainings of the default model share: averaged weights, the schedule, runs that can be stopped and resumed."""
+"""Shared by the training scripts of the default model: averaged weights, learning rate schedule, resumable runs."""
 
 import math
 import os
@@ -19,10 +19,10 @@ class Average:
     def __init__(self, module, decay):
         self.decay, self.steps = decay, 0
         self.weights = {name: tensor.detach().clone() for name, tensor in module.state_dict().items()}
-        self.share = next(module.parameters()).new_zeros(())  # of the module in the next average
+        self.share = next(module.parameters()).new_zeros(())  # weight of the module in the next average
 
     def count(self):
-        """Before each update(), which a GPU may replay."""
+        """Call before each update(), which a GPU may replay."""
         self.steps += 1
         self.share.fill_(1 - min(self.decay, (1 + self.steps) / (10 + self.steps)))
 
@@ -35,7 +35,7 @@ class Average:
 
 
 def cosine_factor(step, progress, warmup=100, floor=0.02):
-    """Of the learning rate: a linear warm-up, then half a cosine down to `floor`. `progress`: from 0 to 1."""
+    """Factor of the learning rate: linear warm-up, then half a cosine down to `floor`. `progress` is in 0 .. 1."""
     if step < warmup:
         return (step + 1) / warmup
     return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1, progress)))
@@ -50,7 +50,7 @@ def set_learning_rate(optimizer, rate):
 
 
 def descend(optimizer, module, loss):
-    """The optimizer's step down the loss's gradient, which is clipped to a norm of 1."""
+    """An optimizer step with gradients clipped to a norm of 1."""
     optimizer.zero_grad()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
@@ -58,31 +58,32 @@ def descend(optimizer, module, loss):
 
 
 def save_whole(save, path):
-    """Calls save(temporary) and renames: a file under its name is complete."""
+    """Calls save(temporary) and renames the file, so that `path` is always complete."""
     temporary = Path(f"{path}.part")
     save(temporary)
     os.replace(temporary, path)
 
 
 def save_half(weights, path, metadata=None):
-    """Float16 safetensors: enough to use, and to start from again."""
+    """Writes float16 safetensors: precise enough for inference and fine-tuning."""
     half = {name: tensor.detach().to("cpu", torch.float16).contiguous() for name, tensor in weights.items()}
-    save_whole(lambda temporary: temporary.write_bytes(save(half, metadata)), path)  # save_file writes for its owner alone
+    save_whole(lambda temporary: temporary.write_bytes(save(half, metadata)), path)  # save_file would restrict permissions to the owner
 
 
 def bfloat16_is_fast(device_type):
-    """On GPUs, and on CPUs with instructions for it; elsewhere it takes ten times as long."""
+    """True on GPUs and on CPUs with bfloat16 instructions; on other CPUs it is ten times slower."""
     return device_type == "cuda" or torch.cpu._is_avx512_bf16_supported()
 
 
 def autocast(tensor):
-    """bfloat16 where it is fast."""
+    """Autocast to bfloat16 if that is fast on the tensor's device."""
     device_type = tensor.device.type
     return torch.autocast(device_type, torch.bfloat16, enabled=bfloat16_is_fast(device_type))
 
 
 def compile_on_gpu(*modules):
-    """Joins what stands between the convolutions: a third of the time. On CPUs it gains nothing that pays for the wait."""
+    """Compiles modules on a GPU: fusing the operations between convolutions saves a third of the time. On CPUs the gain is
+    smaller than the compile time."""
     for module in modules:
         if any(parameter.is_cuda for parameter in module.parameters()):
             torch.set_float32_matmul_precision("high")
@@ -90,17 +91,17 @@ def compile_on_gpu(*modules):
 
 
 class Run:
-    """A training in a folder: checkpoint.pt (everything, to go on from), log lines, an end at Ctrl-C or SIGTERM."""
+    """A training run in a folder: checkpoint.pt with the full state, log lines, a clean stop on Ctrl-C or SIGTERM."""
 
     def __init__(self, folder, module, optimizer, average, steps, learning_rate, minutes=None, warmup=100, beside=None):
-        """With `minutes` the run, and the schedule of its learning rate, end after that time at the latest. `beside`: what
-        learns along, {name: what has a state_dict}, for the checkpoints."""
+        """`minutes`: time limit of the run and of its learning rate schedule. `beside`: other trained objects to checkpoint,
+        {name: object with a state_dict}."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.module, self.optimizer, self.average = module, optimizer, average
         self.steps, self.learning_rate, self.warmup, self.beside = steps, learning_rate, warmup, beside or {}
         self.seconds = (minutes or math.inf) * 60
-        self.started, self.worked = time.time(), 0.0  # `worked`: seconds of sittings before this one
+        self.started, self.worked = time.time(), 0.0  # `worked`: seconds of earlier sessions
         self.step, self.taken, self.saved, self.saved_at, self.stopped = 0, 0, 0, time.time(), False
         self.losses, self.parts, self.began, self.reported = [], [], time.time(), 0
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -114,7 +115,7 @@ class Run:
         return self.folder / "checkpoint.pt"
 
     def resume(self, seed=0):
-        """Goes on from the checkpoint where there is one; seeds torch's generator for the steps that are left."""
+        """Resumes from the checkpoint if there is one; seeds torch's generator for the remaining steps."""
         if self.checkpoint.exists():
             self._load()
         torch.manual_seed(seed + self.step)
@@ -130,7 +131,7 @@ class Run:
         self.average.steps, self.step, self.taken = state["average_steps"], state["step"], state["taken"]
         self.worked = state.get("worked", 0.0)
         self.reported = self.saved = self.step
-        print(f"going on after step {self.step}", flush=True)
+        print(f"resuming after step {self.step}", flush=True)
 
     def save(self):
         state = {
@@ -148,7 +149,7 @@ class Run:
         return max(self.step / self.steps, self.time_worked() / self.seconds)
 
     def rest(self):
-        """The numbers of the steps that are left, until the end or a signal; then the last one is saved."""
+        """Yields the remaining step numbers until the end or a signal, then saves a checkpoint."""
         while (progress := self.progress()) < 1 and not self.stopped:
             set_learning_rate(self.optimizer, self.learning_rate * cosine_factor(self.step, progress, self.warmup))
             yield self.step
@@ -156,16 +157,16 @@ class Run:
             self.save()
 
     def take_step(self, loss, taken, every=100, parts=None):
-        """Down the loss's gradient, with the average; reports `every` so many steps, and saves then what was found finite, but
-        not more often than SAVE_SECONDS. `taken`: samples of the whole run so far. `parts`: {name: loss} of a sum, for the
-        reports."""
+        """Takes an optimizer step and updates the average. Reports once per `every` steps; if the loss is finite, it also saves
+        a checkpoint then, at most once per SAVE_SECONDS. `taken`: samples of the whole run so far. `parts`: {name: loss},
+        the terms of the loss, for the reports."""
         self.average.count()
         self._descend(loss)
         self._account(loss.detach(), taken, every, parts or {})
 
     def stepper(self, loss_of, samples, every=100):
-        """A function that takes a step down the gradient of `loss_of()`, for `samples` samples; on a GPU a replay (replay.py,
-        which says what `loss_of` may do). `loss_of` returns the loss and {name: loss} of its parts."""
+        """Returns a function that takes a training step on `loss_of()` for `samples` samples; on a GPU it is replayed (see
+        replay.py for what `loss_of` may do). `loss_of` returns the loss and its terms, {name: loss}."""
 
         def work():
             loss, parts = loss_of()
@@ -196,7 +197,7 @@ class Run:
                 self.save()
 
     def report(self):
-        """A line on the steps since the last one; ends the program where their loss is not finite."""
+        """Prints a line about the steps since the last report; exits if their mean loss is not finite."""
         mean = torch.stack(self.losses).mean().item()
         names = self.parts[-1]
         means = "".join(f", {name} {torch.stack([part[name] for part in self.parts]).mean():.4g}" for name in names)
@@ -204,5 +205,5 @@ class Run:
         left = min((self.steps - self.step) / rate, self.seconds - self.time_worked()) / 60
         print(f"step {self.step}/{self.steps}, loss {mean:.4f}{means}, {rate:.2f} steps/s, {left:.0f} min left", flush=True)
         if not math.isfinite(mean):
-            raise SystemExit("the loss is not finite; the last checkpoint is good: go on with a smaller --lr")
+            raise SystemExit("the loss is not finite; the last checkpoint is good: resume with a smaller --lr")
         self.losses, self.parts, self.began, self.reported = [], [], time.time(), self.step

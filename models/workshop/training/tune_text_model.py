@@ -1,16 +1,16 @@
-"""Tunes the text model on the images that it draws itself.
+"""Tunes the text model on the images that it generates.
 
   tune_text_model.py LATENTS_FOLDER RUN_FOLDER --student text_model.safetensors --finisher text_model.safetensors
                      --classifiers FOLDER... [--steps N]
 
-What a caption names can be a handful of the latent's latent pixels, which other losses hardly see. Here the model draws captions
-from pure noise by the LCM sampler's steps, and classifiers of latents say how well the image shows what the caption
-names; their gradients go back through the steps (as in DRaFT, Clark et al. 2023, arXiv 2309.17400). Each FOLDER is what
-train_classifier.py --latents writes, with a seed of its own: what pleases one and not the other is no image of the thing.
-They are pleased by fine grids, grain and ragged outlines too, so a leash holds the model to what it was, in the last
-timesteps mixed with the distilled model, whose last steps leave no grain; the pattern that the model's strides leave and the
-grain that drawn latents lack are taken back (latent_statistics.py). Images are measured with another classifier, which
-sees pixels. Writes RUN_FOLDER/text_model.safetensors.
+A named object can cover only a handful of latent pixels, to which other losses are nearly blind. Here the model generates
+images of captions from pure noise by the steps of the LCM sampler, and classifiers of latents judge how well they show what
+the captions name; the gradients flow back through the steps (as in DRaFT, Clark et al. 2023, arXiv 2309.17400). Each FOLDER is
+an output of train_classifier.py --latents, trained with its own seed: a pattern that only one classifier accepts is not the
+object. Classifiers also reward fine grids, grain and ragged outlines. Therefore a regularizer (the leash) keeps the model
+close to its origin, which for the last timesteps is mixed with the distilled model, whose last steps leave no grain; and
+latent_statistics.py penalizes the periodic pattern of the model's strides and grain that drawn latents do not have. The
+final images are measured with a separate classifier, which sees pixels. Writes RUN_FOLDER/text_model.safetensors.
 """
 
 import copy
@@ -21,45 +21,45 @@ from captioned_latents import CaptionedLatents, signal_shares
 from fact_classifier import load_classifier, loss_of
 from latent_statistics import grain_distance, pattern_of
 from muon import MuonAdamW
-from sampling import LCM_STEPS, LEARNS_BELOW, SAMPLING, STEP_COUNTS, clean_of, lcm_timesteps, velocity_of, walk
+from sampling import LCM_STEPS, LEARNS_BELOW, SAMPLING, STEP_COUNTS, clean_of, lcm_timesteps, rollout, velocity_of
 from scene_facts import PROPERTIES
 from text_networks import OUTER_LAYERS
 from torch.nn import functional as F
 from train_text_model import finish, load_for, training_parser
 from training import Average, Run, compile_on_gpu
 
-FINISHING = 2  # of the timesteps, the last ones, tell outlines and textures: tuning makes these ragged first
-FINISHER_SHARE = 0.4  # of the distilled weights in what the leash holds these timesteps to
+FINISHING = 2  # the last timesteps, which decide outlines and textures: tuning makes these ragged first
+FINISHER_SHARE = 0.4  # share of the distilled weights in the leash's reference for these timesteps
 WEIGHTS = {"facts": 2.5, "leash": 20.0, "pattern": 500.0, "grain": 3.0}
-NOISE = 0.3  # deviation, at the most, on scaled latents before they are judged: what is to be seen survives, fine grids do not
-# Not judged: the drawn world has one sun or moon, so that to the classifier two are only surer, and the model draws two.
+NOISE = 0.3  # maximum deviation of noise on scaled latents before they are judged: objects survive it, fine grids do not
+# Not judged: drawn images have at most one sun or moon, so two only raise a classifier's confidence and the model draws two.
 NOT_JUDGED = ("orb",)
-# What is small and often wrong, and not in every caption: those that name more of it are drawn more often.
+# Small objects that are often wrong and not in every caption: captions that name more of them are sampled more often.
 RARE = ("building", "boat", "animals")
-RARE_WEIGHT = 2.0  # of each, where a caption without any weighs 1
+RARE_WEIGHT = 2.0  # added per object; a caption without any has weight 1
 
 
 def draw_timesteps():
-    """Of a batch: four or six."""
+    """The timesteps for a batch: four or six."""
     return lcm_timesteps(STEP_COUNTS[torch.randint(len(STEP_COUNTS), ()).item()])
 
 
 class Tuning:
     def __init__(self, origin, finisher, classifiers, shares, weights=None):
-        """`origin`: what the leash holds to, `finisher`: the same for the FINISHING last timesteps; `weights`: {loss: weight},
-        WEIGHTS without them."""
+        """`origin`: reference model of the leash; `finisher`: the same for the FINISHING last timesteps; `weights`:
+        {loss: weight}, default WEIGHTS."""
         self.origin, self.finisher = origin.requires_grad_(False), finisher.requires_grad_(False)
         self.shares, self.weights = shares, weights or WEIGHTS
         self.classifiers = [classifier.requires_grad_(False) for classifier in classifiers]
 
     def networks(self):
-        """All that it asks, to be compiled."""
+        """All networks that it evaluates, for compilation."""
         return [*self.origin.children(), *self.finisher.children(), *self.classifiers]
 
     def losses(self, student, drawn, noise, ids, classes, timesteps=LCM_STEPS):
-        """{name: loss} of the images that the student draws of the captions `ids` from `noise`, beside drawn ones of these
-        captions, where it has a weight."""
-        steps = walk(student, noise, student.text_encoder(ids), self.shares, timesteps)
+        """{name: loss} for images that the student generates from `noise` and the captions `ids`, compared with drawn images
+        of the same captions. Losses without a weight are omitted."""
+        steps = rollout(student, noise, student.text_encoder(ids), self.shares, timesteps)
         latent = steps[-1][2]
         losses = {
             "facts": lambda: self.facts(latent, classes), "leash": lambda: self.leash(steps, ids),
@@ -74,8 +74,8 @@ class Tuning:
         return torch.stack(losses).mean()
 
     def leash(self, steps, ids):
-        """How far the student is from its guides' answers at the steps of its walk that learn: mean squared difference of
-        velocities."""
+        """Mean squared difference between the velocities of the student and its reference models, at the steps of its rollout
+        that have gradients."""
         steps, losses = [step for step in steps if step[0] < LEARNS_BELOW], []
         for left, (timestep, x, clean) in zip(range(len(steps), 0, -1), steps, strict=True):
             guide = self.finisher if left <= FINISHING else self.origin
@@ -87,13 +87,13 @@ class Tuning:
 
 
 def weights_of_captions(classes):
-    """(N) how often each is to be drawn; `classes` (N, properties), 0 where a thing is absent."""
+    """(N,) sampling weights; `classes` (N, properties), 0 if an object is absent."""
     names = list(PROPERTIES)
     return 1 + RARE_WEIGHT * (classes[:, [names.index(name) for name in RARE]] > 0).sum(1)
 
 
 def mixed(model, other, share):
-    """A model with a share of another's weights (as Wortsman et al. 2022, arXiv 2109.01903)."""
+    """Interpolates the weights of two models (Wortsman et al. 2022, arXiv 2109.01903); `share` is that of `other`."""
     theirs = other.state_dict()
     weights = {name: torch.lerp(tensor, theirs[name], share) for name, tensor in model.state_dict().items()}
     result = copy.deepcopy(model)
@@ -103,7 +103,7 @@ def mixed(model, other, share):
 
 def main():
     parser = training_parser(__doc__.splitlines()[0], steps=400, batch_size=12, learning_rate=6e-5)
-    parser.add_argument("--student", required=True, help="weights to start from")
+    parser.add_argument("--student", required=True, help="initial weights")
     parser.add_argument("--finisher", required=True, help=f"the distilled weights, for the last {FINISHING} timesteps")
     parser.add_argument("--classifiers", required=True, type=Path, nargs="+")
     for name, weight in WEIGHTS.items():
@@ -122,7 +122,7 @@ def main():
     weights = weights_of_captions(data.classes[: data.count])
 
     def draw_captions():
-        """Drawn latents, noise of their shape, and the tokens of their captions and what these name."""
+        """Drawn latents, noise of their shape, and the tokens and classes of their captions."""
         chosen = torch.multinomial(weights, arguments.batch_size, replacement=True)
         drawn = data.latents(chosen)
         return drawn, torch.randn_like(drawn), data.ids[chosen], data.classes[chosen]

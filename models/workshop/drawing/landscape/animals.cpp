@@ -5,7 +5,7 @@
 namespace fmboost::drawing {
 namespace {
 
-// An animal that looks to the right, or left when mirrored. Places in it: u 0 .. 1 from tail to nose, v 0 .. 1 upwards.
+// An animal facing right, or left if mirrored. Coordinates: u 0 .. 1 from tail to nose, v 0 .. 1 upward.
 class Beast {
  public:
   Beast(Stage& stage, const Item& item) : stage_(stage), item_(item), random_(item.seed) {

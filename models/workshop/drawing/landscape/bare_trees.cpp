@@ -13,7 +13,7 @@ struct Branch {
   Point to;
 };
 
-// Grows a branch and what it carries; branches[level] are equally thick.
+// Grows a branch and its children; all of branches[level] are equally thick.
 void grow(std::vector<std::vector<Branch>>& branches, Random& random, Point from, double angle, double length,
           int level) {
   const Point to{from.x + length * std::cos(angle), from.y - length * std::sin(angle)};

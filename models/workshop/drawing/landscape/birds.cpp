@@ -5,7 +5,7 @@
 namespace fmboost::drawing {
 namespace {
 
-// A bird from afar: two bent wings, thick at the body.
+// A distant bird: two bent wings, thick at the body.
 void draw_bird(Stage& stage, Point at, double span, double lift, double tilt, Color color) {
   cairo_t* context = stage.canvas.context();
   cairo_save(context);

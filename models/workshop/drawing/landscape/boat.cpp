@@ -5,7 +5,7 @@
 namespace fmboost::drawing {
 namespace {
 
-// Places in the boat: u across, -0.5 .. 0.5, and v upwards from the water, 0 .. 1.
+// Coordinates in the boat: u -0.5 .. 0.5 across, v 0 .. 1 upward from the water.
 void draw_once(Stage& stage, const Item& item, bool mirrored, double alpha) {
   const double w = item.width() * (mirrored ? -1 : 1);
   const double h = item.height();
@@ -55,7 +55,7 @@ void draw_boat(Stage& stage, const Item& item) {
   const bool mirrored = random.chance(0.5);
   cairo_t* context = stage.canvas.context();
   const Lake& lake = stage.layout.lake;
-  cairo_save(context);  // its picture in the water
+  cairo_save(context);  // its reflection in the water
   stage.canvas.ellipse({lake.center, (lake.top + lake.bottom) / 2}, 0.96 * lake.half_width,
                        0.47 * (lake.bottom - lake.top));
   cairo_clip(context);

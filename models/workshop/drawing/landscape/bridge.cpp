@@ -8,7 +8,7 @@ namespace {
 
 constexpr int kArches = 3;
 
-// The top of the deck: a little higher in the middle.
+// The top of the deck, slightly higher in the middle.
 double deck_at(const Item& item, double x) {
   const double across = (x - item.x()) / (0.5 * item.width());
   return item.box.top + 0.012 + 0.052 * across * across;
@@ -47,7 +47,7 @@ void add_arches(Stage& stage, const Item& item, double grow) {
 void draw_bridge(Stage& stage, const Item& item) {
   const Color stone{.57F, .54F, .50F};
   cairo_t* context = stage.canvas.context();
-  // The wall without its arches is the path; stones show within it.
+  // The path is the wall without its arches; the stones are drawn inside it.
   const std::array<Stop, 2> dim{{{0, stage.lit(stone, 0.5F), 0.55}, {1, stage.lit(stone, 0.5F), 0}}};
   const Lake& lake = stage.layout.lake;
   const double half = lake.half_width_at(item.base + 0.05F) - 0.02;

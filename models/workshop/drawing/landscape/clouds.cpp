@@ -57,7 +57,7 @@ void draw_clouds(Stage& stage) {
   }
   const float orb_y = orb != nullptr ? (orb->box.top + orb->box.bottom) / 2 : 0;
   shade(stage, {0, 0, 1, horizon}, [&](float x, float y) {
-    // A flat ceiling of clouds, seen from below: towards the horizon they become small and narrow.
+    // A flat layer of clouds seen from below: toward the horizon they become small and narrow.
     const float height = horizon - y;
     const float depth = 1 / (0.42F + height);
     const float u = (x - 0.5F) * 2.1F * depth;
@@ -68,7 +68,7 @@ void draw_clouds(Stage& stage) {
       return fractal_noise(u + du, v + dv, seed, footprint, {.count = octaves, .gain = 0.55F}) + 0.35F * wide;
     };
     float here = density(0, 0, 7) - look.threshold;
-    if (orb != nullptr) {  // the clouds open before it
+    if (orb != nullptr) {  // the clouds leave it uncovered
       const float d = std::hypot(x - orb->x(), y - orb_y) / orb->width() + 0.35F * here;
       here -= 1.3F * (1 - smooth_step(0.35F, 1.5F, d));
     }

@@ -12,7 +12,7 @@ struct Spot {
   float footprint = 0;
 };
 
-// Shade and tint of the ground at a spot of the plane, around 1.
+// Brightness and tint of the ground at a point of the plane, around 1.
 Color ground_tone(const Stage& stage, const Spot& at, std::uint32_t seed) {
   const float patches = fractal_noise(at.u * 1.1F, at.v * 1.1F, seed, at.footprint * 1.1F, {.count = 3});
   switch (stage.scene.ground) {

@@ -5,8 +5,8 @@
 namespace fmboost::drawing {
 namespace {
 
-// A house seen from one corner: its gable to the left, its long side to the right. Places in it: u across, 0 .. 1, and
-// v upwards, 0 .. 1.
+// A house seen from one corner: the gable on the left, the long side on the right. Coordinates: u 0 .. 1 across,
+// v 0 .. 1 upward.
 class House {
  public:
   House(Stage& stage, const Item& item) : stage_(stage), item_(item), random_(item.seed) {

@@ -64,7 +64,7 @@ void draw_item(Stage& stage, const Item& item) {
     case ItemKind::tree:
       return draw_any_tree(stage, item);
     default:
-      return;  // of the sky and the horizon, drawn before
+      return;  // sky and horizon have been drawn already
   }
 }
 
@@ -89,7 +89,7 @@ void draw_background(Stage& stage) {
 
 }  // namespace
 
-Picture draw_landscape(const Scene& scene, int size) {
+Image draw_landscape(const Scene& scene, int size) {
   if (size < 16 || size > 8192) {
     throw Error("a landscape of " + std::to_string(size) + " pixels: 16 to 8192 are possible");
   }
@@ -101,7 +101,7 @@ Picture draw_landscape(const Scene& scene, int size) {
   bool at_the_lake = !scene.lake;
   draw_flowers(stage);
   for (const auto& item : layout.items) {
-    // What stands on the far shore is there before the water that mirrors it.
+    // Objects on the far shore must be drawn before the water that reflects them.
     if (!at_the_lake && item.base > layout.lake.top) {
       draw_lake(stage);
       at_the_lake = true;
@@ -112,7 +112,7 @@ Picture draw_landscape(const Scene& scene, int size) {
     draw_lake(stage);
   }
   draw_weather(stage);
-  return canvas.picture();
+  return canvas.image();
 }
 
 }  // namespace fmboost::drawing

@@ -5,7 +5,7 @@
 namespace fmboost::drawing {
 namespace {
 
-// The ridge over the columns of the picture.
+// The height of the ridge in each column of the image.
 std::vector<float> tops_of(const Stage& stage, const Ridge& ridge) {
   std::vector<float> tops(static_cast<std::size_t>(stage.size));
   for (int i = 0; i < stage.size; ++i) {
@@ -29,7 +29,7 @@ void draw_range(Stage& stage, const Ridge& ridge, float distance, float snow_lin
     if (alpha <= 0) {
       return Shade{{}, 0};
     }
-    // Gullies run down from the crest: the relief is stretched downwards and leans away from the light by turns.
+    // Gullies run down from the crest: the relief is stretched vertically and tilts toward and away from the light.
     const float lean = 0.25F * gradient_noise(x * 5, 0.5F, seed + 3);
     const float u = (x + lean * below) * 8;
     const float v = y * 6;
@@ -38,7 +38,7 @@ void draw_range(Stage& stage, const Ridge& ridge, float distance, float snow_lin
     const float rise = (here - there) * 2;
     const float slope = 0.75F * rise / (1 + std::abs(rise));
     const float light = 0.86F + slope + 0.1F * here;
-    const float foot = smooth_step(0.02F, 0.3F, below) * 0.22F;  // air gathers at the foot
+    const float foot = smooth_step(0.02F, 0.3F, below) * 0.22F;  // more haze at the foot
     Color color = stage.lit(rock, light, std::min(1.0F, distance + foot));
     if (caps) {
       const float line = snow_line + 0.05F * here + 0.03F * gradient_noise(x * 9, y * 9, seed + 7);
@@ -55,7 +55,7 @@ void draw_range(Stage& stage, const Ridge& ridge, float distance, float snow_lin
 }  // namespace
 
 void draw_mountains(Stage& stage) {
-  // Low mountains have snow as well, where they are said to.
+  // Low mountains have snow too if the scene says so.
   float highest = 1;
   for (const auto& ridge : stage.layout.mountains) {
     for (int i = 0; i <= 64; ++i) {

@@ -9,7 +9,7 @@ float fade(float t) {
   return t * t * t * (t * (t * 6 - 15) + 10);
 }
 
-// The dot product of the corner's gradient, one of sixteen directions, with the way from the corner.
+// The dot product of the corner's gradient, one of sixteen directions, with the vector from the corner.
 float slope(int x, int y, std::uint32_t seed, float dx, float dy) {
   static constexpr std::array<float, 16> kX{1,  .92F,  .71F,  .38F,  0, -.38F, -.71F, -.92F,
                                             -1, -.92F, -.71F, -.38F, 0, .38F,  .71F,  .92F};
@@ -22,7 +22,7 @@ float slope(int x, int y, std::uint32_t seed, float dx, float dy) {
   return kX[h] * dx + kX[(h + 12) & 15] * dy;
 }
 
-// Inlined into the loop over octaves, where half of a picture's time goes.
+// Inlined into the loop over octaves, which takes half of the time of an image.
 inline float lattice_noise(float x, float y, std::uint32_t seed) {
   const int ix = floor_of(x);
   const int iy = floor_of(y);
@@ -65,7 +65,7 @@ float fractal_noise(float x, float y, std::uint32_t seed, float footprint, Octav
     sum += amplitude * weight * (octaves.ridged ? 0.55F - 2 * std::abs(value) : value);
     amplitude *= octaves.gain;
     cell *= 0.5F;
-    // Turned a little, so that the lattices of the octaves do not line up.
+    // Rotated a little, so that the lattices of the octaves do not line up.
     const float turned = 1.76F * x - 0.95F * y;
     y = 0.95F * x + 1.76F * y + 17.3F;
     x = turned;

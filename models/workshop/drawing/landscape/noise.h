@@ -4,8 +4,8 @@
 #include <cmath>
 #include <cstdint>
 
-// Noise that has a value at every point of the plane, so that a picture can be drawn at any size. All of it is a
-// function of place and seed alone.
+// Noise defined at every point of the plane, so that an image can be drawn at any size. It is a function of position
+// and seed alone.
 namespace fmboost::drawing {
 
 inline std::uint32_t mix_bits(std::uint32_t h) {
@@ -16,7 +16,7 @@ inline std::uint32_t mix_bits(std::uint32_t h) {
   return h ^ h >> 16;
 }
 
-/// Evenly within 0 .. 1 for a cell of the lattice.
+/// A uniform number in 0 .. 1 for a cell of the lattice.
 inline float cell_value(int x, int y, std::uint32_t seed) {
   return static_cast<float>(mix_bits(static_cast<std::uint32_t>(x) * 0x9e3779b1U ^
                                      (static_cast<std::uint32_t>(y) * 0x85ebca77U + seed)) >>
@@ -37,17 +37,17 @@ inline int floor_of(float x) {
 /// Gradient noise with cells 1 wide: mean 0, within about -1 .. 1 (standard deviation 0.35).
 float gradient_noise(float x, float y, std::uint32_t seed);
 
-/// The same along a line.
+/// The same in one dimension.
 float line_noise(float x, std::uint32_t seed);
 
 struct Octaves {
   int count = 5;
   float gain = 0.5F;    ///< amplitude of the next octave
-  bool ridged = false;  ///< sharp crests instead of waves: then the values lie around 0 as well
+  bool ridged = false;  ///< sharp crests instead of waves, also centered at 0
 };
 
-/// Octaves of gradient noise, the first of amplitude 1, each twice as fine. Octaves finer than two of the pixel's
-/// footprint (in the same unit as x and y) are left out and those near it are faded: a picture drawn small is then the
+/// Octaves of gradient noise, the first of amplitude 1, each twice as fine as the last. Octaves finer than two pixel
+/// footprints (in the unit of x and y) are omitted and those near that limit are faded, so that a small image is the
 /// mean of a large one.
 float fractal_noise(float x, float y, std::uint32_t seed, float footprint, Octaves octaves = {});
 

@@ -9,7 +9,7 @@ namespace {
 
 constexpr float kMargin = 0.012F;
 
-// The highest point of the mountains and hills there, or of the horizon.
+// The highest point of the mountains, the hills and the horizon in this range.
 float top_of(const Layout& layout, float left, float right) {
   float top = layout.horizon - 0.04F;
   for (const auto* ridges : {&layout.mountains, &layout.hills}) {
@@ -22,7 +22,7 @@ float top_of(const Layout& layout, float left, float right) {
   return top;
 }
 
-// Puts things where nothing hides them and they hide nothing.
+// Places objects so that nothing hides them and they hide nothing.
 class Placer {
  public:
   Placer(const Scene& scene, Layout& layout) : scene_(scene), layout_(layout), random_(scene.seed, "places") {}
@@ -45,7 +45,7 @@ class Placer {
   }
 
  private:
-  // How much more of something is covered than should be, when this thing is added.
+  // By how much adding this object covers another one more than allowed.
   float harm(const Item& item) const {
     const bool forest = item.kind == ItemKind::tree && scene_.tree_count > 3;
     float result = std::max(0.0F, kMargin - item.box.left) + std::max(0.0F, item.box.right - 1 + kMargin) +
@@ -63,7 +63,7 @@ class Placer {
     return result;
   }
 
-  // propose(shrink) makes a candidate; the best of many is taken, the first that does no harm at once.
+  // propose(shrink) makes a candidate. Takes the first one without conflicts, else the best of many.
   template <typename Propose>
   void place(ItemKind kind, Propose propose) {
     Item best;
@@ -207,7 +207,7 @@ class Placer {
 
   static float inside(float x, float width) { return std::clamp(x, width / 2 + kMargin, 1 - kMargin - width / 2); }
 
-  // Chooses land_x_ as well. `low` counts from the horizon, `high` from the top.
+  // Also chooses land_x_. `low` is measured from the horizon, `high` from the top.
   float on_land(double low, double high, float margin) {
     for (int i = 0;; ++i) {
       const float base = uniform(layout_.horizon + low, high);

@@ -5,8 +5,8 @@
 
 namespace fmboost::drawing {
 
-/// Fills layout.items, far to near, with everything of the scene: where nothing hides it and it hides nothing. The land
-/// and the lake are there already.
+/// Fills layout.items, far to near, with the objects of the scene, placed so that none hides another. The land and the
+/// lake must have been laid out before.
 void place_items(const Scene& scene, Layout& layout);
 
 }  // namespace fmboost::drawing

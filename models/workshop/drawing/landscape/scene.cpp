@@ -53,7 +53,7 @@ void draw_land(Scene& s, Random& random) {
     if (what > 0.75) {
       s.boat = random.choice(sail_names());
     }
-    s.birds = s.birds && what >= 0.2 && what <= 0.75;  // keeps the longest captions within their limit
+    s.birds = s.birds && what >= 0.2 && what <= 0.75;  // keeps the longest captions within the limit
   }
 }
 
@@ -72,7 +72,8 @@ void draw_trees(Scene& s, Random& random) {
     default:
       s.trees = pick(random, std::array{pine, green, autumn, autumn, bare});
   }
-  s.tree_count = s.skyline ? pick(random, std::array{1, 3}) : pick(random, std::array{1, 3, 12});  // a forest hides it
+  s.tree_count = s.skyline ? pick(random, std::array{1, 3})
+                           : pick(random, std::array{1, 3, 12});  // a forest would hide the skyline
 }
 
 void draw_objects(Scene& s, Random& random) {
@@ -141,7 +142,7 @@ std::string contradiction(const Scene& s) {
         rule(s.building == Building::lighthouse && !s.lake, "a lighthouse needs a lake"),
         rule(s.flowers && s.ground != ColorName::green, "flowers need green ground"),
         rule(s.animals != Animal::none && night, "animals are not seen at night"),
-        rule(s.animals != Animal::none && s.coat == s.ground, "animals need a coat of another color than the ground"),
+        rule(s.animals != Animal::none && s.coat == s.ground, "the animals' coat must differ in color from the ground"),
         rule(s.trees == TreeKind::blossom && s.ground != ColorName::green, "blossom needs green ground"),
         rule((s.trees == TreeKind::green || s.trees == TreeKind::autumn) && white,
              "leaves need ground without snow")}) {

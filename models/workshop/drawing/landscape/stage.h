@@ -10,7 +10,7 @@
 #include "drawing/random.h"
 #include "drawing/scene.h"
 
-// What the painters of a landscape share. Coordinates: the picture is 1 wide and 1 high, y from the top.
+// Shared by the painters of a landscape. Coordinates: the image is 1 wide and 1 high, y from the top.
 namespace fmboost::drawing {
 
 struct Shade {
@@ -21,25 +21,25 @@ struct Shade {
 struct Stage {
   const Scene& scene;
   const Layout& layout;
-  Canvas& canvas;  ///< its context is scaled, so that paths are in the picture's unit
+  Canvas& canvas;  ///< its context is scaled, so that paths use image coordinates
   int size = 0;
   float pixel = 0;   ///< width of a pixel
-  Color light = {};  ///< on things that stand in the open
+  Color light = {};  ///< on objects in the open
   SkyColors sky = {};
-  Color haze = {};      ///< what distance turns everything into
-  float sun_x = -0.6F;  ///< towards the light, length 1
+  Color haze = {};      ///< the color of everything far away
+  float sun_x = -0.6F;  ///< unit vector toward the light
   float sun_y = -0.8F;
 
   std::uint32_t seed(std::uint32_t part) const {
     return mix_bits(static_cast<std::uint32_t>(scene.seed) * 0x9e3779b1U + part) ^
            static_cast<std::uint32_t>(scene.seed >> 32);
   }
-  /// The light on snow, which looks white by every light.
+  /// The light on snow, which looks white in any light.
   Color light_on_snow() const {
     const float grey = luma(light) + 0.05F;
     return mix(light, {grey, grey, grey * 1.03F}, 0.6F);
   }
-  /// A thing's color by this light, `distance` 0 .. 1 away in the haze.
+  /// The color of an object in this light, at `distance` 0 .. 1 in the haze.
   Color lit(Color paint, float shade = 1, float distance = 0) const {
     return clamped(mix(paint * light * shade, haze, distance));
   }
@@ -48,19 +48,19 @@ struct Stage {
   }
   bool dark() const { return scene.time == TimeOfDay::evening || scene.time == TimeOfDay::night; }
   bool snowy() const { return scene.ground == ColorName::white; }
-  /// Haze at a height of the ground, by weather.
+  /// Haze at this height of the ground, depending on the weather.
   float distance(float y) const {
     const float near = std::clamp((y - layout.horizon) / (1 - layout.horizon), 0.0F, 1.0F);
     return (1 - near) * (1 - near) * 0.22F;
   }
 };
 
-/// How much of a pixel a shape covers whose edge is `inside` (in the picture's unit) away.
+/// The coverage of a pixel that lies `inside` (in image coordinates) within the edge of a shape.
 inline float coverage(const Stage& stage, float inside) {
   return std::clamp(inside * static_cast<float>(stage.size) + 0.5F, 0.0F, 1.0F);
 }
 
-/// Lays paint(x, y), a Shade, over each pixel of the box.
+/// Blends paint(x, y), a Shade, onto each pixel of the box.
 template <typename Paint>
 void shade(Stage& stage, const Box& box, Paint paint) {
   const auto n = static_cast<float>(stage.size);
@@ -105,11 +105,11 @@ void draw_boat(Stage& stage, const Item& item);
 void draw_animal(Stage& stage, const Item& item);
 void draw_weather(Stage& stage);
 
-/// The soft shadow under something that stands.
+/// The soft shadow under a standing object.
 void draw_shadow(Stage& stage, float x, float y, float half_width);
 
-/// A rounded mass of leaves (or wool): a lit ball with an uneven edge. `grain` is how many leaves fit across.
-void draw_tuft(Stage& stage, Point centre, float radius, Color paint, std::uint32_t seed, float grain = 2.2F,
+/// A rounded mass of leaves (or wool): a lit ball with an uneven edge. `grain`: the number of leaves across.
+void draw_tuft(Stage& stage, Point center, float radius, Color paint, std::uint32_t seed, float grain = 2.2F,
                float ruffle = 0.32F);
 
 }  // namespace fmboost::drawing

@@ -18,8 +18,8 @@ void draw_shaft(Stage& stage, Point foot, double height, double half_width, doub
   stage.canvas.fill(Paint::linear({foot.x - half_width, foot.y}, {foot.x + half_width, foot.y}, round));
 }
 
-void draw_pane(Stage& stage, Point centre, double width, double height) {
-  stage.canvas.rectangle({centre.x - width / 2, centre.y - height / 2}, width, height);
+void draw_pane(Stage& stage, Point center, double width, double height) {
+  stage.canvas.rectangle({center.x - width / 2, center.y - height / 2}, width, height);
   stage.canvas.fill(stage.dark() ? Color{1.0F, .84F, .42F} : stage.lit(Color{.25F, .30F, .36F}));
 }
 

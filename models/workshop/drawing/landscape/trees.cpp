@@ -64,7 +64,7 @@ void draw_tree(Stage& stage, const Item& item) {
                       cx + static_cast<float>(0.235 * away * std::cos(angle)) * h,
                       static_cast<float>(random.uniform(0.075, 0.115)) * h});
   }
-  // The lower ones stand before the higher: their lit tops lie on shaded undersides.
+  // Lower masses are in front of higher ones: their lit tops overlap shaded undersides.
   std::sort(clumps.begin(), clumps.end(), [](const Clump& a, const Clump& b) { return a.y < b.y; });
   for (const Clump& clump : clumps) {
     const float up = (cy - clump.y) / (0.25F * h);
@@ -93,7 +93,7 @@ void draw_pine(Stage& stage, const Item& item) {
   shade(stage, {item.box.left, top, item.box.right, item.base - 0.05F * h}, [&](float x, float y) {
     const float dx = x - cx;
     const float t = (y - top) / crown;
-    // Branches hang: their tips lie lower than where they leave the trunk.
+    // Branches hang: their tips are lower than their origins at the trunk.
     const float phase = (t - 0.3F * std::abs(dx) / h) * tiers + 0.3F * gradient_noise(x * 9 / h, t * 4, seed + 1);
     const float part = phase - std::floor(phase);
     const float tuft = fractal_noise(x * scale, (y - 0.7F * std::abs(dx)) * scale * 0.55F, seed, stage.pixel * scale,

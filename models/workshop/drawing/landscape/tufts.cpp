@@ -2,9 +2,9 @@
 
 namespace fmboost::drawing {
 
-void draw_tuft(Stage& stage, Point centre, float radius, Color paint, std::uint32_t seed, float grain, float ruffle) {
-  const auto cx = static_cast<float>(centre.x);
-  const auto cy = static_cast<float>(centre.y);
+void draw_tuft(Stage& stage, Point center, float radius, Color paint, std::uint32_t seed, float grain, float ruffle) {
+  const auto cx = static_cast<float>(center.x);
+  const auto cy = static_cast<float>(center.y);
   const float reach = radius * (1 + ruffle);
   const float scale = grain / radius;
   const float footprint = stage.pixel * scale;

@@ -9,7 +9,7 @@ void draw_lake(Stage& stage) {
   const Color water = stage.lit(*stage.scene.lake);
   const std::uint32_t seed = stage.seed(51);
   const float height = lake.bottom - lake.top;
-  // What the water mirrors: the picture above the far shore, as it is before there is water in it.
+  // The water reflects the image above the far shore, as it is before any water is drawn.
   const int first = std::max(0, static_cast<int>((lake.top - height * 1.6F) * static_cast<float>(stage.size)));
   const int end = std::min(stage.size, static_cast<int>(lake.top * static_cast<float>(stage.size)) + 2);
   std::vector<std::uint32_t> mirror;
@@ -41,7 +41,7 @@ void draw_lake(Stage& stage) {
     const float clear = 0.44F - 0.2F * std::min(1.0F, away / height);
     Color color = mix(water * (1 + 0.2F * waves), mirrored, clear);
     color = color + stage.haze * (0.16F * std::max(0.0F, waves - 0.18F));
-    // The shore darkens the water, and a thin bright line lies where it ends.
+    // The shore darkens the water, with a thin bright line at its edge.
     const float shore = 1 - smooth_step(0, 0.012F, inside);
     color = mix(color, water * 0.55F, 0.5F * shore);
     return Shade{clamped(color), alpha};

@@ -25,7 +25,7 @@ void draw_rain(Stage& stage) {
     const double length = random.uniform(0.025, 0.06);
     const Point from{random.uniform(-0.02, 1.02), random.uniform(-0.03, 1)};
     stage.canvas.polyline(std::array<Point, 2>{from, {from.x + slant * length, from.y + length}});
-    if (i % 140 == 139) {  // in three strokes: the nearer, the thicker
+    if (i % 140 == 139) {  // in three strokes of increasing width: nearer drops are thicker
       stage.canvas.stroke(Paint(drop, 0.5), 0.0018 + 0.0006 * (i / 140));
     }
   }

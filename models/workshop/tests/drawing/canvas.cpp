@@ -15,22 +15,22 @@ constexpr Color kRed{1, 0, 0};
 
 // The share of white in a canvas that began black.
 double covered(Canvas& canvas) {
-  const Picture picture = canvas.picture();
-  return std::accumulate(picture.rgb.begin(), picture.rgb.end(), 0.0) / 255 / 3;
+  const Image image = canvas.image();
+  return std::accumulate(image.rgb.begin(), image.rgb.end(), 0.0) / 255 / 3;
 }
 
-TEST(Canvas, BeginsBlackAndIsPaintedWhole) {
+TEST(Canvas, StartsBlackAndPaintCoversAll) {
   Canvas canvas(5, 4);
   EXPECT_EQ(covered(canvas), 0);
   canvas.paint(kRed);
-  const Picture picture = canvas.picture();
-  EXPECT_EQ(picture.width, 5);
-  EXPECT_EQ(picture.height, 4);
-  EXPECT_EQ(picture.rgb.size(), 60U);
-  EXPECT_EQ(std::vector(picture.pixel(4, 3), picture.pixel(4, 3) + 3), (std::vector<std::uint8_t>{255, 0, 0}));
+  const Image image = canvas.image();
+  EXPECT_EQ(image.width, 5);
+  EXPECT_EQ(image.height, 4);
+  EXPECT_EQ(image.rgb.size(), 60U);
+  EXPECT_EQ(std::vector(image.pixel(4, 3), image.pixel(4, 3) + 3), (std::vector<std::uint8_t>{255, 0, 0}));
 }
 
-TEST(Canvas, ShapesCoverTheirAreaAntialiased) {
+TEST(Canvas, AntialiasedShapesCoverTheirArea) {
   Canvas disc(64, 64);
   disc.circle({32.3, 31.7}, 20);
   disc.fill(kWhite);
@@ -46,7 +46,7 @@ TEST(Canvas, ShapesCoverTheirAreaAntialiased) {
   EXPECT_NEAR(covered(oval), 3.14159 * 100, 2);
 }
 
-TEST(Canvas, StrokesHaveTheirWidth) {
+TEST(Canvas, StrokesHaveTheGivenWidth) {
   Canvas canvas(64, 64);
   const std::array line = {Point{10, 32}, Point{50, 32}};
   canvas.polyline(line);
@@ -67,7 +67,7 @@ TEST(Canvas, SmoothCurvesPassThroughTheirPoints) {
   }
 }
 
-TEST(Canvas, GradientsRunFromOneColorToTheOther) {
+TEST(Canvas, GradientsInterpolateBetweenStops) {
   Canvas canvas(100, 10);
   const std::array stops = {Stop{0, {}}, Stop{1, kRed}};
   canvas.paint(Paint::linear({0, 0}, {100, 0}, stops));
@@ -77,7 +77,7 @@ TEST(Canvas, GradientsRunFromOneColorToTheOther) {
   EXPECT_LT(unpack(canvas.row(5)[50]).r, 0.02);
 }
 
-TEST(Canvas, TexturesRepeatAndStayWhenTheirTileIsGone) {
+TEST(Canvas, TexturesRepeatAndOutliveTheirTile) {
   Canvas canvas(8, 8);
   {
     Canvas tile(2, 1);
@@ -89,7 +89,7 @@ TEST(Canvas, TexturesRepeatAndStayWhenTheirTileIsGone) {
   }
 }
 
-TEST(Canvas, AMaskIsAnAlpha) {
+TEST(Canvas, MaskIsAlpha) {
   Canvas canvas(8, 8);
   Plane mask(2, 2, 0.5F);
   mask.at(1, 1) = 7;
@@ -99,13 +99,13 @@ TEST(Canvas, AMaskIsAnAlpha) {
   EXPECT_EQ(unpack(canvas.row(3)[3]).g, 0);
 }
 
-TEST(Canvas, TakesAndGivesBackAPicture) {
-  Picture picture(7, 3);
-  std::iota(picture.rgb.begin(), picture.rgb.end(), std::uint8_t{9});
-  EXPECT_EQ(Canvas(picture).picture().rgb, picture.rgb);
+TEST(Canvas, RoundTripsAnImage) {
+  Image image(7, 3);
+  std::iota(image.rgb.begin(), image.rgb.end(), std::uint8_t{9});
+  EXPECT_EQ(Canvas(image).image().rgb, image.rgb);
 }
 
-TEST(Canvas, RefusesASizeThatCairoDoes) {
+TEST(Canvas, RejectsSizesBeyondCairosLimit) {
   EXPECT_THROW(Canvas(100000, 5), Error);
 }
 
@@ -127,15 +127,15 @@ TEST(Canvas, BlurKeepsTheMeanAndSpreadsBySigma) {
   }
 }
 
-TEST(Canvas, BlurLeavesAFlatCanvasAlone) {
+TEST(Canvas, BlurKeepsAFlatCanvas) {
   Canvas canvas(20, 10);
   canvas.paint(Color{0.2F, 0.4F, 0.6F});
-  const auto before = canvas.picture().rgb;
+  const auto before = canvas.image().rgb;
   gaussian_blur(canvas, 3);
-  EXPECT_EQ(canvas.picture().rgb, before);
+  EXPECT_EQ(canvas.image().rgb, before);
 }
 
-TEST(Color, HsvKnowsThePrimaryColors) {
+TEST(Color, HsvOfThePrimaryColors) {
   const auto near = [](Color a, Color b) {
     return std::abs(a.r - b.r) + std::abs(a.g - b.g) + std::abs(a.b - b.b) < 1e-5;
   };
@@ -146,10 +146,10 @@ TEST(Color, HsvKnowsThePrimaryColors) {
   EXPECT_TRUE(near(hsv(-0.2, 0, 0.3), {0.3F, 0.3F, 0.3F}));
 }
 
-TEST(Picture, ReducingTakesTheMean) {
-  Picture picture(5, 2);
-  picture.rgb = {0, 0, 0, 10, 20, 30, 1, 1, 1, 1, 1, 1, 9, 9, 9, 0, 0, 0, 30, 20, 10, 1, 1, 1, 1, 1, 1, 9, 9, 9};
-  const Picture half = reduced(picture, 2);
+TEST(Image, ReducedIsTheMean) {
+  Image image(5, 2);
+  image.rgb = {0, 0, 0, 10, 20, 30, 1, 1, 1, 1, 1, 1, 9, 9, 9, 0, 0, 0, 30, 20, 10, 1, 1, 1, 1, 1, 1, 9, 9, 9};
+  const Image half = reduced(image, 2);
   EXPECT_EQ(half.width, 2);
   EXPECT_EQ(half.height, 1);
   EXPECT_EQ(half.rgb, (std::vector<std::uint8_t>{10, 10, 10, 1, 1, 1}));

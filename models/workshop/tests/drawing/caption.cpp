@@ -48,7 +48,7 @@ TEST(Caption, NamesEverythingInPhrasesBetweenCommas) {
   }
 }
 
-TEST(Caption, HasTheUsualOrderMostOftenAndOthers) {
+TEST(Caption, UsualOrderIsTheMostFrequent) {
   std::set<std::string> orders;
   int usual = 0;
   for (std::uint64_t seed = 0; seed < 1000; ++seed) {
@@ -63,7 +63,7 @@ TEST(Caption, HasTheUsualOrderMostOftenAndOthers) {
   EXPECT_LT(usual, 550);
 }
 
-TEST(Caption, NamesTheSeasonOnlyWhereItShows) {
+TEST(Caption, NamesTheSeasonOnlyIfItShows) {
   std::set<std::string> starts;
   for (std::uint64_t seed = 0; seed < 4000; ++seed) {
     const Scene scene = random_scene(seed);
@@ -77,13 +77,13 @@ TEST(Caption, NamesTheSeasonOnlyWhereItShows) {
   EXPECT_EQ(starts, (std::set<std::string>{"a", "a spring", "a winter", "an autumn"}));
 }
 
-TEST(Caption, NamesNothingThatIsAbsent) {
+TEST(Caption, DoesNotNameAbsentObjects) {
   const std::string text = caption(Scene{});
   EXPECT_THAT(text,
               AnyOf("a landscape by day, a green meadow, blue sky", "a landscape by day, blue sky, a green meadow"));
 }
 
-TEST(Caption, NamesEachThingOfAFullScene) {
+TEST(Caption, NamesEveryObjectOfAFullScene) {
   Scene scene = sunset_scene();
   scene.weather = Weather::cloudy;
   scene.hills = true;
@@ -102,7 +102,7 @@ TEST(Caption, NamesEachThingOfAFullScene) {
   EXPECT_THAT(caption(scene), Not(HasSubstr("meadow")));
 }
 
-TEST(Caption, HasNoMoreThanFortyEightWordsAndCommas) {
+TEST(Caption, HasAtMostFortyEightWordsAndCommas) {
   int longest = 0;
   for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
     longest = std::max(longest, caption_tokens(caption(random_scene(seed))));
@@ -111,7 +111,7 @@ TEST(Caption, HasNoMoreThanFortyEightWordsAndCommas) {
   EXPECT_GE(longest, 40);
 }
 
-TEST(CaptionWords, AreSortedAndJustThoseThatCaptionsUse) {
+TEST(CaptionWords, AreSortedAndExactlyThoseOfCaptions) {
   const std::vector<std::string> words = caption_words();
   EXPECT_TRUE(std::is_sorted(words.begin(), words.end()));
   std::set<std::string> used;
@@ -123,7 +123,7 @@ TEST(CaptionWords, AreSortedAndJustThoseThatCaptionsUse) {
   EXPECT_EQ(used, std::set<std::string>(words.begin(), words.end()));
 }
 
-TEST(CaptionTokens, CountsCommasAsWords) {
+TEST(CaptionTokens, CommasCountAsWords) {
   EXPECT_EQ(caption_tokens("a landscape by day, blue sky"), 7);
 }
 

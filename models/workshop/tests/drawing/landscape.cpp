@@ -15,14 +15,14 @@ using testing::HasSubstr;
 
 constexpr int kSide = 128;
 
-// A seed whose layout has nothing in the way of what is measured.
+// A seed whose layout leaves the measured region unobstructed.
 Scene plain_scene(std::uint64_t seed = 5) {
   Scene scene;
   scene.seed = seed;
   return scene;
 }
 
-double difference(const Picture& a, const Picture& b) {
+double difference(const Image& a, const Image& b) {
   double sum = 0;
   for (std::size_t i = 0; i < a.rgb.size(); ++i) {
     sum += std::abs(static_cast<int>(a.rgb[i]) - static_cast<int>(b.rgb[i]));
@@ -30,17 +30,17 @@ double difference(const Picture& a, const Picture& b) {
   return sum / static_cast<double>(a.rgb.size());
 }
 
-Color color_at(const Picture& picture, int x, int y) {
-  const std::uint8_t* p = picture.pixel(x, y);
+Color color_at(const Image& image, int x, int y) {
+  const std::uint8_t* p = image.pixel(x, y);
   return Color{static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2])} * (1 / 255.0F);
 }
 
-Color mean_color(const Picture& picture, const Box& box) {
+Color mean_color(const Image& image, const Box& box) {
   Color sum;
   int count = 0;
   for (int y = static_cast<int>(box.top * kSide); y < static_cast<int>(box.bottom * kSide); ++y) {
     for (int x = static_cast<int>(box.left * kSide); x < static_cast<int>(box.right * kSide); ++x, ++count) {
-      sum = sum + color_at(picture, x, y);
+      sum = sum + color_at(image, x, y);
     }
   }
   return sum * (1 / static_cast<float>(count));
@@ -58,13 +58,13 @@ ColorName nearest(Color color, std::span<const ColorName> names, const std::func
 }
 
 struct Changes {
-  Color mean;       // of the first picture, where they differ
-  double part = 0;  // of all pixels
+  Color mean;       // of the first image, over the differing pixels
+  double part = 0;  // share of differing pixels
   Box box{1, 1, 0, 0};
 };
 
-// Where two pictures differ plainly.
-Changes changes(const Picture& a, const Picture& b) {
+// The pixels where two images differ clearly.
+Changes changes(const Image& a, const Image& b) {
   Changes result;
   int count = 0;
   for (int y = 0; y < a.height; ++y) {
@@ -94,25 +94,25 @@ const Item* find(const Layout& layout, ItemKind kind) {
   return nullptr;
 }
 
-TEST(Landscape, IsTheSameForTheSameSceneAndSize) {
+TEST(Landscape, IsDeterministic) {
   const Scene scene = random_scene(12);
   EXPECT_EQ(draw_landscape(scene, kSide).rgb, draw_landscape(scene, kSide).rgb);
   EXPECT_GT(difference(draw_landscape(scene, kSide), draw_landscape(random_scene(13), kSide)), 5);
 }
 
-TEST(Landscape, IsTheSamePictureAtEverySize) {
+TEST(Landscape, IsTheSameImageAtEverySize) {
   for (std::uint64_t seed = 0; seed < 8; ++seed) {
     const Scene scene = random_scene(seed);
-    const Picture small = draw_landscape(scene, kSide);
+    const Image small = draw_landscape(scene, kSide);
     EXPECT_LT(difference(small, reduced(draw_landscape(scene, 4 * kSide), 4)), 4) << seed;
     EXPECT_LT(difference(small, reduced(draw_landscape(scene, 8 * kSide), 8)), 4) << seed;
   }
 }
 
-TEST(Landscape, HoldsFinerDetailWhereItIsLarger) {
+TEST(Landscape, LargerImageHasFinerDetail) {
   const Scene scene = plain_scene();
-  const Picture large = draw_landscape(scene, 4 * kSide);
-  const Picture coarse = reduced(large, 4);
+  const Image large = draw_landscape(scene, 4 * kSide);
+  const Image coarse = reduced(large, 4);
   double sum = 0;
   for (int y = 0; y < large.height; ++y) {
     for (int x = 0; x < large.width; ++x) {
@@ -122,7 +122,7 @@ TEST(Landscape, HoldsFinerDetailWhereItIsLarger) {
   EXPECT_GT(sum / (large.width * large.height), 1.5);  // grass
 }
 
-TEST(Landscape, RefusesSizesThatCannotBeDrawn) {
+TEST(Landscape, RejectsSizesOutOfRange) {
   for (const int size : {0, 15, 8193, -4}) {
     try {
       draw_landscape(plain_scene(), size);
@@ -134,7 +134,7 @@ TEST(Landscape, RefusesSizesThatCannotBeDrawn) {
   EXPECT_EQ(draw_landscape(plain_scene(), 16).width, 16);
 }
 
-TEST(Landscape, HasTheSkyThatIsNamed) {
+TEST(Landscape, SkyHasTheNamedColor) {
   for (int t = 0; t <= static_cast<int>(TimeOfDay::night); ++t) {
     Scene scene = plain_scene();
     scene.time = static_cast<TimeOfDay>(t);
@@ -153,7 +153,7 @@ TEST(Landscape, HasTheSkyThatIsNamed) {
   }
 }
 
-TEST(Landscape, HasTheGroundThatIsNamed) {
+TEST(Landscape, GroundHasTheNamedColor) {
   for (int t = 0; t <= static_cast<int>(TimeOfDay::night); ++t) {
     for (const bool hills : {false, true}) {
       Scene scene = plain_scene();
@@ -171,15 +171,15 @@ TEST(Landscape, HasTheGroundThatIsNamed) {
   }
 }
 
-// Draws the scene in every color that `set` takes; each must show in its own color and change nothing else.
+// Draws the scene in every color that `set` accepts; each must appear in that color and change nothing else.
 void expect_own_colors(Scene scene, std::span<const ColorName> names, ItemKind kind,
                        const std::function<void(Scene&, ColorName)>& set, double least) {
   for (const ColorName name : names) {
     set(scene, name);
-    const Picture picture = draw_landscape(scene, kSide);
+    const Image image = draw_landscape(scene, kSide);
     Scene other = scene;
     set(other, name == names.front() ? names.back() : names.front());
-    const Changes seen = changes(picture, draw_landscape(other, kSide));
+    const Changes seen = changes(image, draw_landscape(other, kSide));
     const Box box = find(layout_of(scene), kind)->box;
     EXPECT_GT(seen.part, least * box.area()) << name_of(name);
     EXPECT_GT(seen.box.left, box.left - 0.02F);
@@ -189,7 +189,7 @@ void expect_own_colors(Scene scene, std::span<const ColorName> names, ItemKind k
   }
 }
 
-TEST(Landscape, HasTheWallsThatAreNamed) {
+TEST(Landscape, WallsHaveTheNamedColor) {
   for (const Building building : {Building::house, Building::windmill, Building::lighthouse}) {
     Scene scene = plain_scene();
     scene.building = building;
@@ -203,21 +203,21 @@ TEST(Landscape, HasTheWallsThatAreNamed) {
   }
 }
 
-TEST(Landscape, HasTheRoofThatIsNamed) {
+TEST(Landscape, RoofHasTheNamedColor) {
   Scene scene = plain_scene();
   scene.building = Building::house;
   expect_own_colors(
       scene, roof_names(), ItemKind::building, [](Scene& s, ColorName name) { s.roof = name; }, 0.2);
 }
 
-TEST(Landscape, HasTheSailsThatAreNamed) {
+TEST(Landscape, SailsHaveTheNamedColor) {
   Scene scene = plain_scene();
   scene.lake = ColorName::blue;
   expect_own_colors(
       scene, sail_names(), ItemKind::boat, [](Scene& s, ColorName name) { s.boat = name; }, 0.2);
 }
 
-TEST(Landscape, HasTheCoatThatIsNamed) {
+TEST(Landscape, CoatHasTheNamedColor) {
   for (const Animal animal : {Animal::sheep, Animal::horse, Animal::cow}) {
     Scene scene = plain_scene();
     scene.animals = animal;
@@ -227,7 +227,7 @@ TEST(Landscape, HasTheCoatThatIsNamed) {
   }
 }
 
-TEST(Landscape, HasTheMountainsThatAreNamed) {
+TEST(Landscape, MountainsHaveTheNamedColor) {
   for (const ColorName name : mountain_names()) {
     Scene scene = plain_scene();
     scene.mountains = name;
@@ -243,7 +243,7 @@ TEST(Landscape, HasTheMountainsThatAreNamed) {
   }
 }
 
-TEST(Landscape, HasSnowOnHighAndLowMountains) {
+TEST(Landscape, SnowShowsOnHighAndLowMountains) {
   for (std::uint64_t seed = 0; seed < 12; ++seed) {
     Scene scene = plain_scene(seed);
     scene.mountains = ColorName::red;
@@ -255,7 +255,7 @@ TEST(Landscape, HasSnowOnHighAndLowMountains) {
   }
 }
 
-TEST(Landscape, HasTheLakeThatIsNamed) {
+TEST(Landscape, LakeHasTheNamedColor) {
   for (const ColorName name : lake_names()) {
     Scene scene = plain_scene();
     scene.lake = name;
@@ -270,7 +270,7 @@ TEST(Landscape, HasTheLakeThatIsNamed) {
   }
 }
 
-TEST(Landscape, HasFlowersOverAllItsMeadow) {
+TEST(Landscape, FlowersCoverTheMeadow) {
   for (const ColorName name : flower_names()) {
     Scene scene = plain_scene();
     Scene with = scene;
@@ -283,7 +283,7 @@ TEST(Landscape, HasFlowersOverAllItsMeadow) {
   }
 }
 
-TEST(Landscape, HasWeatherThatShows) {
+TEST(Landscape, WeatherIsVisible) {
   for (const Weather weather : {Weather::cloudy, Weather::rain, Weather::fog}) {
     Scene scene = plain_scene();
     scene.weather = weather;
@@ -291,7 +291,7 @@ TEST(Landscape, HasWeatherThatShows) {
   }
 }
 
-TEST(Layout, HidesNothingThatIsNamed) {
+TEST(Layout, NamedObjectsAreNotHidden) {
   for (std::uint64_t seed = 0; seed < 3000; ++seed) {
     const Scene scene = random_scene(seed);
     for (const Layout layout = layout_of(scene); const Item& item : layout.items) {
@@ -306,15 +306,15 @@ TEST(Layout, HidesNothingThatIsNamed) {
   }
 }
 
-TEST(Layout, HasEveryThingOfTheSceneInsideThePictureAndLargeEnough) {
+TEST(Layout, EveryObjectIsInsideTheImageAndLargeEnough) {
   for (std::uint64_t seed = 0; seed < 3000; ++seed) {
     const Scene scene = random_scene(seed);
     std::array<int, 8> count{};
     for (const Layout layout = layout_of(scene); const Item& item : layout.items) {
       ++count[static_cast<std::size_t>(item.kind)];
       EXPECT_GE(item.box.area(), 0.0099F) << seed << " " << static_cast<int>(item.kind);
-      const Box picture{0, 0, 1, 1};
-      EXPECT_GT(covered(item.box, picture), 0.98F) << seed << " " << static_cast<int>(item.kind);
+      const Box image{0, 0, 1, 1};
+      EXPECT_GT(covered(item.box, image), 0.98F) << seed << " " << static_cast<int>(item.kind);
     }
     const std::array<int, 8> expected{
         scene.orb != Orb::none, scene.birds,        scene.skyline,   scene.bridge, scene.building != Building::none,
@@ -323,7 +323,7 @@ TEST(Layout, HasEveryThingOfTheSceneInsideThePictureAndLargeEnough) {
   }
 }
 
-TEST(Layout, PutsTheSunAndTheMoonAboveTheMountainsAndHills) {
+TEST(Layout, SunAndMoonAreAboveMountainsAndHills) {
   for (std::uint64_t seed = 0; seed < 3000; ++seed) {
     const Scene scene = random_scene(seed);
     const Layout layout = layout_of(scene);
@@ -338,7 +338,7 @@ TEST(Layout, PutsTheSunAndTheMoonAboveTheMountainsAndHills) {
   }
 }
 
-TEST(Lake, HoldsWhatLiesWithinItsEllipse) {
+TEST(Lake, ContainsItsEllipse) {
   const Lake lake{0.6F, 0.8F, 0.5F, 0.4F};
   EXPECT_TRUE(lake.holds(0.5F, 0.7F));
   EXPECT_TRUE(lake.holds(0.89F, 0.7F));
@@ -350,7 +350,7 @@ TEST(Lake, HoldsWhatLiesWithinItsEllipse) {
   EXPECT_FALSE(Lake{}.holds(0, 0));
 }
 
-TEST(Covered, IsThePartOfTheFirstBox) {
+TEST(Covered, IsAFractionOfTheFirstBox) {
   EXPECT_FLOAT_EQ(covered({0, 0, 1, 1}, {0.5F, 0.5F, 2, 2}), 0.25F);
   EXPECT_FLOAT_EQ(covered({0.5F, 0.5F, 2, 2}, {0, 0, 1, 1}), 0.25F / 2.25F);
   EXPECT_FLOAT_EQ(covered({0, 0, 1, 1}, {2, 0, 3, 1}), 0);

@@ -25,7 +25,7 @@ double step(Noise kind, int dx, int dy) {
   return roughness(noise_field(kind), dx, dy);
 }
 
-TEST(NoiseField, EveryKindIsCentredWithinZeroAndOne) {
+TEST(NoiseField, EveryKindIsCenteredInZeroToOne) {
   for (int kind = 0; kind < kNoiseKinds; ++kind) {
     double sum = 0;
     double squares = 0;
@@ -54,7 +54,7 @@ TEST(NoiseField, IsPeriodicWithoutASeam) {
 }
 
 // For amplitudes f^-a of a plane the difference over a distance d grows as d^(2a - 2), where 1 < a < 2.
-TEST(NoiseField, TheDifferenceOverADistanceGrowsAsTheExponentSays) {
+TEST(NoiseField, DifferenceGrowsWithDistanceByTheExponent) {
   const auto growth = [](Noise kind) { return std::log2(step(kind, 32, 0) / step(kind, 4, 0)) / 3; };
   EXPECT_NEAR(growth(Noise::rough), 0, 0.35);
   EXPECT_NEAR(growth(Noise::medium), 0.8, 0.35);
@@ -63,20 +63,20 @@ TEST(NoiseField, TheDifferenceOverADistanceGrowsAsTheExponentSays) {
   EXPECT_GT(growth(Noise::smooth), growth(Noise::soft));
 }
 
-TEST(NoiseField, RowsAndColumnsAreLongTheirOwnWay) {
+TEST(NoiseField, RowsAndColumnsAreStretched) {
   EXPECT_GT(step(Noise::rows, 0, 2), 4 * step(Noise::rows, 2, 0));
   EXPECT_GT(step(Noise::columns, 2, 0), 4 * step(Noise::columns, 0, 2));
   EXPECT_NEAR(step(Noise::soft, 0, 2) / step(Noise::soft, 2, 0), 1, 0.3);
 }
 
-TEST(NoiseField, BetweenPixelsItIsBilinear) {
+TEST(NoiseField, IsBilinearBetweenPixels) {
   const NoiseField& field = noise_field(Noise::rough);
   EXPECT_FLOAT_EQ(field.at(7, -3), field.texel(7, -3));
   EXPECT_FLOAT_EQ(field.at(-0.5, 4), 0.5F * (field.texel(-1, 4) + field.texel(0, 4)));
   EXPECT_FLOAT_EQ(field.at(9, 9.25), 0.75F * field.texel(9, 9) + 0.25F * field.texel(9, 10));
 }
 
-TEST(NoiseField, SamplesDependOnTheRandomNumbersAlone) {
+TEST(NoiseField, SamplesDependOnlyOnRandomNumbers) {
   Random a(5);
   Random b(5);
   const NoiseField& field = noise_field(Noise::medium);

@@ -32,7 +32,7 @@ TEST(Random, IsXoshiro256PlusPlus) {
   EXPECT_EQ(random.next(), 0x5c0fdf91ec9a7bfcULL);
 }
 
-TEST(Random, IsTheSameForTheSameSeed) {
+TEST(Random, IsDeterministic) {
   Random a(7);
   Random b(7);
   for (int i = 0; i < 100; ++i) {
@@ -62,7 +62,7 @@ TEST(Random, UniformFillsItsRange) {
   EXPECT_NEAR(variance, 3, 0.05);
 }
 
-TEST(Random, LogUniformHasTheSameShareInEveryOctave) {
+TEST(Random, LogUniformFillsOctavesEqually) {
   Random random(2);
   std::array<int, 3> octaves{};
   for (int i = 0; i < kDraws; ++i) {
@@ -73,7 +73,7 @@ TEST(Random, LogUniformHasTheSameShareInEveryOctave) {
   }
 }
 
-TEST(Random, WholeNumbersComeEquallyOftenWithBothEnds) {
+TEST(Random, IntegersAreUniformIncludingBothEnds) {
   Random random(3);
   std::array<int, 5> counts{};
   for (int i = 0; i < kDraws; ++i) {
@@ -94,7 +94,7 @@ TEST(Random, ChoiceReachesEveryElement) {
   EXPECT_EQ(seen, (std::set<int>{3, 5, 8}));
 }
 
-TEST(Random, NormalHasMeanZeroVarianceOneAndItsTails) {
+TEST(Random, NormalHasMeanZeroVarianceOneAndTails) {
   Random random(5);
   int beyond_two = 0;
   const auto [mean, variance] = mean_and_variance([&] {
@@ -115,7 +115,7 @@ TEST(Random, ExponentialHasMeanAndVarianceOne) {
 }
 
 // Its mean is b B(1 + 1/a, b).
-TEST(Random, KumaraswamyHasItsMeanAndStaysWithinOne) {
+TEST(Random, KumaraswamyHasItsMeanAndStaysInRange) {
   Random random(7);
   const auto [mean, variance] = mean_and_variance([&] {
     const double v = random.kumaraswamy(1.2, 2.2);

@@ -14,18 +14,18 @@ using testing::IsEmpty;
 
 constexpr std::uint64_t kSeeds = 4000;
 
-TEST(RandomScene, IsTheSameForTheSameSeed) {
+TEST(RandomScene, IsDeterministic) {
   EXPECT_EQ(random_scene(7), random_scene(7));
   EXPECT_NE(to_json(random_scene(7)), to_json(random_scene(8)));
 }
 
-TEST(RandomScene, ContradictsItselfNowhere) {
+TEST(RandomScene, IsFreeOfContradictions) {
   for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
     EXPECT_THAT(contradiction(random_scene(seed)), IsEmpty()) << seed;
   }
 }
 
-TEST(RandomScene, TakesEveryValueOftenEnoughToLearnIt) {
+TEST(RandomScene, EveryValueIsFrequentEnoughToLearn) {
   std::map<std::string, std::map<std::string, int>> seen;
   for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
     const auto json = nlohmann::json::parse(to_json(random_scene(seed)));
@@ -35,7 +35,7 @@ TEST(RandomScene, TakesEveryValueOftenEnoughToLearnIt) {
       }
     }
   }
-  // Values and, where a thing may be missing, null.
+  // All values, and null for an optional object.
   const std::map<std::string, std::size_t> values = {
       {"time", 5},      {"sky", 8},       {"weather", 5}, {"orb", 4},          {"stars", 2},    {"birds", 2},
       {"mountains", 6}, {"snow_caps", 2}, {"skyline", 2}, {"ground", 4},       {"hills", 2},    {"lake", 4},
@@ -69,7 +69,7 @@ TEST(Contradiction, NamesTheRuleThatIsBroken) {
       {[](Scene& s) { s.building = Building::lighthouse; }, "a lighthouse needs a lake"},
       {[](Scene& s) { s.flowers = ColorName::red, s.ground = ColorName::brown; }, "flowers need green ground"},
       {[](Scene& s) { s.animals = Animal::cow, s.time = TimeOfDay::night; }, "animals are not seen at night"},
-      {[](Scene& s) { s.animals = Animal::sheep, s.ground = s.coat = ColorName::white; }, "another color"},
+      {[](Scene& s) { s.animals = Animal::sheep, s.ground = s.coat = ColorName::white; }, "differ in color"},
       {[](Scene& s) { s.trees = TreeKind::blossom, s.ground = ColorName::golden; }, "blossom needs green ground"},
       {[](Scene& s) { s.trees = TreeKind::autumn, s.ground = ColorName::white; }, "leaves need ground without snow"}};
   for (const auto& [make, message] : cases) {
@@ -80,7 +80,7 @@ TEST(Contradiction, NamesTheRuleThatIsBroken) {
   }
 }
 
-TEST(SceneJson, HoldsNullForWhatIsAbsent) {
+TEST(SceneJson, AbsentObjectsAreNull) {
   Scene scene;
   scene.seed = 9;
   const auto json = nlohmann::json::parse(to_json(scene));
@@ -91,7 +91,7 @@ TEST(SceneJson, HoldsNullForWhatIsAbsent) {
   }
 }
 
-TEST(SceneJson, NamesTheRoofOfAHouseAlone) {
+TEST(SceneJson, OnlyHousesHaveARoof) {
   Scene scene;
   scene.building = Building::house;
   EXPECT_EQ(nlohmann::json::parse(to_json(scene))["roof"], "red");
@@ -99,7 +99,7 @@ TEST(SceneJson, NamesTheRoofOfAHouseAlone) {
   EXPECT_TRUE(nlohmann::json::parse(to_json(scene))["roof"].is_null());
 }
 
-TEST(Colors, DifferPlainlyFromEachOther) {
+TEST(Colors, AreClearlyDistinct) {
   for (int a = 0; a <= static_cast<int>(ColorName::turquoise); ++a) {
     for (int b = 0; b < a; ++b) {
       const Color d = color_of(static_cast<ColorName>(a)) - color_of(static_cast<ColorName>(b));

@@ -11,7 +11,7 @@ import latent_statistics
 import sampling
 import sharpen_text_model
 import text_networks
-from latent_statistics import WINDOW, crowd_distance, patch_energy, whitening_of
+from latent_statistics import WINDOW, marginal_distance, patch_energy, whitening_of
 
 CORNER = torch.tensor([3, 5])
 
@@ -82,7 +82,7 @@ def test_other_outlines_of_the_same_kind_are_nearer_than_soft_or_grainy_ones():
     assert F.mse_loss(soft, drawn) < F.mse_loss(others, drawn)
 
 
-def test_the_crowd_distance_is_that_of_its_formula():
+def test_the_marginal_distance_is_that_of_its_formula():
     torch.manual_seed(0)
     made, drawn = torch.randn(2, 2, 3, 6, 5, dtype=torch.float64)
     found = []
@@ -92,16 +92,16 @@ def test_the_crowd_distance_is_that_of_its_formula():
             one, other = (sorted(x.flatten().tolist()) for x in crowds)
             gaps = [abs(a - b) for a, b in zip(one, other, strict=True)]
             found += [sum(gaps) / len(gaps), (sum(gap**2 for gap in gaps) / len(gaps)) ** 0.5]
-    assert crowd_distance(made, drawn).item() == pytest.approx(sum(found) / len(found), rel=1e-6)
+    assert marginal_distance(made, drawn).item() == pytest.approx(sum(found) / len(found), rel=1e-6)
 
 
 def test_weak_outlines_are_missed_by_the_crowd_wherever_they_are():
     torch.manual_seed(0)
     drawn = striped(16)
     others = drawn.flip(0)  # each in another image
-    assert crowd_distance(others, drawn) < 0.1 * crowd_distance(0.85 * others, drawn)
+    assert marginal_distance(others, drawn) < 0.1 * marginal_distance(0.85 * others, drawn)
     grainy = others + 0.05 * torch.randn_like(others)
-    assert crowd_distance(others, drawn) < 0.3 * crowd_distance(grainy, drawn)
+    assert marginal_distance(others, drawn) < 0.3 * marginal_distance(grainy, drawn)
 
 
 def test_squares_that_are_decoded_are_the_same_of_both_and_anywhere():
@@ -191,8 +191,8 @@ class Numbered:
 
 
 def sharpening(origin, latents):
-    walks = sharpen_text_model.Walks(Numbered(latents), SHARES, 6)
-    return sharpen_text_model.Sharpening(origin, lambda latent: latent[:, :3], whitening_of(latents), SHARES, SHARES, walks)
+    rollouts = sharpen_text_model.Rollouts(Numbered(latents), SHARES, 6)
+    return sharpen_text_model.Sharpening(origin, lambda latent: latent[:, :3], whitening_of(latents), SHARES, SHARES, rollouts)
 
 
 @torch.enable_grad()
@@ -207,7 +207,7 @@ def test_the_last_timesteps_become_as_sharp_as_the_drawn_and_the_others_stay():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert set(parts) == {"patches", "crowd", "pixels", "near", "leash"}
+    assert set(parts) == {"patches", "marginal", "pixels", "near", "leash"}
     assert student.fine.item() == pytest.approx(1, abs=0.1)
     assert student.rough.item() == pytest.approx(0.5, abs=0.01)
 
@@ -227,30 +227,30 @@ def test_a_model_that_is_what_it_was_has_no_leash():
 def test_walks_follow_the_samplers_to_their_ends_from_their_own_answers():
     torch.manual_seed(0)
     latents = 100.0 * torch.arange(5).view(-1, 1, 1, 1).expand(-1, 4, 16, 16)
-    walks = sharpen_text_model.Walks(Numbered(latents), SHARES, 6)
+    rollouts = sharpen_text_model.Rollouts(Numbered(latents), SHARES, 6)
     paths = {steps: [t for t in sampling.lcm_timesteps(steps) if t in SHOW] for steps in sharpen_text_model.STEPS_TAKEN}
-    met = [[] for _ in walks.drawn]
+    met = [[] for _ in rollouts.drawn]
     for _ in range(600):
-        chosen, timestep, source = walks.choose()
+        chosen, timestep, source = rollouts.choose()
         assert len(set(chosen.tolist())) == 6
         for i, t, value in zip(chosen.tolist(), timestep.tolist(), source[:, 0, 0, 0].tolist(), strict=True):
             number, steps = int(value // 100), round(value % 100)  # every answer adds one
-            assert number == walks.ids[i, 0] and walks.drawn[i, 0, 0, 0] == 100 * number
-            assert walks.fresh[i] == (steps == 0)
+            assert number == rollouts.ids[i, 0] and rollouts.drawn[i, 0, 0, 0] == 100 * number
+            assert rollouts.fresh[i] == (steps == 0)
             if steps == 0:
                 met[i].append([])
             met[i][-1].append(t)
-        walks.go_on(chosen, source + 1)
-    whole = [walk for several in met for walk in several[1:-1]]  # the first began late, the last are under way
-    assert all(any(walk == path[-len(walk) :] for path in paths.values()) for walk in whole)
+        rollouts.advance(chosen, source + 1)
+    whole = [path_taken for several in met for path_taken in several[1:-1]]  # the first began late, the last are under way
+    assert all(any(path_taken == path[-len(path_taken) :] for path in paths.values()) for path_taken in whole)
     assert all(path in whole for path in paths.values())
-    assert 0.1 < sum(walk not in paths.values() for walk in whole) / len(whole) < sharpen_text_model.LATE_SHARE
+    assert 0.1 < sum(path_taken not in paths.values() for path_taken in whole) / len(whole) < sharpen_text_model.LATE_SHARE
     assert set().union(*whole) == set().union(*paths.values())
 
 
 def test_every_timestep_of_the_samplers_is_learned_or_held():
     work = sharpening(torch.nn.Identity(), striped(2))
-    learned, held = set(work.walks.paths.flatten().tolist()) - {0}, set(work.held.tolist())
+    learned, held = set(work.rollouts.paths.flatten().tolist()) - {0}, set(work.held.tolist())
     assert max(learned) < min(held) and learned == set(SHOW[39::20]) - {59, 219, 299, 459}  # which no sampler meets
     for steps in {*sharpen_text_model.STEPS_TAKEN, sampling.DRAWING_STEPS, *sampling.STEP_COUNTS}:
         assert set(sampling.lcm_timesteps(steps)) <= learned | held
@@ -261,12 +261,12 @@ def test_only_where_little_noise_is_left_must_the_answer_be_near_the_drawn(times
     torch.manual_seed(0)
     student = Dimmed(striped(8))
     work = sharpening(torch.nn.Identity(), student.latents)
-    work.walks.steppers = len(work.walks.drawn)
-    work.walks.paths.fill_(timestep)
-    missing = F.conv2d(0.5 * work.walks.drawn, work.whitening).square().mean(1).add(1e-5).sqrt().mean().item()
+    work.rollouts.steppers = len(work.rollouts.drawn)
+    work.rollouts.paths.fill_(timestep)
+    missing = F.conv2d(0.5 * work.rollouts.drawn, work.whitening).square().mean(1).add(1e-5).sqrt().mean().item()
     work.origin = student
     assert work.losses(student, 1)[1]["near"].item() == pytest.approx(certain * missing, abs=0.02 * missing)
-    work.walks.fresh.fill_(False)
+    work.rollouts.fresh.fill_(False)
     assert work.losses(student, 1)[1]["near"] == 0
 
 

@@ -1,4 +1,4 @@
-"""The tuning of the text model on what it draws: its walk and its losses."""
+"""The tuning of the text model on what it draws: its rollouts and losses."""
 
 import copy
 
@@ -36,9 +36,9 @@ def test_tuning_draws_as_diffusers_do(steps):
         velocity = Model().denoiser(x, timestep.float().expand(2), text)
         x, _ = scheduler.step(velocity, timestep, x, return_dict=False)
     torch.manual_seed(1)
-    walked = sampling.walk(Model(), noise, text, shares, sampling.lcm_timesteps(steps))
-    assert [timestep for timestep, _, _ in walked] == scheduler.timesteps.tolist()
-    torch.testing.assert_close(walked[-1][2], x, atol=1e-4, rtol=1e-4)
+    states = sampling.rollout(Model(), noise, text, shares, sampling.lcm_timesteps(steps))
+    assert [timestep for timestep, _, _ in states] == scheduler.timesteps.tolist()
+    torch.testing.assert_close(states[-1][2], x, atol=1e-4, rtol=1e-4)
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_gradients_go_back_through_the_timesteps_of_a_walk_that_learn():
 
     model = Model()
     with torch.enable_grad():
-        sampling.walk(model, noise, text, shares, (999, 800, 799, 400))[-1][2].sum().backward()
+        sampling.rollout(model, noise, text, shares, (999, 800, 799, 400))[-1][2].sum().backward()
     assert [answer.grad is not None for answer in model.answers] == [False, False, True, True]
 
 

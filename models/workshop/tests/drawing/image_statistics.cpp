@@ -1,4 +1,4 @@
-#include "picture_statistics.h"
+#include "image_statistics.h"
 
 #include <algorithm>
 #include <cmath>
@@ -57,7 +57,7 @@ double kurtosis_of_differences(const Plane& plane) {
   return fourth * plane.height * (plane.width - 1) / (second * second + 1e-9);
 }
 
-// Of one block: 2 where the block has too little to tell.
+// Of one block; 2 if the block has too little structure.
 double coherence(const Plane& plane, int x0, int y0) {
   double xx = 0;
   double yy = 0;
@@ -74,7 +74,7 @@ double coherence(const Plane& plane, int x0, int y0) {
   return (xx + yy) / 49 < 50 ? 2 : std::sqrt((xx - yy) * (xx - yy) + 4 * xy * xy) / (xx + yy);
 }
 
-void measure_blocks(const Plane& plane, PictureStatistics& result) {
+void measure_blocks(const Plane& plane, ImageStatistics& result) {
   int blocks = 0;
   int told = 0;
   for (int y = 0; y + 8 <= plane.height; y += 8) {
@@ -92,34 +92,34 @@ void measure_blocks(const Plane& plane, PictureStatistics& result) {
   result.coherence /= std::max(1, told);
 }
 
-double saturation_of(const Picture& picture) {
+double saturation_of(const Image& image) {
   double sum = 0;
-  for (std::size_t i = 0; i < picture.rgb.size(); i += 3) {
-    const auto [low, high] = std::minmax({picture.rgb[i], picture.rgb[i + 1], picture.rgb[i + 2]});
+  for (std::size_t i = 0; i < image.rgb.size(); i += 3) {
+    const auto [low, high] = std::minmax({image.rgb[i], image.rgb[i + 1], image.rgb[i + 2]});
     sum += static_cast<double>(high - low) / std::max<int>(high, 1);
   }
-  return sum * 3 / static_cast<double>(picture.rgb.size());
+  return sum * 3 / static_cast<double>(image.rgb.size());
 }
 
 }  // namespace
 
-Plane luma_of(const Picture& picture) {
-  Plane plane(picture.width, picture.height);
-  for (int y = 0; y < picture.height; ++y) {
-    for (int x = 0; x < picture.width; ++x) {
-      const std::uint8_t* p = picture.pixel(x, y);
+Plane luma_of(const Image& image) {
+  Plane plane(image.width, image.height);
+  for (int y = 0; y < image.height; ++y) {
+    for (int x = 0; x < image.width; ++x) {
+      const std::uint8_t* p = image.pixel(x, y);
       plane.at(x, y) = 0.299F * p[0] + 0.587F * p[1] + 0.114F * p[2];
     }
   }
   return plane;
 }
 
-PictureStatistics measure(const Picture& picture) {
-  PictureStatistics result;
-  Plane plane = luma_of(picture);
+ImageStatistics measure(const Image& image) {
+  ImageStatistics result;
+  Plane plane = luma_of(image);
   result.deviation = deviation(plane, 0, 0, plane.width, plane.height, &result.mean);
   result.kurtosis = kurtosis_of_differences(plane);
-  result.saturation = saturation_of(picture);
+  result.saturation = saturation_of(image);
   measure_blocks(plane, result);
   for (int i = 0; i < 5; ++i) {
     Plane half = halved(plane);

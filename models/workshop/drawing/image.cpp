@@ -1,15 +1,15 @@
-#include "drawing/picture.h"
+#include "drawing/image.h"
 
 namespace fmboost::drawing {
 
-Picture reduced(const Picture& picture, int factor) {
-  Picture result(picture.width / factor, picture.height / factor);
+Image reduced(const Image& image, int factor) {
+  Image result(image.width / factor, image.height / factor);
   const unsigned area = static_cast<unsigned>(factor) * static_cast<unsigned>(factor);
   for (int y = 0; y < result.height; ++y) {
     for (int x = 0; x < result.width; ++x) {
       unsigned sum[3] = {};
       for (int dy = 0; dy < factor; ++dy) {
-        const std::uint8_t* source = picture.pixel(x * factor, y * factor + dy);
+        const std::uint8_t* source = image.pixel(x * factor, y * factor + dy);
         for (int i = 0; i < 3 * factor; i += 3) {
           sum[0] += source[i];
           sum[1] += source[i + 1];
