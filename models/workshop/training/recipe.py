@@ -8,6 +8,9 @@ does). --tiny makes a useless model in a few minutes, to test the recipe.
 
 import argparse
 import dataclasses
+import multiprocessing
+import os
+import runpy
 import subprocess
 import sys
 import time
@@ -19,6 +22,17 @@ HERE = Path(__file__).resolve().parent
 FMBOOST = DRAW.with_name("fmboost")
 SHARDS = ("shards-64", "shards-32")  # pairs of drawn images, for 2x and for 4x
 GENERATED = ("generated-2", "generated-4")  # pairs of landscapes redrawn by the text model, for 2x and for 4x
+
+
+def cpu_seconds():
+    """CPU time of the finished child processes."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def run_script(name, arguments):
+    sys.argv = [str(HERE / name), *arguments]
+    runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 @dataclasses.dataclass
@@ -89,7 +103,14 @@ class Recipe:
         subprocess.run(list(map(str, command)), check=True)
 
     def script(self, name, *arguments):
-        self.run(sys.executable, HERE / name, *arguments)
+        """Runs a Python script in a fork of this process, which has imported torch already."""
+        arguments = list(map(str, arguments))
+        print("+", HERE / name, *arguments, flush=True)
+        process = multiprocessing.get_context("fork").Process(target=run_script, args=(name, arguments))
+        process.start()
+        process.join()
+        if process.exitcode:
+            raise SystemExit(f"{name} failed with exit status {process.exitcode}")
 
     def train(self, name, *arguments):
         self.script(name, *arguments, *(["--threads", self.threads] if self.threads else []))
@@ -208,6 +229,8 @@ def main():
     parser.add_argument("--until", metavar="STAGE", help="last stage to run, from autoencoder to bundle")
     parser.add_argument("--threads", type=int, help="CPU threads of every training script")
     arguments = parser.parse_args()
+    import torch  # noqa: F401, PLC0415  once, for all scripts
+
     recipe = Recipe(arguments.folder, TINY if arguments.tiny else Sizes(), arguments.threads)
     if arguments.until not in (None, *recipe.stages()):
         parser.error(f"there is no stage '{arguments.until}'; the stages are {', '.join(recipe.stages())}")
@@ -216,9 +239,9 @@ def main():
             print(f"{name}: already done", flush=True)
         else:
             print(f"{name}: started", flush=True)
-            began = time.monotonic()
+            began, cpu_began = time.monotonic(), cpu_seconds()
             work()
-            print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
+            print(f"{name}: {time.monotonic() - began:.0f} s, {cpu_seconds() - cpu_began:.0f} CPU s", flush=True)
         if name == arguments.until:
             break
 

@@ -1,4 +1,4 @@
-"""Landscapes as latents with captions: what draw_latents.py writes, and batches of it."""
+"""Captioned latents: the files of draw_latents.py and the batches made from them."""
 
 import json
 
@@ -11,7 +11,7 @@ import draw_latents
 import networks
 
 
-def test_each_image_is_followed_by_itself_mirrored():
+def test_each_image_is_followed_by_its_mirror_image():
     images = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
     pixels = draw_latents.with_mirrored(list(images)).permute(0, 2, 3, 1).numpy()
     first, second = images
@@ -19,7 +19,7 @@ def test_each_image_is_followed_by_itself_mirrored():
 
 
 @pytest.mark.parametrize("more", ["", "third\n", "third\nfour", "thi"])
-def test_a_drawing_goes_on_behind_its_last_whole_pair(tmp_path, more):
+def test_drawing_resumes_after_the_last_complete_pair(tmp_path, more):
     file = tmp_path / "captions.jsonl"
     assert draw_latents.whole_pairs(file) == 0
     file.write_text("one\none\n" + more)
@@ -46,7 +46,7 @@ def line(caption):
     return json.dumps({"caption": caption, "scene": {}})
 
 
-def test_batches_come_of_what_is_there(folder, monkeypatch):
+def test_batches_use_the_complete_lines(folder, monkeypatch):
     monkeypatch.setattr(captioned_latents, "class_of", lambda name, scene: 0)
     with pytest.raises(SystemExit, match="no latents yet"):
         captioned_latents.CaptionedLatents(folder, dropped=0)
@@ -62,11 +62,11 @@ def test_batches_come_of_what_is_there(folder, monkeypatch):
     shown = (latent[:, 0, 0, 0] / 2 + 1).long()
     assert latent.shape[1:] == (networks.LATENT_CHANNELS, 64, 64) and set(shown.tolist()) == {0, 1, 2}
     words = {word: i for i, word in enumerate(data.words)}
-    told = torch.tensor([captioned_latents.token_ids(text, words) for text in ("the moon", "the sun", "a la")])
-    assert torch.equal(ids, told[shown])
+    expected = torch.tensor([captioned_latents.token_ids(text, words) for text in ("the moon", "the sun", "a la")])
+    assert torch.equal(ids, expected[shown])
 
 
-def test_captions_are_dropped_as_often_as_asked(folder, monkeypatch):
+def test_captions_are_dropped_at_the_given_rate(folder, monkeypatch):
     monkeypatch.setattr(captioned_latents, "class_of", lambda name, scene: 0)
     write(folder, line("the moon") + "\n")
     data = captioned_latents.CaptionedLatents(folder, dropped=0.25)

@@ -1,4 +1,4 @@
-"""The recipe of the default model, at a size that a test can afford: every stage runs, and every part learns."""
+"""The recipe of the default model at a tiny size: every stage runs, and every component learns."""
 
 import io
 import json
@@ -54,17 +54,17 @@ def test_the_coupling_learns_to_upscale(made):
     assert rows[-1]["validation/psnr"] > rows[-1]["validation/start_psnr"]
 
 
-def test_softening_is_a_gaussian_of_the_deviation_asked_for():
+def test_softened_is_a_gaussian_blur_of_the_given_deviation():
     point = torch.zeros(1, 3, 32, 32)
     point[:, :, 16, 16] = 1
     soft = draw_generated_pairs.softened(point, 1.2)
     torch.testing.assert_close(soft.sum((2, 3)), torch.ones(1, 3))
     distance = torch.arange(32.0) - 16
-    assert abs((soft[0, 0].sum(0) * distance.square()).sum() - 1.2**2) < 0.02  # the window cuts its ends off
+    assert abs((soft[0, 0].sum(0) * distance.square()).sum() - 1.2**2) < 0.02  # the window truncates its tails
     torch.testing.assert_close(soft, soft.transpose(2, 3))
 
 
-def test_generated_pairs_are_softer_than_what_they_are_to_become(made):
+def test_contexts_of_generated_pairs_are_softer_than_their_targets(made):
     with tarfile.open(made / "generated-4" / "shard-000000.tar") as tar:
         arrays = {member.name: np.load(io.BytesIO(tar.extractfile(member).read())) for member in tar}
     keys = sorted({name.split(".")[0] for name in arrays})
@@ -77,7 +77,7 @@ def test_generated_pairs_are_softer_than_what_they_are_to_become(made):
     assert 0 < roughness[1] < roughness[0]
 
 
-def test_tuning_keeps_the_couplings_faithful_end(made):
+def test_tuning_keeps_the_coupling_faithful_at_noise_0(made):
     rows = [json.loads(line) for line in (made / "tuned-coupling" / "metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["validation/psnr"] > rows[-1]["validation/start_psnr"]
     couplings = [entry for entry in json.loads((made / "bundle" / "bundle.json").read_text())["couplings"]
@@ -85,7 +85,7 @@ def test_tuning_keeps_the_couplings_faithful_end(made):
     assert [(entry["noising_step"], entry["noising_step_max"]) for entry in couplings] == [(0, 300), (0, 300)]
 
 
-def test_generated_images_have_a_coupling_that_learns_to_mend_them(made):
+def test_generated_images_have_a_coupling_that_learns_to_repair_them(made):
     trained, tuned = (json.loads((made / run / "metrics.jsonl").read_text().splitlines()[-1])
                       for run in ("generated-coupling", "tuned-generated-coupling"))  # fmt: skip
     assert tuned["validation/psnr"] > trained["validation/psnr"] + 0.2
@@ -99,7 +99,7 @@ def test_generated_images_have_a_coupling_that_learns_to_mend_them(made):
 def test_the_text_model_learns_to_denoise(made):
     lines = [json.loads(line) for line in (made / "text-latents" / "captions.jsonl").open()]
     latents = np.load(made / "text-latents" / "latents.npy", mmap_mode="r")
-    assert latents.shape == (64, networks.LATENT_CHANNELS, 64, 64) and len(lines) == 64
+    assert latents.shape == (64, networks.LATENT_CHANNELS, 32, 32) and len(lines) == 64
     words = {word: i for i, word in enumerate(captioned_latents.vocabulary())}
     ids = torch.tensor([captioned_latents.token_ids(line["caption"], words) for line in lines[:16]])
     latent = torch.from_numpy(np.array(latents[:16], np.float32))
@@ -110,38 +110,49 @@ def test_the_text_model_learns_to_denoise(made):
         with torch.no_grad():
             return train_text_model.loss_of(model, latent / latent.std(), ids, shares).item()
 
+    trained = text_networks.load_text_model(made / "text" / "text_model.safetensors", len(words))
     torch.manual_seed(0)
-    fresh, trained = text_networks.TextModel(len(words)), text_networks.TextModel(len(words))
-    trained.load_state_dict(load_file(made / "text" / "text_model.safetensors"))
+    fresh = text_networks.TextModel(len(words), widths=trained.denoiser.configuration["widths"])
     assert loss(trained) < 0.97 * loss(fresh)
 
 
-def test_the_bundle_draws_and_upscales(made, fmboost, tmp_path):
+def test_the_bundle_is_valid_and_has_examples(made, fmboost):
     assert "verified" in fmboost("inspect", made / "bundle", "--verify").stdout
-    fmboost("generate", "-m", made / "bundle", "-p", "a landscape at night", "--size", 256, "-o",
-            tmp_path / "a.png")  # fmt: skip
-    assert Image.open(tmp_path / "a.png").size == (256, 256)
     examples = fmboost("generate", "--example", "-m", made / "bundle").stdout
     assert examples == (RECIPE / "examples.txt").read_text()
 
 
-def test_examples_hold_known_words_only(tmp_path):
+def test_the_bundle_generates_and_upscales(made, fmboost, tmp_path):
+    """Twice the native size: a low-resolution image, upscaled by the coupling and not by interpolation."""
+    fmboost("generate", "-m", made / "bundle", "-p", "a landscape at night", "--size", 256, "--save-intermediates",
+            tmp_path / "i", "-o", tmp_path / "a.png")  # fmt: skip
+    low, high = Image.open(tmp_path / "i" / "a_low.png"), Image.open(tmp_path / "a.png")
+    assert (low.size, high.size) == ((128, 128), (256, 256))
+
+    def difference(one, other):
+        return np.abs(np.asarray(one, float) - np.asarray(other, float)).mean()
+
+    assert difference(high.resize(low.size, Image.BOX), low) < 10  # the same image
+    assert difference(high, low.resize(high.size, Image.BILINEAR)) > 1
+
+
+def test_examples_with_unknown_words_or_too_many_are_rejected(tmp_path):
     words = captioned_latents.vocabulary()
     assert len(make_bundle.read_examples(RECIPE / "examples.txt", words)) >= 8
-    for prompt, said in (("a red zebra", "zebra"), ("sun, " * 25, "longer than 48 tokens")):
+    for prompt, message in (("a red zebra", "zebra"), ("sun, " * 25, "longer than 48 tokens")):
         (tmp_path / "examples.txt").write_text(prompt)
-        with pytest.raises(SystemExit, match=said):
+        with pytest.raises(SystemExit, match=message):
             make_bundle.read_examples(tmp_path / "examples.txt", words)
 
 
-def test_a_stage_that_is_done_is_not_done_again(made):
+def test_finished_stages_are_skipped(made):
     done = subprocess.run([sys.executable, RECIPE / "recipe.py", made, "--tiny"], check=True, capture_output=True, text=True)
     assert [line for line in done.stdout.splitlines() if line.startswith("+")] == []
     wrong = subprocess.run([sys.executable, RECIPE / "recipe.py", made, "--until", "lunch"], capture_output=True, text=True)
     assert wrong.returncode == 2 and "lunch" in wrong.stderr
 
 
-def test_captions_become_the_tokens_of_fmboost(fmboost, made):
+def test_captions_are_tokenized_as_by_fmboost(fmboost, made):
     words = {word: i for i, word in enumerate(captioned_latents.vocabulary())}
     ids = captioned_latents.token_ids("A landscape at night, a RED zebra, stars", words)
     found = [word for i in ids if i > 1 for word, number in words.items() if number == i]
@@ -151,8 +162,7 @@ def test_captions_become_the_tokens_of_fmboost(fmboost, made):
     assert set(listed) >= {"landscape", "lighthouse", ","}
 
 
-def test_crops_go_on_where_a_training_stopped():
-    """What was drawn before `skip` is left out, and the rest is the same."""
+def test_skipped_crops_are_left_out_and_the_rest_is_the_same():
     whole = drawn_images.DrawnCrops("leaves", 32)
     images = [next(whole).copy() for _ in range(40)]
     whole.close()
@@ -163,7 +173,7 @@ def test_crops_go_on_where_a_training_stopped():
 
 @torch.enable_grad()
 @pytest.mark.parametrize("optimizer_of", [lambda module: torch.optim.AdamW(module.parameters()), muon.MuonAdamW])
-def test_a_training_that_is_stopped_goes_on_with_the_same_state(tmp_path, optimizer_of):
+def test_an_interrupted_training_resumes_with_the_same_state(tmp_path, optimizer_of):
     def start():
         torch.manual_seed(0)
         module = torch.nn.Linear(3, 3)
@@ -192,7 +202,7 @@ def test_a_training_that_is_stopped_goes_on_with_the_same_state(tmp_path, optimi
 
 
 def trained_for_twelve_steps(folder, device, replayed):
-    """The averaged weights."""
+    """Returns the averaged weights."""
     torch.manual_seed(0)
     module = torch.nn.Linear(3, 3, device=device)
     run = training.Run(folder, module, muon.MuonAdamW(module), training.Average(module, 0.9), 12, 0.1)
@@ -205,26 +215,26 @@ def trained_for_twelve_steps(folder, device, replayed):
 
 
 @torch.enable_grad()
-def test_a_step_that_can_be_replayed_is_a_step(tmp_path):
+def test_a_replayable_step_equals_a_plain_step(tmp_path):
     once, again = (trained_for_twelve_steps(tmp_path / str(replayed), "cpu", replayed) for replayed in (False, True))
     assert all(torch.equal(once[name], again[name]) for name in once)
 
 
 @torch.enable_grad()
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-def test_a_gpu_replays_what_it_would_do(tmp_path):
+def test_replayed_steps_on_a_gpu_equal_plain_steps(tmp_path):
     once, again = (trained_for_twelve_steps(tmp_path / str(replayed), "cuda", replayed) for replayed in (False, True))
     for name, tensor in once.items():
         torch.testing.assert_close(again[name], tensor)
 
 
-def test_without_a_gpu_a_replay_is_a_call():
+def test_without_a_gpu_a_replay_is_a_plain_call():
     calls = replay.Replay(lambda: torch.rand(()), "cpu")
     assert calls() != calls() and calls.calls == 2
 
 
 @torch.enable_grad()
-def test_a_training_reports_the_parts_of_its_loss_and_saves_now_and_then(tmp_path, capsys, monkeypatch):
+def test_a_training_reports_the_terms_of_its_loss_and_saves_checkpoints(tmp_path, capsys, monkeypatch):
     module = torch.nn.Linear(3, 3)
     run = training.Run(tmp_path, module, torch.optim.AdamW(module.parameters()), training.Average(module, 0.9), 9, 0.1)
     saved = []
@@ -234,7 +244,7 @@ def test_a_training_reports_the_parts_of_its_loss_and_saves_now_and_then(tmp_pat
         loss = module(torch.ones(2, 3)).square().mean()
         run.take_step(loss, run.taken + 2, every=2, parts={"whole": loss, "twice": 2 * loss, "one": torch.ones(())})
         saved.append(run.saved)
-    assert saved == [0] * 5 + [6, 6, 8, 8] and run.saved == 9  # what a report found finite, and the end
+    assert saved == [0] * 5 + [6, 6, 8, 8] and run.saved == 9  # at reports, and at the end
     lines = [line.split(", ") for line in capsys.readouterr().out.splitlines()]
     assert len(lines) == 4 and all(line[4] == "one 1" for line in lines)
     for _, loss, whole, twice, *_ in lines:
@@ -243,7 +253,7 @@ def test_a_training_reports_the_parts_of_its_loss_and_saves_now_and_then(tmp_pat
 
 
 @torch.enable_grad()
-def test_a_training_that_went_astray_keeps_its_last_good_checkpoint(tmp_path, monkeypatch):
+def test_a_diverged_training_keeps_its_last_good_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "SAVE_SECONDS", 0)
     module = torch.nn.Linear(3, 3)
     run = training.Run(tmp_path, module, torch.optim.AdamW(module.parameters()), training.Average(module, 0.9), 9, 0.1)
@@ -258,7 +268,7 @@ def test_a_training_that_went_astray_keeps_its_last_good_checkpoint(tmp_path, mo
 @pytest.mark.parametrize(
     "betas, last, between", [(captioned_latents.BETAS, 5.6e-6, 351), (captioned_latents.FINE_BETAS, 4e-5, 350)]
 )
-def test_a_schedule_ends_in_noise_and_spreads_what_lies_between(betas, last, between):
+def test_schedules_end_in_noise_and_cover_medium_noise_densely(betas, last, between):
     shares = captioned_latents.signal_shares(betas)
     assert shares[0].item() == pytest.approx(1 - betas[0], rel=1e-5)
     assert shares[-1].item() == pytest.approx(last, rel=0.05)
@@ -267,24 +277,24 @@ def test_a_schedule_ends_in_noise_and_spreads_what_lies_between(betas, last, bet
     torch.testing.assert_close(shares, scheduler.alphas_cumprod, rtol=1e-4, atol=0)
 
 
-def test_the_learning_rate_warms_up_and_falls():
+def test_the_learning_rate_warms_up_and_decays():
     assert training.cosine_factor(0, 0) == pytest.approx(0.01)
     assert training.cosine_factor(99, 0) == 1
     assert training.cosine_factor(1000, 1) == pytest.approx(0.02)
 
 
-def test_muons_steps_are_nearly_orthogonal():
+def test_muon_updates_are_nearly_orthogonal():
     torch.manual_seed(0)
     for shape in ((16, 40), (40, 16)):
         matrix = torch.randn(shape, dtype=torch.float64)
         u, _, v = torch.linalg.svd(matrix, full_matrices=False)
         singular = torch.linalg.svdvals(muon.orthogonal(matrix))
         assert singular.min() > 0.6 and singular.max() < 1.3
-        assert (muon.orthogonal(matrix) * (u @ v)).sum() > 0.85 * min(shape)  # along the nearest orthogonal matrix
+        assert (muon.orthogonal(matrix) * (u @ v)).sum() > 0.85 * min(shape)  # close to the nearest orthogonal matrix
 
 
 @torch.enable_grad()
-def test_muon_leaves_ends_tables_and_vectors_to_adamw():
+def test_adamw_handles_outer_layers_embeddings_and_vectors():
     module = torch.nn.Sequential(torch.nn.Embedding(4, 8), torch.nn.Linear(8, 8), torch.nn.Linear(8, 2))
     optimizer = muon.MuonAdamW(module, outer=("2.",), lr=0.01)
     sizes = [[tuple(p.shape) for p in group["params"]] for group in optimizer.param_groups]
@@ -298,10 +308,10 @@ def test_muon_leaves_ends_tables_and_vectors_to_adamw():
     assert all(not torch.equal(p, before[name]) for name, p in module.named_parameters())
 
 
-def test_a_tuned_bundle_draws_by_the_steps_that_it_was_tuned_on(made):
+def test_the_bundle_defaults_to_the_sampler_and_schedule_of_its_training(made):
     denoiser = json.loads((made / "bundle" / "bundle.json").read_text())["denoiser"]
-    said = [denoiser[f"default_{name}"] for name in ("sampler", "steps", "guidance")]
-    assert said == ["lcm", sampling.DRAWING_STEPS, 1.0]
+    defaults = [denoiser[f"default_{name}"] for name in ("sampler", "steps", "guidance")]
+    assert defaults == ["lcm", sampling.DRAWING_STEPS, 1.0]
     schedule = denoiser["schedule"]
     assert (schedule["beta_start"], schedule["beta_end"]) == captioned_latents.FINE_BETAS != captioned_latents.BETAS
     assert schedule["beta_schedule"] == "linear"

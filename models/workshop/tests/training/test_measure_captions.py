@@ -1,4 +1,4 @@
-"""How much of their captions images show: the facts are what captions say, and the classifier sees them."""
+"""measure_captions.py: the facts match the captions, and the classifier recognizes them."""
 
 import json
 import re
@@ -30,7 +30,7 @@ def lines():
 @pytest.fixture(scope="module")
 @torch.enable_grad()
 def classifier(tmp_path_factory):
-    """The folder of a training of some seconds, of a network with fewer channels."""
+    """The folder of a short training of a network with few channels."""
     folder = tmp_path_factory.mktemp("classifier")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fact_classifier, "CHANNELS", (8, 8, 16, 16))
@@ -40,7 +40,7 @@ def classifier(tmp_path_factory):
 
 @pytest.fixture
 def measure(classifier, monkeypatch, capsys):
-    """Runs measure_captions.py in this process; returns what it printed."""
+    """Runs measure_captions.py in this process; returns its output."""
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["measure_captions.py", str(classifier), *map(str, arguments)])
@@ -51,21 +51,21 @@ def measure(classifier, monkeypatch, capsys):
 
 
 def phrase(name, s):
-    """What a caption says where it names a fact, as a regular expression."""
+    """A regular expression for the words by which a caption names a fact."""
     ground = {"white": "snowy field", "brown": "brown desert", "golden": "golden field", "green": "green meadow"}
     number = {1: "(a|an|one)", 3: "three", 12: "a forest of"}
     return {
         "time of day": rf"(by|in the|at) {s['time']}",
         "weather": {"cloudy": "clouds", "rain": "rain", "snow": "falling snow", "fog": "fog"}.get(s["weather"]),
-        "sky, colour": f"{s['sky']} sky",
-        "ground, colour": f"{s['ground']} hills" if s["hills"] else ground[s["ground"]],
-        "mountains, colour": f"{s['mountains']} mountains",
-        "lake, colour": f"{s['lake']} lake",
-        "boat, colour of the sails": f"{s['boat']} sailing boat",
-        "building, colour of the walls": f"{s['wall']} {s['building']}",
-        "house, colour of the roof": f"with a {s['roof']} roof",
-        "flowers, colour": f"{s['flowers']} flowers",
-        "animals, colour": f"{s['coat']} {s['animals']}s?",
+        "sky, color": f"{s['sky']} sky",
+        "ground, color": f"{s['ground']} hills" if s["hills"] else ground[s["ground"]],
+        "mountains, color": f"{s['mountains']} mountains",
+        "lake, color": f"{s['lake']} lake",
+        "boat, color of the sails": f"{s['boat']} sailing boat",
+        "building, color of the walls": f"{s['wall']} {s['building']}",
+        "house, color of the roof": f"with a {s['roof']} roof",
+        "flowers, color": f"{s['flowers']} flowers",
+        "animals, color": f"{s['coat']} {s['animals']}s?",
         "sun or moon": f"(the|a) {s['orb']}",
         "snow on mountains": f"snowy {s['mountains']} mountains",
         "skyline": "city skyline",
@@ -79,7 +79,7 @@ def phrase(name, s):
     }.get(name, name)
 
 
-def test_captions_name_every_fact_that_is_counted_and_nothing_else(lines):
+def test_captions_name_exactly_the_counted_facts(lines):
     seen = set()
     for line in lines:
         rest = line["caption"]
@@ -94,24 +94,24 @@ def test_captions_name_every_fact_that_is_counted_and_nothing_else(lines):
     assert seen == set(FACTS)
 
 
-def test_properties_take_every_value_of_the_scenes_and_no_other(lines):
+def test_properties_list_exactly_the_values_in_scenes(lines):
     for name, values in scene_facts.PROPERTIES.items():
         assert {line["scene"][name] for line in lines} == set(values), name
     assert set(lines[0]["scene"]) == {"seed", *scene_facts.PROPERTIES}
 
 
-def test_a_fact_about_a_thing_needs_the_thing(lines):
+def test_a_fact_about_an_object_needs_the_object(lines):
     scene = next(line["scene"] for line in lines if line["scene"]["building"] == "house")
-    wall, kind = FACTS["building, colour of the walls"], FACTS["building, kind"]
+    wall, kind = FACTS["building, color of the walls"], FACTS["building, kind"]
     assert scene_facts.is_found(wall, scene, scene) and scene_facts.is_found(kind, scene, scene)
     assert not scene_facts.is_found(wall, scene, scene | {"building": "windmill"})
     mountains = next(line["scene"] for line in lines if line["scene"]["mountains"] == "grey")
     red = mountains | {"mountains": "red"}
     assert scene_facts.is_found(FACTS["mountains"], mountains, red)
-    assert not scene_facts.is_found(FACTS["mountains, colour"], mountains, red)
+    assert not scene_facts.is_found(FACTS["mountains, color"], mountains, red)
 
 
-def test_the_measure_counts_what_is_named(lines):
+def test_measured_counts_the_named_facts(lines):
     scenes = [line["scene"] for line in lines]
     right = measure_captions.measured(scenes, scenes)
     assert right["all"]["found"] == right["mean of a caption"] == 1 and right["things not named"] == 0
@@ -126,13 +126,13 @@ def test_the_measure_counts_what_is_named(lines):
 
 def test_the_classifier_learns_in_seconds(classifier):
     model = measure_captions.load_classifier(classifier / "classifier.safetensors")
-    told = train_classifier.accuracy(model, *train_classifier.drawn(0, 60))
+    accuracy = train_classifier.accuracy(model, *train_classifier.drawn(0, 60))
     for name in ("time", "ground"):
-        assert told[name][0] > told[name][1] + 0.15, (name, told[name])
+        assert accuracy[name][0] > accuracy[name][1] + 0.15, (name, accuracy[name])
 
 
-def test_right_captions_measure_better_than_wrong_ones(measure, tmp_path):
-    """Images that are there; those of fmboost-draw measure what the drawn ones of the same seeds do."""
+def test_right_captions_score_higher_than_wrong_ones(measure, tmp_path):
+    """For existing images; those of fmboost-draw score the same as the drawn ones of their seeds."""
     subprocess.run([DRAW, "landscapes", "--size", "256", "--count", "60", "--seed", "500", "-o", tmp_path], check=True)
     (tmp_path / "landscapes_507.png").unlink()
     report = [json.loads(line) for line in measure(tmp_path, "--json").splitlines()]
@@ -147,12 +147,12 @@ def test_images_are_generated_from_the_captions(measure, tmp_path, binary):
                    "cpu", "--threads", 1)  # fmt: skip
     assert text.startswith("2 captions") and "| **all** |" in text
     assert Image.open(tmp_path / "7.png").size == Image.open(tmp_path / "8.png").size == (256, 256)
-    with pytest.raises(SystemExit, match="holds images already"):
+    with pytest.raises(SystemExit, match="already contains images"):
         measure(tmp_path, "-m", ROOT / "models" / "default")
 
 
-def test_what_cannot_be_measured_is_named(measure, tmp_path, capsys):
-    with pytest.raises(SystemExit, match=r"holds no \.png"):
+def test_unusable_inputs_are_reported(measure, tmp_path, capsys):
+    with pytest.raises(SystemExit, match=r"contains no \.png"):
         measure(tmp_path)
     Image.fromarray(np.zeros((128, 128, 3), np.uint8)).save(tmp_path / "100000.png")
     with pytest.raises(SystemExit, match="held out"):

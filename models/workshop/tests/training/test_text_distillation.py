@@ -1,4 +1,4 @@
-"""The text model learns to draw in a few steps what its teacher would draw."""
+"""The text model learns to generate in a few steps what its teacher would generate."""
 
 import diffusers
 import pytest
@@ -16,7 +16,7 @@ CLEAN = torch.randn(1, *SHAPE, generator=torch.Generator().manual_seed(7))
 
 
 class Sure(torch.nn.Module):
-    """A text model that is sure of one clean latent, which it can learn, whatever it is told."""
+    """A text model that always predicts one learnable clean latent."""
 
     def __init__(self, clean):
         super().__init__()
@@ -31,7 +31,7 @@ class Sure(torch.nn.Module):
         return (a.sqrt() * x - self.clean - self.bias) / (1 - a).sqrt()
 
 
-def test_distillation_starts_and_ends_where_the_sampler_stops():
+def test_segments_start_and_end_at_the_samplers_timesteps():
     scheduler = diffusers.LCMScheduler()
     scheduler.set_timesteps(len(sampling.LCM_STEPS))
     assert scheduler.timesteps.tolist() == list(sampling.LCM_STEPS)
@@ -45,7 +45,7 @@ def test_distillation_starts_and_ends_where_the_sampler_stops():
     assert all(following[s] == e for s, e in zip(start.tolist(), end.tolist()) if s in following)
 
 
-def test_the_targets_of_distillation_are_the_teachers_images():
+def test_distillation_targets_are_the_teachers_images():
     torch.manual_seed(0)
     shares = captioned_latents.signal_shares()
     clean, teacher = CLEAN, Sure(CLEAN)
@@ -57,10 +57,10 @@ def test_the_targets_of_distillation_are_the_teachers_images():
     x = a.sqrt() * clean + (1 - a).sqrt() * noise
     ids = torch.zeros(4, 48, dtype=torch.long)
     torch.testing.assert_close(work.targets(x, start, end, ids), clean.expand(4, -1, -1, -1), atol=2e-4, rtol=0)
-    b = sampling.share_at(shares, end)  # DDIM keeps the noise that a sure teacher finds
+    b = sampling.share_at(shares, end)  # DDIM keeps the noise that this teacher infers
     end_state = distill_text_model.teacher_rollout(teacher, x, start, end, ids, ids, shares, 3.0, 3)
     torch.testing.assert_close(end_state, b.sqrt() * clean + (1 - b).sqrt() * noise, atol=1e-3, rtol=0)
-    # The last segment's target is the drawn latent; this student says so everywhere.
+    # The target of the last segment is the drawn latent, which this student always predicts.
     student = Sure(clean)
     assert work.loss(student, clean.expand(32, -1, -1, -1), ids[:1].expand(32, -1)).item() < 1e-6
 
@@ -74,11 +74,11 @@ def start(count):
     return torch.randn(count, *SHAPE), torch.zeros(count, 48, dtype=torch.long)
 
 
-def test_the_direction_leads_from_what_the_follower_sees_to_what_the_teacher_sees():
+def test_the_direction_points_from_the_followers_prediction_to_the_teachers():
     torch.manual_seed(0)
     work = matching(Sure(CLEAN))
     drawn, ids = start(3)
-    assert work.direction(drawn, ids).abs().max() < 1e-3  # the follower begins as the teacher
+    assert work.direction(drawn, ids).abs().max() < 1e-3  # the follower starts as the teacher
     with torch.no_grad():
         work.follower.clean += 0.25
     wanted = -0.25 / (drawn - CLEAN).abs().mean((1, 2, 3), keepdim=True)
@@ -86,7 +86,7 @@ def test_the_direction_leads_from_what_the_follower_sees_to_what_the_teacher_see
 
 
 @torch.enable_grad()
-def test_the_follower_learns_what_is_drawn_and_leaves_the_teacher_alone():
+def test_the_follower_learns_the_generated_images_and_the_teacher_stays():
     torch.manual_seed(0)
     teacher = Sure(CLEAN)
     work, drawn = matching(teacher), CLEAN + 0.1
@@ -96,8 +96,8 @@ def test_the_follower_learns_what_is_drawn_and_leaves_the_teacher_alone():
     assert torch.equal(teacher.clean, CLEAN)
 
 
-class Told(torch.nn.Module):
-    """A text model whose velocity is the first token of what it is told."""
+class FirstToken(torch.nn.Module):
+    """A text model whose velocity is the first token of its text."""
 
     def __init__(self):
         super().__init__()
@@ -110,12 +110,12 @@ class Told(torch.nn.Module):
         return text[:, :1, None, None].expand_as(x) + self.bias
 
 
-def test_guidance_leads_away_from_what_is_drawn_without_a_caption():
+def test_guidance_extrapolates_from_the_unconditional_prediction():
     x, ids = torch.zeros(2, *SHAPE), torch.full((2, 48), 5)
     timestep, null = torch.tensor([900, 100]), torch.ones(2, 48)
-    velocity = sampling.guided_velocity(Told(), x, timestep, ids.float(), null, 3.0)
+    velocity = sampling.guided_velocity(FirstToken(), x, timestep, ids.float(), null, 3.0)
     assert torch.equal(velocity, torch.full_like(x, 1 + 3 * 4))
-    work = match_text_model.Matching(Told(), null[:1].long(), captioned_latents.signal_shares(), 3.0, 1)
+    work = match_text_model.Matching(FirstToken(), null[:1].long(), captioned_latents.signal_shares(), 3.0, 1)
     drawn = torch.randn(2, *SHAPE)
     direction = work.direction(drawn, ids)  # the guided velocity is 8 above the follower's, so the clean latent is below
     assert (direction < 0).all()
@@ -124,7 +124,7 @@ def test_guidance_leads_away_from_what_is_drawn_without_a_caption():
 
 @torch.enable_grad()
 @pytest.mark.parametrize("steps", sampling.STEP_COUNTS)
-def test_each_sample_learns_at_one_timestep_of_its_walk(steps):
+def test_each_sample_has_gradients_at_one_timestep_of_its_rollout(steps):
     torch.manual_seed(0)
     seen = []
 
@@ -141,13 +141,13 @@ def test_each_sample_learns_at_one_timestep_of_its_walk(steps):
     for i, timestep in enumerate(learned.long().tolist()):
         if timestep in states:
             assert torch.equal(x[i], states[timestep][i])
-    last = x[learned.long() == timesteps[-1]]  # the clean latent, and as much noise as belongs there
+    last = x[learned.long() == timesteps[-1]]  # the clean latent with the right amount of noise
     a = captioned_latents.signal_shares()[timesteps[-1]]
     assert ((last - a.sqrt() * CLEAN) / (1 - a).sqrt()).std() == pytest.approx(1, abs=0.1)
 
 
 @torch.enable_grad()
-def test_the_student_comes_to_draw_what_the_teacher_draws():
+def test_the_student_learns_the_teachers_images():
     torch.manual_seed(0)
     work, student = matching(Sure(CLEAN)), Sure(CLEAN + 0.5)
     optimizer = torch.optim.Adam(student.parameters(), lr=0.005)
@@ -161,7 +161,7 @@ def test_the_student_comes_to_draw_what_the_teacher_draws():
 
 
 @torch.enable_grad()
-def test_a_matching_goes_on_from_a_checkpoint(tmp_path):
+def test_matching_resumes_from_a_checkpoint(tmp_path):
     def run_of(work):
         student = Sure(CLEAN + 0.5)
         return training.Run(tmp_path, student, muon.MuonAdamW(student), training.Average(student, 0.9), 9, 0.01,

@@ -1,4 +1,4 @@
-"""The sharpening of the text model: the distance of patches, and what learns of it."""
+"""Sharpening of the text model: the patch energy and the training with it."""
 
 import copy
 
@@ -17,7 +17,7 @@ CORNER = torch.tensor([3, 5])
 
 
 def patches_one_by_one(latent, size, top, left):
-    """Of one window of a latent (C, h, w), zeros around it."""
+    """The patches of one window of a latent (C, h, w), with zero padding."""
     reach = size // 2
     padded = F.pad(latent, (reach,) * 4)
     places = [(y, x) for y in range(top, top + WINDOW) for x in range(left, left + WINDOW)]
@@ -25,27 +25,27 @@ def patches_one_by_one(latent, size, top, left):
 
 
 def mean_distance(one, other, same=False):
-    """Of pairs of two lists; where they are the same list, of pairs of different places."""
+    """Mean distance of the pairs of two lists; `same`: without pairs of a patch and itself."""
     pairs = [(a, b) for i, a in enumerate(one) for j, b in enumerate(other) if not (same and i == j)]
     return torch.stack([((a - b).square().mean() + 1e-5).sqrt() for a, b in pairs]).mean()
 
 
 @pytest.mark.parametrize("size", [1, 3])
-def test_the_energy_of_patches_is_that_of_its_formula(size):
+def test_the_patch_energy_equals_its_formula(size):
     torch.manual_seed(0)
     made, drawn = torch.randn(2, 2, 3, 24, 16, dtype=torch.float64)
     energies = []
     for one, other in zip(made, drawn, strict=True):
-        for top in (3, 11):  # there is room for two windows and one
+        for top in (3, 11):  # two windows fit vertically, one horizontally
             x, z = (patches_one_by_one(latent, size, top, 5) for latent in (one, other))
             among = mean_distance(x, x, same=True) + mean_distance(z, z, same=True)
             energies.append(mean_distance(x, z) - among / 2)
     found = patch_energy(made, drawn, size, CORNER)
-    diagonal = 2 * (1e-5**0.5) / (WINDOW**2 - 1) / 2  # of a patch to itself, which the formula leaves out
+    diagonal = 2 * (1e-5**0.5) / (WINDOW**2 - 1) / 2  # distances of a patch to itself, which the formula excludes
     torch.testing.assert_close(found, torch.stack(energies).mean() - diagonal, rtol=1e-9, atol=1e-12)
 
 
-def test_small_differences_count_in_bright_places():
+def test_the_patch_energy_is_precise_for_large_values():
     torch.manual_seed(0)
     made, drawn = 0.01 * torch.randn(2, 1, 4, 24, 24)
     torch.testing.assert_close(patch_energy(made + 50, drawn + 50, 3, CORNER), patch_energy(made, drawn, 3, CORNER),
@@ -53,7 +53,7 @@ def test_small_differences_count_in_bright_places():
 
 
 @torch.enable_grad()
-def test_its_gradients_are_right():
+def test_the_patch_energy_has_the_right_gradient():
     torch.manual_seed(0)
     made, drawn = torch.randn(2, 1, 2, 16, 16, dtype=torch.float64)
     made = made.requires_grad_()
@@ -64,15 +64,15 @@ def test_its_gradients_are_right():
 
 
 def striped(count):
-    """Flat latents with sharp stripes, each elsewhere: (count, 4, 32, 32)."""
+    """Flat latents with sharp stripes at random offsets: (count, 4, 32, 32)."""
     latents = torch.zeros(count, 4, 32, 32)
     for latent in latents:
         latent[:, :, torch.arange(int(torch.randint(6, ())), 32, 6)] = 1
     return latents
 
 
-def test_other_outlines_of_the_same_kind_are_nearer_than_soft_or_grainy_ones():
-    """By squares the soft one, the mean of all, is nearest."""
+def test_shifted_outlines_have_less_patch_energy_than_soft_or_grainy_ones():
+    """By squared error the soft one, the mean of all, is nearest."""
     torch.manual_seed(0)
     drawn, others = striped(32), striped(32)
     soft = torch.full_like(drawn, drawn.mean().item())
@@ -82,7 +82,7 @@ def test_other_outlines_of_the_same_kind_are_nearer_than_soft_or_grainy_ones():
     assert F.mse_loss(soft, drawn) < F.mse_loss(others, drawn)
 
 
-def test_the_marginal_distance_is_that_of_its_formula():
+def test_the_marginal_distance_equals_its_formula():
     torch.manual_seed(0)
     made, drawn = torch.randn(2, 2, 3, 6, 5, dtype=torch.float64)
     found = []
@@ -95,7 +95,7 @@ def test_the_marginal_distance_is_that_of_its_formula():
     assert marginal_distance(made, drawn).item() == pytest.approx(sum(found) / len(found), rel=1e-6)
 
 
-def test_weak_outlines_are_missed_by_the_crowd_wherever_they_are():
+def test_the_marginal_distance_detects_weak_outlines_at_any_position():
     torch.manual_seed(0)
     drawn = striped(16)
     others = drawn.flip(0)  # each in another image
@@ -104,7 +104,7 @@ def test_weak_outlines_are_missed_by_the_crowd_wherever_they_are():
     assert marginal_distance(others, drawn) < 0.3 * marginal_distance(grainy, drawn)
 
 
-def test_squares_that_are_decoded_are_the_same_of_both_and_anywhere():
+def test_decoded_squares_are_random_and_the_same_in_both():
     torch.manual_seed(0)
     work = sharpening(torch.nn.Identity(), striped(2))
     latent = torch.arange(48.0 * 40).view(1, 1, 48, 40).expand(2, 4, -1, -1)
@@ -116,7 +116,7 @@ def test_squares_that_are_decoded_are_the_same_of_both_and_anywhere():
     assert {y for y, _ in corners} >= {0, 16} and {x for _, x in corners} == set(range(9))
 
 
-def test_whitened_latents_vary_alike_and_apart():
+def test_whitened_latents_have_unit_covariance():
     torch.manual_seed(0)
     mixing = torch.linalg.qr(torch.randn(16, 16)).Q * torch.logspace(0.5, -0.3, 16)
     latents = torch.einsum("ij,bjhw->bihw", mixing, torch.randn(8, 16, 32, 32))
@@ -124,7 +124,7 @@ def test_whitened_latents_vary_alike_and_apart():
     torch.testing.assert_close(torch.cov(channels), torch.eye(16), atol=0.05, rtol=0)
 
 
-def test_a_finer_schedule_is_met_at_the_timesteps_with_as_much_noise():
+def test_matching_timesteps_have_equal_noise():
     coarse, fine = (captioned_latents.signal_shares(b) for b in (captioned_latents.BETAS, captioned_latents.FINE_BETAS))
     same = captioned_latents.matching_timesteps(fine, coarse)
     assert (same.diff() >= 0).all() and (same[fine > coarse[0]] == 0).all()
@@ -137,11 +137,11 @@ def test_a_finer_schedule_is_met_at_the_timesteps_with_as_much_noise():
 
 
 @torch.enable_grad()
-def test_a_retimed_embedding_says_what_it_said_at_other_timesteps():
+def test_a_retimed_embedding_reproduces_its_output_at_other_timesteps():
     torch.manual_seed(0)
     time = text_networks.TimeEmbedding(96, 64)
     with torch.no_grad():
-        time.mlp[0].weight.unflatten(1, (2, 48))[:, :, :16] = 0  # what was trained hardly heeds the fastest waves
+        time.mlp[0].weight.unflatten(1, (2, 48))[:, :, :16] = 0  # trained embeddings barely use the fastest waves
     coarse, fine = (captioned_latents.signal_shares(b) for b in (captioned_latents.BETAS, captioned_latents.FINE_BETAS))
     other = captioned_latents.matching_timesteps(fine, coarse)
     with torch.no_grad():
@@ -163,8 +163,8 @@ def clean_as_velocity(x, timestep, clean):
 
 
 class Dimmed(torch.nn.Module):
-    """A text model that knows the latents of its captions, numbers of `latents`, but shows a share of each: `fine` where little
-    noise is left, `rough` at the other timesteps."""
+    """A text model that predicts the latents of its captions (indices into `latents`), scaled by `fine` at timesteps with
+    little noise and by `rough` at the others."""
 
     def __init__(self, latents):
         super().__init__()
@@ -180,7 +180,7 @@ class Dimmed(torch.nn.Module):
 
 
 class Numbered:
-    """Latents whose captions are their numbers."""
+    """Latents whose captions are their indices."""
 
     def __init__(self, latents):
         self.latents = latents
@@ -196,7 +196,7 @@ def sharpening(origin, latents):
 
 
 @torch.enable_grad()
-def test_the_last_timesteps_become_as_sharp_as_the_drawn_and_the_others_stay():
+def test_the_last_timesteps_become_as_sharp_as_drawn_latents_and_the_others_stay():
     torch.manual_seed(0)
     latents = striped(8) + 0.02 * torch.randn(8, 4, 32, 32)
     student = Dimmed(latents)
@@ -212,7 +212,7 @@ def test_the_last_timesteps_become_as_sharp_as_the_drawn_and_the_others_stay():
     assert student.rough.item() == pytest.approx(0.5, abs=0.01)
 
 
-def test_a_model_that_is_what_it_was_has_no_leash():
+def test_the_leash_is_zero_for_an_unchanged_model():
     torch.manual_seed(0)
     student = Dimmed(striped(8))
     work = sharpening(copy.deepcopy(student), striped(8))
@@ -220,11 +220,11 @@ def test_a_model_that_is_what_it_was_has_no_leash():
     student.rough += 0.1
     assert work.losses(student, 8)[1]["leash"] > 1e-3
     student.rough -= 0.1
-    student.fine += 0.1  # which the leash leaves alone
+    student.fine += 0.1  # which the leash does not cover
     assert work.losses(student, 8)[1]["leash"] < 1e-9
 
 
-def test_walks_follow_the_samplers_to_their_ends_from_their_own_answers():
+def test_rollouts_follow_the_samplers_from_their_own_predictions():
     torch.manual_seed(0)
     latents = 100.0 * torch.arange(5).view(-1, 1, 1, 1).expand(-1, 4, 16, 16)
     rollouts = sharpen_text_model.Rollouts(Numbered(latents), SHARES, 6)
@@ -234,30 +234,30 @@ def test_walks_follow_the_samplers_to_their_ends_from_their_own_answers():
         chosen, timestep, source = rollouts.choose()
         assert len(set(chosen.tolist())) == 6
         for i, t, value in zip(chosen.tolist(), timestep.tolist(), source[:, 0, 0, 0].tolist(), strict=True):
-            number, steps = int(value // 100), round(value % 100)  # every answer adds one
+            number, steps = int(value // 100), round(value % 100)  # every prediction adds one
             assert number == rollouts.ids[i, 0] and rollouts.drawn[i, 0, 0, 0] == 100 * number
             assert rollouts.fresh[i] == (steps == 0)
             if steps == 0:
                 met[i].append([])
             met[i][-1].append(t)
         rollouts.advance(chosen, source + 1)
-    whole = [path_taken for several in met for path_taken in several[1:-1]]  # the first began late, the last are under way
+    whole = [path_taken for several in met for path_taken in several[1:-1]]  # the first started late, the last are unfinished
     assert all(any(path_taken == path[-len(path_taken) :] for path in paths.values()) for path_taken in whole)
     assert all(path in whole for path in paths.values())
     assert 0.1 < sum(path_taken not in paths.values() for path_taken in whole) / len(whole) < sharpen_text_model.LATE_SHARE
     assert set().union(*whole) == set().union(*paths.values())
 
 
-def test_every_timestep_of_the_samplers_is_learned_or_held():
+def test_every_sampler_timestep_is_trained_or_held():
     work = sharpening(torch.nn.Identity(), striped(2))
     learned, held = set(work.rollouts.paths.flatten().tolist()) - {0}, set(work.held.tolist())
-    assert max(learned) < min(held) and learned == set(SHOW[39::20]) - {59, 219, 299, 459}  # which no sampler meets
+    assert max(learned) < min(held) and learned == set(SHOW[39::20]) - {59, 219, 299, 459}  # which no sampler uses
     for steps in {*sharpen_text_model.STEPS_TAKEN, sampling.DRAWING_STEPS, *sampling.STEP_COUNTS}:
         assert set(sampling.lcm_timesteps(steps)) <= learned | held
 
 
 @pytest.mark.parametrize("timestep, certain", [(19, 0.96), (79, 0.55), (119, 0.05), (159, 0)])
-def test_only_where_little_noise_is_left_must_the_answer_be_near_the_drawn(timestep, certain):
+def test_predictions_must_be_near_drawn_latents_only_at_low_noise(timestep, certain):
     torch.manual_seed(0)
     student = Dimmed(striped(8))
     work = sharpening(torch.nn.Identity(), student.latents)
@@ -270,7 +270,7 @@ def test_only_where_little_noise_is_left_must_the_answer_be_near_the_drawn(times
     assert work.losses(student, 1)[1]["near"] == 0
 
 
-def test_windows_are_laid_anew(monkeypatch):
+def test_windows_are_placed_at_random(monkeypatch):
     seen = []
     monkeypatch.setattr(sharpen_text_model, "patch_energy", lambda *arguments: seen.append(arguments[-1]) or torch.zeros(()))
     work = sharpening(torch.nn.Identity(), striped(2))

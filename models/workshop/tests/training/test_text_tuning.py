@@ -1,4 +1,4 @@
-"""The tuning of the text model on what it draws: its rollouts and losses."""
+"""Tuning of the text model on its own images: rollouts and losses."""
 
 import copy
 
@@ -15,7 +15,7 @@ import tune_text_model
 
 
 @pytest.mark.parametrize("steps", sampling.STEP_COUNTS)
-def test_tuning_draws_as_diffusers_do(steps):
+def test_rollouts_equal_diffusers_lcm_sampling(steps):
     torch.manual_seed(0)
     network, shares = torch.nn.Conv2d(4, 4, 3, padding=1), captioned_latents.signal_shares()
 
@@ -43,12 +43,12 @@ def test_tuning_draws_as_diffusers_do(steps):
 
 @pytest.fixture
 def narrow(monkeypatch):
-    """Classifiers of few channels."""
+    """Classifiers with few channels."""
     monkeypatch.setattr(fact_classifier, "CHANNELS", (8, 8, 8, 8))
 
 
 class Painter(torch.nn.Module):
-    """A text model that can learn an image for every word, and nothing else."""
+    """A text model that can only learn one image per word."""
 
     def __init__(self):
         super().__init__()
@@ -69,7 +69,7 @@ def test_tuning_follows_the_classifiers_and_the_leash(narrow):
     classes = torch.stack([torch.arange(8) % len(values) for values in scene_facts.PROPERTIES.values()], 1)
 
     def tuned(**weights):
-        """Both losses of a tuning by a weighted sum of them, at its end."""
+        """Both losses after tuning on their weighted sum."""
         torch.manual_seed(1)
         painter = copy.deepcopy(origin).requires_grad_(True)
         optimizer = torch.optim.Adam(painter.parameters(), lr=0.05)
@@ -89,16 +89,16 @@ def test_tuning_follows_the_classifiers_and_the_leash(narrow):
     freely, held = tuned(facts=1), tuned(facts=1, leash=100)
     assert freely[0] < 0.95 * facts and freely[0] < held[0]
     assert held[1] < 0.1 * freely[1]
-    moved = copy.deepcopy(origin)  # by a constant velocity, at all steps alike
+    moved = copy.deepcopy(origin)  # by the same constant velocity at all steps
     with torch.no_grad():
         moved.text_encoder.weight += 0.5
     assert first(moved)[1] == pytest.approx(0.25, rel=1e-4)
     for weights, one in zip(before, work.classifiers, strict=True):
-        assert all(torch.equal(weights[name], tensor) for name, tensor in one.state_dict().items())  # only asked
+        assert all(torch.equal(weights[name], tensor) for name, tensor in one.state_dict().items())  # unchanged
 
 
-def test_the_leash_holds_the_last_timesteps_to_the_finisher():
-    """Guides that answer constants: 1 for the origin, 2 for the finisher."""
+def test_the_leash_uses_the_finisher_for_the_last_timesteps():
+    """With reference models that predict constants: 1 for the origin, 2 for the finisher."""
 
     class Constant(torch.nn.Module):
         def __init__(self, answer):
@@ -112,10 +112,10 @@ def test_the_leash_holds_the_last_timesteps_to_the_finisher():
     work = tune_text_model.Tuning(Constant(1.0), Constant(2.0), [], captioned_latents.signal_shares(), weights)
     noise, ids = torch.randn(1, 4, 8, 8), torch.zeros(1, 1, dtype=torch.long)
     losses = work.losses(Constant(0.0), None, noise, ids, None, sampling.lcm_timesteps(4))
-    assert losses["leash"].item() == pytest.approx((1 + 4 + 4) / 3, rel=1e-4)  # the three steps that learn
+    assert losses["leash"].item() == pytest.approx((1 + 4 + 4) / 3, rel=1e-4)  # the three steps with gradients
 
 
-def test_gradients_go_back_through_the_timesteps_of_a_walk_that_learn():
+def test_gradients_flow_through_the_late_timesteps_of_a_rollout():
     shares, noise, text = captioned_latents.signal_shares(), torch.randn(1, 4, 8, 8), torch.zeros(1, 4)
 
     class Model:
@@ -132,7 +132,7 @@ def test_gradients_go_back_through_the_timesteps_of_a_walk_that_learn():
     assert [answer.grad is not None for answer in model.answers] == [False, False, True, True]
 
 
-def test_a_mixed_model_lies_between_two():
+def test_mixed_interpolates_weights():
     one, other = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
     with torch.no_grad():
         one.weight.copy_(torch.tensor([[2.0, -1.0]]))
@@ -142,7 +142,7 @@ def test_a_mixed_model_lies_between_two():
 
 
 @torch.enable_grad()
-def test_a_pattern_is_what_latents_share_at_the_same_places():
+def test_a_pattern_is_shared_by_latents_at_the_same_positions():
     torch.manual_seed(0)
     latent = torch.randn(16, 3, 64, 64)
     by_chance = latent_statistics.pattern_of(latent).item()
@@ -150,7 +150,7 @@ def test_a_pattern_is_what_latents_share_at_the_same_places():
     patterned = (latent + pattern).requires_grad_(True)
     found = latent_statistics.pattern_of(patterned)
     assert found.item() > 5 * by_chance
-    # The same pattern at another place of every image is no pattern; nor is what all the surroundings share.
+    # The same pattern at different positions does not count, nor does a constant offset.
     moved = torch.stack([torch.roll(p, (3 * i, 5 * i), (1, 2)) for i, p in enumerate(latent + pattern)])
     assert latent_statistics.pattern_of(moved).item() < 0.3 * found.item()
     assert latent_statistics.pattern_of(latent + 2).item() == pytest.approx(by_chance, rel=1e-3)
@@ -165,7 +165,7 @@ def flat_and_rough():
 
 
 @torch.enable_grad()
-def test_grain_is_what_drawn_images_lack_wherever_they_lack_it():
+def test_grain_distance_compares_roughness_regardless_of_position():
     torch.manual_seed(0)
     drawn = flat_and_rough()
     assert latent_statistics.grain_distance(drawn, drawn) == 0
@@ -179,10 +179,10 @@ def test_grain_is_what_drawn_images_lack_wherever_they_lack_it():
     with torch.no_grad():
         assert latent_statistics.grain_distance(grainy - 20 * grainy.grad, drawn) < 0.9 * found
     soft = latent_statistics.grain_distance(0.3 * drawn, drawn)
-    assert soft > 5 * by_chance  # softness is as far away
+    assert soft > 5 * by_chance  # blur is penalized too
 
 
-def test_losses_without_a_weight_are_not_counted(narrow):
+def test_losses_without_a_weight_are_omitted(narrow):
     torch.manual_seed(0)
     weights, shares = tune_text_model.WEIGHTS | {"leash": 0}, captioned_latents.signal_shares()
     work = tune_text_model.Tuning(Painter(), Painter(), [fact_classifier.FactClassifier(16)], shares, weights)
@@ -191,7 +191,7 @@ def test_losses_without_a_weight_are_not_counted(narrow):
     assert set(losses) == {"facts", "pattern", "grain"}
 
 
-def test_tuning_asks_all_classifiers_alike(narrow, monkeypatch):
+def test_all_classifiers_count_equally(narrow, monkeypatch):
     monkeypatch.setattr(tune_text_model, "NOISE", 0)
     torch.manual_seed(0)
     one, other = (fact_classifier.FactClassifier(16) for _ in range(2))
@@ -205,7 +205,7 @@ def test_tuning_asks_all_classifiers_alike(narrow, monkeypatch):
     assert facts(one, other) == pytest.approx((facts(one) + facts(other)) / 2)
 
 
-def test_captions_of_small_things_are_tuned_more_often():
+def test_captions_of_small_objects_are_sampled_more_often():
     classes = torch.zeros(3, len(scene_facts.PROPERTIES), dtype=torch.long)
     names = list(scene_facts.PROPERTIES)
     classes[:, names.index("trees")] = 1
@@ -214,7 +214,7 @@ def test_captions_of_small_things_are_tuned_more_often():
     assert tune_text_model.weights_of_captions(classes).tolist() == [1, 3, 5]
 
 
-def test_what_the_drawn_world_has_once_is_not_judged(narrow):
+def test_sun_and_moon_are_not_judged(narrow):
     torch.manual_seed(0)
     names, scores = list(scene_facts.PROPERTIES), fact_classifier.FactClassifier(16)(torch.randn(2, 16, 32, 32))
     classes = torch.zeros(2, len(names), dtype=torch.long)
