@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Turns a checkpoint of the published CFM trainer into a .safetensors file that export_bundle.py --cfm takes.
+"""Converts a checkpoint of the published CFM trainer to a .safetensors file for export_bundle.py --cfm.
 
-The network's configuration is read off the tensors' shapes. What shapes cannot tell (number of heads, linear attention)
-is as published unless an option or --config says otherwise.
+The network configuration is inferred from the tensor shapes. What shapes cannot tell (number of heads, linear attention)
+defaults to the published network; options and --config override it.
 """
 
 import sys
@@ -18,25 +18,25 @@ def parse(arguments):
     parser = OneLineParser(prog="convert_cfm_checkpoint.py", description=__doc__.split("\n\n")[0])
     add = parser.add_argument
     add("checkpoint", type=Path, metavar="CKPT")
-    add("-o", "--output", type=Path, required=True, metavar="FILE", help="the .safetensors file to write")
-    add("--weights", choices=("ema", "online"), default="ema", help="which weights (default: ema)")
-    add("--config", type=Path, metavar="JSON", help="network options, under their published names, that override")
+    add("-o", "--output", type=Path, required=True, metavar="FILE", help=".safetensors file to write")
+    add("--weights", choices=("ema", "online"), default="ema", help="which weights to convert (default: ema)")
+    add("--config", type=Path, metavar="JSON", help="network options under their published names, which override the inferred ones")
     add("--num-heads", type=int, metavar="N", help="attention heads (default 4)")
-    add("--linear-attention", action="store_true", default=None, help="attention in the levels is linear")
-    add("--noising-step", type=int, metavar="N", help="step that it was trained to start from (default 400)")
+    add("--linear-attention", action="store_true", default=None, help="linear attention in the levels")
+    add("--noising-step", type=int, metavar="N", help="noising step that it was trained for (default 400)")
     add("--force", action="store_true", help="replace an existing file")
     options = parser.parse_args(arguments)
     if not options.checkpoint.is_file():
         raise UsageError(f"the checkpoint '{options.checkpoint}' does not exist")
     if options.output.suffix != ".safetensors":
-        raise UsageError(f"the output must end in .safetensors, '{options.output}' does not")
+        raise UsageError(f"the output must end in .safetensors, got '{options.output}'")
     if options.noising_step is not None and not -1 <= options.noising_step <= 999:
-        raise UsageError(f"--noising-step must be from -1 to 999, not {options.noising_step}")
+        raise UsageError(f"--noising-step must be -1 to 999, got {options.noising_step}")
     return options
 
 
 def given_options(options):
-    given = {"use_linear_attn": False}  # the published network's; its class leaves it on
+    given = {"use_linear_attn": False}  # as in the published network; the class defaults to True
     if options.config:
         given |= read_json(options.config)
     if options.num_heads is not None:
@@ -44,7 +44,7 @@ def given_options(options):
     if options.linear_attention is not None:
         given["use_linear_attn"] = options.linear_attention
     if not isinstance(given.get("num_heads", 1), int) or given.get("num_heads", 1) < 1:
-        raise UsageError(f"the number of heads must be at least 1, not {given['num_heads']}")
+        raise UsageError(f"the number of heads must be at least 1, got {given['num_heads']}")
     return given
 
 

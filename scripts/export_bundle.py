@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Makes a bundle that fmboost runs from a Stable Diffusion 1.5 or LCM model.
+"""Exports a Stable Diffusion 1.5 or LCM model as an fmboost bundle with TorchScript networks.
 
-The model is a diffusers folder, or one .safetensors file in the original layout. Adapters (LoRA) are fused into it, and
-a coupling network (CFM) is put beside it. Nothing is fetched from anywhere. Every network is traced, compared with the
-original at other sizes, and run in float32, bfloat16 and float16 before the bundle gets its name.
+The model is a diffusers folder or a .safetensors file in the original layout. LoRA adapters are fused into it, and a coupling
+network (CFM) can be added. Nothing is downloaded. Every network is traced, compared with the original at other sizes, and run
+in float32, bfloat16 and float16 before the bundle is written.
 """
 
 import os
@@ -23,25 +23,25 @@ def parse(arguments):
     parser = OneLineParser(prog="export_bundle.py", description=__doc__.split("\n\n")[0])
     add = parser.add_argument
     add("--model", type=Path, required=True, metavar="SOURCE", help="diffusers folder or original-layout .safetensors")
-    add("-o", "--output", type=Path, required=True, metavar="BUNDLE", help="the bundle's folder")
-    add("--lora", action="append", default=[], metavar="FILE[:WEIGHT]", help="adapter to fuse; may be repeated")
-    add("--cfm", type=Path, metavar="FILE", help="coupling network, .safetensors with its configuration as metadata")
+    add("-o", "--output", type=Path, required=True, metavar="BUNDLE", help="folder of the bundle")
+    add("--lora", action="append", default=[], metavar="FILE[:WEIGHT]", help="adapter to fuse (can be repeated)")
+    add("--cfm", type=Path, metavar="FILE", help="coupling network: .safetensors with its configuration as metadata")
     add("--cfm-factor", type=int, action="append", metavar="N",
-        help="how much it upscales (default 2); repeated: one coupling each")  # fmt: skip
-    add("--cfm-noising-step", type=int, metavar="N", help="default: the file's, else 400 as published; 0: no noise")
-    add("--dtype", choices=("float16", "float32"), help="how weights are stored (default: as they were)")
+        help="upscaling factor (default 2); can be repeated for one coupling each")  # fmt: skip
+    add("--cfm-noising-step", type=int, metavar="N", help="noising step (default: the file's, else 400 as published; 0: no noise)")
+    add("--dtype", choices=("float16", "float32"), help="dtype of the stored weights (default: unchanged)")
     add("--sampler", choices=("lcm", "ddim", "euler", "euler-a", "dpm++2m"),
-        help="default sampler (default: after the model's scheduler; LCM-LoRA needs lcm)")
-    add("--steps", type=int, metavar="N", help="default steps")
-    add("--guidance", type=float, metavar="G", help="default guidance")
+        help="default sampler (default: from the model's scheduler; LCM-LoRA needs lcm)")
+    add("--steps", type=int, metavar="N", help="default number of steps")
+    add("--guidance", type=float, metavar="G", help="default guidance scale")
     add("--prediction", choices=("epsilon", "v_prediction"),
-        help="what the denoiser predicts (default: as the scheduler says; single files cannot say)")  # fmt: skip
+        help="prediction type of the denoiser (default: from the scheduler; single files do not contain it)")  # fmt: skip
     add("--tokenizer", type=Path, default=TOKENIZER, metavar="DIR",
         help="for single files: folder with CLIP's vocab.json and merges.txt")  # fmt: skip
     add("--config", type=Path, metavar="DIR",
-        help="for single files: the parts' configurations, as in a diffusers folder (default: Stable Diffusion 1.5's)")
-    add("--name", help="the bundle's name (default: the model's)")
-    add("--license", help="the weights' license")
+        help="for single files: folder with the components' configurations (default: Stable Diffusion 1.5's)")
+    add("--name", help="name of the bundle (default: the model's)")
+    add("--license", help="license of the weights")
     add("--force", action="store_true", help="replace an existing bundle")
     return check(parser.parse_args(arguments))
 
@@ -53,7 +53,7 @@ def check(options):
     if not options.model.exists():
         raise UsageError(f"the model '{options.model}' does not exist")
     if options.cfm is None and (options.cfm_factor or options.cfm_noising_step is not None):
-        raise UsageError("--cfm-factor and --cfm-noising-step belong to --cfm FILE, which is missing")
+        raise UsageError("--cfm-factor and --cfm-noising-step need --cfm FILE")
     ranges = {
         "--cfm-factor": (options.cfm_factor or [], 2, 16),
         "--cfm-noising-step": ([options.cfm_noising_step], -1, 999),
@@ -62,7 +62,7 @@ def check(options):
     }
     for name, (values, low, high) in ranges.items():
         if any(value is not None and not low <= value <= high for value in values):
-            raise UsageError(f"{name} must be from {low} to {high}, not {values[0]}")
+            raise UsageError(f"{name} must be {low} to {high}, got {values[0]}")
     options.cfm_factor = sorted(set(options.cfm_factor or []))
     return options
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes a Stable Diffusion 1.5 or LCM model with random weights, and a coupling network for it.
 
-It draws nothing but noise. It is for tests, and for measuring time and memory without anyone's weights. Small unless
---full is given: then every network has the published size.
+It generates only noise, for tests and for benchmarks of time and memory without published weights. The networks are small;
+with --full they have the published sizes.
 """
 
 import os
@@ -20,17 +20,17 @@ def parse(arguments):
     parser = OneLineParser(prog="make_random_sd15.py", description=__doc__.split("\n\n")[0])
     add = parser.add_argument
     add("folder", type=Path, help="diffusers folder to write")
-    add("--full", action="store_true", help="the published sizes (about 1 billion parameters)")
+    add("--full", action="store_true", help="use the published sizes (about 1 billion parameters)")
     add("--cfm", type=Path, metavar="FILE", help="also write a coupling network here (.safetensors)")
-    add("--lcm", action="store_true", help="an LCM: its scheduler")
-    add("--guidance-embedding", type=int, metavar="DIM", help="a denoiser that takes guidance as an input (LCM: 256)")
+    add("--lcm", action="store_true", help="use LCM's scheduler")
+    add("--guidance-embedding", type=int, metavar="DIM", help="width of a guidance input of the denoiser (LCM: 256)")
     add("--prediction", choices=("epsilon", "v_prediction"), default="epsilon")
-    add("--dtype", choices=("float32", "float16"), default="float32", help="how weights are stored")
+    add("--dtype", choices=("float32", "float16"), default="float32", help="dtype of the stored weights")
     add("--seed", type=int, default=0)
-    add("--force", action="store_true", help="replace what is there")
+    add("--force", action="store_true", help="replace existing files")
     options = parser.parse_args(arguments)
     if options.guidance_embedding is not None and options.guidance_embedding < 4:
-        raise UsageError(f"--guidance-embedding must be at least 4, not {options.guidance_embedding}")
+        raise UsageError(f"--guidance-embedding must be at least 4, got {options.guidance_embedding}")
     return options
 
 
@@ -44,13 +44,13 @@ def main(arguments=None):
 
     from fmboost_export import cfm_formula
     from fmboost_export.cfm import write_cfm
-    from fmboost_export.random_models import random_parts, save_folder
+    from fmboost_export.random_models import random_components, save_folder
 
     dtype = getattr(torch, options.dtype)
-    parts = random_parts(options.seed, options.full, options.guidance_embedding)
+    components = random_components(options.seed, options.full, options.guidance_embedding)
     scheduler = {"prediction_type": options.prediction} | ({"_class_name": "LCMScheduler"} if options.lcm else {})
     with whole_folder(options.folder) as folder:
-        save_folder(parts, scheduler, TOKENIZER, folder, dtype)
+        save_folder(components, scheduler, TOKENIZER, folder, dtype)
     if options.cfm:
         shape = cfm_formula.PUBLISHED if options.full else cfm_formula.SMALL
         with whole_file(options.cfm) as file:

@@ -1,4 +1,4 @@
-"""A coupling network's .safetensors: reading, checking against its configuration, and writing."""
+"""The .safetensors file of a coupling network: reading, validation against its configuration, writing."""
 
 import json
 
@@ -12,8 +12,8 @@ PUBLISHED_NOISING_STEP = 400
 
 
 def read_cfm(path, latent_channels):
-    """Returns (tensors, configuration, noise). Raises ModelError when it belongs to other latents. `noise` holds
-    noising_step and, of a network trained with every step from 0 on, noising_step_max."""
+    """Returns (tensors, configuration, noise). Raises ModelError if the network is for other latents. `noise` contains
+    noising_step and, for a network trained with a range of steps from 0 on, noising_step_max."""
     if not path.is_file():
         raise UsageError(f"the CFM file '{path}' does not exist")
     metadata = safetensors_metadata(path)
@@ -29,11 +29,11 @@ def read_cfm(path, latent_channels):
         raise ModelError(f"'{path}' has unreadable metadata: {error}") from None
     for step in noise.values():
         if not -1 <= step <= 999:
-            raise ModelError(f"'{path}': the noising step must be from -1 to 999, it is {step}")
+            raise ModelError(f"'{path}': the noising step must be -1 to 999, got {step}")
     fits = config["in_channels"] in (latent_channels, 2 * latent_channels)
     if not fits or config["out_channels"] != latent_channels:
         raise ModelError(
-            f"'{path}' belongs to other latents: it maps {config['in_channels']} channels to {config['out_channels']}; "
+            f"'{path}' is for other latents: it maps {config['in_channels']} channels to {config['out_channels']}; "
             f"latents of {latent_channels} channels need {2 * latent_channels} (or {latent_channels} without context) "
             f"to {latent_channels}"
         )
@@ -52,7 +52,7 @@ def write_cfm(path, tensors, config, noising_step=None, noising_step_max=None):
 
 
 def with_sorted_metadata(data):
-    """safetensors writes metadata in an order that changes from run to run; a bundle names its files by their hashes."""
+    """safetensors writes metadata in random order; sorting makes the file's hash, stored in the bundle, reproducible."""
     end = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:end])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
@@ -62,7 +62,7 @@ def with_sorted_metadata(data):
 
 
 def coupling_entry(file, digest, factor, config, noise):
-    """An entry of bundle.json: the published solver and path, back-projection for existing images."""
+    """An entry of bundle.json with the published solver and path, and with back-projection for external images."""
     return {
         "file": file,
         "sha256": digest,

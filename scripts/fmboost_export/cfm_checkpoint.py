@@ -1,4 +1,4 @@
-"""The published trainer's checkpoints: which tensors are the network's, and what network they are of."""
+"""Checkpoints of the published trainer: extracts the network's tensors and infers its configuration."""
 
 import torch
 
@@ -10,11 +10,11 @@ PREFIXES = {"ema": "ema_model.ema_model.net.", "online": "model.net."}
 
 
 def read_checkpoint(path, weights):
-    """The tensors under their published names."""
+    """The network's tensors under their published names."""
     checkpoint = read_pickle(path)
     state = checkpoint.get("state_dict") if isinstance(checkpoint, dict) else None
     if not isinstance(state, dict):
-        raise ModelError(f"'{path}' is no trainer checkpoint: it has no state_dict")
+        raise ModelError(f"'{path}' is not a trainer checkpoint: it has no state_dict")
     prefix = PREFIXES[weights]
     tensors = {
         str(name).removeprefix(prefix): value
@@ -25,18 +25,18 @@ def read_checkpoint(path, weights):
         names = [str(name) for name in state]
         other = next((key for key, start in PREFIXES.items() if any(name.startswith(start) for name in names)), None)
         hint = f"; it has {other} weights: --weights {other}" if other else ""
-        raise ModelError(f"'{path}' has no {weights} weights: nothing begins with '{prefix}'{hint}")
+        raise ModelError(f"'{path}' has no {weights} weights: no tensor name starts with '{prefix}'{hint}")
     return tensors
 
 
 def infer_config(tensors, origin, given=None):
-    """The configuration that the shapes tell, `given` for what they do not (heads, linear attention, dropout)."""
+    """Infers the configuration from the shapes; `given` has what shapes cannot tell (heads, linear attention, dropout)."""
     try:
         inferred = _from_shapes({name: tuple(tensor.shape) for name, tensor in tensors.items()}, given or {})
     except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
-        raise ModelError(f"'{origin}' does not hold the published CFM network: {error} is missing or odd") from None
+        raise ModelError(f"'{origin}' does not contain the published CFM network: {error} is missing or invalid") from None
     config = full_config(DEFAULTS | inferred | (given or {}), origin)
-    check_shapes(tensors, tensor_shapes(config), origin, "the network configuration that its shapes suggest")
+    check_shapes(tensors, tensor_shapes(config), origin, "the network configuration inferred from its shapes")
     return config
 
 
@@ -64,7 +64,7 @@ def _from_shapes(shapes, given):
 
 
 def _levels(shapes):
-    """The residual blocks' names, level by level: a block of another kind, or a gap, ends a level."""
+    """Names of the residual blocks by level: another kind of block, or a gap, ends a level."""
     last = max(int(name.split(".")[1]) for name in shapes if name.startswith("input_blocks."))
     levels = [[]]
     for index in range(1, last + 1):

@@ -1,4 +1,4 @@
-"""A CFM network whose weights come from a formula: nothing is stored, and everybody computes the same."""
+"""A CFM network with weights from a formula, so that tests in C++ and Python can compute the same weights."""
 
 import math
 import zlib

@@ -1,4 +1,4 @@
-"""The published CFM network's options, and its tensors' names and shapes (https://github.com/CompVis/fm-upscaling)."""
+"""Options, tensor names and shapes of the published CFM network (https://github.com/CompVis/fm-boosting)."""
 
 from .errors import ModelError
 
@@ -20,7 +20,7 @@ DEFAULTS = {
 
 
 def full_config(config, origin):
-    """`config` with the defaults for what it leaves open, every field of the right type."""
+    """Completes `config` with defaults and validates the type of every field."""
     if not isinstance(config, dict):
         raise ModelError(f"'{origin}': the network configuration must be a JSON object")
     unknown = sorted(set(config) - set(DEFAULTS))
@@ -46,7 +46,7 @@ def full_config(config, origin):
 
 
 class _Shapes(dict):
-    """Collects name -> shape, in the order in which the network registers its parameters."""
+    """Collects name -> shape in the order in which the network registers its parameters."""
 
     def layer(self, name, out, *rest):
         self[f"{name}.weight"], self[f"{name}.bias"] = (out, *rest), (out,)
@@ -72,7 +72,7 @@ class _Shapes(dict):
 
 
 def tensor_shapes(config):
-    """Every tensor's name and shape for a full configuration."""
+    """{name: shape} of all tensors for a complete configuration."""
     shapes, m, pool = _Shapes(), config["model_channels"], config["pool_factor"]
     mults, blocks, attended = config["channel_mult"], config["num_res_blocks"], config["attention_resolutions"]
     shapes.layer("time_embed.0", 4 * m, m)

@@ -1,4 +1,4 @@
-"""Errors with exit codes, and a command line whose every failure is one clear line."""
+"""Errors with exit codes, and a command line that reports every failure in one line."""
 
 import argparse
 import sys
@@ -13,19 +13,19 @@ class ExportError(Exception):
 
 
 class ModelError(ExportError):
-    """A file that is not the model it should be."""
+    """A file that is not the expected model."""
 
     exit_code = MODEL
 
 
 class UsageError(ExportError):
-    """Options that do not go together or cannot be understood."""
+    """Invalid or inconsistent options."""
 
     exit_code = USAGE
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """Says what is wrong in one line; --help shows the rest."""
+    """Reports errors in one line that refers to --help."""
 
     def error(self, message):
         raise UsageError(f"{message}; see --help")
@@ -36,7 +36,7 @@ def one_line(text):
 
 
 def run_main(main, name, arguments=None):
-    """Runs `main` and turns its failures into an exit code and one line on stderr. `arguments`: else those given."""
+    """Runs `main`; returns an exit code and reports errors in one line on stderr. `arguments`: default sys.argv."""
     try:
         main(arguments)
         return 0
@@ -45,7 +45,7 @@ def run_main(main, name, arguments=None):
     except OSError as error:
         message, code = error, RUNTIME
     except MemoryError:
-        message, code = "memory ran out", RUNTIME
+        message, code = "out of memory", RUNTIME
     except KeyboardInterrupt:
         message, code = "interrupted", 130
     print(f"{name}: error: {one_line(message)}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Assembles the bundle: the parts, the tokenizer, the couplings and bundle.json."""
+"""Assembles a bundle: the components, the tokenizer, the couplings and bundle.json."""
 
 import json
 
@@ -7,26 +7,26 @@ import torch
 from .cfm import coupling_entry, read_cfm, write_cfm
 from .errors import ModelError
 from .files import sha256
-from .parts import autoencoder_factor, autoencoder_parts, denoiser_part, export_part, text_part
+from .components import autoencoder_components, autoencoder_factor, denoiser_component, export_component, text_component
 from .schedule import sampling_of
 
 
-def check_parts_fit(source):
-    """Refuses what only looks like Stable Diffusion 1.5."""
+def check_components_fit(source):
+    """Rejects models that only resemble Stable Diffusion 1.5."""
     unet, vae = source.unet.config, source.vae.config
     others = [name for name in ("addition_embed_type", "class_embed_type", "encoder_hid_dim_type") if unet.get(name)]
     if others or unet.time_embedding_type != "positional" or unet.center_input_sample:
         reason = others[0] if others else "another time embedding"
-        raise ModelError(f"'{source.name}' is no Stable Diffusion 1.5 or LCM model: its unet has {reason}")
+        raise ModelError(f"'{source.name}' is not a Stable Diffusion 1.5 or LCM model: its unet has {reason}")
     if unet.in_channels != unet.out_channels:
-        raise ModelError(f"'{source.name}': the unet must return as many channels as it takes, it maps "
+        raise ModelError(f"'{source.name}': the unet must have as many output as input channels, it maps "
                          f"{unet.in_channels} to {unet.out_channels} (inpainting models are not supported)")
     if unet.in_channels != vae.latent_channels:
-        raise ModelError(f"'{source.name}': the unet works on {unet.in_channels} latent channels, the vae on "
+        raise ModelError(f"'{source.name}': the unet has {unet.in_channels} latent channels, the vae "
                          f"{vae.latent_channels}")
     if unet.cross_attention_dim != source.text_encoder.config.hidden_size:
-        raise ModelError(f"'{source.name}': the unet reads text states of width {unet.cross_attention_dim}, the text "
-                         f"encoder gives {source.text_encoder.config.hidden_size}")
+        raise ModelError(f"'{source.name}': the unet expects text states of width {unet.cross_attention_dim}, the text "
+                         f"encoder returns {source.text_encoder.config.hidden_size}")
 
 
 def tokenizer_entry(source, folder):
@@ -56,17 +56,17 @@ def denoiser_fields(source, sampling):
     }
 
 
-def write_parts(source, folder, sampling, dtype, say):
-    """Exports the networks. Returns their entries and the operators that the programs use."""
-    stored = {part: dtype or source.dtypes[part] for part in source.dtypes}
-    # The wrappers change the models, so the originals' properties are read first.
+def write_components(source, folder, sampling, dtype, say):
+    """Exports the networks. Returns their entries and the operators used by the TorchScript modules."""
+    stored = {component: dtype or source.dtypes[component] for component in source.dtypes}
+    # The wrappers modify the models, so their properties are read first.
     fields, autoencoder = denoiser_fields(source, sampling), source.vae.config
-    text, used = export_part(text_part(source, stored["text_encoder"]), folder, say)
-    denoiser, more = export_part(denoiser_part(source, stored["unet"]), folder, say)
+    text, used = export_component(text_component(source, stored["text_encoder"]), folder, say)
+    denoiser, more = export_component(denoiser_component(source, stored["unet"]), folder, say)
     used |= more
     halves = []
-    for part in autoencoder_parts(source, stored["vae"]):
-        entry, more = export_part(part, folder, say)
+    for component in autoencoder_components(source, stored["vae"]):
+        entry, more = export_component(component, folder, say)
         halves.append(entry)
         used |= more
     entries = {
@@ -85,7 +85,7 @@ def write_parts(source, folder, sampling, dtype, say):
 
 
 def write_couplings(path, factors, noising_step, latent_channels, dtype, folder, stem="cfm"):
-    """Writes a coupling's weights as STEM-FACTORSx.safetensors; returns its entries of bundle.json, one a factor."""
+    """Writes a coupling's weights as STEM-FACTORSx.safetensors; returns its entries of bundle.json, one per factor."""
     tensors, config, noise = read_cfm(path, latent_channels)
     if noising_step is not None:
         noise["noising_step"] = noising_step
@@ -98,21 +98,21 @@ def write_couplings(path, factors, noising_step, latent_channels, dtype, folder,
 
 
 def write_bundle(source, folder, options, say=lambda line: None):
-    """`options`: the command line's. Returns the operators that the programs use."""
-    check_parts_fit(source)
+    """`options`: from the command line. Returns the operators used by the TorchScript modules."""
+    check_components_fit(source)
     dtype = getattr(torch, options.dtype) if options.dtype else None
     sampling = sampling_of(source.scheduler, source.unet.config.time_cond_proj_dim, options.sampler)
     for field in ("prediction", "steps", "guidance"):
         if getattr(options, field) is not None:
             setattr(sampling, field, getattr(options, field))
-    # Before the long work, and before anything is written.
+    # Invalid couplings should fail before the slow part.
     channels = source.vae.config.latent_channels
     couplings = []
     if options.cfm:
         couplings = write_couplings(options.cfm, options.cfm_factor or [2], options.cfm_noising_step, channels, dtype,
                                     folder)  # fmt: skip
         say(f"{couplings[0]['file']}: {', '.join(str(entry['factor']) + 'x' for entry in couplings)}")
-    entries, used = write_parts(source, folder, sampling, dtype, say)
+    entries, used = write_components(source, folder, sampling, dtype, say)
     manifest = {
         "format": "fmboost-bundle",
         "version": 1,
@@ -128,7 +128,7 @@ def write_bundle(source, folder, options, say=lambda line: None):
 
 
 def source_text(options):
-    """Names, not paths: bundles travel."""
+    """Names without folders, which mean nothing on other machines."""
     text = f"exported from {options.model.resolve().name}"
     for path, weight in options.lora:
         text += f", with the LoRA {path.name} at {weight:g}"

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, and tensors read without running anything."""
+"""Atomic files and folders, and tensor files read without executing code."""
 
 import contextlib
 import hashlib
@@ -29,7 +29,7 @@ def read_json(path):
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ModelError(f"'{path}' is not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise ModelError(f"'{path}' must hold a JSON object, it holds a {type(value).__name__}")
+        raise ModelError(f"'{path}' must contain a JSON object, got a {type(value).__name__}")
     return value
 
 
@@ -49,13 +49,13 @@ def safetensors_metadata(path):
 
 
 def read_pickle(path):
-    """Tensors and plain containers only: a pickle may otherwise run any code."""
+    """Loads tensors and plain containers only, since other pickles may execute arbitrary code."""
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
-            f"'{path}' holds more than tensors and plain containers, or is no checkpoint, and is not loaded: "
-            f"{one_line(error).split('.')[0]}; save its state_dict alone and try again"
+            f"'{path}' contains more than tensors and plain containers, or is not a checkpoint, and is not loaded: "
+            f"{one_line(error).split('.')[0]}; save only its state_dict and try again"
         ) from None
     except (RuntimeError, EOFError, ValueError, KeyError) as error:
         raise ModelError(f"'{path}' is not a readable checkpoint: {one_line(error)}") from None
@@ -71,12 +71,12 @@ def stored_dtype(tensors):
 
 
 def check_shapes(found, wanted, origin, network):
-    """Raises ModelError, naming the first few, when the tensors' names or shapes are not the wanted ones."""
+    """Raises ModelError, naming the first few differences, if the names or shapes of the tensors are not as expected."""
     found = {name: tuple(tensor.shape) for name, tensor in found.items()}
     problems = [f"{name} is missing" for name in wanted if name not in found]
-    problems += [f"{name} is not part of the network" for name in found if name not in wanted]
+    problems += [f"{name} is not component of the network" for name in found if name not in wanted]
     problems += [
-        f"{name} must be {list(shape)}, it is {list(found[name])}"
+        f"{name} must be {list(shape)}, got {list(found[name])}"
         for name, shape in wanted.items()
         if name in found and found[name] != tuple(shape)
     ]
@@ -86,14 +86,14 @@ def check_shapes(found, wanted, origin, network):
 
 
 def refuse_existing(path, force, marker=None):
-    """Folders are replaced only when they hold `marker`: --force must not delete someone's images."""
+    """Folders are replaced only if they contain `marker`: --force must not delete a user's other files."""
     path = Path(path)
     if not path.exists() and not path.is_symlink():
         return
     if not force:
-        raise ExportError(f"'{path}' exists already; give --force to replace it")
+        raise ExportError(f"'{path}' already exists; use --force to replace it")
     if marker is None and path.is_dir():
-        raise ExportError(f"'{path}' is a folder, a file was to be written there")
+        raise ExportError(f"'{path}' is a folder, expected a file")
     if marker is not None and not (path.is_dir() and ((path / marker).is_file() or not any(path.iterdir()))):
         raise ExportError(f"'{path}' exists and is not a folder with {marker}; it is not replaced, even with --force")
 
@@ -101,13 +101,13 @@ def refuse_existing(path, force, marker=None):
 def _temporary(path):
     path = Path(os.path.abspath(path))
     if not path.parent.is_dir():
-        raise ExportError(f"the folder '{path.parent}' does not exist; make it first")
+        raise ExportError(f"the folder '{path.parent}' does not exist")
     return path, path.with_name(f".{path.name}.tmp-{os.getpid()}")
 
 
 @contextlib.contextmanager
 def whole_file(path):
-    """Gives a temporary name; what was written there gets the final name at the end, or is removed."""
+    """Yields a temporary path, which is renamed to the final name on success and removed on failure."""
     path, temporary = _temporary(path)
     try:
         yield temporary
@@ -118,7 +118,7 @@ def whole_file(path):
 
 @contextlib.contextmanager
 def whole_folder(path):
-    """As whole_file, for a folder; an older folder of the name is replaced at the end."""
+    """Like whole_file, for a folder; an existing folder is replaced at the end."""
     path, temporary = _temporary(path)
     old = temporary.with_name(temporary.name + "-old")
     temporary.mkdir()

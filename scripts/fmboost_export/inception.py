@@ -1,8 +1,8 @@
-"""Inception v3 as FID programs use it, with its weights' published names, and as a program from images to features.
+"""Inception v3 as used for FID, with the published weight names, and a module from images to features.
 
-The weights come from the TensorFlow network of 2015 (Szegedy et al. 2015, arXiv 1512.00567). Three things set it apart
-from the network that torchvision ships: average pooling inside the blocks leaves padding out of its mean, the last
-block pools by the maximum, and the classifier has 1008 outputs. See
+The weights come from the TensorFlow network of 2015 (Szegedy et al. 2015, arXiv 1512.00567). It differs from torchvision's
+network in three ways: average pooling inside the blocks excludes padding, the last block uses max pooling, and the
+classifier has 1008 outputs. See
 https://github.com/mseitzer/pytorch-fid/blob/master/src/pytorch_fid/inception.py
 """
 
@@ -26,10 +26,10 @@ class Conv(nn.Module):
 
 
 class Branches(nn.Module):
-    """Chains of convolutions side by side, their results one after the other on the channels."""
+    """Parallel chains of convolutions whose results are concatenated along the channels."""
 
     def chain(self, name, *layers, first=1):
-        """Registers layers as name_1, name_2, ..., or as plain name where there is one; returns their names."""
+        """Registers layers as name_1, name_2, ..., or a single layer as name; returns their names."""
         names = [name] if len(layers) == 1 else [f"{name}_{i}" for i in range(first, first + len(layers))]
         for layer_name, layer in zip(names, layers, strict=True):
             self.add_module(layer_name, layer)
@@ -148,7 +148,7 @@ class BlockE(Branches):
 class Inception(nn.Module):
     """(B, 3, 299, 299) in [-1, 1] to the (B, 2048) features of the last average pooling.
 
-    `fc` classifies; it is part of the weights and of no use here.
+    `fc`, the classifier, is part of the weights but not used.
     """
 
     def __init__(self):
@@ -184,7 +184,7 @@ class Inception(nn.Module):
 class ImageFeatures(nn.Module):
     """Images (B, 3, H, W), uint8 or floating-point in [0, 1], of any size, to features.
 
-    Resizing is bilinear without antialias, as in pytorch-fid: other programs resize differently, which changes FID.
+    Resizing is bilinear without antialiasing, as in pytorch-fid; other resizing changes the FID.
     """
 
     def __init__(self, network):

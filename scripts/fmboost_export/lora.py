@@ -1,4 +1,4 @@
-"""Low-rank adapters, in diffusers', PEFT's or kohya's layout, fused into the weights."""
+"""Fuses LoRA adapters in the layouts of diffusers, PEFT or kohya into the weights."""
 
 import re
 from collections import Counter
@@ -9,19 +9,19 @@ from diffusers import StableDiffusionPipeline
 from .errors import ModelError, UsageError, one_line
 from .files import read_safetensors
 
-# What the layouts call the first of a layer's two factors.
+# Names of the first of a layer's two factors in these layouts.
 DOWN = re.compile(r"lora_A\.|lora_down\.|lora\.down\.|_lora\.down\.|lora_linear_layer\.down\.")
 
 
 def parse_lora(text):
-    """FILE or FILE:WEIGHT -> (path, weight). A file whose own name has a colon is recognized."""
+    """FILE or FILE:WEIGHT -> (path, weight). Existing files with a colon in their names are supported."""
     path, colon, weight = text.rpartition(":")
     if not colon or Path(text).is_file():
         path, weight = text, "1"
     try:
         weight = float(weight)
     except ValueError:
-        raise UsageError(f"--lora takes FILE or FILE:WEIGHT, the weight a number; found '{text}'") from None
+        raise UsageError(f"--lora must be FILE or FILE:WEIGHT with a number as weight, got '{text}'") from None
     if not Path(path).is_file():
         raise UsageError(f"the LoRA file '{path}' does not exist")
     return Path(path), weight
@@ -31,7 +31,7 @@ def fuse(source, path, weight):
     """Adds weight * (the adapter's change) to the source's UNet and text encoder."""
     factors = {name: tensor for name, tensor in read_safetensors(path).items() if DOWN.search(name)}
     if not factors:
-        raise ModelError(f"'{path}' is no LoRA: none of its tensors is called lora_A, lora_down or lora.down")
+        raise ModelError(f"'{path}' is not a LoRA: it has no tensor named lora_A, lora_down or lora.down")
     pipeline = StableDiffusionPipeline(
         vae=source.vae, text_encoder=source.text_encoder, tokenizer=None, unet=source.unet, scheduler=None,
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,
@@ -46,7 +46,7 @@ def fuse(source, path, weight):
 
 
 def _check_all_found(source, factors, path):
-    """The library drops layers that it has no place for; here that is an error, else the image is another one."""
+    """diffusers silently drops layers that do not fit; here that is an error."""
 
     def mark(tensor):
         return tensor.numel(), float(tensor.double().sum())
@@ -64,6 +64,6 @@ def _check_all_found(source, factors, path):
         placed[mark(tensor)] -= 1
     if lost:
         raise ModelError(
-            f"the LoRA '{path}' does not fit this model: {len(lost)} of its {len(factors)} layers have no place in it, "
-            f"'{lost[0]}' among them"
+            f"the LoRA '{path}' does not fit this model: {len(lost)} of its {len(factors)} layers do not exist in it, "
+            f"for example '{lost[0]}'"
         )

@@ -1,4 +1,4 @@
-"""Stable Diffusion 1.5 and LCM models with seeded random weights: for tests, and to measure with."""
+"""Stable Diffusion 1.5 and LCM models with seeded random weights, for tests and benchmarks."""
 
 import json
 import shutil
@@ -9,7 +9,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from .single_file import SD15_CONFIGS
 
-# The full size's shape in small: two levels, the autoencoder still 8x.
+# The same architecture at a small size: two levels; the autoencoder is still 8x.
 SMALL_UNET = {
     "block_out_channels": [32, 64],
     "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
@@ -29,38 +29,38 @@ SMALL_TEXT = {
 }
 
 
-def _config(part, changes):
-    path = SD15_CONFIGS / part / ("scheduler_config.json" if part == "scheduler" else "config.json")
+def _config(component, changes):
+    path = SD15_CONFIGS / component / ("scheduler_config.json" if component == "scheduler" else "config.json")
     return json.loads(path.read_text()) | changes
 
 
-def random_parts(seed=0, full=False, guidance_embedding=None, unet=None):
-    """unet, vae and text encoder, float32. `unet`: further changes of its configuration."""
+def random_components(seed=0, full=False, guidance_embedding=None, unet=None):
+    """unet, vae and text encoder in float32. `unet`: further configuration changes."""
     torch.manual_seed(seed)
     unet_changes = ({} if full else SMALL_UNET) | {"time_cond_proj_dim": guidance_embedding} | (unet or {})
-    parts = {
+    components = {
         "unet": UNet2DConditionModel.from_config(_config("unet", unet_changes)),
         "vae": AutoencoderKL.from_config(_config("vae", {} if full else SMALL_VAE)),
         "text_encoder": CLIPTextModel(CLIPTextConfig(**_config("text_encoder", {} if full else SMALL_TEXT))),
     }
-    for model in parts.values():
+    for model in components.values():
         model.eval().requires_grad_(False)
-    _spread_pixels(parts["vae"])
-    return parts
+    _spread_pixels(components["vae"])
+    return components
 
 
 def _spread_pixels(vae):
-    """Fresh decoders draw an almost even gray, in which no error would show: stretches it over the range."""
+    """Stretches the output of an untrained decoder over the full range: it is almost uniform gray, which would hide errors."""
     latent = torch.randn(1, vae.config.latent_channels, 8, 8, generator=torch.Generator().manual_seed(0)) / 0.18215
     pixels = vae.decode(latent).sample
     vae.decoder.conv_out.weight.mul_(0.5 / pixels.std())
     vae.decoder.conv_out.bias.sub_(vae.decode(latent).sample.mean())
 
 
-def save_folder(parts, scheduler, tokenizer_folder, folder, dtype=torch.float32):
-    """A diffusers folder of the parts. `scheduler`: changes of SD1.5's scheduler configuration."""
+def save_folder(components, scheduler, tokenizer_folder, folder, dtype=torch.float32):
+    """Saves the components as a diffusers folder. `scheduler`: changes to SD 1.5's scheduler configuration."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, model in parts.items():
+    for name, model in components.items():
         model.to(dtype).save_pretrained(folder / name)
     (folder / "scheduler").mkdir()
     config = _config("scheduler", scheduler)
@@ -72,7 +72,7 @@ def save_folder(parts, scheduler, tokenizer_folder, folder, dtype=torch.float32)
     (folder / "tokenizer" / "tokenizer_config.json").write_text(json.dumps(tokens, indent=2) + "\n")
     index = {
         "_class_name": "LatentConsistencyModelPipeline"
-        if parts["unet"].config.time_cond_proj_dim
+        if components["unet"].config.time_cond_proj_dim
         else "StableDiffusionPipeline",
         "feature_extractor": [None, None],
         "safety_checker": [None, None],

@@ -1,4 +1,4 @@
-"""A diffusers scheduler configuration as a bundle's schedule, default sampler and prediction type."""
+"""Converts a diffusers scheduler configuration to a bundle's schedule, default sampler and prediction type."""
 
 import dataclasses
 
@@ -6,7 +6,7 @@ import diffusers
 
 from .errors import ModelError, one_line
 
-# PNDM has no sampler here: the same schedule is run with DDIM.
+# There is no PNDM sampler in fmboost: its schedule is used with DDIM.
 SAMPLERS = {
     "PNDMScheduler": ("ddim", "DDIMScheduler"),
     "DDIMScheduler": ("ddim", "DDIMScheduler"),
@@ -16,7 +16,7 @@ SAMPLERS = {
     "DPMSolverMultistepScheduler": ("dpm++2m", "DPMSolverMultistepScheduler"),
 }
 
-# What the samplers compute; a configuration that asks for something else would give other images silently.
+# The values that fmboost's samplers support; others would silently give different images.
 SUPPORTED = {
     "beta_schedule": ("linear", "scaled_linear"),
     "prediction_type": ("epsilon", "v_prediction"),
@@ -38,7 +38,7 @@ SUPPORTED = {
     "sigma_max": (None,),
 }
 
-# LCM's own: 4 steps, and where guidance is an input of the network the value its authors' pipeline takes.
+# LCM: 4 steps and, if guidance is an input of the network, the default of the authors' pipeline.
 LCM_STEPS, LCM_EMBEDDED_GUIDANCE = 4, 8.5
 STEPS, GUIDANCE = 25, 7.5
 
@@ -53,7 +53,7 @@ class Sampling:
     karras: bool
 
     def fields(self):
-        """The denoiser entry's part that this is."""
+        """The fields in the denoiser's entry of bundle.json."""
         return {
             "prediction": self.prediction,
             "schedule": self.schedule,
@@ -65,25 +65,25 @@ class Sampling:
 
 
 def sampling_of(config, guidance_embedding, chosen=None):
-    """`config`: scheduler_config.json; fields it leaves open take the defaults of the diffusers class.
+    """`config`: scheduler_config.json; missing fields take the defaults of the diffusers class.
 
-    `chosen`: another sampler to be the default.
+    `chosen`: default sampler, instead of the scheduler's.
     """
     name = config.get("_class_name")
     if name not in SAMPLERS:
-        raise ModelError(f"the scheduler must be one of {', '.join(SAMPLERS)}; it is {name}")
+        raise ModelError(f"the scheduler must be one of {', '.join(SAMPLERS)}; got {name}")
     sampler, class_name = SAMPLERS[name]
     given = {key: value for key, value in config.items() if not key.startswith("_")}
     try:
         full = getattr(diffusers, class_name).from_config(given).config
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
-        raise ModelError(f"the scheduler configuration is not one of a {class_name}: {one_line(error)}") from None
+        raise ModelError(f"the scheduler configuration is not valid for {class_name}: {one_line(error)}") from None
     for field, values in SUPPORTED.items():
         if field in full and full[field] not in values:
             known = " or ".join(str(value) for value in values)
-            raise ModelError(f"the scheduler's {field} must be {known}, it is {full[field]}")
+            raise ModelError(f"the scheduler's {field} must be {known}, got {full[field]}")
     if sampler == "lcm" and full["clip_sample"]:
-        raise ModelError("the scheduler's clip_sample must be False, it is True")
+        raise ModelError("the scheduler's clip_sample must be False, got True")
     schedule, default = _schedule(given, full, sampler), chosen or sampler
     lcm_guidance = LCM_EMBEDDED_GUIDANCE if guidance_embedding else 1.0
     return Sampling(
@@ -102,11 +102,11 @@ def _schedule(given, full, sampler):
         "beta_end": full["beta_end"],
         "beta_schedule": full["beta_schedule"],
         "train_steps": full["num_train_timesteps"],
-        # diffusers' Stable Diffusion pipelines set the offset to 1, whatever the file says; LCM's does not read it.
+        # diffusers' Stable Diffusion pipelines override the offset with 1; LCM's scheduler does not read it.
         "steps_offset": full.get("steps_offset", 0) if sampler == "lcm" else 1,
         "set_alpha_to_one": full.get("set_alpha_to_one", False),
     }
-    # Left open, the spacing is the default of whatever sampler is in use, which differs from one to the next.
+    # If it is missing, each sampler has its own default spacing.
     if given.get("timestep_spacing"):
         schedule["timestep_spacing"] = given["timestep_spacing"]
     if sampler == "lcm":

@@ -1,4 +1,4 @@
-"""Checkpoints in the original layout: one .safetensors with UNet, autoencoder and text encoder."""
+"""Checkpoints in the original layout: one .safetensors file with UNet, autoencoder and text encoder."""
 
 from pathlib import Path
 
@@ -16,57 +16,57 @@ PREFIXES = {
     "text_encoder": "cond_stage_model.transformer.",
 }
 
-# How LCM's guidance layer is called in such files: there is no original to take the name from.
+# Names of LCM's guidance layer in such files; no original defines one.
 GUIDANCE = "time_embedding.cond_proj.weight"
 GUIDANCE_NAMES = ("time_embed.cond_proj.weight", GUIDANCE)
 
 
 def load_single_file(path, tokenizer_folder, configs=SD15_CONFIGS):
-    """`configs` holds the parts' configurations as a diffusers folder does; the file itself has none."""
+    """`configs`: folder with the components' configurations, as in a diffusers folder; the file has none."""
     if path.suffix != ".safetensors":
         raise UsageError(f"'{path}' must be a diffusers folder or a .safetensors file")
     tensors = read_safetensors(path)
     _refuse_others(path, tensors)
-    parts = split(tensors, path)
-    dtypes = {part: stored_dtype(found) for part, found in parts.items()}
-    return _assemble(path, convert(parts, path, configs), dtypes, tokenizer_folder, configs)
+    components = split(tensors, path)
+    dtypes = {component: stored_dtype(found) for component, found in components.items()}
+    return _assemble(path, convert(components, path, configs), dtypes, tokenizer_folder, configs)
 
 
 def split(tensors, origin):
-    """The tensors of every part, without its prefix."""
-    parts = {}
-    for part, prefix in PREFIXES.items():
-        parts[part] = {name.removeprefix(prefix): x for name, x in tensors.items() if name.startswith(prefix)}
-        if not parts[part]:
-            raise ModelError(f"'{origin}' is no Stable Diffusion 1.5 checkpoint in the original layout: nothing in it "
-                             f"begins with '{prefix}'")
-    return parts
+    """The tensors of every component without its prefix."""
+    components = {}
+    for component, prefix in PREFIXES.items():
+        components[component] = {name.removeprefix(prefix): x for name, x in tensors.items() if name.startswith(prefix)}
+        if not components[component]:
+            raise ModelError(f"'{origin}' is not a Stable Diffusion 1.5 checkpoint in the original layout: no tensor "
+                             f"name starts with '{prefix}'")
+    return components
 
 
-def convert(parts, origin, configs):
+def convert(components, origin, configs):
     """The same tensors under diffusers' names."""
     unet, vae = (
-        {PREFIXES[part] + name: tensor for name, tensor in parts[part].items()} for part in ("unet", "vae")
+        {PREFIXES[component] + name: tensor for name, tensor in components[component].items()} for component in ("unet", "vae")
     )
-    guidance = {GUIDANCE: parts["unet"][name] for name in GUIDANCE_NAMES if name in parts["unet"]}
+    guidance = {GUIDANCE: components["unet"][name] for name in GUIDANCE_NAMES if name in components["unet"]}
     try:
         unet = convert_ldm_unet_checkpoint(unet, read_json(configs / "unet" / "config.json")) | guidance
         vae = convert_ldm_vae_checkpoint(vae, read_json(configs / "vae" / "config.json"))
     except (KeyError, IndexError) as error:
-        raise ModelError(f"'{origin}' is no Stable Diffusion 1.5 checkpoint: the tensor {one_line(error)} is missing "
+        raise ModelError(f"'{origin}' is not a Stable Diffusion 1.5 checkpoint: the tensor {one_line(error)} is missing "
                          "from one of its networks") from None
-    return {"unet": unet, "vae": vae, "text_encoder": parts["text_encoder"]}
+    return {"unet": unet, "vae": vae, "text_encoder": components["text_encoder"]}
 
 
-def _assemble(path, parts, dtypes, tokenizer_folder, configs):
+def _assemble(path, components, dtypes, tokenizer_folder, configs):
     changes = {}
     scheduler = read_json(configs / "scheduler" / "scheduler_config.json")
-    if GUIDANCE in parts["unet"]:
-        changes = {"time_cond_proj_dim": parts["unet"][GUIDANCE].shape[1]}
+    if GUIDANCE in components["unet"]:
+        changes = {"time_cond_proj_dim": components["unet"][GUIDANCE].shape[1]}
         scheduler["_class_name"] = "LCMScheduler"
     models = {
-        part: build(part, configs / part / "config.json", found, path, changes if part == "unet" else {})
-        for part, found in parts.items()
+        component: build(component, configs / component / "config.json", found, path, changes if component == "unet" else {})
+        for component, found in components.items()
     }
     tokenizer = Tokenizer.from_folder(tokenizer_folder)
     return assemble(path.stem, models, tokenizer, scheduler, dtypes)

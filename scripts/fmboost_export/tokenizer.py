@@ -1,4 +1,4 @@
-"""CLIP's vocabulary and merges, from either way of storing them."""
+"""CLIP's vocabulary and merges, from either storage format."""
 
 import dataclasses
 import json
@@ -6,7 +6,7 @@ import json
 from .errors import ModelError
 from .files import read_json
 
-NO_LIMIT = 10**9  # transformers writes 10^30 where nothing was said
+NO_LIMIT = 10**9  # transformers writes 10^30 if there is no limit
 START, END = "<|startoftext|>", "<|endoftext|>"
 
 
@@ -17,7 +17,7 @@ class Tokenizer:
     start: int
     end: int
     pad: int
-    max_length: int | None  # None: as long as the text encoder's
+    max_length: int | None  # None: that of the text encoder
 
     @classmethod
     def from_folder(cls, folder):
@@ -28,12 +28,12 @@ class Tokenizer:
         elif (folder / "tokenizer.json").is_file():
             vocab, merges = _read_fast(folder / "tokenizer.json")
         else:
-            raise ModelError(f"'{folder}' holds no CLIP tokenizer: vocab.json and merges.txt, or tokenizer.json")
+            raise ModelError(f"'{folder}' contains no CLIP tokenizer: expected vocab.json and merges.txt, or tokenizer.json")
         if not all(isinstance(number, int) for number in vocab.values()):
-            raise ModelError(f"'{folder}': the ids of the vocabulary must be whole numbers")
+            raise ModelError(f"'{folder}': the ids of the vocabulary must be integers")
         missing = [token for token in (START, END) if token not in vocab]
         if missing:
-            raise ModelError(f"'{folder}' holds no CLIP vocabulary: it lacks {' and '.join(missing)}")
+            raise ModelError(f"'{folder}' contains no CLIP vocabulary: it lacks {' and '.join(missing)}")
         config = folder / "tokenizer_config.json"
         settings = read_json(config) if config.is_file() else {}
         pad = settings.get("pad_token") or END
@@ -57,11 +57,11 @@ def _read_merges(path):
 
 
 def _read_fast(path):
-    """tokenizer.json, which newer libraries write alone."""
+    """Reads tokenizer.json, the only file that newer libraries write."""
     content = read_json(path)
     model = content.get("model")
     if not isinstance(model, dict) or model.get("type") != "BPE" or not isinstance(model.get("vocab"), dict):
-        raise ModelError(f"'{path}' is not a byte-pair encoding tokenizer, which CLIP's is")
+        raise ModelError(f"'{path}' is not a byte-pair encoding tokenizer like CLIP's")
     vocab, merges = dict(model["vocab"]), model.get("merges", [])
     for token in content.get("added_tokens", []):
         vocab.setdefault(token["content"], token["id"])

@@ -1,4 +1,4 @@
-"""What the Python tests share: the scripts, the binary, and small random models made once a session."""
+"""Shared fixtures of the Python tests: the scripts, the binary, and small random models made once per session."""
 
 import os
 import subprocess
@@ -9,13 +9,14 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "DIFFUS
 import export_bundle  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
-from binary_fixtures import ROOT, binary, fmboost, no_gradients  # noqa: E402, F401
+from binary_fixtures import binary, fmboost, no_gradients  # noqa: E402, F401
 from fmboost_export import cfm_formula  # noqa: E402
 from fmboost_export.cfm import write_cfm  # noqa: E402
 from fmboost_export.errors import run_main  # noqa: E402
-from fmboost_export.random_models import random_parts, save_folder  # noqa: E402
+from fmboost_export.random_models import random_components, save_folder  # noqa: E402
 from native_bundle import make_native_bundle  # noqa: E402
 
+__all__ = ["binary", "fmboost", "no_gradients"]
 torch.set_num_threads(1)  # the models are too small for more
 CLIP = export_bundle.TOKENIZER
 LCM = {"_class_name": "LCMScheduler"}
@@ -27,7 +28,7 @@ def run_import(binary, tmp_path):
 
     def run(*arguments):
         environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-        command = [str(part) for part in (binary, "import", *arguments)]
+        command = [str(word) for word in (binary, "import", *arguments)]
         return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
 
     return run
@@ -35,7 +36,7 @@ def run_import(binary, tmp_path):
 
 @pytest.fixture
 def run_export(capsys):
-    """Runs export_bundle.py in this process; returns its exit code and what it said on stderr."""
+    """Runs export_bundle.py in this process; returns its exit code and its stderr."""
 
     def run(*arguments):
         code = run_main(export_bundle.main, "export_bundle.py", [str(argument) for argument in arguments])
@@ -46,8 +47,8 @@ def run_export(capsys):
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
-    """folder(name) of a small model, bundle(name) of its export, native(name) of one with native networks; each is made
-    when first asked for."""
+    """folder(name) of a small model, bundle(name) of its export, native(name) of a bundle with native networks; each is made
+    on first use."""
     base = tmp_path_factory.mktemp("models")
     trailing = {"_class_name": "DDIMScheduler", "timestep_spacing": "trailing", "prediction_type": "v_prediction"}
     kinds = {
@@ -61,7 +62,7 @@ def models(tmp_path_factory):
         path = base / kind
         if not path.exists():
             scheduler, guidance = kinds[kind]
-            save_folder(random_parts(seed=len(kind), guidance_embedding=guidance), scheduler, CLIP, path)
+            save_folder(random_components(seed=len(kind), guidance_embedding=guidance), scheduler, CLIP, path)
         return path
 
     def cfm():

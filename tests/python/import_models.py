@@ -3,7 +3,7 @@
 import json
 
 import torch
-from fmboost_export.random_models import random_parts
+from fmboost_export.random_models import random_components
 from ldm_layout import to_ldm
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel
@@ -17,7 +17,7 @@ TEXT = {
     "num_hidden_layers": 2,
     "hidden_act": "quick_gelu",
 }
-PARTS = {"unet": "denoiser", "vae": "autoencoder", "text_encoder": "text_encoder"}
+COMPONENTS = {"unet": "denoiser", "vae": "autoencoder", "text_encoder": "text_encoder"}
 
 
 def text_encoder(**changes):
@@ -25,22 +25,22 @@ def text_encoder(**changes):
     return CLIPTextModel(CLIPTextConfig(**(TEXT | ids | changes))).eval().requires_grad_(False)
 
 
-def make_parts(seed=0, guidance_embedding=None, **unet):
-    parts = random_parts(seed, guidance_embedding=guidance_embedding, unet=UNET | unet)
+def make_components(seed=0, guidance_embedding=None, **unet):
+    components = random_components(seed, guidance_embedding=guidance_embedding, unet=UNET | unet)
     torch.manual_seed(seed)
-    return parts | {"text_encoder": text_encoder()}
+    return components | {"text_encoder": text_encoder()}
 
 
 def make_version_2(seed=0):
     """Stable Diffusion 2's: projections as matrices, a head for every 64 channels, OpenCLIP's text encoder."""
     linear = {"use_linear_projection": True, "block_out_channels": [64, 128], "attention_head_dim": [1, 2]}
-    parts = make_parts(seed, **linear)
-    return parts | {"text_encoder": text_encoder(hidden_act="gelu")}
+    components = make_components(seed, **linear)
+    return components | {"text_encoder": text_encoder(hidden_act="gelu")}
 
 
-def save_single(parts, path, dtype=torch.float32, metadata=None):
+def save_single(components, path, dtype=torch.float32, metadata=None):
     tensors = {
-        name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in to_ldm(**parts).items()
+        name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in to_ldm(**components).items()
     }
     save_file(tensors, path, metadata)
     return path
@@ -70,9 +70,9 @@ def to_openclip(text_encoder):
     return {f"cond_stage_model.model.{name}": tensor.clone() for name, tensor in tensors.items()}
 
 
-def save_version_2(parts, path, metadata=None):
-    tensors = {name: x for name, x in to_ldm(**parts).items() if not name.startswith("cond_stage_model.")}
-    save_file(tensors | to_openclip(parts["text_encoder"]), path, metadata)
+def save_version_2(components, path, metadata=None):
+    tensors = {name: x for name, x in to_ldm(**components).items() if not name.startswith("cond_stage_model.")}
+    save_file(tensors | to_openclip(components["text_encoder"]), path, metadata)
     return path
 
 
@@ -80,21 +80,21 @@ def description(bundle):
     return json.loads((bundle / "bundle.json").read_text())
 
 
-def tensors_of(bundle, part):
-    return load_file(bundle / f"{PARTS[part]}.safetensors")
+def tensors_of(bundle, component):
+    return load_file(bundle / f"{COMPONENTS[component]}.safetensors")
 
 
-def expected_tensors(parts, part):
-    tensors = parts[part].state_dict()
-    if part == "text_encoder":
+def expected_tensors(components, component):
+    tensors = components[component].state_dict()
+    if component == "text_encoder":
         return {"text_model." + name.removeprefix("text_model."): tensor for name, tensor in tensors.items()}
     return tensors
 
 
-def assert_tensors_equal(bundle, parts, dtype=None):
-    """Every part's tensors are those of the models, bit by bit, and no others."""
-    for part in PARTS:
-        found, expected = tensors_of(bundle, part), expected_tensors(parts, part)
+def assert_tensors_equal(bundle, components, dtype=None):
+    """Every component's tensors are those of the models, bit by bit, and no others."""
+    for component in COMPONENTS:
+        found, expected = tensors_of(bundle, component), expected_tensors(components, component)
         assert found.keys() == expected.keys()
         for name, tensor in expected.items():
             wanted = tensor if dtype is None else tensor.to(dtype)

@@ -17,10 +17,10 @@ def make_native_bundle(folder, bundle, output, clip_skip=0):
     shutil.copytree(bundle, output, ignore=shutil.ignore_patterns("*.pt"))
     manifest = json.loads((output / "bundle.json").read_text())
 
-    def use(entry, part, stem, change=lambda tensors: tensors, **options):
-        file = f"{part}.safetensors"
-        save_file(change(load_file(folder / part / f"{stem}.safetensors")), output / file)
-        config = json.loads((folder / part / "config.json").read_text()) | options
+    def use(entry, component, stem, change=lambda tensors: tensors, **options):
+        file = f"{component}.safetensors"
+        save_file(change(load_file(folder / component / f"{stem}.safetensors")), output / file)
+        config = json.loads((folder / component / "config.json").read_text()) | options
         digest = hashlib.sha256((output / file).read_bytes()).hexdigest()
         entry |= {"backend": "native", "file": file, "sha256": digest, "config": config}
 

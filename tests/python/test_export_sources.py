@@ -10,7 +10,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from fmboost_export import single_file
 from fmboost_export.errors import ModelError
 from fmboost_export.files import check_shapes
-from fmboost_export.random_models import random_parts
+from fmboost_export.random_models import random_components
 from fmboost_export.schedule import sampling_of
 from fmboost_export.single_file import SD15_CONFIGS
 from fmboost_export.source import load_folder
@@ -26,8 +26,8 @@ def copy(models, tmp_path):
 
 
 def same_parts(found, expected):
-    for part in ("unet", "vae", "text_encoder"):
-        left, right = getattr(found, part).state_dict(), getattr(expected, part).state_dict()
+    for component in ("unet", "vae", "text_encoder"):
+        left, right = getattr(found, component).state_dict(), getattr(expected, component).state_dict()
         assert left.keys() == right.keys()
         assert all(torch.equal(left[name], right[name]) for name in left)
     assert found.tokenizer.vocab == expected.tokenizer.vocab
@@ -103,7 +103,7 @@ def test_weights_keep_the_stored_dtype_unless_asked(models, copy, run_export, tm
 
 @pytest.fixture
 def configs(models):
-    return models.folder("ddim")  # a diffusers folder holds the configurations of its parts
+    return models.folder("ddim")  # a diffusers folder holds the configurations of its components
 
 
 def test_a_single_file_gives_the_same_model_as_the_folder(models, configs, tmp_path):
@@ -123,13 +123,13 @@ def test_a_single_file_with_deeper_blocks_is_read_in_full(tmp_path):
         "down_block_types": ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"],
         "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"],
     }
-    parts = random_parts(unet=deep)
-    for name, model in parts.items():
+    components = random_components(unet=deep)
+    for name, model in components.items():
         model.save_pretrained(tmp_path / name)
     shutil.copytree(SD15_CONFIGS / "scheduler", tmp_path / "scheduler")
-    save_file(to_ldm(**parts), tmp_path / "deep.safetensors")
+    save_file(to_ldm(**components), tmp_path / "deep.safetensors")
     found = single_file.load_single_file(tmp_path / "deep.safetensors", CLIP, tmp_path)
-    for name, tensor in parts["unet"].state_dict().items():
+    for name, tensor in components["unet"].state_dict().items():
         assert torch.equal(tensor, found.unet.state_dict()[name])
 
 
@@ -147,7 +147,7 @@ def test_a_single_file_with_a_guidance_layer_is_an_lcm(models, configs, tmp_path
 
 def test_the_shipped_configurations_take_the_whole_published_key_set():
     """Shapes only. Stable Diffusion 1.5 has 686 tensors of the UNet, 248 of the autoencoder, 197 of text."""
-    read = lambda part: json.loads((SD15_CONFIGS / part / "config.json").read_text())  # noqa: E731
+    read = lambda component: json.loads((SD15_CONFIGS / component / "config.json").read_text())  # noqa: E731
     with torch.device("meta"):
         originals = {
             "unet": UNet2DConditionModel.from_config(read("unet")),
@@ -155,12 +155,12 @@ def test_the_shipped_configurations_take_the_whole_published_key_set():
             "text_encoder": CLIPTextModel(CLIPTextConfig(**read("text_encoder"))),
         }
     tensors = to_ldm(**originals)
-    parts = single_file.split(tensors, "published")
-    assert {part: len(found) for part, found in parts.items()} == {"unet": 686, "vae": 248, "text_encoder": 197}
-    converted = single_file.convert(parts, "published", SD15_CONFIGS)
-    for part in ("unet", "vae"):
-        shapes = {name: tensor.shape for name, tensor in originals[part].state_dict().items()}
-        check_shapes(converted[part], shapes, "published", part)
+    components = single_file.split(tensors, "published")
+    assert {component: len(found) for component, found in components.items()} == {"unet": 686, "vae": 248, "text_encoder": 197}
+    converted = single_file.convert(components, "published", SD15_CONFIGS)
+    for component in ("unet", "vae"):
+        shapes = {name: tensor.shape for name, tensor in originals[component].state_dict().items()}
+        check_shapes(converted[component], shapes, "published", component)
     assert sum(x.numel() for x in originals["unet"].parameters()) == 859_520_964
 
 

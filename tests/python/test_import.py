@@ -14,7 +14,7 @@ from import_models import (
     assert_tensors_equal,
     description,
     expected_tensors,
-    make_parts,
+    make_components,
     make_version_2,
     save_single,
     save_version_2,
@@ -25,16 +25,16 @@ from safetensors.torch import load_file, save_file
 
 
 @pytest.fixture(scope="module")
-def parts():
-    return make_parts()
+def components():
+    return make_components()
 
 
 @pytest.fixture(scope="module")
-def saved(parts, tmp_path_factory):
+def saved(components, tmp_path_factory):
     """The model as a folder, and as a file in the original layout."""
     base = tmp_path_factory.mktemp("import")
-    save_folder(parts, {}, CLIP, base / "folder")
-    return base / "folder", save_single(parts, base / "single.safetensors")
+    save_folder(components, {}, CLIP, base / "folder")
+    return base / "folder", save_single(components, base / "single.safetensors")
 
 
 @pytest.fixture
@@ -57,9 +57,9 @@ def imported(run_import, tmp_path):
 # --- both layouts
 
 
-def test_a_folder_keeps_every_tensor(parts, saved, imported):
+def test_a_folder_keeps_every_tensor(components, saved, imported):
     bundle, said = imported(saved[0])
-    assert_tensors_equal(bundle, parts)
+    assert_tensors_equal(bundle, components)
     assert description(bundle)["name"] == "folder" and "imported from folder" in description(bundle)["source"]
     assert sorted(path.name for path in bundle.iterdir()) == [
         "autoencoder.safetensors", "bundle.json", "denoiser.safetensors", "text_encoder.safetensors", "tokenizer",
@@ -73,36 +73,36 @@ def test_a_chosen_layer_of_the_text_encoder_is_kept(saved, imported):
     assert "clip_skip" not in description(imported(saved[0], name="plain")[0])["text_encoder"]["config"]
 
 
-def test_a_single_file_gives_the_same_tensors(parts, saved, imported):
+def test_a_single_file_gives_the_same_tensors(components, saved, imported):
     bundle, said = imported(saved[1])
-    assert_tensors_equal(bundle, parts)
+    assert_tensors_equal(bundle, components)
     assert "not used: 1 text_model.embeddings.position_ids" in said
 
 
 def test_a_single_file_gives_the_same_bundle(saved, imported):
     size = ("--native-size", 64)  # which a file cannot say
     folder, single = (description(imported(source, *size, name=f"of-{source.name}")[0]) for source in saved)
-    for part in ("denoiser", "autoencoder", "text_encoder", "tokenizer"):
-        configs = [entry[part].pop("config", {}) for entry in (folder, single)]
-        assert folder[part] == single[part], part
+    for component in ("denoiser", "autoencoder", "text_encoder", "tokenizer"):
+        configs = [entry[component].pop("config", {}) for entry in (folder, single)]
+        assert folder[component] == single[component], component
         for key in configs[0].keys() & configs[1].keys() - {"transformer_layers_per_block", "mid_block_add_attention"}:
             assert configs[0][key] == configs[1][key], key
 
 
-def test_the_names_are_those_of_diffusers_own_conversion(parts, saved, imported):
+def test_the_names_are_those_of_diffusers_own_conversion(components, saved, imported):
     """diffusers needs configurations to rename; the binary does without."""
     bundle, _ = imported(saved[1])
     ldm = load_file(saved[1])
-    for part, convert in (("unet", convert_ldm_unet_checkpoint), ("vae", convert_ldm_vae_checkpoint)):
-        expected = convert(dict(ldm), dict(parts[part].config))
-        found = tensors_of(bundle, part)
+    for component, convert in (("unet", convert_ldm_unet_checkpoint), ("vae", convert_ldm_vae_checkpoint)):
+        expected = convert(dict(ldm), dict(components[component].config))
+        found = tensors_of(bundle, component)
         assert found.keys() == expected.keys()
         assert all(torch.equal(found[name], expected[name].reshape(found[name].shape)) for name in found)
 
 
 def test_deeper_networks_are_read_in_full(run_import, tmp_path):
     """Three levels of two layers: every kind of name that Stable Diffusion 1.5 has."""
-    deep = make_parts(
+    deep = make_components(
         block_out_channels=[32, 32, 64], layers_per_block=2,
         down_block_types=["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"],
         up_block_types=["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"],
@@ -116,37 +116,37 @@ def test_the_description_is_the_exporters(saved, models, imported, run_export, t
     assert code == 0, text
     ours, theirs = description(imported(saved[0])[0]), description(tmp_path / "exported")
     own = {"backend", "file", "sha256", "config", "encoder", "decoder", "vocab_sha256", "merges_sha256"}
-    for part in ("tokenizer", "text_encoder", "denoiser", "autoencoder"):
-        left, right = ({key: value for key, value in entry[part].items() if key not in own} for entry in (ours, theirs))
-        assert left == right, part
+    for component in ("tokenizer", "text_encoder", "denoiser", "autoencoder"):
+        left, right = ({key: value for key, value in entry[component].items() if key not in own} for entry in (ours, theirs))
+        assert left == right, component
     for name in ("vocab.json", "merges.txt"):
         left, right = ((folder / "tokenizer" / name).read_text() for folder in (tmp_path / "bundle", tmp_path / "exported"))
         assert (json.loads(left) == json.loads(right)) if name == "vocab.json" else left == right
 
 
-def test_a_file_with_diffusers_names_throughout_is_read(parts, imported, tmp_path):
-    tensors = {f"{part}.{name}": x for part, model in parts.items() for name, x in model.state_dict().items()}
+def test_a_file_with_diffusers_names_throughout_is_read(components, imported, tmp_path):
+    tensors = {f"{component}.{name}": x for component, model in components.items() for name, x in model.state_dict().items()}
     save_file(tensors, tmp_path / "all.safetensors")
-    assert_tensors_equal(imported(tmp_path / "all.safetensors")[0], parts)
+    assert_tensors_equal(imported(tmp_path / "all.safetensors")[0], components)
 
 
-def test_an_original_file_may_have_a_unet_of_diffusers(parts, imported, tmp_path):
-    tensors = {name: x for name, x in to_ldm(**parts).items() if not name.startswith("model.")}
-    tensors |= {f"model.diffusion_model.{name}": x for name, x in parts["unet"].state_dict().items()}
+def test_an_original_file_may_have_a_unet_of_diffusers(components, imported, tmp_path):
+    tensors = {name: x for name, x in to_ldm(**components).items() if not name.startswith("model.")}
+    tensors |= {f"model.diffusion_model.{name}": x for name, x in components["unet"].state_dict().items()}
     save_file(tensors, tmp_path / "mixed.safetensors")
-    assert_tensors_equal(imported(tmp_path / "mixed.safetensors")[0], parts)
+    assert_tensors_equal(imported(tmp_path / "mixed.safetensors")[0], components)
 
 
 # --- ways to store a folder
 
 
-def test_text_encoder_keys_are_read_with_and_without_prefix(parts, copy, imported):
+def test_text_encoder_keys_are_read_with_and_without_prefix(components, copy, imported):
     file = copy / "text_encoder" / "model.safetensors"
     bare = {name.removeprefix("text_model."): tensor for name, tensor in load_file(file).items()}
     for i, prefix in enumerate(("", "text_model.")):
         tensors = {prefix + name: tensor for name, tensor in bare.items()}
         save_file(tensors | {prefix + "embeddings.position_ids": torch.arange(77)[None]}, file)
-        assert_tensors_equal(imported(copy, name=str(i))[0], parts)
+        assert_tensors_equal(imported(copy, name=str(i))[0], components)
 
 
 def test_a_folder_with_tokenizer_json_alone_is_read(copy, saved, imported):
@@ -164,31 +164,31 @@ def test_a_folder_with_tokenizer_json_alone_is_read(copy, saved, imported):
 
 
 @pytest.mark.parametrize("kind", ["variant", "shards", "variant shards", "old names"])
-def test_other_ways_to_store_weights_are_read(parts, copy, imported, kind):
-    for part in ("unet", "vae"):
-        file = copy / part / "diffusion_pytorch_model.safetensors"
+def test_other_ways_to_store_weights_are_read(components, copy, imported, kind):
+    for component in ("unet", "vae"):
+        file = copy / component / "diffusion_pytorch_model.safetensors"
         tensors = load_file(file)
         file.unlink()
         if "shards" in kind or kind == "variant":
             variant = "fp16" if "variant" in kind else None
             size = "50KB" if "shards" in kind else "10GB"
-            parts[part].save_pretrained(copy / part, max_shard_size=size, variant=variant)
+            components[component].save_pretrained(copy / component, max_shard_size=size, variant=variant)
             assert not file.exists()
         else:
             old = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
-            for new_name, old_name in old.items() if part == "vae" else ():
+            for new_name, old_name in old.items() if component == "vae" else ():
                 tensors = {name.replace(f".{new_name}.", f".{old_name}."): x for name, x in tensors.items()}
             save_file(tensors, file)
-    assert_tensors_equal(imported(copy)[0], parts)
+    assert_tensors_equal(imported(copy)[0], components)
 
 
-def test_training_weights_beside_the_model_are_not_taken(parts, copy, imported):
+def test_training_weights_beside_the_model_are_not_taken(components, copy, imported):
     tensors = load_file(copy / "unet" / "diffusion_pytorch_model.safetensors")
     (copy / "unet" / "diffusion_pytorch_model.safetensors").rename(copy / "unet" / "diffusion_pytorch_model.fp16.safetensors")
     save_file({name: x + 1 for name, x in tensors.items()}, copy / "unet" / "diffusion_pytorch_model.non_ema.safetensors")
     (copy / "safety_checker").mkdir()
     bundle, said = imported(copy)
-    assert_tensors_equal(bundle, parts)
+    assert_tensors_equal(bundle, components)
     assert "not used: 1 safety_checker/" in said
 
 
@@ -196,40 +196,40 @@ def test_training_weights_beside_the_model_are_not_taken(parts, copy, imported):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-def test_weights_keep_the_stored_dtype_unless_asked(parts, imported, tmp_path, dtype):
-    file = save_single(parts, tmp_path / "model.safetensors", dtype)
-    assert_tensors_equal(imported(file)[0], parts, dtype)
+def test_weights_keep_the_stored_dtype_unless_asked(components, imported, tmp_path, dtype):
+    file = save_single(components, tmp_path / "model.safetensors", dtype)
+    assert_tensors_equal(imported(file)[0], components, dtype)
     bundle, _ = imported(file, "--dtype", "bfloat16", name="asked")
-    for part in ("unet", "vae", "text_encoder"):
-        for name, tensor in expected_tensors(parts, part).items():
-            assert torch.equal(tensors_of(bundle, part)[name], tensor.to(dtype).to(torch.bfloat16))
+    for component in ("unet", "vae", "text_encoder"):
+        for name, tensor in expected_tensors(components, component).items():
+            assert torch.equal(tensors_of(bundle, component)[name], tensor.to(dtype).to(torch.bfloat16))
 
 
 # --- what a file holds beside the model
 
 
-def test_everything_that_is_not_used_is_listed(parts, imported, tmp_path):
-    tensors = to_ldm(**parts)
+def test_everything_that_is_not_used_is_listed(components, imported, tmp_path):
+    tensors = to_ldm(**components)
     ema = {"model_ema." + name.replace(".", ""): x.clone() for name, x in list(tensors.items())[:5]}
     extra = {"betas": torch.rand(9), "alphas_cumprod": torch.rand(9), "first_stage_model.loss.logvar": torch.rand(1),
              "something.else": torch.rand(2)}  # fmt: skip
     save_file(tensors | ema | extra, tmp_path / "model.safetensors")
     bundle, said = imported(tmp_path / "model.safetensors", "-v")
-    assert_tensors_equal(bundle, parts)
+    assert_tensors_equal(bundle, components)
     for line in ("not used: 5 averaged copies", "not used: 2 the noise schedule", "not used: 1 something.else"):
         assert line in said
     assert all(name in said for name in (*ema, *extra))
 
 
-def test_json_tells_what_was_done(parts, saved, run_import, tmp_path):
+def test_json_tells_what_was_done(components, saved, run_import, tmp_path):
     done = run_import(saved[1], "-o", tmp_path / "bundle", "--json")
     report = json.loads(done.stdout)
     assert report["output"] == str(tmp_path / "bundle") and report["error"] is None
     assert "Stable Diffusion" in report["what"]
     assert {file["file"]: file["tensors"] for file in report["files"]} == {
-        "text_encoder.safetensors": len(expected_tensors(parts, "text_encoder")),
-        "denoiser.safetensors": len(parts["unet"].state_dict()),
-        "autoencoder.safetensors": len(parts["vae"].state_dict()),
+        "text_encoder.safetensors": len(expected_tensors(components, "text_encoder")),
+        "denoiser.safetensors": len(components["unet"].state_dict()),
+        "autoencoder.safetensors": len(components["vae"].state_dict()),
     }
     assert report["unused"][0]["names"] == ["text_model.embeddings.position_ids"]
 
@@ -239,22 +239,22 @@ def test_json_tells_what_was_done(parts, saved, run_import, tmp_path):
 
 @pytest.mark.parametrize("name", ["time_embed.cond_proj.weight", "time_embedding.cond_proj.weight"])
 def test_a_guidance_embedding_makes_an_lcm(imported, tmp_path, name):
-    parts = make_parts(guidance_embedding=32)
-    tensors = to_ldm(**parts)
+    components = make_components(guidance_embedding=32)
+    tensors = to_ldm(**components)
     guidance = "model.diffusion_model.time_embedding.cond_proj.weight"
     tensors[f"model.diffusion_model.{name}"] = tensors.pop(guidance)
     save_file(tensors, tmp_path / "lcm.safetensors")
     bundle, _ = imported(tmp_path / "lcm.safetensors")
-    assert_tensors_equal(bundle, parts)
+    assert_tensors_equal(bundle, components)
     entry = description(bundle)["denoiser"]
     assert entry["guidance_embedding"] == entry["config"]["time_cond_proj_dim"] == 32
     assert [entry[f"default_{key}"] for key in ("sampler", "steps", "guidance")] == ["lcm", 4, 8.5]
 
 
 def test_version_2_is_read_with_its_text_encoder(imported, tmp_path):
-    parts = make_version_2()
-    bundle, said = imported(save_version_2(parts, tmp_path / "v2.safetensors"))
-    assert_tensors_equal(bundle, parts)
+    components = make_version_2()
+    bundle, said = imported(save_version_2(components, tmp_path / "v2.safetensors"))
+    assert_tensors_equal(bundle, components)
     entry = description(bundle)
     assert entry["denoiser"]["prediction"] == "v_prediction" and entry["denoiser"]["native_size"] == 768
     assert entry["denoiser"]["config"]["attention_head_dim"] == [1, 2]
@@ -272,8 +272,8 @@ def test_version_2_base_predicts_epsilon(imported, tmp_path, by):
     assert "does not say" not in said
 
 
-def test_a_mark_of_v_prediction_is_seen(parts, imported, tmp_path):
-    save_file(to_ldm(**parts) | {"v_pred": torch.zeros(0)}, tmp_path / "v.safetensors")
+def test_a_mark_of_v_prediction_is_seen(components, imported, tmp_path):
+    save_file(to_ldm(**components) | {"v_pred": torch.zeros(0)}, tmp_path / "v.safetensors")
     assert description(imported(tmp_path / "v.safetensors")[0])["denoiser"]["prediction"] == "v_prediction"
 
 
@@ -316,33 +316,33 @@ def test_flags_have_the_last_word(saved, imported):
 @pytest.fixture
 def other_vae():
     torch.manual_seed(5)
-    config = dict(make_parts(1)["vae"].config) | SMALL_VAE
+    config = dict(make_components(1)["vae"].config) | SMALL_VAE
     return AutoencoderKL.from_config(config).requires_grad_(False)
 
 
 @pytest.mark.parametrize("layout", ["folder", "whole folder", "file", "original"])
-def test_another_autoencoder_takes_the_models_place(parts, saved, other_vae, imported, tmp_path, layout):
+def test_another_autoencoder_takes_the_models_place(components, saved, other_vae, imported, tmp_path, layout):
     other_vae.save_pretrained(tmp_path / "other" / "vae")
     path = {"folder": tmp_path / "other" / "vae", "whole folder": tmp_path / "other",
             "file": tmp_path / "other" / "vae" / "diffusion_pytorch_model.safetensors"}.get(layout)  # fmt: skip
     if layout == "original":
         path = tmp_path / "vae.safetensors"
-        tensors = to_ldm(**(parts | {"vae": other_vae}))
+        tensors = to_ldm(**(components | {"vae": other_vae}))
         prefix = "first_stage_model."
         save_file({name.removeprefix(prefix): x for name, x in tensors.items() if name.startswith(prefix)}, path)
     bundle, _ = imported(saved[1], "--vae", path)
-    assert_tensors_equal(bundle, parts | {"vae": other_vae})
+    assert_tensors_equal(bundle, components | {"vae": other_vae})
     assert "autoencoder from" in description(bundle)["source"]
 
 
 @pytest.mark.parametrize("as_file", [False, True])
-def test_a_tiny_autoencoder_takes_the_models_place(parts, saved, imported, tmp_path, as_file):
+def test_a_tiny_autoencoder_takes_the_models_place(components, saved, imported, tmp_path, as_file):
     torch.manual_seed(6)
     tiny = AutoencoderTiny(encoder_block_out_channels=(16,) * 4, decoder_block_out_channels=(16,) * 4)
     tiny.save_pretrained(tmp_path / "taesd")
     path = tmp_path / "taesd" / "diffusion_pytorch_model.safetensors" if as_file else tmp_path / "taesd"
     bundle, _ = imported(saved[0], "--vae", path)
-    assert_tensors_equal(bundle, parts | {"vae": tiny})
+    assert_tensors_equal(bundle, components | {"vae": tiny})
     entry = description(bundle)["autoencoder"]
     assert (entry["factor"], entry["latent_channels"], entry["scale"], entry["shift"]) == (8, 4, 1.0, 0.0)
 

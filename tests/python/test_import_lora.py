@@ -8,7 +8,7 @@ from conftest import CLIP
 from fmboost_export.lora import fuse
 from fmboost_export.random_models import save_folder
 from fmboost_export.source import load_folder
-from import_models import PARTS, description, expected_tensors, make_parts, save_single, tensors_of
+from import_models import COMPONENTS, description, expected_tensors, make_components, save_single, tensors_of
 from safetensors.torch import save_file
 
 ATTENTION = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
@@ -23,14 +23,14 @@ RANK = 3
 
 
 @pytest.fixture(scope="module")
-def parts():
-    return make_parts()
+def components():
+    return make_components()
 
 
 @pytest.fixture(scope="module")
-def folder(parts, tmp_path_factory):
+def folder(components, tmp_path_factory):
     path = tmp_path_factory.mktemp("lora") / "model"
-    save_folder(parts, {}, CLIP, path)
+    save_folder(components, {}, CLIP, path)
     return path
 
 
@@ -42,19 +42,19 @@ def factors(weight, seed):
     return down, up
 
 
-def layers(parts, names, texts=TEXT):
-    """(part, name, lower, upper) of every layer."""
+def layers(components, names, texts=TEXT):
+    """(component, name, lower, upper) of every layer."""
     found = [("unet", name) for name in names] + [("text_encoder", name) for name in texts]
-    for seed, (part, name) in enumerate(found):
-        tensors = expected_tensors(parts, part)
-        full = ("text_model." if part == "text_encoder" else "") + name + ".weight"
-        yield part, name, *factors(tensors[full], seed)
+    for seed, (component, name) in enumerate(found):
+        tensors = expected_tensors(components, component)
+        full = ("text_model." if component == "text_encoder" else "") + name + ".weight"
+        yield component, name, *factors(tensors[full], seed)
 
 
-def kohya(parts, names, alpha=None, texts=TEXT):
+def kohya(components, names, alpha=None, texts=TEXT):
     tensors = {}
-    for part, name, down, up in layers(parts, names, texts):
-        key = "lora_te_text_model_" if part == "text_encoder" else "lora_unet_"
+    for component, name, down, up in layers(components, names, texts):
+        key = "lora_te_text_model_" if component == "text_encoder" else "lora_unet_"
         key += name.replace(".", "_")
         tensors |= {f"{key}.lora_down.weight": down, f"{key}.lora_up.weight": up}
         if alpha is not None:
@@ -62,29 +62,29 @@ def kohya(parts, names, alpha=None, texts=TEXT):
     return tensors
 
 
-def peft(parts, names, texts=TEXT):
+def peft(components, names, texts=TEXT):
     tensors = {}
-    for part, name, down, up in layers(parts, names, texts):
-        key = f"text_encoder.text_model.{name}" if part == "text_encoder" else f"unet.{name}"
+    for component, name, down, up in layers(components, names, texts):
+        key = f"text_encoder.text_model.{name}" if component == "text_encoder" else f"unet.{name}"
         tensors |= {f"{key}.lora_A.weight": down, f"{key}.lora_B.weight": up}
     return tensors
 
 
-def merged(parts, names, scale, texts=TEXT):
-    """The tensors of the parts, changed in float64."""
-    result = {part: {name: x.double() for name, x in expected_tensors(parts, part).items()} for part in PARTS}
-    for part, name, down, up in layers(parts, names, texts):
-        full = ("text_model." if part == "text_encoder" else "") + name + ".weight"
+def merged(components, names, scale, texts=TEXT):
+    """The tensors of the components, changed in float64."""
+    result = {component: {name: x.double() for name, x in expected_tensors(components, component).items()} for component in COMPONENTS}
+    for component, name, down, up in layers(components, names, texts):
+        full = ("text_model." if component == "text_encoder" else "") + name + ".weight"
         change = up.double().flatten(1) @ down.double().flatten(1)
-        result[part][full] = result[part][full] + scale * change.reshape(result[part][full].shape)
+        result[component][full] = result[component][full] + scale * change.reshape(result[component][full].shape)
     return result
 
 
 def assert_merged(bundle, expected, tolerance=1e-6):
-    for part in PARTS:
-        found = tensors_of(bundle, part)
-        assert found.keys() == expected[part].keys()
-        for name, tensor in expected[part].items():
+    for component in COMPONENTS:
+        found = tensors_of(bundle, component)
+        assert found.keys() == expected[component].keys()
+        for name, tensor in expected[component].items():
             assert (found[name].double() - tensor).abs().max() <= tolerance, name
 
 
@@ -96,24 +96,24 @@ def run(run_import, tmp_path, source, *arguments):
 
 @pytest.mark.parametrize("make", [kohya, peft])
 @pytest.mark.parametrize("single", [False, True])
-def test_linear_layers_are_merged(parts, folder, run_import, tmp_path, make, single):
-    save_file(make(parts, LINEAR), tmp_path / "adapter.safetensors")
-    source = save_single(parts, tmp_path / "model.safetensors") if single else folder
+def test_linear_layers_are_merged(components, folder, run_import, tmp_path, make, single):
+    save_file(make(components, LINEAR), tmp_path / "adapter.safetensors")
+    source = save_single(components, tmp_path / "model.safetensors") if single else folder
     bundle, _ = run(run_import, tmp_path, source, "--lora", f"{tmp_path}/adapter.safetensors:0.7")
-    assert_merged(bundle, merged(parts, LINEAR, 0.7))
+    assert_merged(bundle, merged(components, LINEAR, 0.7))
     assert "adapter.safetensors at 0.7" in description(bundle)["source"]
 
 
-def test_convolutions_are_merged_with_alpha(parts, folder, run_import, tmp_path):
+def test_convolutions_are_merged_with_alpha(components, folder, run_import, tmp_path):
     names = (PROJECTION, CONVOLUTION, DOWNSAMPLING, "conv_in", "time_embedding.linear_1")
-    save_file(kohya(parts, names, alpha=1.5), tmp_path / "locon.safetensors")
+    save_file(kohya(components, names, alpha=1.5), tmp_path / "locon.safetensors")
     bundle, _ = run(run_import, tmp_path, folder, "--lora", tmp_path / "locon.safetensors")
-    assert_merged(bundle, merged(parts, names, 1.5 / RANK))
+    assert_merged(bundle, merged(components, names, 1.5 / RANK))
 
 
-def test_three_factors_of_convolutions_are_merged(parts, folder, run_import, tmp_path):
+def test_three_factors_of_convolutions_are_merged(components, folder, run_import, tmp_path):
     """LoCon's CP decomposition: a convolution of single latent pixels, one of k x k between ranks, one of single latent pixels."""
-    weight = expected_tensors(parts, "unet")[f"{CONVOLUTION}.weight"]
+    weight = expected_tensors(components, "unet")[f"{CONVOLUTION}.weight"]
     generator = torch.Generator().manual_seed(5)
     shapes = {"down": (RANK, weight.shape[1], 1, 1), "mid": (RANK, RANK, 3, 3), "up": (weight.shape[0], RANK, 1, 1)}
     made = {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}
@@ -121,32 +121,32 @@ def test_three_factors_of_convolutions_are_merged(parts, folder, run_import, tmp
     save_file({f"{key}.lora_{name}.weight": x for name, x in made.items()}, tmp_path / "cp.safetensors")
     bundle, _ = run(run_import, tmp_path, folder, "--lora", f"{tmp_path}/cp.safetensors:0.7")
     down, mid, up = (made[name].double() for name in shapes)
-    expected = {part: {name: x.double() for name, x in expected_tensors(parts, part).items()} for part in PARTS}
+    expected = {component: {name: x.double() for name, x in expected_tensors(components, component).items()} for component in COMPONENTS}
     change = torch.einsum("or,rskl,si->oikl", up[:, :, 0, 0], mid, down[:, :, 0, 0])
     expected["unet"][f"{CONVOLUTION}.weight"] += 0.7 * change
     assert_merged(bundle, expected, tolerance=1e-5)
 
 
-def test_several_add_up(parts, folder, run_import, tmp_path):
-    save_file(kohya(parts, LINEAR), tmp_path / "a.safetensors")
-    save_file(peft(parts, LINEAR), tmp_path / "b.safetensors")
+def test_several_add_up(components, folder, run_import, tmp_path):
+    save_file(kohya(components, LINEAR), tmp_path / "a.safetensors")
+    save_file(peft(components, LINEAR), tmp_path / "b.safetensors")
     bundle, _ = run(run_import, tmp_path, folder, "--lora", f"{tmp_path}/a.safetensors:0.5", "--lora",
                     f"{tmp_path}/b.safetensors:-0.2")  # fmt: skip
-    assert_merged(bundle, merged(parts, LINEAR, 0.3))
+    assert_merged(bundle, merged(components, LINEAR, 0.3))
 
 
 @pytest.mark.parametrize("make", [kohya, peft])
-def test_diffusers_fuses_the_same(parts, folder, run_import, tmp_path, make):
+def test_diffusers_fuses_the_same(components, folder, run_import, tmp_path, make):
     names = (*LINEAR, PROJECTION, CONVOLUTION)
-    save_file(make(parts, names), tmp_path / "adapter.safetensors")
+    save_file(make(components, names), tmp_path / "adapter.safetensors")
     source = load_folder(folder)
     fuse(source, tmp_path / "adapter.safetensors", 0.6)
     bundle, _ = run(run_import, tmp_path, folder, "--lora", f"{tmp_path}/adapter.safetensors:0.6")
-    fused = {part: expected_tensors({part: getattr(source, part)}, part) for part in PARTS}
-    assert_merged(bundle, {part: {name: x.double() for name, x in fused[part].items()} for part in PARTS})
+    fused = {component: expected_tensors({component: getattr(source, component)}, component) for component in COMPONENTS}
+    assert_merged(bundle, {component: {name: x.double() for name, x in fused[component].items()} for component in COMPONENTS})
 
 
-def test_what_peft_itself_saves_is_merged(parts, folder, run_import, tmp_path):
+def test_what_peft_itself_saves_is_merged(components, folder, run_import, tmp_path):
     """LoraConfig with an alpha of its own, saved by diffusers with the settings in the metadata."""
     from diffusers import StableDiffusionPipeline
     from peft import LoraConfig, get_peft_model_state_dict
@@ -162,7 +162,7 @@ def test_what_peft_itself_saves_is_merged(parts, folder, run_import, tmp_path):
     source.unet.fuse_lora()
     bundle, _ = run(run_import, tmp_path, folder, "--lora", tmp_path / "adapter.safetensors")
     state = source.unet.state_dict()
-    found, plain = tensors_of(bundle, "unet"), expected_tensors(parts, "unet")
+    found, plain = tensors_of(bundle, "unet"), expected_tensors(components, "unet")
     changed = 0
     for name, tensor in found.items():
         module, _, kind = name.rpartition(".")
@@ -172,20 +172,20 @@ def test_what_peft_itself_saves_is_merged(parts, folder, run_import, tmp_path):
     assert changed > 10
 
 
-def test_half_precision_is_rounded_once(parts, run_import, tmp_path):
-    save_file(kohya(parts, LINEAR), tmp_path / "a.safetensors")
-    file = save_single(parts, tmp_path / "model.safetensors", torch.float16)
+def test_half_precision_is_rounded_once(components, run_import, tmp_path):
+    save_file(kohya(components, LINEAR), tmp_path / "a.safetensors")
+    file = save_single(components, tmp_path / "model.safetensors", torch.float16)
     bundle, _ = run(run_import, tmp_path, file, "--lora", tmp_path / "a.safetensors")
-    half = {part: model.half() for part, model in make_parts().items()}
-    expected = merged({part: model.float() for part, model in half.items()}, LINEAR, 1.0)
-    for part in PARTS:
-        for name, tensor in tensors_of(bundle, part).items():
+    half = {component: model.half() for component, model in make_components().items()}
+    expected = merged({component: model.float() for component, model in half.items()}, LINEAR, 1.0)
+    for component in COMPONENTS:
+        for name, tensor in tensors_of(bundle, component).items():
             assert tensor.dtype == torch.float16
-            assert (tensor.double() - expected[part][name]).abs().max() <= 2**-11 * expected[part][name].abs().max()
+            assert (tensor.double() - expected[component][name]).abs().max() <= 2**-11 * expected[component][name].abs().max()
 
 
-def test_an_lcm_lora_sets_the_sampler_unless_told_otherwise(parts, folder, run_import, tmp_path):
-    save_file(kohya(parts, LINEAR), tmp_path / "lcm-lora-sdv1-5.safetensors")
+def test_an_lcm_lora_sets_the_sampler_unless_told_otherwise(components, folder, run_import, tmp_path):
+    save_file(kohya(components, LINEAR), tmp_path / "lcm-lora-sdv1-5.safetensors")
     lora = ("--lora", tmp_path / "lcm-lora-sdv1-5.safetensors")
     bundle, said = run(run_import, tmp_path, folder, *lora)
     entry = description(bundle)["denoiser"]
@@ -215,8 +215,8 @@ OTHER_KINDS = {"loha": "hada_w1_a", "lokr": "lokr_w1"}
         ("truncated", "adapter.safetensors' is not a sound .safetensors file"),
     ],
 )
-def test_a_lora_that_does_not_fit_is_refused(parts, folder, run_import, tmp_path, change, said):
-    tensors, file = kohya(parts, (ATTENTION,), texts=()), tmp_path / "adapter.safetensors"
+def test_a_lora_that_does_not_fit_is_refused(components, folder, run_import, tmp_path, change, said):
+    tensors, file = kohya(components, (ATTENTION,), texts=()), tmp_path / "adapter.safetensors"
     key = "lora_unet_" + ATTENTION.replace(".", "_")
     down, up = tensors[f"{key}.lora_down.weight"], tensors[f"{key}.lora_up.weight"]
     if change == "unknown":

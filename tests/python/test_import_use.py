@@ -12,7 +12,7 @@ import torch
 from conftest import CLIP, LCM
 from diffusers import AutoencoderTiny, LatentConsistencyModelPipeline, StableDiffusionPipeline
 from fmboost_export.random_models import save_folder
-from import_models import description, make_parts, save_single
+from import_models import description, make_components, save_single
 from ldm_layout import to_ldm
 from safetensors.torch import load_file, save_file
 
@@ -24,9 +24,9 @@ LATENT_ERROR = 1e-3  # of the largest value
 def model(tmp_path_factory):
     """An LCM with guidance embedding as a folder, and as a file in the original layout."""
     base = tmp_path_factory.mktemp("use")
-    parts = make_parts(3, guidance_embedding=32)
-    save_folder(parts, LCM, CLIP, base / "folder")
-    return base / "folder", save_single(parts, base / "single.safetensors")
+    components = make_components(3, guidance_embedding=32)
+    save_folder(components, LCM, CLIP, base / "folder")
+    return base / "folder", save_single(components, base / "single.safetensors")
 
 
 @pytest.fixture
@@ -70,9 +70,9 @@ def test_native_and_torchscript_draw_the_same(model, run_import, run_export, dra
 def test_a_merged_lora_draws_what_diffusers_draws(run_import, draw, tmp_path):
     from test_import_lora import LINEAR, kohya
 
-    parts = make_parts(4)
-    save_folder(parts, {"_class_name": "DDIMScheduler"}, CLIP, tmp_path / "model")
-    save_file(kohya(parts, LINEAR), tmp_path / "lora.safetensors")
+    components = make_components(4)
+    save_folder(components, {"_class_name": "DDIMScheduler"}, CLIP, tmp_path / "model")
+    save_file(kohya(components, LINEAR), tmp_path / "lora.safetensors")
     done = run_import(tmp_path / "model", "-o", tmp_path / "bundle", "--lora", f"{tmp_path}/lora.safetensors:2")
     assert done.returncode == 0, done.stderr
     pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "model", safety_checker=None, local_files_only=True)
@@ -125,14 +125,14 @@ def test_another_file_of_the_same_name_is_another_model(draw, tmp_path):
     file = tmp_path / "model.safetensors"
     latents = []
     for seed in (3, 4):
-        save_single(make_parts(seed), file)
+        save_single(make_components(seed), file)
         latents.append(draw(file, "--steps", 1)[0])
     assert not torch.equal(*latents)
     assert len(list((tmp_path / "cache" / "fmboost" / "imports").iterdir())) == 2
 
 
 def test_bundles_used_longest_ago_make_room(draw, tmp_path, monkeypatch):
-    files = [save_single(make_parts(seed), tmp_path / f"{seed}.safetensors") for seed in (3, 4, 5)]
+    files = [save_single(make_components(seed), tmp_path / f"{seed}.safetensors") for seed in (3, 4, 5)]
     draw(files[0], "--steps", 1)
     size = sum(file.stat().st_size for file in (tmp_path / "cache" / "fmboost" / "imports").rglob("*") if file.is_file())
     monkeypatch.setenv("FMBOOST_IMPORT_CACHE_GIB", str(2.5 * size / 2**30))
@@ -167,7 +167,7 @@ def refused(run_import, tmp_path):
 
 @pytest.fixture
 def single():
-    return to_ldm(**make_parts(3))
+    return to_ldm(**make_components(3))
 
 
 def test_a_missing_tensor_is_named(single, refused, tmp_path):

@@ -38,7 +38,7 @@ def random_weights(model):
 
 
 def published_names(model):
-    """transformers has changed whether `text_model.` is part of its modules' names; files have it."""
+    """transformers has changed whether `text_model.` is component of its modules' names; files have it."""
     prefix = "text_model."
     text = isinstance(model, CLIPTextModel)
     return {prefix + name.removeprefix(prefix) if text else name: x for name, x in model.named_parameters()}

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from conftest import CLIP, LCM
 from fmboost_export.random_models import save_folder
-from import_models import make_parts
+from import_models import make_components
 from PIL import Image
 from safetensors.torch import load_file
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    parts = make_parts(3, guidance_embedding=32)
+    components = make_components(3, guidance_embedding=32)
     folder = tmp_path_factory.mktemp("tiles") / "folder"
-    save_folder(parts, LCM, CLIP, folder)
-    return parts, folder
+    save_folder(components, LCM, CLIP, folder)
+    return components, folder
 
 
 def drawn(fmboost, bundle, folder, tile):
@@ -29,10 +29,10 @@ def drawn(fmboost, bundle, folder, tile):
 
 
 def test_pieces_of_a_native_model_are_what_diffusers_decodes_at_once(model, fmboost, run_import, tmp_path):
-    parts, folder = model
+    components, folder = model
     assert run_import(folder, "-o", tmp_path / "bundle").returncode == 0
     whole, latent, _ = drawn(fmboost, tmp_path / "bundle", tmp_path, "off")
-    vae = parts["vae"]
+    vae = components["vae"]
     expected = vae.decode(latent / vae.config.scaling_factor).sample.detach()[0].clamp(-1, 1)
     expected = expected.add(1).mul(127.5).round().permute(1, 2, 0).numpy().astype(int)
     assert abs(whole - expected).max() <= 1

@@ -1,4 +1,4 @@
-"""Fixtures of every folder of Python tests that runs the built program: the binary, and a way to run it."""
+"""Fixtures for all Python tests that run the built program: the binary and a function that runs it."""
 
 import os
 import subprocess

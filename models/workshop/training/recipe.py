@@ -8,6 +8,7 @@ does). --tiny makes a useless model in a few minutes, to test the recipe.
 
 import argparse
 import dataclasses
+import importlib
 import multiprocessing
 import os
 import runpy
@@ -66,7 +67,7 @@ class Sizes:
     coupling_tuning_steps: int = 1500
     coupling_tuning_options: tuple = ()
     generated_coupling_steps: int = 1600
-    generated_coupling_options: tuple = ()
+    generated_coupling_batch: int = 12
     generated_coupling_tuning_steps: int = 3000
     generated_coupling_tuning_options: tuple = ()
 
@@ -78,7 +79,7 @@ TINY = Sizes(autoencoder_steps=60, autoencoder_options=("--side", 64, "--batch-s
             matching_options=("--ahead", 2), classifier_steps=10, tuning_batch=4, tuning_steps=2, sharpening_steps=2,
             sharpening_batch=4, generated_pairs=(2, 2), generated_held_out=2, coupling_tuning_steps=2,
             coupling_tuning_options=("--batch-size", 2), generated_coupling_steps=20,
-            generated_coupling_options=("--batch-size", 6), generated_coupling_tuning_steps=60,
+            generated_coupling_batch=6, generated_coupling_tuning_steps=90,
             generated_coupling_tuning_options=("--batch-size", 6))  # fmt: skip
 
 
@@ -103,7 +104,8 @@ class Recipe:
         subprocess.run(list(map(str, command)), check=True)
 
     def script(self, name, *arguments):
-        """Runs a Python script in a fork of this process, which has imported torch already."""
+        """Runs a Python script in a fork of this process, which imports torch only once for all scripts."""
+        importlib.import_module("torch")
         arguments = list(map(str, arguments))
         print("+", HERE / name, *arguments, flush=True)
         process = multiprocessing.get_context("fork").Process(target=run_script, args=(name, arguments))
@@ -208,8 +210,8 @@ class Recipe:
 
     def train_generated_coupling(self):
         self.flow_training("coupling.toml", self.generated_coupling.parent, self.sizes.generated_coupling_steps, GENERATED,
-                           "--model-channels", 32, "--num-res-blocks", 1, "--crop-size", 32, "--batch-size", 12,
-                           "--lr", 2e-3, *self.sizes.generated_coupling_options, held_out="generated-held-out")  # fmt: skip
+                           *SMALL_COUPLING, "--crop-size", 32, "--batch-size",
+                           self.sizes.generated_coupling_batch, "--lr", 2e-3, held_out="generated-held-out")  # fmt: skip
 
     def tune_generated_coupling(self):
         self.flow_training("generated_coupling_tuning.toml", self.tuned_generated_coupling.parent,
@@ -229,8 +231,6 @@ def main():
     parser.add_argument("--until", metavar="STAGE", help="last stage to run, from autoencoder to bundle")
     parser.add_argument("--threads", type=int, help="CPU threads of every training script")
     arguments = parser.parse_args()
-    import torch  # noqa: F401, PLC0415  once, for all scripts
-
     recipe = Recipe(arguments.folder, TINY if arguments.tiny else Sizes(), arguments.threads)
     if arguments.until not in (None, *recipe.stages()):
         parser.error(f"there is no stage '{arguments.until}'; the stages are {', '.join(recipe.stages())}")

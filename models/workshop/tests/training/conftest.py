@@ -5,6 +5,7 @@ import torch
 import training
 from binary_fixtures import binary, fmboost, no_gradients  # noqa: F401
 
+__all__ = ["binary", "fmboost", "no_gradients"]
 torch.set_num_threads(1)  # the models are too small for more
 
 

@@ -1,8 +1,8 @@
-"""The parts of a pipeline as modules that trace well: sizes, dtype and device stay free.
+"""Wrappers of the pipeline's networks that can be traced without fixing sizes, dtype or device.
 
-A plain trace of the library models writes down, as constants, the dtype and device it ran with: in the time embedding,
-after every attention, before the decoder's up blocks, and in the text encoder's causal mask. The modules here compute
-the same from the models' own layers, and take dtype and device from the weights.
+A plain trace of the library models records dtype and device as constants: in the time embedding, after every attention, before
+the decoder's up blocks, and in the text encoder's causal mask. The wrappers compute the same with the models' own layers and
+take dtype and device from the weights.
 """
 
 import math
@@ -15,7 +15,7 @@ from .errors import ModelError
 
 
 class Attention:
-    """An attention processor without a cast; otherwise what diffusers does for these models."""
+    """An attention processor like that of diffusers, but without casts."""
 
     def __call__(self, attn, hidden_states, encoder_hidden_states=None, attention_mask=None, temb=None):
         x = hidden_states
@@ -43,10 +43,10 @@ def _join_heads(x):
 
 
 class TimeTable(nn.Module):
-    """Sinusoidal embedding of timesteps, float32 whatever the weights are.
+    """Sinusoidal embedding of timesteps, always in float32.
 
-    The indices are an integer buffer, so that casting the module to half precision leaves them exact, and moving it
-    moves them.
+    The indices are an integer buffer, so that casting the module to half precision keeps them exact, and they move with the
+    module.
     """
 
     def __init__(self, reference):
@@ -65,7 +65,7 @@ class TimeTable(nn.Module):
 
 
 class Denoiser(nn.Module):
-    """(x, timestep, text[, guidance]) -> what the UNet predicts."""
+    """(x, timestep, text[, guidance]) -> the UNet's prediction."""
 
     def __init__(self, unet):
         super().__init__()
@@ -81,7 +81,7 @@ class Denoiser(nn.Module):
 
 
 class Encoder(nn.Module):
-    """pixels -> the posterior's mode, which is the first half of the moments."""
+    """pixels -> the posterior's mode, the first half of the moments."""
 
     def __init__(self, vae):
         super().__init__()
@@ -112,7 +112,7 @@ class TextEncoder(nn.Module):
         core = getattr(clip, "text_model", clip)
         activation = clip.config.hidden_act
         if activation not in ("quick_gelu", "gelu"):
-            raise ModelError(f"the text encoder's hidden_act must be quick_gelu or gelu, it is '{activation}'")
+            raise ModelError(f"the text encoder's hidden_act must be quick_gelu or gelu, got '{activation}'")
         self.quick = activation == "quick_gelu"
         self.tokens, self.positions = core.embeddings.token_embedding, core.embeddings.position_embedding
         self.layers, self.final = core.encoder.layers, core.final_layer_norm
