@@ -74,7 +74,7 @@ def check_shapes(found, wanted, origin, network):
     """Raises ModelError, naming the first few differences, if the names or shapes of the tensors are not as expected."""
     found = {name: tuple(tensor.shape) for name, tensor in found.items()}
     problems = [f"{name} is missing" for name in wanted if name not in found]
-    problems += [f"{name} is not component of the network" for name in found if name not in wanted]
+    problems += [f"{name} is not part of the network" for name in found if name not in wanted]
     problems += [
         f"{name} must be {list(shape)}, got {list(found[name])}"
         for name, shape in wanted.items()

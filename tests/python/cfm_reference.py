@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 
 class CfmReference:
-    """The velocity network as a function of its tensors, under their published names."""
+    """The velocity network as a function of its tensors under their published names."""
 
     def __init__(self, tensors, config):
         self.tensors, self.config = {name: tensor.float() for name, tensor in tensors.items()}, config
@@ -51,7 +51,7 @@ class CfmReference:
         b, c, height, width = x.shape
         tokens = x.reshape(b, c, height * width)
         qkv = F.conv1d(self._norm(f"{name}.norm", tokens), *self._of(f"{name}.qkv"))
-        # A reshape of channels-first data, as published: heads, latent pixels and channels end up mixed.
+        # A reshape of channels-first data, as published: it mixes heads, latent pixels and channels.
         q, k, v = qkv.reshape(b, self.config["num_heads"], height * width, -1).chunk(3, -1)
         if linear:
             context = torch.einsum("bhnd,bhne->bhde", k.softmax(2), v)
@@ -76,7 +76,7 @@ class CfmReference:
         return self._conv(name, x, padding=1) if name else x
 
     def velocity(self, x, t, context=None):
-        """v(x, t | context); t: one time a sample."""
+        """v(x, t | context); t: one time per sample."""
         config, pooled = self.config, self.config["pool_factor"] > 1
         levels, blocks = len(config["channel_mult"]), config["num_res_blocks"]
         embedding = self._linear("time_embed.2", F.silu(self._linear("time_embed.0", self._embed(t))))
@@ -112,7 +112,7 @@ def noising_alpha_bar():
 
 
 def derived_seed(seed, stage):
-    """The seed of a stage's own noise: FNV-1a of its name, mixed with the image's seed by splitmix64."""
+    """The seed of a stage's noise: FNV-1a of its name, mixed with the image's seed by splitmix64."""
     mask, value = 2**64 - 1, 0xCBF29CE484222325
     for byte in stage.encode():
         value = (value ^ byte) * 0x100000001B3 & mask
@@ -123,15 +123,15 @@ def derived_seed(seed, stage):
 
 
 def margins(side, unit, factor):
-    """At least four latent pixels of reflection on both sides, up to a multiple of `unit`: (before, after) in pixels."""
+    """Reflection padding of at least four latent pixels per side, to a multiple of `unit`: (before, after) in pixels."""
     padded = -(-(side + 8 * factor) // unit) * unit
     before = (padded - side) // 2 // factor * factor
     return before, padded - side - before
 
 
 def upscale(network, encode, decode, pixels, size, *, steps=4, noising_step=0, seed=0, factor=8):
-    """One coupling by pixel-space upsampling. Returns (latent with its margins, pixels). `encode` and `decode` are of
-    scaled latents, `size` is (height, width)."""
+    """Upscales with a coupling by pixel-space upsampling. Returns (padded latent, pixels). `encode` and `decode` work on
+    scaled latents; `size` is (height, width)."""
     unit = factor * 2 ** (len(network.config["channel_mult"]) - 1) * max(network.config["pool_factor"], 1)
     (top, bottom), (left, right) = (margins(side, unit, factor) for side in size)
     large = F.interpolate(pixels, size=size, mode="bilinear", align_corners=False)

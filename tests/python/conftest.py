@@ -9,14 +9,14 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error", "DIFFUS
 import export_bundle  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
-from binary_fixtures import binary, fmboost, no_gradients  # noqa: E402, F401
+from binary_fixtures import ROOT, binary, fmboost, no_gradients  # noqa: E402, F401
 from fmboost_export import cfm_formula  # noqa: E402
 from fmboost_export.cfm import write_cfm  # noqa: E402
 from fmboost_export.errors import run_main  # noqa: E402
 from fmboost_export.random_models import random_components, save_folder  # noqa: E402
 from native_bundle import make_native_bundle  # noqa: E402
 
-__all__ = ["binary", "fmboost", "no_gradients"]
+__all__ = ["ROOT", "binary", "fmboost", "no_gradients"]
 torch.set_num_threads(1)  # the models are too small for more
 CLIP = export_bundle.TOKENIZER
 LCM = {"_class_name": "LCMScheduler"}

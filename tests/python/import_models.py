@@ -1,4 +1,4 @@
-"""Small models whose configurations follow from their shapes, saved in both layouts."""
+"""Small models whose configurations can be inferred from their shapes, saved in both layouts."""
 
 import json
 
@@ -32,7 +32,7 @@ def make_components(seed=0, guidance_embedding=None, **unet):
 
 
 def make_version_2(seed=0):
-    """Stable Diffusion 2's: projections as matrices, a head for every 64 channels, OpenCLIP's text encoder."""
+    """Stable Diffusion 2: projections as matrices, 64 channels per head, OpenCLIP's text encoder."""
     linear = {"use_linear_projection": True, "block_out_channels": [64, 128], "attention_head_dim": [1, 2]}
     components = make_components(seed, **linear)
     return components | {"text_encoder": text_encoder(hidden_act="gelu")}
@@ -47,7 +47,7 @@ def save_single(components, path, dtype=torch.float32, metadata=None):
 
 
 def to_openclip(text_encoder):
-    """Its tensors as Stable Diffusion 2's files have them: projections fused, and a last block that nothing reads."""
+    """Its tensors as in Stable Diffusion 2's files: fused projections, and an unused last block."""
     config, state = text_encoder.config, text_encoder.state_dict()
     state = {name.removeprefix("text_model."): tensor for name, tensor in state.items()}
     names = {"layer_norm1": "ln_1", "layer_norm2": "ln_2", "self_attn.out_proj": "attn.out_proj", "mlp.fc1": "mlp.c_fc",
@@ -92,7 +92,7 @@ def expected_tensors(components, component):
 
 
 def assert_tensors_equal(bundle, components, dtype=None):
-    """Every component's tensors are those of the models, bit by bit, and no others."""
+    """The tensors of every component are exactly those of the models."""
     for component in COMPONENTS:
         found, expected = tensors_of(bundle, component), expected_tensors(components, component)
         assert found.keys() == expected.keys()

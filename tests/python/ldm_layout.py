@@ -1,4 +1,4 @@
-"""Diffusers' names to those of the original layout: the way back, to make files for the exporter's way in."""
+"""Renames diffusers' tensors to the original layout, the inverse of the exporter's conversion."""
 
 import re
 
@@ -33,7 +33,7 @@ def _replace_first(name, table):
 
 
 def unet_name(name, layers, has_attention):
-    """`layers`: layers_per_block; `has_attention`: of every up block."""
+    """`layers`: layers_per_block; `has_attention`: for every up block."""
     block = re.match(r"(down|up)_blocks\.(\d+)\.(resnets|attentions|downsamplers|upsamplers)\.(\d+)\.(.*)", name)
     if not block:
         renamed = _replace_first(name, UNET_ENDS)
@@ -72,7 +72,7 @@ def to_ldm(unet, vae, text_encoder):
         tensors["model.diffusion_model." + unet_name(name, config.layers_per_block, has_attention)] = tensor
     for name, tensor in vae.state_dict().items():
         if ".attentions." in name and tensor.ndim == 2:
-            tensor = tensor[:, :, None, None]  # convolutions there
+            tensor = tensor[:, :, None, None]  # convolutions in the original layout
         tensors["first_stage_model." + vae_name(name, len(vae.config.block_out_channels))] = tensor
     prefix = "cond_stage_model.transformer.text_model."
     for name, tensor in text_encoder.state_dict().items():

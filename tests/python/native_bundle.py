@@ -1,4 +1,4 @@
-"""A bundle with native networks, made of one with TorchScript programs and the diffusers folder that it came from."""
+"""Makes a bundle with native networks from one with TorchScript networks and its diffusers folder."""
 
 import hashlib
 import json
@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 
 def published_text(tensors):
-    """Published files have `text_model.` in front of every name; whether transformers writes it depends on its version."""
+    """Published files have the prefix `text_model.`; whether transformers writes it depends on its version."""
     prefix = "text_model."
     return {prefix + name.removeprefix(prefix): x for name, x in tensors.items()}
 

@@ -1,4 +1,4 @@
-"""The transcription of the coupling equals the reference numbers, so that it can stand for them elsewhere."""
+"""The PyTorch transcription of the coupling equals the reference values, so that other tests can rely on it."""
 
 import json
 
@@ -21,7 +21,7 @@ def test_the_network_equals_the_published_one(name):
         metadata = file.metadata()
     tensors, config = load_file(GOLDEN / f"{name}.safetensors"), json.loads(metadata["config"])
     weights = {key.removeprefix("weight."): x for key, x in tensors.items() if key.startswith("weight.")}
-    if not weights:  # too large to store: a formula
+    if not weights:  # too large to store, so they come from a formula
         assert list(tensor_shapes(config)) == json.loads(metadata["keys"])
         weights, _ = formula_cfm(config)
         assert sum(x.numel() for x in weights.values()) == int(metadata["parameters"])

@@ -1,4 +1,4 @@
-"""What convert_cfm_checkpoint.py promises."""
+"""convert_cfm_checkpoint.py: weights, configurations and errors."""
 
 import json
 
@@ -21,7 +21,7 @@ def convert(capsys):
 
 
 def checkpoint(path, changes, prefixes=("model.net.", "ema_model.ema_model.net.")):
-    """A trainer's checkpoint; the online weights are twice the EMA's."""
+    """A trainer checkpoint whose online weights are twice its EMA weights."""
     tensors, config = cfm_formula.formula_cfm(cfm_formula.SMALL | changes)
     state = {"ema_model.step": torch.tensor(7), "ema_model.initted": torch.tensor(True), "first_stage.x": torch.ones(1)}
     for scale, prefix in zip((2, 1), prefixes, strict=False):
@@ -31,7 +31,7 @@ def checkpoint(path, changes, prefixes=("model.net.", "ema_model.ema_model.net."
 
 
 @pytest.mark.parametrize(("weights", "scale"), [("ema", 1), ("online", 2)])
-def test_the_chosen_weights_come_out_under_their_published_names(convert, tmp_path, weights, scale):
+def test_the_chosen_weights_have_their_published_names(convert, tmp_path, weights, scale):
     tensors, config = checkpoint(tmp_path / "a.ckpt", {})
     code, text = convert(tmp_path / "a.ckpt", "-o", tmp_path / "a.safetensors", "--weights", weights, "--num-heads", 2)
     assert code == 0, text
@@ -53,7 +53,7 @@ def test_the_chosen_weights_come_out_under_their_published_names(convert, tmp_pa
         {"channel_mult": [1], "attention_resolutions": [1]},
     ],
 )
-def test_the_configuration_is_read_off_the_shapes(convert, tmp_path, changes):
+def test_the_configuration_is_inferred_from_the_shapes(convert, tmp_path, changes):
     _, config = checkpoint(tmp_path / "a.ckpt", changes)
     code, text = convert(tmp_path / "a.ckpt", "-o", tmp_path / "a.safetensors", "--num-heads", 2)
     assert code == 0, text
@@ -73,14 +73,14 @@ def test_what_shapes_cannot_tell_comes_from_options_or_a_file(convert, tmp_path)
     assert config["dropout"] == 0.1 and step == "0"
 
 
-def test_a_configuration_that_contradicts_the_shapes_is_refused(convert, tmp_path):
+def test_a_configuration_that_contradicts_the_shapes_is_rejected(convert, tmp_path):
     checkpoint(tmp_path / "a.ckpt", {})
     (tmp_path / "c.json").write_text(json.dumps({"channel_mult": [1, 4]}))
     code, text = convert(tmp_path / "a.ckpt", "-o", tmp_path / "a.safetensors", "--config", tmp_path / "c.json")
     assert code == 4 and "a.ckpt" in text and "must be [" in text and len(text.splitlines()) == 1
 
 
-def test_a_checkpoint_that_would_run_code_is_refused_unrun(convert, tmp_path):
+def test_a_checkpoint_with_code_is_rejected_without_running_it(convert, tmp_path):
     class Evil:
         def __reduce__(self):
             return (open, (str(tmp_path / "ran"), "w"))
@@ -91,7 +91,7 @@ def test_a_checkpoint_that_would_run_code_is_refused_unrun(convert, tmp_path):
     assert not (tmp_path / "ran").exists() and not (tmp_path / "a.safetensors").exists()
 
 
-def test_bad_checkpoints_are_named(convert, tmp_path):
+def test_invalid_checkpoints_are_reported(convert, tmp_path):
     target = tmp_path / "a.safetensors"
     torch.save({"weights": {}}, tmp_path / "a.ckpt")
     assert convert(tmp_path / "a.ckpt", "-o", target)[0] == 4

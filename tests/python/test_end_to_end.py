@@ -1,4 +1,4 @@
-"""The binary draws what diffusers draws from the same model, prompt and seed, and upscales as plain PyTorch does."""
+"""The binary generates the same images as diffusers from the same model, prompt and seed, and upscales like plain PyTorch."""
 
 import json
 
@@ -42,7 +42,7 @@ def diffusers_latents(pipe, steps, guidance, width, height, negative=None):
     ).images  # fmt: skip
 
 
-def image(path):
+def read_pixels(path):
     return np.asarray(Image.open(path).convert("RGB")).astype(int)
 
 
@@ -58,7 +58,7 @@ def assert_latents_equal(found, expected):
 
 def assert_images_equal(found, expected):
     assert found.shape == expected.shape
-    assert expected.std() > 20, "the image is too even to show an error"
+    assert expected.std() > 20, "the image is too uniform to reveal errors"
     assert abs(found - expected).max() <= PIXEL_ERROR
 
 
@@ -70,7 +70,7 @@ def draw(fmboost, models, tmp_path):
         fmboost("generate", "-m", bundle(kind), "-p", PROMPT, "-s", SEED, "--no-upscale", "--save-intermediates",
                 tmp_path / "i", "-o", tmp_path / "out.png", *arguments)  # fmt: skip
         latent = load_file(tmp_path / "i" / "out_low_latent.safetensors")["latent"]
-        low, final = image(tmp_path / "i" / "out_low.png"), image(tmp_path / "out.png")
+        low, final = read_pixels(tmp_path / "i" / "out_low.png"), read_pixels(tmp_path / "out.png")
         assert np.array_equal(low, final)
         return latent, final
 
@@ -93,7 +93,7 @@ CASES = {
 }
 
 
-def assert_draws_as_diffusers(models, draw, case, bundle):
+def assert_equals_diffusers(models, draw, case, bundle):
     kind, steps, guidance, (width, height), negative = CASES[case]
     pipe = ddim_of(pipeline(models.folder(kind)))
     expected = diffusers_latents(pipe, steps, guidance, width, height, negative)
@@ -105,7 +105,7 @@ def assert_draws_as_diffusers(models, draw, case, bundle):
 
 @pytest.mark.parametrize("case", CASES)
 def test_low_resolution_equals_diffusers(models, draw, case):
-    assert_draws_as_diffusers(models, draw, case, models.bundle)
+    assert_equals_diffusers(models, draw, case, models.bundle)
 
 
 NATIVE_CASES = ["ddim with guidance and a negative prompt", "v prediction, wide", "lcm with a guidance embedding, tall"]
@@ -113,17 +113,17 @@ NATIVE_CASES = ["ddim with guidance and a negative prompt", "v prediction, wide"
 
 @pytest.mark.parametrize("case", NATIVE_CASES)
 def test_native_networks_equal_diffusers(models, draw, case):
-    assert_draws_as_diffusers(models, draw, case, models.native)
+    assert_equals_diffusers(models, draw, case, models.native)
 
 
-def test_native_networks_upscale_as_programs_do(models, fmboost, photo, tmp_path):
-    for name, bundle in ("native", models.native), ("programs", models.bundle):
+def test_native_and_torchscript_networks_upscale_alike(models, fmboost, photo, tmp_path):
+    for name, bundle in ("native", models.native), ("torchscript", models.bundle):
         fmboost("upscale", photo, "-m", bundle("lcm"), "--scale", 2, "-s", SEED, "-o", tmp_path / f"{name}.png")
-    assert_images_equal(image(tmp_path / "native.png"), image(tmp_path / "programs.png"))
+    assert_images_equal(read_pixels(tmp_path / "native.png"), read_pixels(tmp_path / "torchscript.png"))
 
 
 def ddim_of(pipe):
-    """PNDM, which these folders name, is run as DDIM."""
+    """PNDM, the scheduler in these folders, is replaced by DDIM."""
     if type(pipe.scheduler).__name__ == "PNDMScheduler":
         pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config)
     return pipe
@@ -152,7 +152,7 @@ def test_other_samplers_equal_diffusers(models, draw, kind, sampler, scheduler, 
 
 
 def test_prompt_seed_and_negative_prompt_all_matter(models):
-    """What the comparisons above stand on: an image that ignored its inputs would pass none of these."""
+    """The comparisons above are meaningful only if every input affects the image."""
     pipe = ddim_of(pipeline(models.folder("ddim")))
     first = diffusers_latents(pipe, 2, 7.5, 64, 64)
     other = diffusers_latents(pipe, 2, 7.5, 64, 64, negative=NEGATIVE)
@@ -163,7 +163,7 @@ def test_prompt_seed_and_negative_prompt_all_matter(models):
 
 
 class Reference:
-    """The coupling of a model in plain PyTorch: the originals' autoencoder and the transcribed network."""
+    """A model's coupling in plain PyTorch: diffusers' autoencoder and the transcribed network."""
 
     def __init__(self, folder, cfm):
         self.vae = AutoencoderKL.from_pretrained(folder, subfolder="vae", local_files_only=True)
@@ -197,12 +197,12 @@ def test_generate_with_its_coupling_equals_the_transcription(models, fmboost, re
     low = reference.decode(load_file(tmp_path / "i" / "out_low_latent.safetensors")["latent"])
     latent, pixels = reference.upscale(low, size, steps=steps, noising_step=noise, seed=SEED)
     assert_latents_equal(load_file(tmp_path / "i" / "out_high_latent.safetensors")["latent"], latent)
-    assert_images_equal(image(tmp_path / "out.png"), to_bytes(pixels))
+    assert_images_equal(read_pixels(tmp_path / "out.png"), to_bytes(pixels))
 
 
 @pytest.fixture
 def photo(tmp_path):
-    """A smooth image with an edge, 70x52: its double is no multiple of anything."""
+    """A smooth image with an edge, 70x52: twice that is not a multiple of the size units."""
     y, x = np.mgrid[0:52, 0:70]
     channels = [127 + 100 * np.sin(x / 9), 127 + 100 * np.cos(y / 7), np.where(x + y > 60, 220, 40)]
     Image.fromarray(np.stack(channels, -1).astype(np.uint8)).save(tmp_path / "photo.png")
@@ -213,17 +213,17 @@ def photo(tmp_path):
 def test_upscale_equals_the_transcription(models, fmboost, reference, photo, tmp_path, noise):
     fmboost("upscale", photo, "-m", models.bundle("lcm"), "--scale", 2, "--back-project", 0, "--flow-noise", noise,
             "-s", SEED, "-o", tmp_path / "big.png")  # fmt: skip
-    pixels = torch.from_numpy(image(photo)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    pixels = torch.from_numpy(read_pixels(photo)).permute(2, 0, 1)[None].float() / 127.5 - 1
     _, expected = reference.upscale(pixels, (104, 140), noising_step=noise, seed=SEED)
-    assert_images_equal(image(tmp_path / "big.png"), to_bytes(expected))
+    assert_images_equal(read_pixels(tmp_path / "big.png"), to_bytes(expected))
 
 
-def test_back_projection_keeps_what_the_source_says(models, fmboost, photo, tmp_path):
-    """Reduced again, the image of a network that knows nothing is the source; without back-projection it is not."""
+def test_back_projection_keeps_the_source(models, fmboost, photo, tmp_path):
+    """Even with an untrained network, the downsampled result equals the source; without back-projection it does not."""
     errors = []
     for rounds in (0, 2):
         fmboost("upscale", photo, "-m", models.bundle("lcm"), "--scale", 2, "--back-project", rounds, "-o",
                 tmp_path / f"{rounds}.png")  # fmt: skip
         reduced = Image.open(tmp_path / f"{rounds}.png").resize((70, 52), Image.Resampling.BICUBIC)
-        errors.append(abs(np.asarray(reduced).astype(int) - image(photo)).mean())
+        errors.append(abs(np.asarray(reduced).astype(int) - read_pixels(photo)).mean())
     assert errors[1] < errors[0] / 4

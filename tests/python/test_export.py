@@ -1,4 +1,4 @@
-"""What export_bundle.py promises of the programs and of bundle.json."""
+"""export_bundle.py: the TorchScript modules and bundle.json."""
 
 import hashlib
 import json
@@ -67,7 +67,7 @@ def test_the_text_encoder_gives_the_last_hidden_states(models):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_programs_follow_a_cast_to_half_precision(models, dtype):
+def test_modules_can_be_cast_to_half_precision(models, dtype):
     program = torch.jit.load(str(models.bundle("lcm-guided") / "denoiser.pt"))
     inputs = denoiser_inputs(2, 6, 10, 32)
     expected = program(*inputs)
@@ -77,8 +77,8 @@ def test_programs_follow_a_cast_to_half_precision(models, dtype):
     assert relative_error(result, expected) < 0.1
 
 
-def test_the_time_embedding_keeps_float32_precision_in_half_programs(models):
-    # In bfloat16 timesteps 998 and 999 would be one.
+def test_the_time_embedding_keeps_float32_precision_in_half_modules(models):
+    # In bfloat16, timesteps 998 and 999 would be equal.
     program = torch.jit.load(str(models.bundle("ddim") / "denoiser.pt")).to(torch.float16)
     x, _, text = denoiser_inputs(1, 8, 8)
     results = [program(x.half(), torch.tensor([t]), text.half()) for t in (998.0, 999.0)]
@@ -86,12 +86,12 @@ def test_the_time_embedding_keeps_float32_precision_in_half_programs(models):
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_programs_hold_no_device_and_make_no_tensors_of_their_own(models, name):
+def test_modules_contain_no_device_and_create_no_tensors(models, name):
     for kind in ("ddim", "lcm-guided"):
         tracing.refuse_constants(torch.jit.load(str(models.bundle(kind) / name)), name)
 
 
-def test_programs_use_only_operators_that_fmboost_allows(models):
+def test_modules_use_only_operators_that_fmboost_allows(models):
     source = (ROOT / "src" / "nn" / "torchscript_operators.cpp").read_text()
     allowed = set(re.findall(r'"(\w+)"sv', source))
     for kind in ("ddim", "lcm-guided"):
@@ -100,7 +100,7 @@ def test_programs_use_only_operators_that_fmboost_allows(models):
             assert {operator.split("::")[1] for operator in used} <= allowed
 
 
-def test_a_plain_trace_is_refused(models):
+def test_a_plain_trace_is_rejected(models):
     class Plain(torch.nn.Module):
         def __init__(self, unet):
             super().__init__()
@@ -113,7 +113,7 @@ def test_a_plain_trace_is_refused(models):
         tracing.trace(Plain(original_unet(models, "ddim")), tuple(denoiser_inputs(2, 9, 13)), "denoiser.pt")
 
 
-def test_a_program_that_froze_its_dtype_or_size_is_refused(models):
+def test_a_module_with_a_fixed_dtype_or_size_is_rejected(models):
     class Frozen(torch.nn.Module):
         def forward(self, x):
             return x.to(torch.float32).view(2, -1).sum(1)
@@ -142,7 +142,7 @@ def test_bundle_json_describes_the_model(models):
     assert manifest(models.bundle("lcm-guided"))["denoiser"]["guidance_embedding"] == 32
 
 
-def test_every_file_is_named_with_its_hash(models):
+def test_every_file_is_listed_with_its_hash(models):
     bundle = models.bundle("ddim")
     text = (bundle / "bundle.json").read_text()
     files = [path for path in bundle.rglob("*") if path.is_file() and path.name != "bundle.json"]

@@ -1,4 +1,4 @@
-"""What export_inception.py promises: the network of the FID programs, from their weights, as a program that fmboost runs."""
+"""export_inception.py: the Inception network for FID from its published weights, as a TorchScript module."""
 
 import hashlib
 
@@ -25,7 +25,7 @@ def export(capsys):
 
 
 def random_weights(seed):
-    """Weights that keep the features alive through all layers."""
+    """Random weights that keep the features nonzero through all layers."""
     generator = torch.Generator().manual_seed(seed)
     state = {}
     for name, tensor in Inception().state_dict().items():
@@ -59,7 +59,7 @@ def test_names_and_shapes_are_the_published_ones():
     assert hashlib.sha256(text.encode()).hexdigest() == LAYOUT
 
 
-def test_padding_is_not_averaged_and_the_last_block_pools_by_the_maximum():
+def test_averages_exclude_padding_and_the_last_block_uses_max_pooling():
     network = Inception().eval()
     even = torch.ones(1, 2048, 8, 8)
     pool = network.Mixed_7c.branch_pool
@@ -71,7 +71,7 @@ def test_padding_is_not_averaged_and_the_last_block_pools_by_the_maximum():
     assert torch.allclose(network.Mixed_7b(even)[:, -192:], pool(even), atol=1e-5)  # corners too
 
 
-def test_the_program_resizes_scales_and_extracts(weights, exported):
+def test_the_module_resizes_scales_and_extracts(weights, exported):
     network = Inception().eval()
     network.load_state_dict(torch.load(weights, weights_only=True))
     images = torch.randint(0, 256, (2, 3, 61, 90), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
@@ -92,7 +92,7 @@ def test_safetensors_and_files_without_counters_give_the_same_network(weights, e
     assert all(torch.equal(found, state[name]) for name, found in network.state_dict().items() if name in old and "fc." not in name)
 
 
-def test_the_binary_takes_its_features(fmboost, exported, weights, tmp_path):
+def test_the_binary_uses_its_features(fmboost, exported, weights, tmp_path):
     import json
 
     import numpy as np
@@ -110,7 +110,7 @@ def test_the_binary_takes_its_features(fmboost, exported, weights, tmp_path):
         features.append(network(torch.from_numpy(images).permute(0, 3, 1, 2)).double())
     done = fmboost("eval", "--fid", tmp_path / "a", tmp_path / "b", "--inception", exported, "--allow-few", "--json")
     found = json.loads(done.stdout)["summary"]
-    # The trace of the root by singular values: tr (A B)^(1/2) = |X Y^T|_* for A = X^T X, B = Y^T Y.
+    # The trace of the matrix square root from singular values: tr (A B)^(1/2) = |X Y^T|_* for A = X^T X, B = Y^T Y.
     x, y = ((f - f.mean(0)) / 2**0.5 for f in features)
     shift = (features[0].mean(0) - features[1].mean(0)).square().sum()
     expected = shift + x.square().sum() + y.square().sum() - 2 * torch.linalg.svdvals(x @ y.T).sum()
@@ -119,7 +119,7 @@ def test_the_binary_takes_its_features(fmboost, exported, weights, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["missing", "shape", "extra"])
-def test_other_networks_weights_are_refused_by_name(export, tmp_path, weights, damage):
+def test_weights_of_other_networks_are_rejected_by_name(export, tmp_path, weights, damage):
     state = torch.load(weights, weights_only=True)
     if damage == "missing":
         del state["Mixed_6a.branch3x3.conv.weight"]
@@ -134,7 +134,7 @@ def test_other_networks_weights_are_refused_by_name(export, tmp_path, weights, d
     assert not (tmp_path / "out.pt").exists()
 
 
-def test_bad_arguments_are_named(export, tmp_path, weights):
+def test_invalid_arguments_are_reported(export, tmp_path, weights):
     assert export(tmp_path / "no.pth", "-o", tmp_path / "out.pt")[0] == 2
     assert export(weights, "-o", tmp_path / "out.bin")[0] == 2
     (tmp_path / "out.pt").write_text("mine")

@@ -1,4 +1,4 @@
-"""export_bundle.py's adapters, couplings and manners: nothing half-written, every failure one clear line."""
+"""export_bundle.py: adapters, couplings, atomic output and one-line errors."""
 
 import json
 import os
@@ -65,7 +65,7 @@ def test_a_lora_is_fused_with_its_weight(models, run_export, tmp_path, make):
 
 
 @pytest.mark.parametrize("change", ["unknown", "shape", "none", "missing", "weight"])
-def test_a_lora_that_does_not_fit_is_refused(models, run_export, tmp_path, change):
+def test_a_lora_that_does_not_fit_is_rejected(models, run_export, tmp_path, change):
     tensors, _ = kohya_lora()
     lora = tmp_path / "lora.safetensors"
     if change == "unknown":
@@ -84,13 +84,13 @@ def test_a_lora_that_does_not_fit_is_refused(models, run_export, tmp_path, chang
 # --- couplings
 
 
-def test_a_coupling_takes_the_published_settings(models):
+def test_a_coupling_has_the_published_settings(models):
     coupling = json.loads((models.bundle("lcm") / "bundle.json").read_text())["couplings"]
     assert len(coupling) == 1
     coupling = coupling[0]
     assert (coupling["factor"], coupling["path"], coupling["upsampling"]) == (2, "linear", "pixel")
     assert (coupling["solver"], coupling["steps"]) == ("euler", 4)
-    assert coupling["noising_step"] == 0  # this file says so
+    assert coupling["noising_step"] == 0  # from this file
     assert coupling["network"] == {
         "in_channels": 8, "model_channels": 32, "out_channels": 4, "num_res_blocks": 1, "attention_resolutions": [2],
         "dropout": 0.0, "channel_mult": [1, 2], "conv_resample": True, "dim_head": 16, "num_heads": 2,
@@ -116,7 +116,7 @@ def test_one_network_can_serve_several_factors(models, run_export, tmp_path):
 
 @pytest.mark.parametrize(("least", "largest"), [(0, 300), (100, None)])
 def test_a_coupling_keeps_its_range_of_noising_steps(models, run_export, tmp_path, least, largest):
-    """One that was not trained from step 0 on has none that a bundle could name."""
+    """A coupling that was not trained from step 0 on has no range in the bundle."""
     tensors = cfm_formula.formula_cfm(cfm_formula.SMALL)
     write_cfm(tmp_path / "ranged.safetensors", *tensors, noising_step=least, noising_step_max=300)
     code, text = run_export("--model", models.folder("ddim"), "-o", tmp_path / "b", "--cfm", tmp_path / "ranged.safetensors")
@@ -127,8 +127,8 @@ def test_a_coupling_keeps_its_range_of_noising_steps(models, run_export, tmp_pat
         assert file.metadata().get("noising_step_max") == (str(largest) if largest else None)
 
 
-def test_a_coupling_written_again_is_the_same_file(tmp_path):
-    """A bundle names its files by their hashes: metadata must not come in a changing order."""
+def test_writing_a_coupling_is_deterministic(tmp_path):
+    """A bundle contains the hashes of its files, so the order of the metadata must be fixed."""
     bundled = ROOT / "models" / "default" / "cfm-2-4x.safetensors"
     tensors, config, noise = read_cfm(bundled, latent_channels=16)
     write_cfm(tmp_path / "again.safetensors", tensors, config, **noise)
@@ -145,7 +145,7 @@ def test_a_coupling_written_again_is_the_same_file(tmp_path):
         ("truncated", "not a readable safetensors file"),
     ],
 )
-def test_a_coupling_that_does_not_fit_is_refused_before_any_work(models, run_export, tmp_path, change, said):
+def test_a_coupling_that_does_not_fit_is_rejected_early(models, run_export, tmp_path, change, said):
     path = tmp_path / "cfm.safetensors"
     shape = cfm_formula.SMALL | ({"in_channels": 32, "out_channels": 16} if change == "latents" else {})
     tensors, config = cfm_formula.formula_cfm(shape)
@@ -179,7 +179,7 @@ def test_an_existing_bundle_is_replaced_only_with_force(models, run_export, tmp_
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b"]
 
 
-def test_force_never_replaces_a_folder_that_is_no_bundle(models, run_export, tmp_path):
+def test_force_never_replaces_a_folder_that_is_not_a_bundle(models, run_export, tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "holiday.png").write_text("dear")
     code, text = run_export("--model", models.folder("ddim"), "-o", tmp_path / "images", "--force")
@@ -215,7 +215,7 @@ def test_a_failed_export_leaves_the_old_bundle_and_nothing_else(models, run_expo
         (("--model", "."), 2, "-o/--output"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(run_export, tmp_path, monkeypatch, arguments, code, said):
+def test_errors_are_reported_in_one_line(run_export, tmp_path, monkeypatch, arguments, code, said):
     monkeypatch.chdir(tmp_path)
     for name in ("weights.ckpt", "empty.safetensors"):
         (tmp_path / name).write_bytes(b"")
@@ -224,17 +224,17 @@ def test_what_cannot_be_done_is_said_in_one_line(run_export, tmp_path, monkeypat
     assert not (tmp_path / "b").exists()
 
 
-def test_a_model_whose_parts_do_not_belong_together_is_refused(models, run_export, tmp_path):
+def test_a_model_with_mismatched_components_is_rejected(models, run_export, tmp_path):
     folder = shutil.copytree(models.folder("ddim"), tmp_path / "mixed")
     config = json.loads((folder / "vae" / "config.json").read_text())
     (folder / "vae" / "config.json").write_text(json.dumps(config | {"latent_channels": 8}))
     code, text = run_export("--model", folder, "-o", tmp_path / "b")
-    assert code == 4 and "must be [" in text  # the shapes already tell
+    assert code == 4 and "must be [" in text  # the shapes already differ
     assert not (tmp_path / "b").exists()
 
 
-def test_the_scripts_run_as_programs_without_a_network(tmp_path):
-    """As a user starts them: make a model, export it, and an error's exit code."""
+def test_the_scripts_run_from_the_command_line_offline(tmp_path):
+    """Makes a model, exports it, and checks the exit code of an error."""
     run = lambda script, *rest: subprocess.run(  # noqa: E731
         [sys.executable, ROOT / "scripts" / script, *map(str, rest)], capture_output=True, text=True, cwd=tmp_path,
         env=os.environ | {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"},

@@ -1,4 +1,4 @@
-"""What export_bundle.py reads: folders old and new, single files, adapters, schedulers, and what it refuses."""
+"""Sources of export_bundle.py: old and new folders, single files, adapters, schedulers, and rejected inputs."""
 
 import json
 import shutil
@@ -21,11 +21,11 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 @pytest.fixture
 def copy(models, tmp_path):
-    """A model's folder to change."""
+    """A copy of a model's folder to modify."""
     return shutil.copytree(models.folder("ddim"), tmp_path / "copy")
 
 
-def same_parts(found, expected):
+def assert_same_components(found, expected):
     for component in ("unet", "vae", "text_encoder"):
         left, right = getattr(found, component).state_dict(), getattr(expected, component).state_dict()
         assert left.keys() == right.keys()
@@ -37,7 +37,7 @@ def same_parts(found, expected):
 # --- folders
 
 
-def test_a_folder_with_tokenizer_json_alone_is_read(models, copy):
+def test_a_folder_with_only_tokenizer_json_is_read(models, copy):
     from transformers import CLIPTokenizerFast
 
     CLIPTokenizerFast.from_pretrained(copy / "tokenizer", local_files_only=True).save_pretrained(copy / "new")
@@ -58,7 +58,7 @@ def test_text_encoder_keys_are_read_with_and_without_prefix(models, copy):
     for prefix in ("", "text_model."):
         tensors = {prefix + name: tensor for name, tensor in bare.items()}
         save_file(tensors | {prefix + "embeddings.position_ids": torch.arange(77)[None]}, file)
-        same_parts(load_folder(copy), load_folder(models.folder("ddim")))
+        assert_same_components(load_folder(copy), load_folder(models.folder("ddim")))
 
 
 def test_an_autoencoder_with_the_old_attention_names_is_read(models, copy):
@@ -69,7 +69,7 @@ def test_an_autoencoder_with_the_old_attention_names_is_read(models, copy):
         tensors = {name.replace(f".{new_name}.", f".{old_name}."): tensor for name, tensor in tensors.items()}
     assert any(".proj_attn." in name for name in tensors)
     save_file(tensors, file)
-    same_parts(load_folder(copy), load_folder(models.folder("ddim")))
+    assert_same_components(load_folder(copy), load_folder(models.folder("ddim")))
 
 
 def test_weights_in_pickles_are_read_as_tensors_only(models, copy, tmp_path):
@@ -81,14 +81,14 @@ def test_weights_in_pickles_are_read_as_tensors_only(models, copy, tmp_path):
     tensors = load_file(file)
     file.unlink()
     torch.save(tensors, file.with_suffix(".bin"))
-    same_parts(load_folder(copy), load_folder(models.folder("ddim")))
+    assert_same_components(load_folder(copy), load_folder(models.folder("ddim")))
     torch.save(tensors | {"more": Evil()}, file.with_suffix(".bin"))
-    with pytest.raises(ModelError, match="holds more than tensors"):
+    with pytest.raises(ModelError, match="contains more than tensors"):
         load_folder(copy)
     assert not (tmp_path / "ran").exists()
 
 
-def test_weights_keep_the_stored_dtype_unless_asked(models, copy, run_export, tmp_path):
+def test_weights_keep_the_stored_dtype_by_default(models, copy, run_export, tmp_path):
     for file in copy.glob("*/*model.safetensors"):
         save_file({key: tensor.half() for key, tensor in load_file(file).items()}, file)
     for flags, dtype in (((), torch.float16), (("--dtype", "float32"), torch.float32)):
@@ -111,12 +111,12 @@ def test_a_single_file_gives_the_same_model_as_the_folder(models, configs, tmp_p
     file = tmp_path / "single.safetensors"
     save_file(to_ldm(expected.unet, expected.vae, expected.text_encoder), file)
     found = single_file.load_single_file(file, CLIP, configs)
-    same_parts(found, expected)
+    assert_same_components(found, expected)
     assert found.scheduler["_class_name"] == "PNDMScheduler" and found.name == "single"
 
 
 def test_a_single_file_with_deeper_blocks_is_read_in_full(tmp_path):
-    """Three levels of two layers: every kind of name that Stable Diffusion 1.5 has."""
+    """Three levels of two layers: every kind of name in Stable Diffusion 1.5."""
     deep = {
         "block_out_channels": [32, 32, 64],
         "layers_per_block": 2,
@@ -141,12 +141,12 @@ def test_a_single_file_with_a_guidance_layer_is_an_lcm(models, configs, tmp_path
     tensors[f"model.diffusion_model.{name}"] = tensors.pop(guidance)
     save_file(tensors, tmp_path / "lcm.safetensors")
     found = single_file.load_single_file(tmp_path / "lcm.safetensors", CLIP, configs)
-    same_parts(found, expected)
+    assert_same_components(found, expected)
     assert found.unet.config.time_cond_proj_dim == 32 and found.scheduler["_class_name"] == "LCMScheduler"
 
 
-def test_the_shipped_configurations_take_the_whole_published_key_set():
-    """Shapes only. Stable Diffusion 1.5 has 686 tensors of the UNet, 248 of the autoencoder, 197 of text."""
+def test_the_shipped_configurations_cover_all_published_keys():
+    """Shapes only. Stable Diffusion 1.5 has 686 tensors in the UNet, 248 in the autoencoder, 197 in the text encoder."""
     read = lambda component: json.loads((SD15_CONFIGS / component / "config.json").read_text())  # noqa: E731
     with torch.device("meta"):
         originals = {
@@ -168,13 +168,13 @@ def test_the_shipped_configurations_take_the_whole_published_key_set():
     ("name", "model"),
     [("conditioner.embedders.0.x", "Stable Diffusion XL"), ("cond_stage_model.model.x", "Stable Diffusion 2")],
 )
-def test_single_files_of_other_models_are_named_and_refused(run_export, tmp_path, name, model):
+def test_single_files_of_other_models_are_rejected_by_name(run_export, tmp_path, name, model):
     save_file({name: torch.zeros(1), "model.diffusion_model.x": torch.zeros(1)}, tmp_path / "other.safetensors")
     code, text = run_export("--model", tmp_path / "other.safetensors", "-o", tmp_path / "bundle")
     assert code == 4 and model in text and "other.safetensors" in text
 
 
-def test_a_single_file_that_lacks_a_tensor_is_refused_by_name(models, configs, run_export, tmp_path):
+def test_a_single_file_with_a_missing_tensor_is_rejected(models, configs, run_export, tmp_path):
     source = load_folder(models.folder("ddim"))
     tensors = to_ldm(source.unet, source.vae, source.text_encoder)
     del tensors["first_stage_model.decoder.conv_in.weight"]
@@ -197,14 +197,14 @@ def test_a_single_file_that_lacks_a_tensor_is_refused_by_name(models, configs, r
         ("DPMSolverMultistepScheduler", "dpm++2m"),
     ],
 )
-def test_schedulers_become_samplers(name, sampler):
+def test_schedulers_are_mapped_to_samplers(name, sampler):
     config = {"_class_name": name, "beta_start": 0.001, "beta_end": 0.01, "beta_schedule": "scaled_linear"}
     sampling = sampling_of(config | {"timestep_spacing": "trailing", "prediction_type": "v_prediction"}, None)
     assert sampling.sampler == sampler and sampling.prediction == "v_prediction"
     assert sampling.schedule["beta_start"] == 0.001 and sampling.schedule["timestep_spacing"] == "trailing"
 
 
-def test_what_a_configuration_leaves_open_takes_the_class_default():
+def test_missing_fields_take_the_defaults_of_the_class():
     schedule = sampling_of({"_class_name": "LCMScheduler"}, None).schedule
     assert schedule == {
         "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "train_steps": 1000,
@@ -212,10 +212,10 @@ def test_what_a_configuration_leaves_open_takes_the_class_default():
     }  # fmt: skip
     schedule = sampling_of({"_class_name": "DDIMScheduler"}, None).schedule
     assert "timestep_spacing" not in schedule and schedule["set_alpha_to_one"] is True
-    assert schedule["steps_offset"] == 1  # what the pipeline makes of it
+    assert schedule["steps_offset"] == 1  # as the pipeline overrides it
 
 
-def test_lcm_takes_four_steps_and_its_own_guidance():
+def test_lcm_defaults_to_four_steps_and_its_own_guidance():
     plain, embedded = (sampling_of({"_class_name": "LCMScheduler"}, dim) for dim in (None, 256))
     assert (plain.steps, plain.guidance) == (4, 1.0)
     assert (embedded.steps, embedded.guidance) == (4, 8.5)
@@ -234,12 +234,12 @@ def test_lcm_takes_four_steps_and_its_own_guidance():
         {},
     ],
 )
-def test_schedulers_that_no_sampler_equals_are_refused(config):
+def test_unsupported_schedulers_are_rejected(config):
     with pytest.raises(ModelError, match="scheduler"):
         sampling_of(config, None)
 
 
-def test_another_default_sampler_brings_its_own_steps_and_guidance():
+def test_another_default_sampler_has_its_own_steps_and_guidance():
     euler = {"_class_name": "EulerDiscreteScheduler", "use_karras_sigmas": True}
     chosen = sampling_of(euler, None, "lcm")
     assert (chosen.sampler, chosen.steps, chosen.guidance, chosen.karras) == ("lcm", 4, 1.0, False)
@@ -262,7 +262,7 @@ def test_another_default_sampler_brings_its_own_steps_and_guidance():
         ("text_encoder/config.json", b'{"hidden_size": 32, "num_attention_heads": 5}', "text_encoder"),
     ],
 )
-def test_a_damaged_folder_is_refused_with_the_file_that_is_wrong(copy, run_export, tmp_path, file, content, said):
+def test_errors_of_a_damaged_folder_name_the_file(copy, run_export, tmp_path, file, content, said):
     (copy / file).write_bytes(content)
     code, text = run_export("--model", copy, "-o", tmp_path / "b")
     assert code == 4 and said in text and len(text.splitlines()) == 1, text

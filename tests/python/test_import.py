@@ -1,4 +1,4 @@
-"""`fmboost import` gives the tensors that diffusers reads, whichever way a model was stored."""
+"""`fmboost import` reads the same tensors as diffusers, in every storage format."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ def components():
 
 @pytest.fixture(scope="module")
 def saved(components, tmp_path_factory):
-    """The model as a folder, and as a file in the original layout."""
+    """The model as a folder and as a file in the original layout."""
     base = tmp_path_factory.mktemp("import")
     save_folder(components, {}, CLIP, base / "folder")
     return base / "folder", save_single(components, base / "single.safetensors")
@@ -44,7 +44,7 @@ def copy(saved, tmp_path):
 
 @pytest.fixture
 def imported(run_import, tmp_path):
-    """Imports, and returns the bundle and what was said."""
+    """Imports; returns the bundle and the output."""
 
     def run(source, *arguments, name="bundle"):
         done = run_import(source, "-o", tmp_path / name, *arguments)
@@ -69,7 +69,7 @@ def test_a_folder_keeps_every_tensor(components, saved, imported):
 
 def test_a_chosen_layer_of_the_text_encoder_is_kept(saved, imported):
     bundle, _ = imported(saved[0], "--clip-skip", 2)
-    assert description(bundle)["text_encoder"]["config"]["clip_skip"] == 1  # how many are left off
+    assert description(bundle)["text_encoder"]["config"]["clip_skip"] == 1  # number of skipped layers
     assert "clip_skip" not in description(imported(saved[0], name="plain")[0])["text_encoder"]["config"]
 
 
@@ -80,7 +80,7 @@ def test_a_single_file_gives_the_same_tensors(components, saved, imported):
 
 
 def test_a_single_file_gives_the_same_bundle(saved, imported):
-    size = ("--native-size", 64)  # which a file cannot say
+    size = ("--native-size", 64)  # which a file does not contain
     folder, single = (description(imported(source, *size, name=f"of-{source.name}")[0]) for source in saved)
     for component in ("denoiser", "autoencoder", "text_encoder", "tokenizer"):
         configs = [entry[component].pop("config", {}) for entry in (folder, single)]
@@ -89,8 +89,8 @@ def test_a_single_file_gives_the_same_bundle(saved, imported):
             assert configs[0][key] == configs[1][key], key
 
 
-def test_the_names_are_those_of_diffusers_own_conversion(components, saved, imported):
-    """diffusers needs configurations to rename; the binary does without."""
+def test_the_names_equal_those_of_diffusers_conversion(components, saved, imported):
+    """diffusers needs configurations for renaming; the binary does not."""
     bundle, _ = imported(saved[1])
     ldm = load_file(saved[1])
     for component, convert in (("unet", convert_ldm_unet_checkpoint), ("vae", convert_ldm_vae_checkpoint)):
@@ -101,7 +101,7 @@ def test_the_names_are_those_of_diffusers_own_conversion(components, saved, impo
 
 
 def test_deeper_networks_are_read_in_full(run_import, tmp_path):
-    """Three levels of two layers: every kind of name that Stable Diffusion 1.5 has."""
+    """Three levels of two layers: every kind of name in Stable Diffusion 1.5."""
     deep = make_components(
         block_out_channels=[32, 32, 64], layers_per_block=2,
         down_block_types=["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"],
@@ -111,7 +111,7 @@ def test_deeper_networks_are_read_in_full(run_import, tmp_path):
     assert_tensors_equal(tmp_path / "bundle", deep)
 
 
-def test_the_description_is_the_exporters(saved, models, imported, run_export, tmp_path):
+def test_the_description_equals_the_exporters(saved, models, imported, run_export, tmp_path):
     code, text = run_export("--model", saved[0], "-o", tmp_path / "exported")
     assert code == 0, text
     ours, theirs = description(imported(saved[0])[0]), description(tmp_path / "exported")
@@ -130,7 +130,7 @@ def test_a_file_with_diffusers_names_throughout_is_read(components, imported, tm
     assert_tensors_equal(imported(tmp_path / "all.safetensors")[0], components)
 
 
-def test_an_original_file_may_have_a_unet_of_diffusers(components, imported, tmp_path):
+def test_an_original_file_may_contain_a_diffusers_unet(components, imported, tmp_path):
     tensors = {name: x for name, x in to_ldm(**components).items() if not name.startswith("model.")}
     tensors |= {f"model.diffusion_model.{name}": x for name, x in components["unet"].state_dict().items()}
     save_file(tensors, tmp_path / "mixed.safetensors")
@@ -149,7 +149,7 @@ def test_text_encoder_keys_are_read_with_and_without_prefix(components, copy, im
         assert_tensors_equal(imported(copy, name=str(i))[0], components)
 
 
-def test_a_folder_with_tokenizer_json_alone_is_read(copy, saved, imported):
+def test_a_folder_with_only_tokenizer_json_is_read(copy, saved, imported):
     from transformers import CLIPTokenizerFast
 
     CLIPTokenizerFast.from_pretrained(copy / "tokenizer", local_files_only=True).save_pretrained(copy / "new")
@@ -164,7 +164,7 @@ def test_a_folder_with_tokenizer_json_alone_is_read(copy, saved, imported):
 
 
 @pytest.mark.parametrize("kind", ["variant", "shards", "variant shards", "old names"])
-def test_other_ways_to_store_weights_are_read(components, copy, imported, kind):
+def test_other_storage_formats_are_read(components, copy, imported, kind):
     for component in ("unet", "vae"):
         file = copy / component / "diffusion_pytorch_model.safetensors"
         tensors = load_file(file)
@@ -182,7 +182,7 @@ def test_other_ways_to_store_weights_are_read(components, copy, imported, kind):
     assert_tensors_equal(imported(copy)[0], components)
 
 
-def test_training_weights_beside_the_model_are_not_taken(components, copy, imported):
+def test_training_weights_in_the_file_are_ignored(components, copy, imported):
     tensors = load_file(copy / "unet" / "diffusion_pytorch_model.safetensors")
     (copy / "unet" / "diffusion_pytorch_model.safetensors").rename(copy / "unet" / "diffusion_pytorch_model.fp16.safetensors")
     save_file({name: x + 1 for name, x in tensors.items()}, copy / "unet" / "diffusion_pytorch_model.non_ema.safetensors")
@@ -196,7 +196,7 @@ def test_training_weights_beside_the_model_are_not_taken(components, copy, impor
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-def test_weights_keep_the_stored_dtype_unless_asked(components, imported, tmp_path, dtype):
+def test_weights_keep_the_stored_dtype_by_default(components, imported, tmp_path, dtype):
     file = save_single(components, tmp_path / "model.safetensors", dtype)
     assert_tensors_equal(imported(file)[0], components, dtype)
     bundle, _ = imported(file, "--dtype", "bfloat16", name="asked")
@@ -208,7 +208,7 @@ def test_weights_keep_the_stored_dtype_unless_asked(components, imported, tmp_pa
 # --- what a file holds beside the model
 
 
-def test_everything_that_is_not_used_is_listed(components, imported, tmp_path):
+def test_unused_tensors_are_listed(components, imported, tmp_path):
     tensors = to_ldm(**components)
     ema = {"model_ema." + name.replace(".", ""): x.clone() for name, x in list(tensors.items())[:5]}
     extra = {"betas": torch.rand(9), "alphas_cumprod": torch.rand(9), "first_stage_model.loss.logvar": torch.rand(1),
@@ -221,7 +221,7 @@ def test_everything_that_is_not_used_is_listed(components, imported, tmp_path):
     assert all(name in said for name in (*ema, *extra))
 
 
-def test_json_tells_what_was_done(components, saved, run_import, tmp_path):
+def test_json_describes_the_import(components, saved, run_import, tmp_path):
     done = run_import(saved[1], "-o", tmp_path / "bundle", "--json")
     report = json.loads(done.stdout)
     assert report["output"] == str(tmp_path / "bundle") and report["error"] is None
@@ -272,7 +272,7 @@ def test_version_2_base_predicts_epsilon(imported, tmp_path, by):
     assert "does not say" not in said
 
 
-def test_a_mark_of_v_prediction_is_seen(components, imported, tmp_path):
+def test_a_v_prediction_marker_is_detected(components, imported, tmp_path):
     save_file(to_ldm(**components) | {"v_pred": torch.zeros(0)}, tmp_path / "v.safetensors")
     assert description(imported(tmp_path / "v.safetensors")[0])["denoiser"]["prediction"] == "v_prediction"
 
@@ -297,7 +297,7 @@ def test_schedulers_are_read_as_the_exporter_does(copy, imported, changes, bare)
     assert {key: entry[key] for key in expected} == expected
 
 
-def test_flags_have_the_last_word(saved, imported):
+def test_flags_override_the_detected_values(saved, imported):
     bundle, _ = imported(saved[0], "--sampler", "euler", "--steps", 9, "--guidance", 3, "--prediction", "v_prediction",
                          "--beta-schedule", "linear", "--beta-start", 0.001, "--beta-end", 0.02, "--timestep-spacing",
                          "trailing", "--native-size", 128, "--name", "mine", "--license", "MIT")  # fmt: skip
@@ -321,7 +321,7 @@ def other_vae():
 
 
 @pytest.mark.parametrize("layout", ["folder", "whole folder", "file", "original"])
-def test_another_autoencoder_takes_the_models_place(components, saved, other_vae, imported, tmp_path, layout):
+def test_another_autoencoder_replaces_the_models(components, saved, other_vae, imported, tmp_path, layout):
     other_vae.save_pretrained(tmp_path / "other" / "vae")
     path = {"folder": tmp_path / "other" / "vae", "whole folder": tmp_path / "other",
             "file": tmp_path / "other" / "vae" / "diffusion_pytorch_model.safetensors"}.get(layout)  # fmt: skip
@@ -336,7 +336,7 @@ def test_another_autoencoder_takes_the_models_place(components, saved, other_vae
 
 
 @pytest.mark.parametrize("as_file", [False, True])
-def test_a_tiny_autoencoder_takes_the_models_place(components, saved, imported, tmp_path, as_file):
+def test_a_tiny_autoencoder_replaces_the_models(components, saved, imported, tmp_path, as_file):
     torch.manual_seed(6)
     tiny = AutoencoderTiny(encoder_block_out_channels=(16,) * 4, decoder_block_out_channels=(16,) * 4)
     tiny.save_pretrained(tmp_path / "taesd")
@@ -350,7 +350,7 @@ def test_a_tiny_autoencoder_takes_the_models_place(components, saved, imported, 
 # --- couplings
 
 
-def test_a_coupling_is_put_beside_the_model(saved, models, imported):
+def test_a_coupling_is_added_to_the_bundle(saved, models, imported):
     bundle, _ = imported(saved[0], "--cfm", models.cfm(), "--cfm-factor", 4, "--cfm-factor", 2)
     couplings, theirs = description(bundle)["couplings"], description(models.bundle("ddim"))["couplings"]
     assert [coupling.pop("factor") for coupling in couplings] == [2, 4]

@@ -1,4 +1,4 @@
-"""`fmboost import --lora` merges adapters as diffusers fuses them, and as their formula says in float64."""
+"""`fmboost import --lora` merges adapters like diffusers, and like their formula in float64."""
 
 import json
 
@@ -35,7 +35,7 @@ def folder(components, tmp_path_factory):
 
 
 def factors(weight, seed):
-    """Lower and upper factor for a layer's weight."""
+    """The lower and upper factor for a layer's weight."""
     generator = torch.Generator().manual_seed(seed)
     down = torch.randn(RANK, *weight.shape[1:], generator=generator) / 10
     up = torch.randn(weight.shape[0], RANK, *[1] * (weight.ndim - 2), generator=generator) / 10
@@ -71,7 +71,7 @@ def peft(components, names, texts=TEXT):
 
 
 def merged(components, names, scale, texts=TEXT):
-    """The tensors of the components, changed in float64."""
+    """The tensors of the components with the adapter merged in float64."""
     result = {component: {name: x.double() for name, x in expected_tensors(components, component).items()} for component in COMPONENTS}
     for component, name, down, up in layers(components, names, texts):
         full = ("text_model." if component == "text_encoder" else "") + name + ".weight"
@@ -112,7 +112,7 @@ def test_convolutions_are_merged_with_alpha(components, folder, run_import, tmp_
 
 
 def test_three_factors_of_convolutions_are_merged(components, folder, run_import, tmp_path):
-    """LoCon's CP decomposition: a convolution of single latent pixels, one of k x k between ranks, one of single latent pixels."""
+    """LoCon's CP decomposition: a 1x1 convolution, a k x k convolution between ranks, a 1x1 convolution."""
     weight = expected_tensors(components, "unet")[f"{CONVOLUTION}.weight"]
     generator = torch.Generator().manual_seed(5)
     shapes = {"down": (RANK, weight.shape[1], 1, 1), "mid": (RANK, RANK, 3, 3), "up": (weight.shape[0], RANK, 1, 1)}
@@ -147,7 +147,7 @@ def test_diffusers_fuses_the_same(components, folder, run_import, tmp_path, make
 
 
 def test_what_peft_itself_saves_is_merged(components, folder, run_import, tmp_path):
-    """LoraConfig with an alpha of its own, saved by diffusers with the settings in the metadata."""
+    """A LoraConfig with its own alpha, saved by diffusers with the settings in the metadata."""
     from diffusers import StableDiffusionPipeline
     from peft import LoraConfig, get_peft_model_state_dict
 
@@ -184,7 +184,7 @@ def test_half_precision_is_rounded_once(components, run_import, tmp_path):
             assert (tensor.double() - expected[component][name]).abs().max() <= 2**-11 * expected[component][name].abs().max()
 
 
-def test_an_lcm_lora_sets_the_sampler_unless_told_otherwise(components, folder, run_import, tmp_path):
+def test_an_lcm_lora_sets_the_default_sampler(components, folder, run_import, tmp_path):
     save_file(kohya(components, LINEAR), tmp_path / "lcm-lora-sdv1-5.safetensors")
     lora = ("--lora", tmp_path / "lcm-lora-sdv1-5.safetensors")
     bundle, said = run(run_import, tmp_path, folder, *lora)
@@ -215,7 +215,7 @@ OTHER_KINDS = {"loha": "hada_w1_a", "lokr": "lokr_w1"}
         ("truncated", "adapter.safetensors' is not a sound .safetensors file"),
     ],
 )
-def test_a_lora_that_does_not_fit_is_refused(components, folder, run_import, tmp_path, change, said):
+def test_a_lora_that_does_not_fit_is_rejected(components, folder, run_import, tmp_path, change, said):
     tensors, file = kohya(components, (ATTENTION,), texts=()), tmp_path / "adapter.safetensors"
     key = "lora_unet_" + ATTENTION.replace(".", "_")
     down, up = tensors[f"{key}.lora_down.weight"], tensors[f"{key}.lora_up.weight"]

@@ -1,4 +1,4 @@
-"""Imported models draw what diffusers draws; what cannot be imported is refused by file and tensor."""
+"""Imported models generate the same images as diffusers; errors name the file and the tensor."""
 
 import json
 import os
@@ -22,7 +22,7 @@ LATENT_ERROR = 1e-3  # of the largest value
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """An LCM with guidance embedding as a folder, and as a file in the original layout."""
+    """An LCM with guidance embedding, as a folder and as a file in the original layout."""
     base = tmp_path_factory.mktemp("use")
     components = make_components(3, guidance_embedding=32)
     save_folder(components, LCM, CLIP, base / "folder")
@@ -31,7 +31,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def draw(fmboost, tmp_path):
-    """Runs `generate` at low resolution; returns its latent and what was said."""
+    """Runs `generate` at low resolution; returns its latent and stderr."""
 
     def run(model, *arguments):
         done = fmboost("generate", "-m", model, "-p", PROMPT, "-s", 7, "--size", "64x96", "--no-upscale", "--force",
@@ -53,13 +53,13 @@ def error(found, expected):
     return ((found - expected).abs().max() / expected.abs().max()).item()
 
 
-def test_an_imported_lcm_draws_what_diffusers_draws(model, run_import, draw, tmp_path):
+def test_an_imported_lcm_equals_diffusers(model, run_import, draw, tmp_path):
     assert run_import(model[0], "-o", tmp_path / "bundle").returncode == 0
     expected = diffusers_latent(model[0], LatentConsistencyModelPipeline, num_inference_steps=4, guidance_scale=8.5)
     assert error(draw(tmp_path / "bundle")[0], expected) < LATENT_ERROR
 
 
-def test_native_and_torchscript_draw_the_same(model, run_import, run_export, draw, tmp_path):
+def test_native_and_torchscript_networks_agree(model, run_import, run_export, draw, tmp_path):
     assert run_import(model[1], "-o", tmp_path / "native").returncode == 0
     code, text = run_export("--model", model[0], "-o", tmp_path / "exported")
     assert code == 0, text
@@ -67,7 +67,7 @@ def test_native_and_torchscript_draw_the_same(model, run_import, run_export, dra
     assert error(*latents) < LATENT_ERROR
 
 
-def test_a_merged_lora_draws_what_diffusers_draws(run_import, draw, tmp_path):
+def test_a_merged_lora_equals_diffusers(run_import, draw, tmp_path):
     from test_import_lora import LINEAR, kohya
 
     components = make_components(4)
@@ -89,7 +89,7 @@ def test_a_merged_lora_draws_what_diffusers_draws(run_import, draw, tmp_path):
     assert error(results[0], results[1]) > 10 * LATENT_ERROR
 
 
-def test_a_tiny_autoencoder_decodes_as_diffusers_does(model, run_import, draw, tmp_path):
+def test_a_tiny_autoencoder_equals_diffusers(model, run_import, draw, tmp_path):
     torch.manual_seed(6)
     tiny = AutoencoderTiny(encoder_block_out_channels=(16,) * 4, decoder_block_out_channels=(16,) * 4)
     tiny.save_pretrained(tmp_path / "taesd")
@@ -111,7 +111,7 @@ def test_inspect_verifies_an_imported_bundle(model, run_import, fmboost, tmp_pat
 # --- a checkpoint named as a model
 
 
-def test_a_checkpoint_is_imported_once_and_then_used(model, run_import, draw, tmp_path):
+def test_a_checkpoint_is_imported_only_once(model, run_import, draw, tmp_path):
     run_import(model[1], "-o", tmp_path / "bundle")
     first, said = draw(model[1])
     second, again = draw(model[1])
@@ -131,7 +131,7 @@ def test_another_file_of_the_same_name_is_another_model(draw, tmp_path):
     assert len(list((tmp_path / "cache" / "fmboost" / "imports").iterdir())) == 2
 
 
-def test_bundles_used_longest_ago_make_room(draw, tmp_path, monkeypatch):
+def test_least_recently_used_bundles_are_evicted(draw, tmp_path, monkeypatch):
     files = [save_single(make_components(seed), tmp_path / f"{seed}.safetensors") for seed in (3, 4, 5)]
     draw(files[0], "--steps", 1)
     size = sum(file.stat().st_size for file in (tmp_path / "cache" / "fmboost" / "imports").rglob("*") if file.is_file())
@@ -145,7 +145,7 @@ def test_bundles_used_longest_ago_make_room(draw, tmp_path, monkeypatch):
     assert len(list((tmp_path / "cache" / "fmboost" / "imports").iterdir())) == 2
 
 
-def test_a_limit_that_is_no_number_is_named(model, fmboost, tmp_path, monkeypatch):
+def test_a_limit_that_is_not_a_number_is_rejected(model, fmboost, tmp_path, monkeypatch):
     monkeypatch.setenv("FMBOOST_IMPORT_CACHE_GIB", "much")
     done = fmboost("generate", "-m", model[1], "-p", "x", "-o", tmp_path / "out.png", check=False)
     assert done.returncode == 2 and "FMBOOST_IMPORT_CACHE_GIB" in done.stderr and "'much'" in done.stderr
@@ -170,7 +170,7 @@ def single():
     return to_ldm(**make_components(3))
 
 
-def test_a_missing_tensor_is_named(single, refused, tmp_path):
+def test_a_missing_tensor_is_reported(single, refused, tmp_path):
     del single["model.diffusion_model.middle_block.0.in_layers.2.weight"]
     del single["cond_stage_model.transformer.text_model.encoder.layers.1.mlp.fc2.bias"]
     save_file(single, tmp_path / "model.safetensors")
@@ -178,20 +178,20 @@ def test_a_missing_tensor_is_named(single, refused, tmp_path):
     assert "model.safetensors" in err and "mid_block.resnets.0.conv1.weight" in err and "missing (1)" in err
 
 
-def test_a_tensor_of_another_shape_is_named_as_the_file_has_it(single, refused, tmp_path):
+def test_a_tensor_with_a_wrong_shape_is_reported_with_its_name_in_the_file(single, refused, tmp_path):
     name = "first_stage_model.decoder.mid.block_1.conv1.weight"
     single[name] = single[name][:, :5].clone()
     save_file(single, tmp_path / "model.safetensors")
     assert name in refused(tmp_path / "model.safetensors")
 
 
-def test_a_tensor_that_no_network_of_the_kind_has_is_named(single, refused, tmp_path):
+def test_an_unknown_tensor_is_reported(single, refused, tmp_path):
     save_file(single | {"model.diffusion_model.extra.weight": torch.zeros(2)}, tmp_path / "model.safetensors")
     assert "extra.weight" in refused(tmp_path / "model.safetensors")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_weights_that_are_not_numbers_are_named(single, refused, tmp_path, value):
+def test_non_finite_weights_are_reported(single, refused, tmp_path, value):
     name = "model.diffusion_model.out.2.weight"
     single[name][0, 0, 0, 0] = value
     save_file(single, tmp_path / "model.safetensors")
@@ -199,20 +199,20 @@ def test_weights_that_are_not_numbers_are_named(single, refused, tmp_path, value
     assert name in err and "NaN or infinity" in err
 
 
-def test_weights_that_do_not_fit_the_dtype_are_named(single, refused, tmp_path):
+def test_weights_that_overflow_the_dtype_are_reported(single, refused, tmp_path):
     single["first_stage_model.decoder.conv_out.bias"][0] = 1e6
     save_file(single, tmp_path / "model.safetensors")
     assert "too large for float16" in refused(tmp_path / "model.safetensors", "--dtype", "float16")
 
 
-def test_weights_of_another_type_are_named(single, refused, tmp_path):
+def test_weights_of_an_unsupported_type_are_reported(single, refused, tmp_path):
     name = "model.diffusion_model.out.2.bias"
     single[name] = single[name].to(torch.int64)
     save_file(single, tmp_path / "model.safetensors")
     assert name in refused(tmp_path / "model.safetensors")
 
 
-def test_a_model_without_an_autoencoder_asks_for_one(single, refused, run_import, model, tmp_path):
+def test_a_model_without_an_autoencoder_needs_one(single, refused, run_import, model, tmp_path):
     bare = {name: x for name, x in single.items() if not name.startswith("first_stage_model.")}
     save_file(bare, tmp_path / "model.safetensors")
     assert "--vae" in refused(tmp_path / "model.safetensors")
@@ -236,7 +236,7 @@ def test_a_model_without_an_autoencoder_asks_for_one(single, refused, run_import
         ("scheduler/scheduler_config.json", None, "no scheduler/scheduler_config.json"),
     ],
 )
-def test_a_damaged_or_half_folder_is_refused_by_the_file(model, refused, tmp_path, file, content, said):
+def test_errors_of_a_damaged_or_incomplete_folder_name_the_file(model, refused, tmp_path, file, content, said):
     folder = shutil.copytree(model[0], tmp_path / "copy")
     if content is not None:
         (folder / file).write_bytes(content)
@@ -256,14 +256,14 @@ def test_a_damaged_or_half_folder_is_refused_by_the_file(model, refused, tmp_pat
         ({"layers_per_block": 2}, "missing"),
     ],
 )
-def test_a_configuration_that_is_not_the_models_is_refused(model, refused, tmp_path, change, said):
+def test_a_mismatched_configuration_is_rejected(model, refused, tmp_path, change, said):
     folder = shutil.copytree(model[0], tmp_path / "copy")
     config = json.loads((folder / "unet" / "config.json").read_text())
     (folder / "unet" / "config.json").write_text(json.dumps(config | change))
     assert said in refused(folder)
 
 
-def test_the_command_for_pickles_makes_a_file_that_is_imported(single, refused, run_import, tmp_path):
+def test_the_suggested_command_converts_pickles(single, refused, run_import, tmp_path):
     shared = single["model.diffusion_model.out.0.weight"]
     torch.save({"state_dict": single | {"again": shared}, "epoch": 3}, tmp_path / "model.ckpt")
     err = refused(tmp_path / "model.ckpt")
@@ -275,7 +275,7 @@ def test_the_command_for_pickles_makes_a_file_that_is_imported(single, refused, 
     assert run_import(tmp_path / "model.safetensors", "-o", tmp_path / "bundle").returncode == 0
 
 
-def test_the_command_for_pickles_runs_no_code(refused, tmp_path):
+def test_the_suggested_command_for_pickles_runs_no_code(refused, tmp_path):
     class Evil:
         def __reduce__(self):
             return (open, (str(tmp_path / "ran"), "w"))

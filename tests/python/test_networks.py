@@ -1,5 +1,5 @@
-"""The native networks against diffusers, transformers and the default model's own: outputs and gradients, every variant
-at a small size."""
+"""Compares the native networks with diffusers, transformers and the default model's PyTorch code: outputs and gradients of
+every variant at a small size."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def case_program():
 
 
 def random_weights(model):
-    """Fresh biases are zero, fresh norms one, and some layers begin as nothing: no mistake in them would show."""
+    """Random weights everywhere: initial biases are 0, norms 1 and some layers zero, which would hide errors in them."""
     generator = torch.Generator().manual_seed(1)
     for name, parameter in model.named_parameters():
         if parameter.dim() > 1 and not parameter.any():
@@ -38,14 +38,14 @@ def random_weights(model):
 
 
 def published_names(model):
-    """transformers has changed whether `text_model.` is component of its modules' names; files have it."""
+    """Whether module names start with `text_model.` depends on the version of transformers; files have the prefix."""
     prefix = "text_model."
     text = isinstance(model, CLIPTextModel)
     return {prefix + name.removeprefix(prefix) if text else name: x for name, x in model.named_parameters()}
 
 
 class Comparison:
-    """Runs a model's call in both programs, and compares outputs and gradients."""
+    """Runs a model's call in Python and C++ and compares outputs and gradients."""
 
     def __init__(self, program, folder):
         self.program, self.folder = program, folder
@@ -79,7 +79,7 @@ class Comparison:
         gradients |= {f"gradient.{name}": x.grad for name, x in inputs.items()}
         gradients = {name: x for name, x in gradients.items() if x is not None}
         assert {name for name in found if name.startswith("gradient.")} == gradients.keys()
-        # Of the largest of all where a gradient is nearly zero: that of keys' biases is nothing but rounding errors.
+        # Relative to the largest gradient if one is nearly zero: that of key biases is pure rounding error.
         floor = 1e-3 * max(x.abs().max() for name, x in gradients.items() if "weight" in name)
         for name, x in gradients.items():
             assert_close(found[name], x, name, floor)
@@ -126,7 +126,7 @@ def test_text_encoder(compare, name):
     core = getattr(model, "text_model", model)
 
     def states(ids):
-        """As diffusers' pipelines do: the states before the layers left off, then the final norm."""
+        """As in diffusers' pipelines: the states before the skipped layers, then the final norm."""
         if not skip:
             return {"states": model(ids).last_hidden_state}
         hidden = model(ids, output_hidden_states=True).hidden_states
@@ -136,7 +136,7 @@ def test_text_encoder(compare, name):
     compare(model, states, {"ids": ids}, config | {"model_type": "clip_text_model", "clip_skip": skip})
 
 
-def test_text_encoder_reads_shorter_prompts(compare):
+def test_text_encoder_accepts_shorter_prompts(compare):
     config = TEXT | {"hidden_act": "quick_gelu"}
     model = random_weights(CLIPTextModel(CLIPTextConfig(**config)))
     compare(model, lambda ids: {"states": model(ids).last_hidden_state}, {"ids": torch.arange(10).reshape(2, 5)}, config)
@@ -172,7 +172,7 @@ def make_unet(changes):
 
 
 def plain_config(model):
-    """As it is written to config.json."""
+    """The configuration as written to config.json."""
     return json.loads(model.to_json_string())
 
 
@@ -193,7 +193,7 @@ def test_unet(compare, name):
     compare(model, unet_call(model), inputs, plain_config(model))
 
 
-def test_unet_with_sides_that_do_not_halve(compare):
+def test_unet_with_odd_sides(compare):
     model = make_unet({})
     inputs = {"x": normal(1, 4, 9, 13), "timestep": torch.tensor([501.0]), "text": normal(1, 3, 24, seed=4)}
     compare(model, unet_call(model), inputs, plain_config(model))

@@ -1,4 +1,4 @@
-"""Long prompts in chunks and a chosen layer of the text encoder, as diffusers computes them."""
+"""Long prompts in chunks and a chosen layer of the text encoder, compared with diffusers."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ def pipe(models):
 
 @pytest.fixture
 def draw(fmboost, models, tmp_path):
-    """Runs `generate` at low resolution; returns its latent, and what was said."""
+    """Runs `generate` at low resolution; returns its latent and stderr."""
 
     def run(prompt, *arguments, negative="", bundle=None, check=True):
         done = fmboost("generate", "-m", bundle or models.native("ddim"), "-p", prompt, "-n", negative, "-s", 7,
@@ -39,7 +39,7 @@ def error(found, expected):
 
 
 def chunks_of(pipe, prompt):
-    """Token ids (chunks, 77): 75 of the prompt's in each, between start and end, padded."""
+    """Token ids (chunks, 77): 75 tokens of the prompt per chunk, between start and end, padded."""
     tokenizer = pipe.tokenizer
     ids = tokenizer(prompt, add_special_tokens=False, truncation=False).input_ids
     rows = [ids[i : i + 75] for i in range(0, max(len(ids), 1), 75)]
@@ -48,7 +48,7 @@ def chunks_of(pipe, prompt):
 
 
 def states_of(pipe, prompt, chunks):
-    """Each chunk's states by itself, one after the other, then those of empty prompts."""
+    """The states of separately encoded chunks, concatenated, followed by those of empty prompts."""
     rows = chunks_of(pipe, prompt)
     rows = torch.cat([rows, chunks_of(pipe, "").expand(chunks - len(rows), -1)])
     return torch.cat([pipe.text_encoder(row[None]).last_hidden_state for row in rows], 1)
@@ -70,26 +70,26 @@ def latent_of_chunks(pipe, prompt, negative, chunks):
 @pytest.mark.parametrize(
     ("prompt", "negative", "chunks"), [(LONG, "", 3), (LONG, NEGATIVE, 3), (SHORT, NEGATIVE, 2), (LONG[:10], "", 1)]
 )
-def test_chunks_are_encoded_alone_and_stand_in_a_row(pipe, draw, prompt, negative, chunks):
+def test_chunks_are_encoded_separately_and_concatenated(pipe, draw, prompt, negative, chunks):
     assert max(len(chunks_of(pipe, text)) for text in (prompt, negative)) == chunks
     found, said = draw(prompt, "--long-prompt", "chunk", negative=negative)
     assert error(found, latent_of_chunks(pipe, prompt, negative, chunks)) < ERROR
     assert "was cut" not in said
 
 
-def test_a_cut_prompt_draws_something_else_and_says_what_to_do(draw):
+def test_a_truncated_prompt_differs_and_warns(draw):
     whole, _ = draw(LONG, "--long-prompt", "chunk")
     cut, said = draw(LONG)
     assert error(cut, whole) > 10 * ERROR
     assert "this was cut" in said and "--long-prompt chunk" in said
 
 
-def test_prompts_of_one_chunk_are_drawn_as_ever(draw):
+def test_prompts_of_one_chunk_are_unaffected(draw):
     assert torch.equal(draw(SHORT, "--long-prompt", "chunk")[0], draw(SHORT)[0])
 
 
 def test_images_of_a_batch_are_not_padded_for_each_other(draw, fmboost, models, tmp_path):
-    """A short prompt between two long ones: more empty chunks would change it."""
+    """A short prompt between two long ones: additional empty chunks would change it."""
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("\n".join([LONG, SHORT, LONG]))
     fmboost("generate", "-m", models.native("ddim"), "--prompts", prompts, "-s", 7, "--no-upscale", "--size", 64,
@@ -100,7 +100,7 @@ def test_images_of_a_batch_are_not_padded_for_each_other(draw, fmboost, models, 
         assert error(together, draw(prompt, "--long-prompt", "chunk")[0]) < ERROR
 
 
-def test_programs_read_one_length_alone(draw, models):
+def test_torchscript_networks_accept_one_length_only(draw, models):
     _, said = draw(LONG, "--long-prompt", "chunk", bundle=models.bundle("ddim"), check=False)
     assert "native denoiser" in said and "TorchScript program made for 77 tokens" in said and "fmboost import" in said
 
@@ -109,7 +109,7 @@ def test_programs_read_one_length_alone(draw, models):
 
 
 def layer_states(pipe, prompt, clip_skip):
-    """As diffusers' pipelines do for their clip_skip: how many layers are left off."""
+    """As in diffusers' pipelines; their clip_skip is the number of skipped layers."""
     encoder = getattr(pipe.text_encoder, "text_model", pipe.text_encoder)
     hidden = pipe.text_encoder(chunks_of(pipe, prompt), output_hidden_states=True).hidden_states
     return encoder.final_layer_norm(hidden[-(clip_skip + 1)])
@@ -123,7 +123,7 @@ def test_one_is_the_last_layer(draw):
     assert torch.equal(draw(SHORT, "--clip-skip", 1)[0], draw(SHORT)[0])
 
 
-def test_layers_are_those_of_diffusers_clip_skip_less_one(pipe, draw):
+def test_layers_equal_diffusers_clip_skip_minus_one(pipe, draw):
     for clip_skip in range(2, layers_of(pipe) + 1):
         expected = diffusers_latent(
             pipe,
@@ -135,17 +135,17 @@ def test_layers_are_those_of_diffusers_clip_skip_less_one(pipe, draw):
 
 
 @pytest.mark.parametrize("number", [0, -1, 1000])
-def test_layers_there_are_not_are_refused(pipe, draw, number):
+def test_nonexistent_layers_are_rejected(pipe, draw, number):
     _, said = draw(SHORT, "--clip-skip", number, check=False)
     assert f"from 1, the text encoder's last layer, to {layers_of(pipe)}" in said and str(number) in said
 
 
-def test_programs_have_no_layers_to_choose_from(draw, models):
+def test_torchscript_networks_have_no_selectable_layers(draw, models):
     _, said = draw(SHORT, "--clip-skip", 2, bundle=models.bundle("ddim"), check=False)
     assert "TorchScript program" in said
 
 
-def test_both_are_written_into_the_image_and_read_from_it(draw, fmboost, models, tmp_path):
+def test_both_are_stored_in_the_image_and_read_back(draw, fmboost, models, tmp_path):
     draw(LONG, "--clip-skip", 2, "--long-prompt", "chunk")
     text = Image.open(tmp_path / "out.png").text
     assert ", Clip skip: 2," in text["parameters"]

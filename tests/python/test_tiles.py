@@ -1,4 +1,4 @@
-"""Images in pieces: native networks make what diffusers makes at once, TorchScript programs say that they blend."""
+"""Tiling: native networks equal diffusers' untiled result, TorchScript networks report that tiles are blended."""
 
 import json
 
@@ -20,7 +20,7 @@ def model(tmp_path_factory):
 
 
 def drawn(fmboost, bundle, folder, tile):
-    """Pixels, the low-resolution latent and what was said."""
+    """The pixels, the low-resolution latent and stderr."""
     done = fmboost("generate", "-m", bundle, "-p", "a fox", "--size", "96x160", "--no-upscale", "--tile", tile,
                    "--tile-overlap", 16, "--save-intermediates", folder / "i", "--force",
                    "-o", folder / "a.png")  # fmt: skip
@@ -28,7 +28,7 @@ def drawn(fmboost, bundle, folder, tile):
     return pixels, load_file(folder / "i" / "a_low_latent.safetensors")["latent"], done.stderr
 
 
-def test_pieces_of_a_native_model_are_what_diffusers_decodes_at_once(model, fmboost, run_import, tmp_path):
+def test_tiles_of_a_native_model_equal_diffusers_untiled_decoding(model, fmboost, run_import, tmp_path):
     components, folder = model
     assert run_import(folder, "-o", tmp_path / "bundle").returncode == 0
     whole, latent, _ = drawn(fmboost, tmp_path / "bundle", tmp_path, "off")
@@ -44,7 +44,7 @@ def test_pieces_of_a_native_model_are_what_diffusers_decodes_at_once(model, fmbo
     assert content["autoencoder"]["tiles"] == "exact"
 
 
-def test_windows_of_a_program_are_told(model, fmboost, run_export, tmp_path):
+def test_blended_tiles_of_a_torchscript_model_are_reported(model, fmboost, run_export, tmp_path):
     code, text = run_export("--model", model[1], "-o", tmp_path / "bundle")
     assert code == 0, text
     assert "windows" not in drawn(fmboost, tmp_path / "bundle", tmp_path, "auto")[2]

@@ -132,7 +132,7 @@ def test_the_bundle_generates_and_upscales(made, fmboost, tmp_path):
     def difference(one, other):
         return np.abs(np.asarray(one, float) - np.asarray(other, float)).mean()
 
-    assert difference(high.resize(low.size, Image.BOX), low) < 10  # the same image
+    assert difference(high.resize(low.size, Image.BOX), low) < 12  # the same image
     assert difference(high, low.resize(high.size, Image.BILINEAR)) > 1
 
 
