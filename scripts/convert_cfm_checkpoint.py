@@ -20,7 +20,8 @@ def parse(arguments):
     add("checkpoint", type=Path, metavar="CKPT")
     add("-o", "--output", type=Path, required=True, metavar="FILE", help=".safetensors file to write")
     add("--weights", choices=("ema", "online"), default="ema", help="which weights to convert (default: ema)")
-    add("--config", type=Path, metavar="JSON", help="network options under their published names, which override the inferred ones")
+    add("--config", type=Path, metavar="JSON",
+        help="network options under their published names, which override the inferred ones")  # fmt: skip
     add("--num-heads", type=int, metavar="N", help="attention heads (default 4)")
     add("--linear-attention", action="store_true", default=None, help="linear attention in the levels")
     add("--noising-step", type=int, metavar="N", help="noising step that it was trained for (default 400)")

@@ -28,7 +28,8 @@ def parse(arguments):
     add("--cfm", type=Path, metavar="FILE", help="coupling network: .safetensors with its configuration as metadata")
     add("--cfm-factor", type=int, action="append", metavar="N",
         help="upscaling factor (default 2); can be repeated for one coupling each")  # fmt: skip
-    add("--cfm-noising-step", type=int, metavar="N", help="noising step (default: the file's, else 400 as published; 0: no noise)")
+    add("--cfm-noising-step", type=int, metavar="N",
+        help="noising step (default: the file's, else 400 as published; 0: no noise)")  # fmt: skip
     add("--dtype", choices=("float16", "float32"), help="dtype of the stored weights (default: unchanged)")
     add("--sampler", choices=("lcm", "ddim", "euler", "euler-a", "dpm++2m"),
         help="default sampler (default: from the model's scheduler; LCM-LoRA needs lcm)")

@@ -72,7 +72,7 @@ def peft(components, names, texts=TEXT):
 
 def merged(components, names, scale, texts=TEXT):
     """The tensors of the components with the adapter merged in float64."""
-    result = {component: {name: x.double() for name, x in expected_tensors(components, component).items()} for component in COMPONENTS}
+    result = {key: {name: x.double() for name, x in expected_tensors(components, key).items()} for key in COMPONENTS}
     for component, name, down, up in layers(components, names, texts):
         full = ("text_model." if component == "text_encoder" else "") + name + ".weight"
         change = up.double().flatten(1) @ down.double().flatten(1)
@@ -121,7 +121,7 @@ def test_three_factors_of_convolutions_are_merged(components, folder, run_import
     save_file({f"{key}.lora_{name}.weight": x for name, x in made.items()}, tmp_path / "cp.safetensors")
     bundle, _ = run(run_import, tmp_path, folder, "--lora", f"{tmp_path}/cp.safetensors:0.7")
     down, mid, up = (made[name].double() for name in shapes)
-    expected = {component: {name: x.double() for name, x in expected_tensors(components, component).items()} for component in COMPONENTS}
+    expected = {key: {name: x.double() for name, x in expected_tensors(components, key).items()} for key in COMPONENTS}
     change = torch.einsum("or,rskl,si->oikl", up[:, :, 0, 0], mid, down[:, :, 0, 0])
     expected["unet"][f"{CONVOLUTION}.weight"] += 0.7 * change
     assert_merged(bundle, expected, tolerance=1e-5)

@@ -2,10 +2,10 @@
 
   draw_generated_pairs.py BUNDLE_OR_AUTOENCODER TEXT_MODEL FOLDER [--count 450] [--factor 4]
 
-A landscape is drawn at the text model's native size and, from the same seed, `factor` times as large. The small one is noised a little and
-denoised by the last steps of the text model; half of the results are blurred slightly. They have the defects of generated
-images (soft outlines, halos, grain), but everything stays in place, so the large landscape is the right target: if outlines
-moved, a coupling would learn to leave them soft. FOLDER receives shard-NNNNNN.tar files of 64 images in the layout of
+A landscape is drawn at the text model's native size and, from the same seed, `factor` times as large. The small one is noised
+a little and denoised by the last steps of the text model; half of the results are blurred slightly. They have the defects of
+generated images (soft outlines, halos, grain), but everything stays in place, so the large landscape is the right target: if
+outlines moved, a coupling would learn to leave them soft. FOLDER receives shard-NNNNNN.tar files of 64 images in the layout of
 docs/training.md. Shards are written atomically; running the command again resumes an interrupted run.
 """
 

@@ -2,10 +2,10 @@
 
   draw_latents.py AUTOENCODER FOLDER [--count 10000] [--side 256]
 
-AUTOENCODER is a file of train_autoencoder.py or a bundle, such as models/default. FOLDER receives latents.npy
-(2 count, C, side / 4, side / 4) float16, unscaled, captions.jsonl and the autoencoder's scaling.json. Running
-the command again resumes an interrupted run. Each landscape is followed by its mirror image: captions mention no left or
-right, and drawing takes longer than encoding.
+AUTOENCODER is a file of train_autoencoder.py or a bundle, such as models/default. FOLDER receives latents.npy, (2 count, C,
+side / 4, side / 4) float16, unscaled, captions.jsonl and the autoencoder's scaling.json. Running the command again resumes an
+interrupted run. Each landscape is followed by its mirror image: captions mention no left or right, and drawing takes longer
+than encoding.
 """
 
 import argparse

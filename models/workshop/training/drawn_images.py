@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 ROOT = Path(__file__).resolve().parents[3]
-DRAW = Path(os.environ.get("FMBOOST_DRAW", ROOT / "build" / "release" / "bin" / "fmboost-draw"))
+DRAW = Path(os.environ.get("FMBOOST_DRAW_BINARY", ROOT / "build" / "release" / "bin" / "fmboost-draw"))
 FIRST_SEED = 100_000  # smaller seeds are held out for validation
 
 

@@ -74,7 +74,8 @@ def text_entries(path, examples, folder):
         "text_encoder": {**native("text_encoder", model.text_encoder, text, folder), "width": text["width"]},
         "denoiser": {
             **native("denoiser", model.denoiser, denoiser, folder), "prediction": "v_prediction", "schedule": schedule,
-            "latent_channels": LATENT_CHANNELS, "native_size": native_size_of(path), "size_multiple": 32, "guidance_embedding": None, **sampling,
+            "latent_channels": LATENT_CHANNELS, "native_size": native_size_of(path), "size_multiple": 32,
+            "guidance_embedding": None, **sampling,
         },
     }  # fmt: skip
 
@@ -105,7 +106,7 @@ def main():
         help="prompts for `generate --example`, one per line (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--coupling", type=Path)
-    parser.add_argument("--own-coupling", type=Path, help="coupling for generated images; --coupling is then for external images only")
+    parser.add_argument("--own-coupling", type=Path, help="coupling for generated images; --coupling is then only for others")
     parser.add_argument("--factors", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--flow-steps", type=int, default=2)
     parser.add_argument("--generated-fidelity", type=float, help="default fidelity of generated images, 0 to 1")

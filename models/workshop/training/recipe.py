@@ -20,7 +20,7 @@ from pathlib import Path
 from drawn_images import DRAW, FIRST_SEED
 
 HERE = Path(__file__).resolve().parent
-FMBOOST = DRAW.with_name("fmboost")
+FMBOOST = Path(os.environ.get("FMBOOST_BINARY", DRAW.with_name("fmboost")))
 SHARDS = ("shards-64", "shards-32")  # pairs of drawn images, for 2x and for 4x
 GENERATED = ("generated-2", "generated-4")  # pairs of landscapes redrawn by the text model, for 2x and for 4x
 

@@ -7,11 +7,12 @@ from training import autocast
 
 ORIGINAL_STEPS = 50  # fmboost's LCM sampler chooses among these timesteps
 STEP_COUNTS = (4, 6)  # of the LCM sampler in training rollouts: the model must work well with both
-DRAWING_STEPS = 16  # of the bundle, on the finer schedule: the last ones refine outlines and textures; 25 follow captions less well
+DRAWING_STEPS = 16  # of the bundle, on the finer schedule: the last refine outlines and textures; 25 follow captions less well
 LEARNS_BELOW = 800  # timesteps with gradients in a rollout; above there is little but noise, and sky and ground are right
 # DDIM keeps its initial noise, in which the model finds its first mistakes again (two suns, a torn boat); the fresh noise of
 # LCM's steps lets it correct them.
-SAMPLING = {"default_sampler": "lcm", "default_steps": DRAWING_STEPS, "default_guidance": 1.0}  # guidance does not improve caption scores
+# Guidance does not improve caption scores.
+SAMPLING = {"default_sampler": "lcm", "default_steps": DRAWING_STEPS, "default_guidance": 1.0}
 
 
 def lcm_timesteps(steps):

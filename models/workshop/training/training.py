@@ -67,7 +67,8 @@ def save_whole(save, path):
 def save_half(weights, path, metadata=None):
     """Writes float16 safetensors: precise enough for inference and fine-tuning."""
     half = {name: tensor.detach().to("cpu", torch.float16).contiguous() for name, tensor in weights.items()}
-    save_whole(lambda temporary: temporary.write_bytes(save(half, metadata)), path)  # save_file would restrict permissions to the owner
+    # save_file would make the file readable only for its owner.
+    save_whole(lambda temporary: temporary.write_bytes(save(half, metadata)), path)
 
 
 def bfloat16_is_fast(device_type):
