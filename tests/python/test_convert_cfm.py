@@ -87,7 +87,7 @@ def test_a_checkpoint_with_code_is_rejected_without_running_it(convert, tmp_path
 
     torch.save({"state_dict": {}, "hyper_parameters": Evil()}, tmp_path / "a.ckpt")
     code, text = convert(tmp_path / "a.ckpt", "-o", tmp_path / "a.safetensors")
-    assert code == 4 and "holds more than tensors" in text and len(text.splitlines()) == 1
+    assert code == 4 and "contains more than tensors" in text and len(text.splitlines()) == 1
     assert not (tmp_path / "ran").exists() and not (tmp_path / "a.safetensors").exists()
 
 

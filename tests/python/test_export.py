@@ -12,7 +12,7 @@ from fmboost_export import tracing
 from fmboost_export.errors import ExportError
 from transformers import CLIPTextModel
 
-PROGRAMS = ("text_encoder.pt", "denoiser.pt", "autoencoder_encoder.pt", "autoencoder_decoder.pt")
+MODULES = ("text_encoder.pt", "denoiser.pt", "autoencoder_encoder.pt", "autoencoder_decoder.pt")
 
 
 def manifest(bundle):
@@ -42,8 +42,8 @@ def test_the_denoiser_equals_the_unet_at_any_batch_and_latent_size(models, kind,
     inputs = denoiser_inputs(*size, guidance)
     condition = inputs[3] if guidance else None
     expected = original_unet(models, kind)(*inputs[:3], timestep_cond=condition).sample
-    program = torch.jit.load(str(models.bundle(kind) / "denoiser.pt"))
-    assert relative_error(program(*inputs), expected) < 1e-4
+    module = torch.jit.load(str(models.bundle(kind) / "denoiser.pt"))
+    assert relative_error(module(*inputs), expected) < 1e-4
 
 
 @pytest.mark.parametrize("size", [(1, 1, 2), (2, 3, 5), (3, 8, 2)])
@@ -60,32 +60,32 @@ def test_the_autoencoder_gives_the_mode_and_the_pixels_unscaled(models, size):
 
 def test_the_text_encoder_gives_the_last_hidden_states(models):
     clip = CLIPTextModel.from_pretrained(models.folder("ddim") / "text_encoder", local_files_only=True)
-    program = torch.jit.load(str(models.bundle("ddim") / "text_encoder.pt"))
+    module = torch.jit.load(str(models.bundle("ddim") / "text_encoder.pt"))
     for batch in (1, 3):
         ids = torch.randint(0, 49408, (batch, 77))
-        assert relative_error(program(ids), clip(ids).last_hidden_state) < 1e-4
+        assert relative_error(module(ids), clip(ids).last_hidden_state) < 1e-4
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_modules_can_be_cast_to_half_precision(models, dtype):
-    program = torch.jit.load(str(models.bundle("lcm-guided") / "denoiser.pt"))
+    module = torch.jit.load(str(models.bundle("lcm-guided") / "denoiser.pt"))
     inputs = denoiser_inputs(2, 6, 10, 32)
-    expected = program(*inputs)
+    expected = module(*inputs)
     inputs = [x if x.ndim == 1 else x.to(dtype) for x in inputs]  # the timestep stays float32
-    result = program.to(dtype)(*inputs)
+    result = module.to(dtype)(*inputs)
     assert result.dtype == dtype and torch.isfinite(result).all()
     assert relative_error(result, expected) < 0.1
 
 
 def test_the_time_embedding_keeps_float32_precision_in_half_modules(models):
     # In bfloat16, timesteps 998 and 999 would be equal.
-    program = torch.jit.load(str(models.bundle("ddim") / "denoiser.pt")).to(torch.float16)
+    module = torch.jit.load(str(models.bundle("ddim") / "denoiser.pt")).to(torch.float16)
     x, _, text = denoiser_inputs(1, 8, 8)
-    results = [program(x.half(), torch.tensor([t]), text.half()) for t in (998.0, 999.0)]
+    results = [module(x.half(), torch.tensor([t]), text.half()) for t in (998.0, 999.0)]
     assert not torch.equal(*results)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", MODULES)
 def test_modules_contain_no_device_and_create_no_tensors(models, name):
     for kind in ("ddim", "lcm-guided"):
         tracing.refuse_constants(torch.jit.load(str(models.bundle(kind) / name)), name)
@@ -95,7 +95,7 @@ def test_modules_use_only_operators_that_fmboost_allows(models):
     source = (ROOT / "src" / "nn" / "torchscript_operators.cpp").read_text()
     allowed = set(re.findall(r'"(\w+)"sv', source))
     for kind in ("ddim", "lcm-guided"):
-        for name in PROGRAMS:
+        for name in MODULES:
             used = tracing.operators(torch.jit.load(str(models.bundle(kind) / name)))
             assert {operator.split("::")[1] for operator in used} <= allowed
 
@@ -109,7 +109,7 @@ def test_a_plain_trace_is_rejected(models):
         def forward(self, x, timestep, text):
             return self.unet(x, timestep, text, return_dict=False)[0]
 
-    with pytest.raises(ExportError, match="device|makes tensors"):
+    with pytest.raises(ExportError, match="device|creates tensors"):
         tracing.trace(Plain(original_unet(models, "ddim")), tuple(denoiser_inputs(2, 9, 13)), "denoiser.pt")
 
 
@@ -119,12 +119,12 @@ def test_a_module_with_a_fixed_dtype_or_size_is_rejected(models):
             return x.to(torch.float32).view(2, -1).sum(1)
 
     x = torch.ones(2, 3)
-    program = torch.jit.trace(Frozen(), (x,))
-    assert tracing.compare(program, x.sum(1), (x,), "frozen") == 0
+    module = torch.jit.trace(Frozen(), (x,))
+    assert tracing.compare(module, x.sum(1), (x,), "frozen") == 0
     with pytest.raises(ExportError, match="float32"):
-        tracing.compare(program, x.sum(1), (x,), "frozen", torch.bfloat16)
-    with pytest.raises(ExportError, match="frozen as float32 on cpu with inputs 3x3: the traced program fails"):
-        tracing.compare(program, torch.ones(3), (torch.ones(3, 3),), "frozen")
+        tracing.compare(module, x.sum(1), (x,), "frozen", torch.bfloat16)
+    with pytest.raises(ExportError, match="frozen as float32 on cpu with inputs 3x3: the traced module fails"):
+        tracing.compare(module, torch.ones(3), (torch.ones(3, 3),), "frozen")
 
 
 def test_bundle_json_describes_the_model(models):

@@ -78,10 +78,10 @@ def test_the_module_resizes_scales_and_extracts(weights, exported):
     resized = F.interpolate(images / 255, size=(299, 299), mode="bilinear", align_corners=False)
     expected = network(2 * resized - 1)
     assert expected.shape == (2, FEATURES) and expected.std() > 1e-3
-    program = torch.jit.load(exported)
+    module = torch.jit.load(exported)
     scale = expected.abs().max()
     for given in (images, images / 255):
-        assert (program(given) - expected).abs().max() / scale < 1e-5
+        assert (module(given) - expected).abs().max() / scale < 1e-5
 
 
 def test_safetensors_and_files_without_counters_give_the_same_network(weights, export, tmp_path):

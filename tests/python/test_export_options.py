@@ -55,8 +55,8 @@ def test_a_lora_is_fused_with_its_weight(models, run_export, tmp_path, make):
     unet = UNet2DConditionModel.from_pretrained(models.folder("ddim"), subfolder="unet", local_files_only=True)
     unet.get_submodule(LAYER).weight += 0.7 * scale * up @ down
     inputs = torch.randn(1, 4, 8, 8), torch.tensor([500.0]), torch.randn(1, 77, 32)
-    program = torch.jit.load(str(tmp_path / "b" / "denoiser.pt"))
-    torch.testing.assert_close(program(*inputs), unet(*inputs).sample, rtol=1e-4, atol=1e-5)
+    module = torch.jit.load(str(tmp_path / "b" / "denoiser.pt"))
+    torch.testing.assert_close(module(*inputs), unet(*inputs).sample, rtol=1e-4, atol=1e-5)
     ids = torch.randint(0, 49408, (1, 77))
     plain, fused = (torch.jit.load(str(b / "text_encoder.pt"))(ids) for b in (models.bundle("ddim"), tmp_path / "b"))
     assert (plain - fused).abs().max() > 1e-3
@@ -136,16 +136,16 @@ def test_writing_a_coupling_is_deterministic(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
-        ("latents", "belongs to other latents"),
+        ("latents", "is for other latents"),
         ("config", "no network configuration"),
         ("missing tensor", "time_embed.0.bias is missing"),
         ("unknown option", "'levels' is not an option"),
         ("truncated", "not a readable safetensors file"),
     ],
 )
-def test_a_coupling_that_does_not_fit_is_rejected_early(models, run_export, tmp_path, change, said):
+def test_a_coupling_that_does_not_fit_is_rejected_early(models, run_export, tmp_path, change, message):
     path = tmp_path / "cfm.safetensors"
     shape = cfm_formula.SMALL | ({"in_channels": 32, "out_channels": 16} if change == "latents" else {})
     tensors, config = cfm_formula.formula_cfm(shape)
@@ -159,7 +159,7 @@ def test_a_coupling_that_does_not_fit_is_rejected_early(models, run_export, tmp_
     if change == "truncated":
         path.write_bytes(path.read_bytes()[:-100])
     code, text = run_export("--model", models.folder("ddim"), "-o", tmp_path / "b", "--cfm", path)
-    assert code == 4 and said in text and "cfm.safetensors" in text and len(text.splitlines()) == 1
+    assert code == 4 and message in text and "cfm.safetensors" in text and len(text.splitlines()) == 1
     assert not (tmp_path / "b").exists()
 
 
@@ -203,24 +203,24 @@ def test_a_failed_export_leaves_the_old_bundle_and_nothing_else(models, run_expo
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (("--model", "nowhere", "-o", "b"), 2, "'nowhere' does not exist"),
         (("--model", ".", "-o", "b"), 4, "has no unet/config.json"),
         (("--model", "weights.ckpt", "-o", "b"), 2, "must be a diffusers folder or a .safetensors file"),
         (("--model", "empty.safetensors", "-o", "b"), 4, "not a readable safetensors file"),
         (("--model", ".", "-o", "b", "--cfm-factor", "2"), 2, "--cfm"),
-        (("--model", ".", "-o", "b", "--steps", "0"), 2, "--steps must be from 1 to 1000"),
+        (("--model", ".", "-o", "b", "--steps", "0"), 2, "--steps must be 1 to 1000"),
         (("--model", ".", "-o", "b", "--guidance", "nan"), 2, "--guidance"),
         (("--model", "."), 2, "-o/--output"),
     ],
 )
-def test_errors_are_reported_in_one_line(run_export, tmp_path, monkeypatch, arguments, code, said):
+def test_errors_are_reported_in_one_line(run_export, tmp_path, monkeypatch, arguments, code, message):
     monkeypatch.chdir(tmp_path)
     for name in ("weights.ckpt", "empty.safetensors"):
         (tmp_path / name).write_bytes(b"")
     found, text = run_export(*arguments)
-    assert found == code and said in text and len(text.splitlines()) == 1
+    assert found == code and message in text and len(text.splitlines()) == 1
     assert not (tmp_path / "b").exists()
 
 

@@ -249,21 +249,21 @@ def test_another_default_sampler_has_its_own_steps_and_guidance():
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "said"),
+    ("file", "content", "message"),
     [
         ("unet/config.json", b"{", "is not JSON"),
         ("unet/config.json", b'{"block_out_channels": "many"}', "does not describe a UNet2DConditionModel"),
         ("unet/config.json", b'{"block_out_channels": [32, 64], "layers_per_block": 7}', "config.json"),
         ("vae/diffusion_pytorch_model.safetensors", b"", "not a readable safetensors file"),
-        ("tokenizer/vocab.json", b'{"a": "b"}', "whole numbers"),
+        ("tokenizer/vocab.json", b'{"a": "b"}', "integers"),
         ("tokenizer/vocab.json", b'{"a": 1}', "<|startoftext|>"),
         ("tokenizer/merges.txt", b"\xff\xfe", "not UTF-8"),
         ("scheduler/scheduler_config.json", b'{"_class_name": "DDIMScheduler", "beta_start": "low"}', "scheduler"),
         ("text_encoder/config.json", b'{"hidden_size": 32, "num_attention_heads": 5}', "text_encoder"),
     ],
 )
-def test_errors_of_a_damaged_folder_name_the_file(copy, run_export, tmp_path, file, content, said):
+def test_errors_of_a_damaged_folder_name_the_file(copy, run_export, tmp_path, file, content, message):
     (copy / file).write_bytes(content)
     code, text = run_export("--model", copy, "-o", tmp_path / "b")
-    assert code == 4 and said in text and len(text.splitlines()) == 1, text
+    assert code == 4 and message in text and len(text.splitlines()) == 1, text
     assert not (tmp_path / "b").exists()
