@@ -4,8 +4,6 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from diffusers import StableDiffusionPipeline
-
 from .errors import ModelError, UsageError, one_line
 from .files import read_safetensors
 
@@ -32,6 +30,8 @@ def fuse(source, path, weight):
     factors = {name: tensor for name, tensor in read_safetensors(path).items() if DOWN.search(name)}
     if not factors:
         raise ModelError(f"'{path}' is not a LoRA: it has no tensor named lora_A, lora_down or lora.down")
+    from diffusers import StableDiffusionPipeline  # slow to import, and only needed here
+
     pipeline = StableDiffusionPipeline(
         vae=source.vae, text_encoder=source.text_encoder, tokenizer=None, unet=source.unet, scheduler=None,
         safety_checker=None, feature_extractor=None, requires_safety_checker=False,

@@ -92,7 +92,7 @@ def test_modules_contain_no_device_and_create_no_tensors(models, name):
 
 
 def test_modules_use_only_operators_that_fmboost_allows(models):
-    source = (ROOT / "src" / "nn" / "torchscript_operators.cpp").read_text()
+    source = (ROOT / "src" / "model" / "torchscript_operators.cpp").read_text()
     allowed = set(re.findall(r'"(\w+)"sv', source))
     for kind in ("ddim", "lcm-guided"):
         for name in MODULES:

@@ -245,4 +245,4 @@ def test_the_scripts_run_from_the_command_line_offline(tmp_path):
     done = run("export_bundle.py", "--model", "model", "-o", "bundle", "--cfm", "cfm.safetensors")
     assert done.returncode == 0 and done.stdout == "bundle\n", done.stderr
     again = run("export_bundle.py", "--model", "model", "-o", "bundle")
-    assert again.returncode == 1 and again.stderr.startswith("export_bundle.py: error: 'bundle' exists already")
+    assert again.returncode == 1 and again.stderr.startswith("export_bundle.py: error: 'bundle' already exists")

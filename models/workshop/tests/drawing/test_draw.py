@@ -1,4 +1,4 @@
-"""fmboost-draw: every image depends on its seed alone, and goes where it is told to."""
+"""fmboost-draw: every image depends on its seed alone and is written to the given destination."""
 
 import hashlib
 import os
@@ -23,7 +23,7 @@ def raw(*arguments, **options):
     return draw(*arguments, "--raw", "-", **options).stdout
 
 
-def test_raw_images_follow_one_another_by_seed():
+def test_raw_images_are_in_order_of_seeds():
     three = raw("leaves", "--size", 40, "--count", 3, "--seed", 500)
     assert len(three) == 3 * 40 * 40 * 3
     for i in range(3):
@@ -32,16 +32,16 @@ def test_raw_images_follow_one_another_by_seed():
     assert len({three[i::3] for i in range(3)}) == 3
 
 
-def test_threads_change_nothing():
+def test_the_number_of_threads_does_not_matter():
     images = [raw("leaves", "--size", 64, "--count", 12, "--threads", n) for n in (1, 2, 5)]
     assert images[0] == images[1] == images[2]
 
 
-def test_training_seeds_begin_after_those_held_out():
+def test_the_default_seed_follows_the_held_out_ones():
     assert raw("leaves", "--size", 32) == raw("leaves", "--size", 32, "--seed", 100000)
 
 
-def test_crops_come_one_after_the_other():
+def test_crops_are_written_in_order():
     crops = raw("leaves", "--crops", 5, "--size", 32, "--canvas", 96, "--count", 2)
     assert len(crops) == 2 * 5 * 32 * 32 * 3
     later = raw("leaves", "--crops", 5, "--size", 32, "--canvas", 96, "--seed", 100001)
@@ -49,12 +49,12 @@ def test_crops_come_one_after_the_other():
     assert crops != raw("leaves", "--crops", 5, "--size", 32, "--canvas", 97, "--count", 2)
 
 
-def test_crops_default_to_128_pixels_of_512():
+def test_crops_default_to_128_pixels_from_512():
     crops = raw("leaves", "--crops", 2)
     assert crops == raw("leaves", "--crops", 2, "--size", 128, "--canvas", 512)
 
 
-def test_an_endless_stream_ends_quietly_with_its_reader():
+def test_an_endless_stream_ends_quietly_when_its_reader_closes():
     command = [BINARY, "leaves", "--size", "32", "--count", "0", "--raw", "-"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         begin = process.stdout.read(20 * 32 * 32 * 3)
@@ -64,7 +64,7 @@ def test_an_endless_stream_ends_quietly_with_its_reader():
     assert begin == raw("leaves", "--size", 32, "--count", 20)
 
 
-def test_files_hold_the_same_pixels(tmp_path):
+def test_files_contain_the_same_pixels(tmp_path):
     draw("leaves", "--size", 48, "--count", 2, "--seed", 7, "-o", tmp_path / "new" / "folder")
     files = sorted((tmp_path / "new" / "folder").iterdir())
     assert [file.name for file in files] == ["leaves_7.png", "leaves_8.png"]
@@ -78,7 +78,7 @@ def test_crops_in_files_are_numbered(tmp_path):
     assert {Image.open(file).size for file in tmp_path.iterdir()} == {(32, 32)}
 
 
-def test_drawing_again_gives_the_same_files(tmp_path):
+def test_files_are_reproducible(tmp_path):
     digests = []
     for _ in range(2):
         draw("leaves", "--size", 32, "--seed", 3, "-o", tmp_path)
@@ -102,14 +102,14 @@ WRONG = {
     "seed too large": (["leaves", "--raw", "-", "--seed", "99999999999999999999"], "is not within"),
     "threads": (["leaves", "--raw", "-", "--threads", "1000"], "0 .. 256"),
     "no crops": (["leaves", "--raw", "-", "--crops", "0"], "'0' is not within"),
-    "unknown option": (["leaves", "--raw", "-", "--colour", "red"], "--colour"),
+    "unknown option": (["leaves", "--raw", "-", "--color", "red"], "--color"),
     "unknown kind": (["portraits"], "portraits"),
     "captions of leaves": (["leaves", "--raw", "-", "--captions", "f"], "--captions"),
 }
 
 
 @pytest.mark.parametrize(("arguments", "message"), WRONG.values(), ids=WRONG)
-def test_what_is_wrong_is_named_and_nothing_is_written(arguments, message, tmp_path):
+def test_errors_are_reported_and_nothing_is_written(arguments, message, tmp_path):
     done = draw(*arguments, code=2, cwd=tmp_path)
     assert done.stdout == b""
     error = done.stderr.decode()
@@ -120,12 +120,12 @@ def test_what_is_wrong_is_named_and_nothing_is_written(arguments, message, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     done = draw("leaves", "--size", 16, "-o", tmp_path / "file" / "below", code=1)
     assert f"'{tmp_path}/file/below'" in done.stderr.decode()
 
 
-def test_help_tells_of_the_kinds_and_of_held_out_seeds():
+def test_help_mentions_the_kinds_and_held_out_seeds():
     assert "leaves" in draw("--help").stdout.decode()
     assert "held out" in draw("leaves", "--help").stdout.decode()

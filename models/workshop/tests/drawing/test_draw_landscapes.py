@@ -1,4 +1,4 @@
-"""fmboost-draw landscapes: captions beside the images, in their order, and the words they are made of."""
+"""fmboost-draw landscapes: captions in the order of the images, and the vocabulary."""
 
 import json
 import os
@@ -12,7 +12,7 @@ def lines(file):
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-def test_captions_lie_beside_the_files(tmp_path):
+def test_captions_are_written_next_to_the_files(tmp_path):
     draw("landscapes", "--size", 32, "--count", 3, "--seed", 200, "-o", tmp_path)
     names = sorted(file.name for file in tmp_path.iterdir())
     assert names == ["captions.jsonl"] + [f"landscapes_{seed}.png" for seed in (200, 201, 202)]
@@ -28,7 +28,7 @@ def test_captions_lie_beside_the_files(tmp_path):
 
 
 @pytest.mark.parametrize("threads", [1, 4])
-def test_captions_of_a_stream_follow_its_images(threads, tmp_path):
+def test_captions_of_a_stream_match_its_images(threads, tmp_path):
     file = tmp_path / "captions"
     arguments = ["--size", 24, "--count", 9, "--threads", threads, "--captions", file]
     images = raw("landscapes", *arguments)
@@ -40,7 +40,7 @@ def test_captions_of_a_stream_follow_its_images(threads, tmp_path):
     assert lines(file) == captions[-1:]
 
 
-def test_captions_go_through_a_pipe():
+def test_captions_can_be_piped():
     reader, writer = os.pipe()
     raw("landscapes", "--size", 16, "--count", 2, "--captions", f"/dev/fd/{writer}", pass_fds=[writer])
     os.close(writer)

@@ -73,7 +73,7 @@ def test_tuning_follows_the_classifiers_and_the_leash(narrow):
         torch.manual_seed(1)
         painter = copy.deepcopy(origin).requires_grad_(True)
         optimizer = torch.optim.Adam(painter.parameters(), lr=0.05)
-        for _ in range(60):
+        for _ in range(30):
             losses = work.losses(painter, drawn, torch.randn(8, 16, 32, 32), ids, classes)
             optimizer.zero_grad()
             sum(weight * losses[name] for name, weight in weights.items()).backward()
