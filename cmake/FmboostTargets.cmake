@@ -33,6 +33,7 @@ function(fmboost_layer name)
   set_property(GLOBAL APPEND PROPERTY FMBOOST_LAYER_TARGETS ${target})
   target_include_directories(${target} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+  target_compile_features(${target} PUBLIC cxx_std_20)  # of the public headers, for programs that link the library
   list(TRANSFORM arg_DEPENDS PREPEND fmboost_)
   target_link_libraries(${target} PUBLIC ${arg_DEPENDS} ${TORCH_LIBRARIES} ${arg_PUBLIC_LIBRARIES}
     PRIVATE ${arg_LIBRARIES})
