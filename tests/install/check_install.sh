@@ -24,7 +24,7 @@ leaked=$(find "$prefix" \( -ipath '*workshop*' -o -iname '*drawing*' -o -iname '
 # configure_and_build NAME FOLDER: a project that finds the installed library and nothing of the source tree.
 configure_and_build() {
   local log=$work/$1.log
-  { "$cmake" -S "$2" -B "$work/$1" -G Ninja -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_COMPILER="$compiler" \
+  { "$cmake" -S "$2" -B "$work/$1" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" \
     -DCMAKE_PREFIX_PATH="$prefix" && "$cmake" --build "$work/$1" -- -k 0; } >"$log" 2>&1 ||
     { cat "$log"; fail "$2 does not build against the installed library"; }
 }
