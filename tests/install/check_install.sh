@@ -35,8 +35,8 @@ size=$("$work/example/example" "$prefix/share/fmboost/models/default")
 [ "$size" = 128x96 ] || fail "the example printed '$size', not 128x96"
 
 echo "-- the program"
-env -u FMBOOST_MODEL "$prefix/bin/fmboost" inspect --json | grep -qF "$prefix/share/fmboost/models/default" ||
-  fail "the installed program does not find the installed model"
+model=$(env -u FMBOOST_MODEL "$prefix/bin/fmboost" inspect --json)
+[[ $model == *"\"$prefix/share/fmboost/models/default\""* ]] || fail "the installed program does not find the installed model"
 
 echo "-- the public headers, each on its own"
 configure_and_build headers "$source/tests/install/headers"
