@@ -1,9 +1,5 @@
-# Everything from outside: LibTorch from the wheel or the user's own copy, the rest from the distribution.
-if(NOT DEFINED TORCH_CUDA_ARCH_LIST AND NOT DEFINED ENV{TORCH_CUDA_ARCH_LIST})
-  # LibTorch's own detection fails under CMake 3.25 on machines without a GPU.
-  set(TORCH_CUDA_ARCH_LIST "9.0")
-endif()
-find_package(Torch REQUIRED)
+# External dependencies: LibTorch from the wheel or the user's own copy, the rest from the distribution.
+include(FmboostTorch)
 if(NOT Torch_VERSION VERSION_EQUAL 2.11.0)
   message(WARNING "fmboost is tested with LibTorch 2.11.0, found ${Torch_VERSION}")
 endif()
@@ -11,15 +7,9 @@ if(FMBOOST_CUDA STREQUAL "ON" AND NOT TARGET torch_cuda)
   message(FATAL_ERROR "FMBOOST_CUDA=ON needs a LibTorch with CUDA; the one at ${TORCH_INSTALL_PREFIX} has none")
 endif()
 
-# The wheel's libraries need NVIDIA's, which lie in packages beside it; the linker must be told where.
-get_filename_component(FMBOOST_TORCH_LIB_DIR "${TORCH_LIBRARY}" DIRECTORY)
-file(GLOB _nvidia_lib_dirs "${FMBOOST_TORCH_LIB_DIR}/../../nvidia/*/lib")
-foreach(_dir IN LISTS _nvidia_lib_dirs)
-  get_filename_component(_dir "${_dir}" REALPATH)
-  add_link_options("LINKER:-rpath-link,${_dir}")
-endforeach()
+add_link_options(${FMBOOST_TORCH_LINK_OPTIONS})
 
-# Training in several processes: LibTorch holds the code of Gloo and NCCL, their headers come from elsewhere.
+# Distributed training: LibTorch contains the code of Gloo and NCCL, but not all of their headers.
 find_path(FMBOOST_GLOO_INCLUDE_DIR gloo/rendezvous/store.h)
 find_path(FMBOOST_NCCL_INCLUDE_DIR nccl.h HINTS "${FMBOOST_TORCH_LIB_DIR}/../../nvidia/nccl/include")
 set(FMBOOST_WORKERS "")
@@ -32,7 +22,6 @@ endif()
 
 find_package(CLI11 REQUIRED)
 find_package(spdlog REQUIRED)
-find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(PkgConfig REQUIRED)

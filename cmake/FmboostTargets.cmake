@@ -1,4 +1,4 @@
-# Functions that define the project's targets: one static library a layer, see docs/architecture.md.
+# Functions that define the targets of the project: one static library per layer, see docs/architecture.md.
 
 function(fmboost_warnings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
@@ -12,7 +12,7 @@ function(fmboost_sanitize target)
   endif()
 endfunction()
 
-# fmboost_internal_target(TARGET): what every target of the project gets: warnings, sanitizers, the shared precompiled
+# fmboost_internal_target(TARGET): settings of every target of the project: warnings, sanitizers, the shared precompiled
 # header, the private headers in src/.
 function(fmboost_internal_target target)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
@@ -23,7 +23,7 @@ function(fmboost_internal_target target)
 endfunction()
 
 # fmboost_layer(NAME SOURCES a.cpp ... DEPENDS core ... PUBLIC_LIBRARIES ... LIBRARIES ...)
-# Defines fmboost_NAME (alias fmboost::NAME), installed. PUBLIC_LIBRARIES are those that its public headers include.
+# Defines fmboost_NAME (alias fmboost::NAME), installed. PUBLIC_LIBRARIES are included by its public headers.
 function(fmboost_layer name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;DEPENDS;PUBLIC_LIBRARIES;LIBRARIES")
   set(target fmboost_${name})
@@ -33,6 +33,7 @@ function(fmboost_layer name)
   set_property(GLOBAL APPEND PROPERTY FMBOOST_LAYER_TARGETS ${target})
   target_include_directories(${target} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+  target_compile_features(${target} PUBLIC cxx_std_20)  # of the public headers, for programs that link the library
   list(TRANSFORM arg_DEPENDS PREPEND fmboost_)
   target_link_libraries(${target} PUBLIC ${arg_DEPENDS} ${TORCH_LIBRARIES} ${arg_PUBLIC_LIBRARIES}
     PRIVATE ${arg_LIBRARIES})
@@ -52,7 +53,7 @@ endfunction()
 
 function(fmboost_share_precompiled_header target)
   if(target STREQUAL "fmboost_core")
-    # No more than tensors: every file pays for the templates that a larger header leaves to be instantiated.
+    # Tensors only: every source pays for instantiating the templates of a larger header.
     target_precompile_headers(${target} PRIVATE <torch/types.h>)
   else()
     target_precompile_headers(${target} REUSE_FROM fmboost_core)

@@ -82,10 +82,10 @@ install_python_packages() {
     local python=${FMBOOST_PYTHON:-python3}
     command -v "$python" >/dev/null && "$python" -c 'import ensurepip, venv' 2>/dev/null ||
       install_debian_packages python3 python3-venv
-    say "making a Python environment in .deps/venv"
+    say "making a Python environment in ${venv#"$root/"}"
     mkdir -p "$deps" && rm -rf "$venv" && "$python" -m venv "$venv" >&2 || die "could not make $venv"
   fi
-  say "installing Python packages into .deps/venv: $* (this can take some minutes)"
+  say "installing Python packages into ${venv#"$root/"}: $* (this can take some minutes)"
   run_logged "$deps/pip-$name.log" "$venv/bin/pip" install --disable-pip-version-check "$@" ||
     die "pip could not install: $*"
   printf '%s' "$*" >"$stamp"
