@@ -220,7 +220,7 @@ void CheckpointFolder::save(const TrainingState& state, const RunPosition& posit
   try {
     fs::remove_all(temporary);
     fs::create_directory(temporary);
-    const NamedTensors tensors = state.state();
+    const NamedTensors tensors = state.tensors();
     const auto metadata = weights_metadata(state.options().network, state.options().flow);
     for (const std::string part : kParts) {
       write_safetensors(temporary / (part + ".safetensors"), tensors_of(tensors, part), metadata);
@@ -261,7 +261,7 @@ RunPosition CheckpointFolder::load(std::int64_t step, TrainingState& state) cons
   }
   const json description = read_description(checkpoint);
   compare_options(checkpoint, description["options"], to_json(state.options()));
-  const NamedTensors tensors = state.state();
+  const NamedTensors tensors = state.tensors();
   for (const std::string part : kParts) {
     copy_tensors(SafetensorsFile(checkpoint / (part + ".safetensors")), tensors_of(tensors, part));
   }

@@ -40,7 +40,7 @@ torch::Tensor energies(const RolloutBatch& task, const torch::Tensor& one, const
 // Of the clean pairs, (B - N).
 torch::Tensor clean_losses(const RolloutBatch& task, const torch::Tensor& end) {
   const torch::Tensor target = task.latent.index_select(0, task.clean);
-  return task.noiseless_loss == NoiselessLoss::mse ? kCleanWeight * (end - target).square().mean({1, 2, 3})
+  return task.noiseless_loss == NoiselessLoss::mse ? kNoiselessWeight * (end - target).square().mean({1, 2, 3})
                                                : patch_distance(end, target, task.patches);
 }
 
@@ -61,9 +61,9 @@ RolloutBatch make_rollout_batch(const FlowLossOptions& options, const LatentBatc
   // At t = 0 both paths are at x0.
   FlowNoise at_start = draw;
   at_start.t = torch::zeros_like(draw.t);
-  const FlowTask one = make_flow_task(options, batch, at_start);
+  const FlowBatch one = make_flow_batch(options, batch, at_start);
   at_start.start = draw.other_start;
-  const FlowTask other = make_flow_task(options, batch, at_start);
+  const FlowBatch other = make_flow_batch(options, batch, at_start);
   const torch::Tensor noisy = indices(draw.diversity_weight > 0, latent.device());
   const auto twice = [&](const torch::Tensor& first, const torch::Tensor& second) {
     return torch::cat({first, second.index_select(0, noisy)});

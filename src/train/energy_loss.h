@@ -41,10 +41,10 @@ torch::Tensor patch_distance(const torch::Tensor& a, const torch::Tensor& b, Pat
 /// two ends y and y' (Gneiting and Raftery, "Strictly Proper Scoring Rules", JASA 102, 2007, section 4.3),
 ///   (d(y, x1) + d(y', x1)) / 2 - diversity_weight d(y, y') / 2     with d = patch_distance
 /// which, at a diversity_weight of 1, is least on average where the ends are distributed as x1 is; at 0, where they are at its
-/// middle. Of a clean one, whose flow has but one end, kCleanWeight times the mean of (y - x1)^2, or d(y, x1).
+/// middle. Of a clean one, whose flow has but one end, kNoiselessWeight times the mean of (y - x1)^2, or d(y, x1).
 torch::Tensor energy_loss(const RolloutBatch& task, const torch::Tensor& ends);
 
 /// In the training of the bundled coupling an energy was about 0.9 where the squares were 0.12.
-inline constexpr double kCleanWeight = 5.0;
+inline constexpr double kNoiselessWeight = 5.0;
 
 }  // namespace fmboost

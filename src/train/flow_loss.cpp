@@ -35,7 +35,7 @@ float diversity_weight_of(const FlowLossOptions& options, int step) {
 // 1, 2, 4, ... up to the largest.
 int drawn_rollout_steps(int largest, std::uint64_t seed) {
   const auto choices = static_cast<std::uint64_t>(std::bit_width(static_cast<unsigned>(largest)));
-  return 1 << (derive_seed(seed, "walk steps") % choices);
+  return 1 << (derive_seed(seed, "rollout steps") % choices);
 }
 
 torch::Tensor start_of(const FlowLossOptions& options, const torch::Tensor& context, const FlowNoise& draw) {
@@ -139,10 +139,10 @@ std::string FlowLossOptions::warning() const {
   return {};
 }
 
-FlowNoise draw_flow(const FlowLossOptions& options, at::IntArrayRef latent_shape, std::uint64_t seed,
+FlowNoise draw_flow_noise(const FlowLossOptions& options, at::IntArrayRef latent_shape, std::uint64_t seed,
                    std::span<const std::int64_t> sample_numbers) {
   TORCH_CHECK(latent_shape.size() == 4 && latent_shape[0] == static_cast<std::int64_t>(sample_numbers.size()),
-              "draw_flow needs one number a sample");
+              "draw_flow_noise needs one number a sample");
   const torch::NoGradGuard no_grad;
   FlowNoise draw;
   draw.t = torch::empty({latent_shape[0]});
@@ -197,7 +197,7 @@ FlowNoise draw_flow(const FlowLossOptions& options, at::IntArrayRef latent_shape
   return draw;
 }
 
-FlowTask make_flow_task(const FlowLossOptions& options, const LatentBatch& batch, const FlowNoise& draw) {
+FlowBatch make_flow_batch(const FlowLossOptions& options, const LatentBatch& batch, const FlowNoise& draw) {
   const torch::NoGradGuard no_grad;
   const torch::Tensor context = upsampled_context(options, batch, draw);
   const torch::Tensor x0 = start_of(options, context, draw);

@@ -78,11 +78,11 @@ struct FlowNoise {
 
 /// Draws for the samples that have these numbers in the run. A sample's draw depends on the seed and its number alone:
 /// it is the same in whatever batch, process or continued run the sample stands. float32 on the CPU.
-FlowNoise draw_flow(const FlowLossOptions& options, at::IntArrayRef latent_shape, std::uint64_t seed,
+FlowNoise draw_flow_noise(const FlowLossOptions& options, at::IntArrayRef latent_shape, std::uint64_t seed,
                    std::span<const std::int64_t> sample_numbers);
 
 /// What the network is given and what it should answer.
-struct FlowTask {
+struct FlowBatch {
   torch::Tensor x;         ///< x_t, (B, C, H, W)
   torch::Tensor t;         ///< (B)
   torch::Tensor context;   ///< (B, C, H, W), or undefined
@@ -90,7 +90,7 @@ struct FlowTask {
 };
 
 /// The batch and the draw lie on one device. Throws Error when context and latent do not fit the upsampling.
-FlowTask make_flow_task(const FlowLossOptions& options, const LatentBatch& batch, const FlowNoise& draw);
+FlowBatch make_flow_batch(const FlowLossOptions& options, const LatentBatch& batch, const FlowNoise& draw);
 
 /// Mean over everything of (v - u)^2, computed in float32; a scalar on the device.
 torch::Tensor flow_matching_loss(const torch::Tensor& predicted, const torch::Tensor& velocity);

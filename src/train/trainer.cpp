@@ -69,47 +69,47 @@ std::string to_text(const TrainReport& report) {
          format_bytes(report.memory) + ", " + clock_text(report.seconds_left) + " left";
 }
 
-Trainer::Trainer(TrainingState& state, PairLoader& loader, Workers& workers, CheckpointFolder* checkpoints,
+Trainer::Trainer(TrainingState& state, PairLoader& loader, ProcessGroup& group, CheckpointFolder* checkpoints,
                  TrainerOptions options, TrainerObserver observer)
     : state_(state),
       loader_(loader),
-      workers_(workers),
+      group_(group),
       checkpoints_(checkpoints),
       options_(options),
       observer_(std::move(observer)),
-      reducer_(state.parameters(), workers) {
+      reducer_(state.parameters(), group) {
   options_.check();
 }
 
 void Trainer::start(const std::optional<RunPosition>& resumed, std::int64_t dataset_size) {
   dataset_size_ = dataset_size;
-  workers_.require_same("the number of training pairs", dataset_size);
+  group_.require_same("the number of training pairs", dataset_size);
   const RunPosition mine = resumed.value_or(RunPosition{.dataset_size = dataset_size});
   torch::Tensor position = torch::tensor({mine.step, mine.samples, mine.ema_updates, mine.dataset_size}, torch::kInt64);
   position = position.to(state_.device());
-  workers_.broadcast({position});
+  group_.broadcast({position});
   std::vector<torch::Tensor> tensors;
-  for (const auto& [name, tensor] : state_.state()) {
+  for (const auto& [name, tensor] : state_.tensors()) {
     tensors.push_back(tensor);
   }
-  workers_.broadcast(tensors);
+  group_.broadcast(tensors);
   position = position.to(torch::kCPU);
   state_.set_progress(position[0].item<std::int64_t>(), position[2].item<std::int64_t>());
   loader_.seek(position[1].item<std::int64_t>());
   waited_before_ = loader_.seconds_waited();
   saved_step_ = resumed ? resumed->step : -1;
-  if (workers_.is_first() && mine.dataset_size != dataset_size) {
+  if (group_.is_first() && mine.dataset_size != dataset_size) {
     log_warning("the run began with " + std::to_string(mine.dataset_size) + " pairs and goes on with " +
                 std::to_string(dataset_size) + "; their order is another one from here on");
   }
 }
 
 void Trainer::run() {
-  bool stop = workers_.any(interrupt_requested());
+  bool stop = group_.any(interrupt_requested());
   while (!is_last() && !stop) {
     const auto begin = Clock::now();
     one_step();
-    stop = workers_.any(interrupt_requested());
+    stop = group_.any(interrupt_requested());
     const bool validation_due = options_.validate_every > 0 && due(options_.validate_every);
     if (stop || due(options_.log_every) || validation_due || due(options_.checkpoint_every)) {
       read_losses();
@@ -126,7 +126,7 @@ void Trainer::run() {
     }
   }
   save(/*must=*/true);
-  workers_.barrier();  // none leaves while the first one still writes
+  group_.barrier();  // none leaves while the first one still writes
   if (stop && !is_last()) {
     throw Interrupted();
   }
@@ -160,7 +160,7 @@ torch::Tensor Trainer::accumulate_gradients(PendingStep& step) {
   torch::Tensor loss;
   for (std::int64_t i = 0; i < options.accumulate; ++i) {
     const LatentBatch batch = loader_.next();
-    const FlowNoise draw = draw_flow(options.flow, batch.latent.sizes(), options.seed, batch.numbers);
+    const FlowNoise draw = draw_flow_noise(options.flow, batch.latent.sizes(), options.seed, batch.numbers);
     reducer_.expect_backward(/*synchronize=*/i + 1 == options.accumulate);
     const torch::Tensor one = state_.backward(batch, draw) / static_cast<double>(options.accumulate);
     loss = loss.defined() ? loss + one : one;
@@ -179,8 +179,8 @@ void Trainer::read_losses() {
     losses.push_back(step.loss);
   }
   const torch::Tensor own = torch::stack(losses);
-  const torch::Tensor all = own / static_cast<double>(workers_.size());
-  workers_.all_reduce_sum(all);
+  const torch::Tensor all = own / static_cast<double>(group_.size());
+  group_.all_reduce_sum(all);
   const torch::Tensor own_values = own.to(torch::kCPU, torch::kFloat64);
   const torch::Tensor values = all.to(torch::kCPU, torch::kFloat64);
   for (std::size_t i = 0; i < pending_.size(); ++i) {
@@ -228,7 +228,7 @@ void Trainer::report() {
       .gradient_norm = last_gradient_norm_,
       .learning_rate = last_learning_rate_,
       .images_per_second =
-          count * static_cast<double>(options.accumulate * options.batch_size * workers_.size()) / seconds_,
+          count * static_cast<double>(options.accumulate * options.batch_size * group_.size()) / seconds_,
       .data_wait = (waited - waited_before_) / seconds_,
       .memory = peak_memory(state_.device()),
       .seconds_left = static_cast<double>(options.steps - state_.steps_done()) * seconds_ / count};
@@ -236,7 +236,7 @@ void Trainer::report() {
   loss_sum_ = 0;
   seconds_ = 0;
   waited_before_ = waited;
-  if (workers_.is_first() && observer_.report) {
+  if (group_.is_first() && observer_.report) {
     observer_.report(report);
   }
 }
@@ -244,7 +244,7 @@ void Trainer::report() {
 void Trainer::validate() {
   const std::int64_t step = state_.steps_done();
   const auto score = observer_.validate ? observer_.validate(step) : std::nullopt;
-  if (checkpoints_ == nullptr || !workers_.is_first() || !score) {
+  if (checkpoints_ == nullptr || !group_.is_first() || !score) {
     return;
   }
   const auto best = checkpoints_->best();
@@ -259,7 +259,7 @@ void Trainer::validate() {
 // A disk that is full now may not be when the next checkpoint is due, and the training itself is not lost yet.
 void Trainer::save(bool must) {
   const std::int64_t step = state_.steps_done();
-  if (checkpoints_ == nullptr || !workers_.is_first() || saved_step_ == step || step == 0) {
+  if (checkpoints_ == nullptr || !group_.is_first() || saved_step_ == step || step == 0) {
     return;
   }
   try {

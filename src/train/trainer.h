@@ -55,7 +55,7 @@ struct TrainerObserver {
 class Trainer {
  public:
   /// `checkpoints` may be null: nothing is kept then. All must outlive the trainer.
-  Trainer(TrainingState& state, PairLoader& loader, Workers& workers, CheckpointFolder* checkpoints, TrainerOptions options,
+  Trainer(TrainingState& state, PairLoader& loader, ProcessGroup& group, CheckpointFolder* checkpoints, TrainerOptions options,
           TrainerObserver observer = {});
 
   /// Makes all processes start from the first one's state, and goes on from there. In the first process `resumed` is
@@ -90,7 +90,7 @@ class Trainer {
 
   TrainingState& state_;
   PairLoader& loader_;
-  Workers& workers_;
+  ProcessGroup& group_;
   CheckpointFolder* checkpoints_;
   TrainerOptions options_;
   TrainerObserver observer_;

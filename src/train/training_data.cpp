@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "fmboost/core/error.h"
-#include "fmboost/data/shard_dataset.h"
+#include "data/shard_dataset.h"
 
 #include "data/joined_dataset.h"
 #include "data/pair_encoder.h"

@@ -15,9 +15,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Placement placement_of(const TrainingRunOptions& options, const WorkerOptions& worker) {
+Placement placement_of(const TrainingRunOptions& options, const ProcessGroupOptions& worker) {
   const auto gpus = static_cast<int>(torch::cuda::device_count());
-  const Placement placement = resolve_placement(worker_device_name(options.device, worker, gpus), options.dtype);
+  const Placement placement = resolve_placement(process_device_name(options.device, worker, gpus), options.dtype);
   if (placement.device.is_cpu() && options.train.precision == "bf16-mixed" && !cpu_has_fast_bfloat16()) {
     log_info("this CPU has no instructions for bfloat16; --precision auto or float32 is faster here");
   }
@@ -42,10 +42,10 @@ TrainOptions fitted(TrainOptions options, const Bundle& bundle, torch::Device de
 /// One process' part of a training.
 class TrainingRun {
  public:
-  TrainingRun(const TrainingRunOptions& options, const WorkerOptions& worker)
+  TrainingRun(const TrainingRunOptions& options, const ProcessGroupOptions& worker)
       : options_(options),
         placement_(placement_of(options, worker)),
-        workers_(worker, placement_.device),
+        group_(worker, placement_.device),
         bundle_(options.bundle),
         train_options_(fitted(options.train, bundle_, placement_.device)) {}
 
@@ -64,7 +64,7 @@ class TrainingRun {
 
   const TrainingRunOptions& options_;
   Placement placement_;
-  Workers workers_;
+  ProcessGroup group_;
   Bundle bundle_;
   TrainOptions train_options_;
   TrainingData data_;
@@ -105,7 +105,7 @@ std::string TrainingRun::factor_names(const std::string& between) const {
 void TrainingRun::prepare_folder() {
   const fs::path folder = options_.output / "checkpoints";
   checkpoints_ = std::make_unique<CheckpointFolder>(folder, options_.keep_checkpoints);
-  if (!workers_.is_first()) {
+  if (!group_.is_first()) {
     return;
   }
   checkpoints_->remove_leftovers();
@@ -127,7 +127,7 @@ void TrainingRun::prepare_folder() {
 
 std::optional<RunPosition> TrainingRun::prepare_state() {
   state_ = std::make_unique<TrainingState>(train_options_, placement_.device);
-  if (!workers_.is_first()) {
+  if (!group_.is_first()) {
     return std::nullopt;  // Trainer::start brings the first one's state
   }
   if (!options_.resume) {
@@ -155,8 +155,8 @@ std::unique_ptr<PairLoader> TrainingRun::make_loader() const {
                                                                         .crop_sizes = options_.data.crop_sizes,
                                                                         .workers = options_.data.workers,
                                                                         .prefetch = options_.data.prefetch,
-                                                                        .rank = workers_.rank(),
-                                                                        .world_size = workers_.size(),
+                                                                        .rank = group_.rank(),
+                                                                        .world_size = group_.size(),
                                                                         .pin_memory = placement_.device.is_cuda()});
 }
 
@@ -177,7 +177,7 @@ TrainerObserver TrainingRun::make_observer() {
   if (data_.validation) {
     decoder_ = bundle_.load_autoencoder(placement_);
     validator_ = std::make_unique<Validator>(options_.validation, train_options_.flow, data_.validation,
-                                             placement_.device, workers_);
+                                             placement_.device, group_);
     observer.validate = [this](std::int64_t step) { return validate(step); };
   }
   return observer;
@@ -191,7 +191,7 @@ std::optional<double> TrainingRun::validate(std::int64_t step) {
   if (!result) {
     return std::nullopt;
   }
-  if (workers_.is_first()) {
+  if (group_.is_first()) {
     log_info("validation at step " + std::to_string(step) + ": " + to_text(*result));
     log_->scalars(step, result->metrics());
     if (result->sheet.defined()) {
@@ -206,10 +206,10 @@ void TrainingRun::describe() const {
   for (const auto& parameter : state_->parameters()) {
     weights += parameter.numel();
   }
-  const std::int64_t together = train_options_.batch_size * train_options_.accumulate * workers_.size();
+  const std::int64_t together = train_options_.batch_size * train_options_.accumulate * group_.size();
   log_info("training a " + factor_names(" and ") + " coupling of " + std::to_string(weights) + " weights on " +
            std::to_string(data_.training->size()) + " pairs, " + std::to_string(together) + " a step in " +
-           std::to_string(workers_.size()) + (workers_.size() == 1 ? " process, " : " processes, ") +
+           std::to_string(group_.size()) + (group_.size() == 1 ? " process, " : " processes, ") +
            train_options_.precision + " on " + placement_.device.str());
   if (const std::string warning = train_options_.flow.warning(); !warning.empty()) {
     log_warning(warning);
@@ -228,7 +228,7 @@ TrainingRunResult TrainingRun::run() {
   }
   prepare_folder();
   const auto resumed = prepare_state();
-  if (workers_.is_first()) {
+  if (group_.is_first()) {
     RunLogOptions log_options{.tensorboard = options_.tensorboard};
     if (resumed) {
       log_options.resume_step = resumed->step;
@@ -237,7 +237,7 @@ TrainingRunResult TrainingRun::run() {
     describe();
   }
   const auto loader = make_loader();
-  Trainer trainer(*state_, *loader, workers_, checkpoints_.get(), options_.trainer, make_observer());
+  Trainer trainer(*state_, *loader, group_, checkpoints_.get(), options_.trainer, make_observer());
   trainer.start(resumed, static_cast<std::int64_t>(data_.training->size()));
   if (resumed) {
     log_info("going on after step " + std::to_string(resumed->step));
@@ -245,7 +245,7 @@ TrainingRunResult TrainingRun::run() {
   try {
     trainer.run();
   } catch (const Interrupted&) {
-    if (workers_.is_first()) {
+    if (group_.is_first()) {
       log_info("stopped after step " + std::to_string(state_->steps_done()) + "; --resume goes on from there");
     }
     throw;
@@ -257,7 +257,7 @@ TrainingRunResult TrainingRun::finish() {
   TrainingRunResult result;
   result.weights = options_.output / ("cfm-" + factor_names("-") + ".safetensors");
   result.steps = state_->steps_done();
-  if (!workers_.is_first()) {
+  if (!group_.is_first()) {
     return result;
   }
   write_cfm_weights(result.weights, state_->ema_network(), train_options_.flow);
@@ -301,7 +301,7 @@ void TrainingRunOptions::check() const {
 
 TrainingRunResult run_training(const TrainingRunOptions& options) {
   options.check();
-  return TrainingRun(options, WorkerOptions::from_environment()).run();
+  return TrainingRun(options, ProcessGroupOptions::from_environment()).run();
 }
 
 }  // namespace fmboost

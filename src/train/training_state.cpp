@@ -122,7 +122,7 @@ torch::Tensor TrainingState::loss_of(const LatentBatch& batch, const FlowNoise& 
     const RolloutBatch task = make_rollout_batch(options_.flow, batch, draw);
     return energy_loss(task, walk(task, velocity));
   }
-  const FlowTask task = make_flow_task(options_.flow, batch, draw);
+  const FlowBatch task = make_flow_batch(options_.flow, batch, draw);
   return flow_matching_loss(velocity(task.x, task.t, task.context), task.velocity);
 }
 

@@ -108,12 +108,12 @@ std::string to_text(const ValidationResult& result) {
 }
 
 Validator::Validator(ValidationOptions options, FlowLossOptions flow, std::shared_ptr<const PairDataset> dataset,
-                     torch::Device device, Workers& workers)
+                     torch::Device device, ProcessGroup& group)
     : options_(std::move(options)),
       flow_(flow),
       dataset_(std::move(dataset)),
       device_(device),
-      workers_(workers),
+      group_(group),
       start_(std::make_unique<Sums>()) {
   options_.check();
   flow_.check();
@@ -129,18 +129,18 @@ std::optional<ValidationResult> Validator::run(const VelocityFunction& velocity,
   const auto begin = std::chrono::steady_clock::now();
   const auto pairs = std::min<std::int64_t>(options_.pairs, static_cast<std::int64_t>(dataset_->size()));
   // Consecutive ones a worker, so that the first worker has those of the sheet.
-  const std::int64_t first = pairs * workers_.rank() / workers_.size();
-  const std::int64_t end = pairs * (workers_.rank() + 1) / workers_.size();
+  const std::int64_t first = pairs * group_.rank() / group_.size();
+  const std::int64_t end = pairs * (group_.rank() + 1) / group_.size();
   Sums results;
-  if (workers_.any(!measure(first, end, velocity, autoencoder, results))) {
+  if (group_.any(!measure(first, end, velocity, autoencoder, results))) {
     if (!start_known_) {
       forget_start();
     }
     return std::nullopt;
   }
-  workers_.all_reduce_sum(results.values);
+  group_.all_reduce_sum(results.values);
   if (!start_known_) {
-    workers_.all_reduce_sum(start_->values);
+    group_.all_reduce_sum(start_->values);
     start_known_ = true;
   }
   return ValidationResult{.pairs = pairs,
@@ -157,7 +157,7 @@ bool Validator::measure(std::int64_t first, std::int64_t end, const VelocityFunc
   try {
     while (first < end) {
       check_interrupt();
-      workers_.check();
+      group_.check();
       const Batch batch = load(first, end);
       compare(batch, solve(batch, velocity), autoencoder, results);
       first += static_cast<std::int64_t>(batch.indices.size());
@@ -186,9 +186,9 @@ Validator::Batch Validator::load(std::int64_t first, std::int64_t end) const {
   at_start.sigma_min = 0;
   at_start.noising_step_max.reset();  // of a range of steps the least noisy one is measured
   at_start.with_context = true;
-  FlowNoise draw = draw_flow(at_start, batch.pairs.latent.sizes(), options_.seed, batch.indices);
+  FlowNoise draw = draw_flow_noise(at_start, batch.pairs.latent.sizes(), options_.seed, batch.indices);
   draw.t.zero_();
-  const FlowTask task = make_flow_task(at_start, batch.pairs, draw);
+  const FlowBatch task = make_flow_batch(at_start, batch.pairs, draw);
   batch.start = task.x;
   batch.pairs.context = task.context;
   return batch;
@@ -218,7 +218,7 @@ void Validator::compare(const Batch& batch, const torch::Tensor& latent, Autoenc
         original.defined() ? original.clamp(-1, 1) : decode_one(autoencoder, batch.pairs.latent[row]);
     const torch::Tensor image = decode_one(autoencoder, latent[row]);
     results.add(quality(key, image, reference), original.defined());
-    const bool in_sheet = batch.indices[i] < options_.sheet_pairs && workers_.is_first();
+    const bool in_sheet = batch.indices[i] < options_.sheet_pairs && group_.is_first();
     if (!start_known_) {
       const torch::Tensor start = decode_one(autoencoder, batch.pairs.context[row]);
       start_->add(quality(key, start, reference), original.defined());

@@ -62,7 +62,7 @@ class Validator {
   /// `flow` tells how the context is upscaled and noised, as in training; `device` is the network's.
   /// Throws UsageError for an empty dataset.
   Validator(ValidationOptions options, FlowLossOptions flow, std::shared_ptr<const PairDataset> dataset,
-            torch::Device device, Workers& workers);
+            torch::Device device, ProcessGroup& group);
   ~Validator();
 
   /// All workers call it together, and all return nothing when a signal came to one of them meanwhile. Throws Error
@@ -85,7 +85,7 @@ class Validator {
   FlowLossOptions flow_;
   std::shared_ptr<const PairDataset> dataset_;
   torch::Device device_;
-  Workers& workers_;
+  ProcessGroup& group_;
   std::unique_ptr<Sums> start_;  ///< does not change from one validation to the next
   bool start_known_ = false;
   std::vector<std::vector<torch::Tensor>> sheet_rows_;  ///< on rank 0; the first and the last image stay as well

@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/data/shard_dataset.h"
+#include "data/shard_dataset.h"
 
 #include "data/image_dataset.h"
 #include "support/compare.h"

@@ -1,4 +1,4 @@
-#include "fmboost/data/shard_dataset.h"
+#include "data/shard_dataset.h"
 
 #include <fstream>
 #include <gmock/gmock.h>

@@ -24,7 +24,7 @@ using testing::HasSubstr;
 void train(TrainingState& state, int steps) {
   for (int i = 0; i < steps; ++i) {
     const LatentBatch batch = batch_of(NoisePairs(4), {0, 1});
-    state.backward(batch, draw_flow(state.options().flow, batch.latent.sizes(), 1, batch.numbers));
+    state.backward(batch, draw_flow_noise(state.options().flow, batch.latent.sizes(), 1, batch.numbers));
     state.step(false);
   }
 }

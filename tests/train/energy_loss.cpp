@@ -181,9 +181,9 @@ TEST(EnergyLoss, OfCleanPairsIsTheirSquaredDifference) {
   const RolloutBatch task = clean_task(torch::zeros({2, 1, 8, 8}), NoiselessLoss::mse);
   const torch::Tensor ends = torch::full({2, 1, 8, 8}, 0.1).requires_grad_();
   const torch::Tensor loss = energy_loss(task, ends);
-  EXPECT_NEAR(loss.item<double>(), kCleanWeight * 0.01, 1e-6);
+  EXPECT_NEAR(loss.item<double>(), kNoiselessWeight * 0.01, 1e-6);
   loss.backward();
-  EXPECT_NEAR(ends.grad().sum().item<double>(), kCleanWeight * 0.2, 1e-5);
+  EXPECT_NEAR(ends.grad().sum().item<double>(), kNoiselessWeight * 0.2, 1e-5);
 }
 
 TEST(EnergyLoss, OfCleanPairsMayBeTheirDistance) {

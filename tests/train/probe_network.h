@@ -23,6 +23,6 @@ struct ProbeRun {
 };
 
 /// Averaged over the workers, each of which takes every size-th sample.
-ProbeRun run_probe(Workers& workers, std::int64_t bucket_bytes);
+ProbeRun run_probe(ProcessGroup& group, std::int64_t bucket_bytes);
 
 }  // namespace fmboost::test

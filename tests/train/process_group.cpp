@@ -14,12 +14,12 @@
 #include "probe_network.h"
 #include "support/compare.h"
 #include "support/processes.h"
-#include "worker_run.h"
+#include "process_group_run.h"
 
 namespace fmboost {
 namespace {
 
-using test::WorkerRun;
+using test::ProcessGroupRun;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
@@ -29,24 +29,24 @@ auto is_clean_error(const std::string& text) {
   return AllOf(HasSubstr("error: " + text), Not(HasSubstr("frame #")), Not(HasSubstr(".cpp:")));
 }
 
-TEST(Workers, OfARunOfOneNeedNoOthers) {
-  Workers workers;
+TEST(ProcessGroup, OfARunOfOneNeedNoOthers) {
+  ProcessGroup group;
   torch::Tensor tensor = torch::arange(3.0);
-  workers.broadcast({tensor});
-  workers.all_reduce_sum(tensor);
-  workers.start_all_reduce_sum(tensor)();
-  workers.barrier();
-  workers.check();
-  workers.require_same("anything", 1);
+  group.broadcast({tensor});
+  group.all_reduce_sum(tensor);
+  group.start_all_reduce_sum(tensor)();
+  group.barrier();
+  group.check();
+  group.require_same("anything", 1);
   EXPECT_TRUE(torch::equal(tensor, torch::arange(3.0)));
-  EXPECT_TRUE(workers.is_first());
-  EXPECT_TRUE(workers.any(true));
-  EXPECT_FALSE(workers.any(false));
+  EXPECT_TRUE(group.is_first());
+  EXPECT_TRUE(group.any(true));
+  EXPECT_FALSE(group.any(false));
 }
 
-TEST(Workers, SumBroadcastAndAgree) {
+TEST(ProcessGroup, SumBroadcastAndAgree) {
   const test::TemporaryFolder folder;
-  WorkerRun run(3, "collectives", folder / "rank");
+  ProcessGroupRun run(3, "collectives", folder / "rank");
   for (std::size_t rank = 0; rank < 3; ++rank) {
     ASSERT_EQ(run[rank].wait(), 0) << run[rank].output();
     const SafetensorsFile file(folder / ("rank" + std::to_string(rank)));
@@ -64,9 +64,9 @@ TEST(Workers, SumBroadcastAndAgree) {
 
 TEST(GradientReducer, GivesTwoHalvesTheGradientsOfTheWhole) {
   const test::TemporaryFolder folder;
-  WorkerRun run(2, "gradients", folder / "gradients");
+  ProcessGroupRun run(2, "gradients", folder / "gradients");
   at::set_num_threads(1);  // two processes are at work already
-  Workers alone;
+  ProcessGroup alone;
   const test::ProbeRun whole = test::run_probe(alone, 1 << 20);
   ASSERT_EQ(run[0].wait(), 0) << run[0].output();
   ASSERT_EQ(run[1].wait(), 0) << run[1].output();
@@ -82,57 +82,57 @@ TEST(GradientReducer, GivesTwoHalvesTheGradientsOfTheWhole) {
       << "buckets waited for the end of the backward pass";
 }
 
-TEST(Workers, EndWithTheNameOfOneThatWasKilled) {
-  WorkerRun run(2, "killed");
+TEST(ProcessGroup, EndWithTheNameOfOneThatWasKilled) {
+  ProcessGroupRun run(2, "killed");
   EXPECT_EQ(run[1].wait(), 128 + SIGKILL);
   EXPECT_EQ(run[0].wait(std::chrono::seconds(30)), 1);
   EXPECT_THAT(run[0].output(),
               AllOf(is_clean_error("worker 1 ("), HasSubstr("does not answer any more"), HasSubstr("last checkpoint")));
 }
 
-TEST(Workers, EndWhenTheFirstWasKilledWithWhatItServed) {
-  WorkerRun run(2, "first-killed");
+TEST(ProcessGroup, EndWhenTheFirstWasKilledWithWhatItServed) {
+  ProcessGroupRun run(2, "first-killed");
   EXPECT_EQ(run[0].wait(), 128 + SIGKILL);
   EXPECT_EQ(run[1].wait(std::chrono::seconds(30)), 1);
   EXPECT_THAT(run[1].output(), AllOf(is_clean_error("worker 0 ("), HasSubstr("does not answer any more")));
 }
 
-TEST(Workers, EndWhenOneFallsSilentWithItsConnectionsOpen) {
-  WorkerRun run(2, "stopped");
+TEST(ProcessGroup, EndWhenOneFallsSilentWithItsConnectionsOpen) {
+  ProcessGroupRun run(2, "stopped");
   EXPECT_EQ(run[0].wait(std::chrono::seconds(30)), 1);
   EXPECT_THAT(run[0].output(), AllOf(HasSubstr("worker 1 ("), HasSubstr("does not answer any more")));
 }
 
-TEST(Workers, EndAProcessThatNoErrorReaches) {
-  WorkerRun run(2, "killed-while-the-other-is-deaf");
+TEST(ProcessGroup, EndAProcessThatNoErrorReaches) {
+  ProcessGroupRun run(2, "killed-while-the-other-is-deaf");
   EXPECT_EQ(run[0].wait(std::chrono::seconds(30)), 1);
   EXPECT_THAT(run[0].output(), AllOf(HasSubstr("worker 1 ("), HasSubstr("does not answer any more")));
 }
 
-TEST(Workers, EndWhenOneStopsWithAnErrorOfItsOwn) {
-  WorkerRun run(2, "failed");
+TEST(ProcessGroup, EndWhenOneStopsWithAnErrorOfItsOwn) {
+  ProcessGroupRun run(2, "failed");
   EXPECT_EQ(run[1].wait(), 1);
   EXPECT_THAT(run[1].output(), is_clean_error("this worker's own trouble"));
   EXPECT_EQ(run[0].wait(std::chrono::seconds(30)), 1);
   EXPECT_THAT(run[0].output(), AllOf(is_clean_error("worker 1 ("), HasSubstr("stopped with an error")));
 }
 
-TEST(Workers, DoNotTakeABusyOneForDead) {
-  WorkerRun run(2, "busy");
+TEST(ProcessGroup, DoNotTakeABusyOneForDead) {
+  ProcessGroupRun run(2, "busy");
   EXPECT_EQ(run[0].wait(), 0) << run[0].output();
   EXPECT_EQ(run[1].wait(), 0) << run[1].output();
 }
 
-TEST(Workers, RefuseToDisagree) {
-  WorkerRun run(2, "disagree");
+TEST(ProcessGroup, RefuseToDisagree) {
+  ProcessGroupRun run(2, "disagree");
   for (std::size_t rank = 0; rank < 2; ++rank) {
     EXPECT_EQ(run[rank].wait(), 2);
     EXPECT_THAT(run[rank].output(), is_clean_error("the workers disagree on the number of training pairs: 100 to 101"));
   }
 }
 
-TEST(Workers, RefuseTwoOfOneRank) {
-  WorkerRun run(3, "join", "", {0, 1, 1});
+TEST(ProcessGroup, RefuseTwoOfOneRank) {
+  ProcessGroupRun run(3, "join", "", {0, 1, 1});
   while (!run[1].ended() && !run[2].ended()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
@@ -152,17 +152,17 @@ std::string join_alone(int rank, int port, int expected_code) {
   return worker.output();
 }
 
-TEST(Workers, SayWhoDidNotJoin) {
+TEST(ProcessGroup, SayWhoDidNotJoin) {
   EXPECT_THAT(join_alone(0, test::free_port(), 1),
               AllOf(is_clean_error("of 2 workers (WORLD_SIZE) these did not join"), HasSubstr("rank 1")));
 }
 
-TEST(Workers, SayThatTheFirstCannotBeReached) {
+TEST(ProcessGroup, SayThatTheFirstCannotBeReached) {
   EXPECT_THAT(join_alone(1, test::free_port(), 1),
               AllOf(HasSubstr("error: worker 1 cannot reach the first one at 127.0.0.1:"), Not(HasSubstr("frame #"))));
 }
 
-TEST(Workers, SayThatThePortIsTaken) {
+TEST(ProcessGroup, SayThatThePortIsTaken) {
   const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;

@@ -27,12 +27,12 @@ class ToyRun {
         state(options, torch::kCPU),
         pairs_(std::move(pairs)),
         loader(pairs_, {.batch_size = options.batch_size, .seed = options.seed, .workers = 1}),
-        trainer(state, loader, workers, &checkpoints, trainer_options, std::move(observer)) {}
+        trainer(state, loader, group, &checkpoints, trainer_options, std::move(observer)) {}
 
   void start() { trainer.start(std::nullopt, static_cast<std::int64_t>(pairs_->size())); }
   void resume() { trainer.start(checkpoints.load_newest(state), static_cast<std::int64_t>(pairs_->size())); }
 
-  Workers workers;
+  ProcessGroup group;
   CheckpointFolder checkpoints;
   TrainingState state;
 

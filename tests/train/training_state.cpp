@@ -30,7 +30,7 @@ TrainingState stirred_state(TrainOptions options) {
 }
 
 FlowNoise draw_for(const TrainingState& state, const LatentBatch& batch) {
-  return draw_flow(state.options().flow, batch.latent.sizes(), state.options().seed, batch.numbers);
+  return draw_flow_noise(state.options().flow, batch.latent.sizes(), state.options().seed, batch.numbers);
 }
 
 double run_batch(TrainingState& state, const std::vector<std::int64_t>& numbers) {
@@ -115,7 +115,7 @@ TEST(TrainingState, StepsMoveWeightsAndAverageAndDropGradients) {
 // After the first step Adam's first moments are a tenth of the gradients that it was given.
 double norm_given_to_adam(const TrainingState& state) {
   std::vector<torch::Tensor> moments;
-  for (const auto& [name, tensor] : state.state()) {
+  for (const auto& [name, tensor] : state.tensors()) {
     if (name.rfind("exp_avg.", 0) == 0) {
       moments.push_back(tensor * 10);
     }

@@ -12,7 +12,7 @@
 #include "support/temporary_folder.h"
 #include "support/thrown.h"
 #include "validation_case.h"
-#include "worker_run.h"
+#include "process_group_run.h"
 
 namespace fmboost {
 namespace {
@@ -44,9 +44,9 @@ double psnr_of_offset(double offset) {
 
 ValidationResult validate(const std::shared_ptr<const PairDataset>& pairs, const VelocityFunction& velocity,
                           const ValidationOptions& options = {}) {
-  Workers workers;
+  ProcessGroup group;
   QuarterAutoencoder autoencoder;
-  return Validator(options, from_context(), pairs, torch::kCPU, workers).run(velocity, autoencoder).value();
+  return Validator(options, from_context(), pairs, torch::kCPU, group).run(velocity, autoencoder).value();
 }
 
 TEST(Validation, ComparesResultAndStartWithTheOriginals) {
@@ -84,22 +84,22 @@ TEST(Validation, DoesNotDependOnTheBatchSize) {
   ValidationOptions one;
   one.batch_size = 1;
   FlowLossOptions noisy;  // the noise is a pair's own
-  Workers workers;
+  ProcessGroup group;
   QuarterAutoencoder autoencoder;
-  const auto alone = Validator(one, noisy, pairs, torch::kCPU, workers).run(bent_velocity, autoencoder).value();
-  const auto together = Validator({}, noisy, pairs, torch::kCPU, workers).run(bent_velocity, autoencoder).value();
+  const auto alone = Validator(one, noisy, pairs, torch::kCPU, group).run(bent_velocity, autoencoder).value();
+  const auto together = Validator({}, noisy, pairs, torch::kCPU, group).run(bent_velocity, autoencoder).value();
   EXPECT_NEAR(alone.result.psnr_rgb, together.result.psnr_rgb, 1e-4);
   EXPECT_NEAR(alone.result.ssim_rgb, together.result.ssim_rgb, 1e-6);
 }
 
 TEST(Validation, DoesNotDependOnTheNumberOfWorkers) {
   const test::TemporaryFolder folder;
-  test::WorkerRun run(2, "validate", folder / "result");
+  test::ProcessGroupRun run(2, "validate", folder / "result");
   ASSERT_EQ(run[0].wait(), 0) << run[0].output();
   ASSERT_EQ(run[1].wait(), 0) << run[1].output();
-  Workers workers;
+  ProcessGroup group;
   QuarterAutoencoder autoencoder;
-  Validator validator({}, FlowLossOptions(), std::make_shared<SmoothPairs>(7), torch::kCPU, workers);
+  Validator validator({}, FlowLossOptions(), std::make_shared<SmoothPairs>(7), torch::kCPU, group);
   const auto alone = validator.run(bent_velocity, autoencoder).value();
   const SafetensorsFile shared(folder / "result");
   const torch::Tensor numbers = shared.tensor("numbers");
@@ -114,7 +114,7 @@ TEST(Validation, DoesNotDependOnTheNumberOfWorkers) {
 TEST(Validation, GivesTheNetworkWhatItIsTrainedWith) {
   FlowLossOptions flow = from_context();
   flow.with_context = false;
-  Workers workers;
+  ProcessGroup group;
   QuarterAutoencoder autoencoder;
   int calls = 0;
   const auto velocity = [&](const torch::Tensor& x, double t, const torch::Tensor& context) {
@@ -126,7 +126,7 @@ TEST(Validation, GivesTheNetworkWhatItIsTrainedWith) {
     return torch::zeros_like(x);
   };
   Validator validator({.ode = {.method = "euler", .steps = 3}}, flow, std::make_shared<SmoothPairs>(2), torch::kCPU,
-                      workers);
+                      group);
   validator.run(velocity, autoencoder);
   EXPECT_EQ(calls, 3);
 }
@@ -134,18 +134,18 @@ TEST(Validation, GivesTheNetworkWhatItIsTrainedWith) {
 TEST(Validation, MeasuresTheLeastNoiseOfARange) {
   FlowLossOptions ranged = from_context();
   ranged.noising_step_max = 900;
-  Workers workers;
+  ProcessGroup group;
   QuarterAutoencoder autoencoder;
-  Validator validator({}, ranged, std::make_shared<SmoothPairs>(3), torch::kCPU, workers);
+  Validator validator({}, ranged, std::make_shared<SmoothPairs>(3), torch::kCPU, group);
   const auto result = validator.run(right_velocity, autoencoder).value();
   EXPECT_EQ(result.result.psnr_rgb, validate(std::make_shared<SmoothPairs>(3), right_velocity).result.psnr_rgb);
 }
 
 TEST(Validation, MakesASheetOfTheFirstPairs) {
-  Workers workers;
+  ProcessGroup group;
   QuarterAutoencoder autoencoder;
   Validator validator({.sheet_pairs = 2, .sheet = {.gap = 0}}, from_context(), std::make_shared<SmoothPairs>(5),
-                      torch::kCPU, workers);
+                      torch::kCPU, group);
   const torch::Tensor first = validator.run(no_velocity, autoencoder)->sheet;
   ASSERT_EQ(first.sizes(), (std::vector<std::int64_t>{3, 2 * 24, 3 * 24}));
   const auto column = [](const torch::Tensor& sheet, std::int64_t i) { return sheet.slice(2, 24 * i, 24 * (i + 1)); };
@@ -157,9 +157,9 @@ TEST(Validation, MakesASheetOfTheFirstPairs) {
 }
 
 TEST(Validation, MeasuresTheStartOnlyOnce) {
-  Workers workers;
+  ProcessGroup group;
   QuarterAutoencoder autoencoder;
-  Validator validator({}, from_context(), std::make_shared<SmoothPairs>(4), torch::kCPU, workers);
+  Validator validator({}, from_context(), std::make_shared<SmoothPairs>(4), torch::kCPU, group);
   const auto first = validator.run(right_velocity, autoencoder);
   EXPECT_EQ(autoencoder.decoded, 8);
   const auto second = validator.run(right_velocity, autoencoder);
@@ -206,10 +206,10 @@ TEST(Validation, RefusesOptionsOutOfRangeAndNoPairs) {
 // The signal's flag cannot be taken back, so the case runs in a process of its own.
 int exit_code_of_interrupted_validation() {
   install_interrupt_handlers();
-  Workers workers;
+  ProcessGroup group;
   QuarterAutoencoder autoencoder;
   const auto pairs = std::make_shared<SmoothPairs>(4);
-  Validator validator({.batch_size = 1}, from_context(), pairs, torch::kCPU, workers);
+  Validator validator({.batch_size = 1}, from_context(), pairs, torch::kCPU, group);
   int calls = 0;
   const auto velocity = [&](const torch::Tensor& x, double, const torch::Tensor&) {
     if (++calls == 5) {

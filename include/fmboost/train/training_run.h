@@ -67,7 +67,7 @@ struct TrainingRunResult {
   std::optional<BestCheckpoint> best;
 };
 
-/// Trains, in as many processes as the environment says (WorkerOptions::from_environment), which share the run's
+/// Trains, in as many processes as the environment says (ProcessGroupOptions::from_environment), which share the run's
 /// folder; the first one writes. The folder gets checkpoints/, metrics.csv, metrics.jsonl, tensorboard/, images/,
 /// train.toml and the weights. Everything that can be checked is checked before the first step. Throws Interrupted
 /// after a signal, when the run has been saved.

@@ -19,9 +19,9 @@ class Collectives {
 };
 
 /// Over CPU tensors. Throws UsageError where the build has no Gloo.
-std::unique_ptr<Collectives> make_gloo_collectives(const Rendezvous& rendezvous, const WorkerOptions& options);
+std::unique_ptr<Collectives> make_gloo_collectives(const Rendezvous& rendezvous, const ProcessGroupOptions& options);
 
 /// Over tensors of the present CUDA device. Throws UsageError where the build has no NCCL.
-std::unique_ptr<Collectives> make_nccl_collectives(const Rendezvous& rendezvous, const WorkerOptions& options);
+std::unique_ptr<Collectives> make_nccl_collectives(const Rendezvous& rendezvous, const ProcessGroupOptions& options);
 
 }  // namespace fmboost

@@ -19,7 +19,7 @@ bool is_loopback(const std::string& address) {
 }
 
 // GLOO_SOCKET_IFNAME is PyTorch's own variable for it. On one machine the loopback needs no name service.
-std::shared_ptr<gloo::transport::Device> make_device(const WorkerOptions& options) {
+std::shared_ptr<gloo::transport::Device> make_device(const ProcessGroupOptions& options) {
   using Group = c10d::ProcessGroupGloo;
   if (const auto interface = environment_variable("GLOO_SOCKET_IFNAME"); interface && !interface->empty()) {
     return Group::createDeviceForInterface(*interface);
@@ -30,7 +30,7 @@ std::shared_ptr<gloo::transport::Device> make_device(const WorkerOptions& option
 
 }  // namespace
 
-std::unique_ptr<Collectives> make_gloo_collectives(const Rendezvous& rendezvous, const WorkerOptions& options) {
+std::unique_ptr<Collectives> make_gloo_collectives(const Rendezvous& rendezvous, const ProcessGroupOptions& options) {
   using Group = c10d::ProcessGroupGloo;
   auto group_options = Group::Options::create(options.collective_timeout);
   group_options->devices.push_back(make_device(options));
@@ -41,7 +41,7 @@ std::unique_ptr<Collectives> make_gloo_collectives(const Rendezvous& rendezvous,
 
 #else
 
-std::unique_ptr<Collectives> make_gloo_collectives(const Rendezvous&, const WorkerOptions&) {
+std::unique_ptr<Collectives> make_gloo_collectives(const Rendezvous&, const ProcessGroupOptions&) {
   throw UsageError("this build cannot run several workers: it was made without Gloo's headers (libgloo-dev)");
 }
 

@@ -60,23 +60,23 @@ void GradientReducerOptions::check() const {
   }
 }
 
-GradientReducer::GradientReducer(std::vector<torch::Tensor> parameters, Workers& workers,
+GradientReducer::GradientReducer(std::vector<torch::Tensor> parameters, ProcessGroup& group,
                                  const GradientReducerOptions& options)
-    : parameters_(std::move(parameters)), workers_(workers) {
+    : parameters_(std::move(parameters)), group_(group) {
   options.check();
   for (const auto& parameter : parameters_) {
     check_parameter(parameter, parameters_.front());
   }
-  if (workers_.size() == 1 || parameters_.empty()) {
+  if (group_.size() == 1 || parameters_.empty()) {
     return;
   }
   make_buckets(options);
-  workers_.require_same("the number of tensors to train", static_cast<std::int64_t>(parameters_.size()));
+  group_.require_same("the number of tensors to train", static_cast<std::int64_t>(parameters_.size()));
   std::int64_t elements = 0;
   for (const auto& bucket : buckets_) {
     elements += bucket.elements;
   }
-  workers_.require_same("the number of weights to train", elements);
+  group_.require_same("the number of weights to train", elements);
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     torch::autograd::impl::set_post_acc_grad_hooks(parameters_[i], std::make_unique<Hook>(*this, i));
   }
@@ -156,8 +156,8 @@ void GradientReducer::start_complete_buckets() {
 }
 
 void GradientReducer::start(Bucket& bucket) {
-  bucket.flat.div_(workers_.size());
-  bucket.wait = workers_.start_all_reduce_sum(bucket.flat);
+  bucket.flat.div_(group_.size());
+  bucket.wait = group_.start_all_reduce_sum(bucket.flat);
 }
 
 void GradientReducer::finish() {

@@ -30,7 +30,7 @@ class GradientReducer {
  public:
   /// Leaf tensors that take gradients, on one device, in the order of the forward pass. They must outlive the reducer.
   /// Throws UsageError where the workers' parameters differ.
-  GradientReducer(std::vector<torch::Tensor> parameters, Workers& workers, const GradientReducerOptions& options = {});
+  GradientReducer(std::vector<torch::Tensor> parameters, ProcessGroup& group, const GradientReducerOptions& options = {});
   /// Takes its hooks off the parameters.
   ~GradientReducer();
   GradientReducer(const GradientReducer&) = delete;
@@ -60,7 +60,7 @@ class GradientReducer {
   void start(Bucket& bucket);
 
   std::vector<torch::Tensor> parameters_;
-  Workers& workers_;
+  ProcessGroup& group_;
   std::vector<Bucket> buckets_;  ///< in the order in which they travel
   std::vector<Slot> slots_;      ///< by parameter
   bool synchronize_ = false;

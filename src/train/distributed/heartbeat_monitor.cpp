@@ -33,7 +33,7 @@ std::string as_error(const std::string& verdict) {
 
 }  // namespace
 
-HeartbeatMonitor::HeartbeatMonitor(const Rendezvous& rendezvous, const WorkerOptions& options, bool device_may_hang)
+HeartbeatMonitor::HeartbeatMonitor(const Rendezvous& rendezvous, const ProcessGroupOptions& options, bool device_may_hang)
     : options_(options),
       names_(rendezvous.names),
       store_(rendezvous.store->clone()),
@@ -210,7 +210,7 @@ std::string HeartbeatMonitor::verdict() const {
 }
 
 void HeartbeatMonitor::leave() {
-  // Workers that a signal stops all come to their end, one after the other.
+  // ProcessGroup that a signal stops all come to their end, one after the other.
   const bool failing = std::uncaught_exceptions() > exceptions_at_start_ && !interrupt_requested();
   store_->set(beat_key(options_.rank), std::string(failing ? kFailed : kDone));
   if (options_.rank != 0 || options_.agent_store) {

@@ -17,7 +17,7 @@ class HeartbeatMonitor {
  public:
   /// The watch talks to the store over a connection of its own. `device_may_hang`: this process can be stuck in any
   /// call that waits for its device, as those that wait for NCCL's kernels are.
-  HeartbeatMonitor(const Rendezvous& rendezvous, const WorkerOptions& options, bool device_may_hang);
+  HeartbeatMonitor(const Rendezvous& rendezvous, const ProcessGroupOptions& options, bool device_may_hang);
   /// Leaves, as done or as failed, and lets rank 0's store live until the others have left as well.
   ~HeartbeatMonitor();
   HeartbeatMonitor(const HeartbeatMonitor&) = delete;
@@ -59,8 +59,8 @@ class HeartbeatMonitor {
   void leave();
   void wait_for_leavers();
 
-  WorkerOptions options_;
-  WorkerNames names_;
+  ProcessGroupOptions options_;
+  ProcessNames names_;
   c10::intrusive_ptr<c10d::Store> store_;
   bool device_may_hang_;
   int exceptions_at_start_;

@@ -27,7 +27,7 @@ void check_header_version() {
 
 }  // namespace
 
-std::unique_ptr<Collectives> make_nccl_collectives(const Rendezvous& rendezvous, const WorkerOptions& options) {
+std::unique_ptr<Collectives> make_nccl_collectives(const Rendezvous& rendezvous, const ProcessGroupOptions& options) {
   using Group = c10d::ProcessGroupNCCL;
   check_header_version();
   auto group_options = Group::Options::create();
@@ -39,7 +39,7 @@ std::unique_ptr<Collectives> make_nccl_collectives(const Rendezvous& rendezvous,
 
 #else
 
-std::unique_ptr<Collectives> make_nccl_collectives(const Rendezvous&, const WorkerOptions&) {
+std::unique_ptr<Collectives> make_nccl_collectives(const Rendezvous&, const ProcessGroupOptions&) {
   throw UsageError("this build cannot run several workers on GPUs: its LibTorch has no NCCL; use --device cpu");
 }
 

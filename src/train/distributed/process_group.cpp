@@ -18,7 +18,7 @@ using Collective = std::function<void()> (Collectives::*)(const torch::Tensor&);
 /// hangs in taking a group down.
 class Workers::Group {
  public:
-  Group(const WorkerOptions& options, torch::Device device)
+  Group(const ProcessGroupOptions& options, torch::Device device)
       : rendezvous_(meet(options)), watch_(rendezvous_, options, device.is_cuda()) {
     run([&] { host_ = make_gloo_collectives(rendezvous_, options); });
     if (device.is_cuda()) {
@@ -67,7 +67,7 @@ class Workers::Group {
   std::unique_ptr<Collectives> host_, device_;
 };
 
-Workers::Workers(const WorkerOptions& options, torch::Device device) : options_(options) {
+Workers::Workers(const ProcessGroupOptions& options, torch::Device device) : options_(options) {
   options_.check();
   if (options_.size > 1) {
     group_ = std::make_unique<Group>(options_, device);

@@ -7,7 +7,7 @@
 #include <torch/types.h>
 #include <vector>
 
-#include "train/distributed/worker_options.h"
+#include "train/distributed/process_group_options.h"
 
 namespace fmboost {
 
@@ -23,7 +23,7 @@ class Workers {
   /// Waits until all workers have joined. `device` is where this worker computes.
   /// Throws Error when the port is taken, the first worker cannot be reached, or some do not appear; UsageError when
   /// two claim one rank, or the build cannot do what is asked.
-  explicit Workers(const WorkerOptions& options = {}, torch::Device device = torch::kCPU);
+  explicit Workers(const ProcessGroupOptions& options = {}, torch::Device device = torch::kCPU);
   /// Tells the others that this worker is done; while an exception unwinds, that it failed.
   ~Workers();
   Workers(const Workers&) = delete;
@@ -54,7 +54,7 @@ class Workers {
 
  private:
   class Group;
-  WorkerOptions options_;
+  ProcessGroupOptions options_;
   std::unique_ptr<Group> group_;  // null in a run of one
 };
 

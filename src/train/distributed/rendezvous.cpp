@@ -14,7 +14,7 @@
 namespace fmboost {
 namespace {
 
-std::string place_of(const WorkerOptions& options) {
+std::string place_of(const ProcessGroupOptions& options) {
   return options.master_address + ":" + std::to_string(options.master_port);
 }
 
@@ -36,7 +36,7 @@ void quiet_libtorch(int least_level) {
   }
 }
 
-c10::intrusive_ptr<c10d::Store> open_store(const WorkerOptions& options) {
+c10::intrusive_ptr<c10d::Store> open_store(const ProcessGroupOptions& options) {
   c10d::TCPStoreOptions store;
   store.port = static_cast<std::uint16_t>(options.master_port);
   store.isServer = options.rank == 0 && !options.agent_store;
@@ -68,7 +68,7 @@ std::string name_key(int rank) {
   return "name/" + std::to_string(rank);
 }
 
-void announce(c10d::Store& store, const WorkerOptions& options) {
+void announce(c10d::Store& store, const ProcessGroupOptions& options) {
   if (store.add("claims/" + std::to_string(options.rank), 1) != 1) {
     throw UsageError("two workers claim rank " + std::to_string(options.rank) + " at " + place_of(options) +
                      ": every process needs a RANK of its own, and every run a MASTER_PORT");
@@ -87,11 +87,11 @@ std::string missing_workers(c10d::Store& store, int size) {
   return missing;
 }
 
-WorkerNames wait_for_all(c10d::Store& store, const WorkerOptions& options) {
+ProcessNames wait_for_all(c10d::Store& store, const ProcessGroupOptions& options) {
   const auto keys = numbered_keys("name/", options.size);
   try {
     store.wait(keys, options.join_timeout);
-    WorkerNames names;
+    ProcessNames names;
     for (const auto& key : keys) {
       names.push_back(store.get_to_str(key));
     }
@@ -126,7 +126,7 @@ std::string short_reason(const std::exception& error) {
   return text;
 }
 
-Rendezvous meet(const WorkerOptions& options) {
+Rendezvous meet(const ProcessGroupOptions& options) {
   log_debug("worker " + std::to_string(options.rank) + " of " + std::to_string(options.size) + " joins at " +
             place_of(options));
   constexpr int kError = 2;

@@ -4,21 +4,21 @@
 #include <torch/csrc/distributed/c10d/Store.hpp>
 #include <vector>
 
-#include "train/distributed/worker_options.h"
+#include "train/distributed/process_group_options.h"
 
 namespace fmboost {
 
 /// "worker 1 (node02, process 4711)", by rank.
-using WorkerNames = std::vector<std::string>;
+using ProcessNames = std::vector<std::string>;
 
 /// Where the workers find each other: a key-value store that rank 0, or the launcher, serves.
 struct Rendezvous {
   c10::intrusive_ptr<c10d::Store> store;
-  WorkerNames names;
+  ProcessNames names;
 };
 
-/// Opens or joins the store and waits until all workers are there. Errors as the constructor of Workers.
-Rendezvous meet(const WorkerOptions& options);
+/// Opens or joins the store and waits until all workers are there. Errors as the constructor of ProcessGroup.
+Rendezvous meet(const ProcessGroupOptions& options);
 
 /// Under these keys, by rank, workers show that they live; from before the others learn of them.
 std::vector<std::string> beat_keys(int size);

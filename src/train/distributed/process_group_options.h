@@ -14,7 +14,7 @@ using EnvironmentLookup = std::function<std::optional<std::string>(const std::st
 std::optional<std::string> environment_variable(const std::string& name);
 
 /// This process's place in a data-parallel run, and where its processes meet.
-struct WorkerOptions {
+struct ProcessGroupOptions {
   int rank = 0;                              ///< 0 .. size - 1
   int size = 1;                              ///< processes in all
   int local_rank = 0;                        ///< this process's number on its own machine, picks the GPU
@@ -34,13 +34,13 @@ struct WorkerOptions {
   /// From RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR, MASTER_PORT (torchrun, mpirun wrappers), else from what srun sets
   /// (SLURM_PROCID, SLURM_STEP_NUM_TASKS, SLURM_LOCALID, SLURM_STEP_NODELIST, SLURM_JOB_ID; MASTER_ADDR and MASTER_PORT
   /// still win), else a run of one process. Throws UsageError naming the variable that is missing or wrong.
-  static WorkerOptions from_environment(const EnvironmentLookup& lookup = environment_variable);
+  static ProcessGroupOptions from_environment(const EnvironmentLookup& lookup = environment_variable);
 };
 
 /// The device name for a worker: of "auto" and "cuda" in a run of several, its own GPU, "cuda:LOCAL_RANK" (or the only
 /// GPU where the launcher shows a process just one). Everything else stays as it is. Throws UsageError when the
 /// machine has fewer GPUs than workers. `gpus` is the number that this process sees.
-std::string worker_device_name(const std::string& device, const WorkerOptions& options, int gpus);
+std::string process_device_name(const std::string& device, const ProcessGroupOptions& options, int gpus);
 
 /// The first host of a Slurm node list: "node[07-09,12],login1" -> "node07". Throws UsageError for an empty list.
 std::string first_slurm_host(const std::string& node_list);

@@ -1,4 +1,4 @@
-#include "train/distributed/worker_options.h"
+#include "train/distributed/process_group_options.h"
 
 #include <charconv>
 #include <cstdlib>
@@ -43,7 +43,7 @@ class Reader {
   std::string because_;
 };
 
-void read_launcher(const EnvironmentLookup& lookup, WorkerOptions& options) {
+void read_launcher(const EnvironmentLookup& lookup, ProcessGroupOptions& options) {
   const Reader reader(lookup, lookup("RANK") ? "RANK" : "WORLD_SIZE");
   options.rank = reader.number("RANK");
   options.size = reader.number("WORLD_SIZE");
@@ -56,7 +56,7 @@ void read_launcher(const EnvironmentLookup& lookup, WorkerOptions& options) {
   }
 }
 
-void read_slurm(const EnvironmentLookup& lookup, WorkerOptions& options) {
+void read_slurm(const EnvironmentLookup& lookup, ProcessGroupOptions& options) {
   const Reader reader(lookup, "SLURM_STEP_NUM_TASKS");
   options.size = reader.number("SLURM_STEP_NUM_TASKS");
   if (options.size <= 1) {
@@ -84,7 +84,7 @@ std::optional<std::string> environment_variable(const std::string& name) {
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
-void WorkerOptions::check() const {
+void ProcessGroupOptions::check() const {
   if (size < 1) {
     out_of_range("the number of workers (WORLD_SIZE)", size, "at least 1");
   }
@@ -106,8 +106,8 @@ void WorkerOptions::check() const {
   }
 }
 
-WorkerOptions WorkerOptions::from_environment(const EnvironmentLookup& lookup) {
-  WorkerOptions options;
+ProcessGroupOptions ProcessGroupOptions::from_environment(const EnvironmentLookup& lookup) {
+  ProcessGroupOptions options;
   if (lookup("RANK") || lookup("WORLD_SIZE")) {
     read_launcher(lookup, options);
   } else if (lookup("SLURM_STEP_NUM_TASKS")) {
@@ -117,7 +117,7 @@ WorkerOptions WorkerOptions::from_environment(const EnvironmentLookup& lookup) {
   return options;
 }
 
-std::string worker_device_name(const std::string& device, const WorkerOptions& options, int gpus) {
+std::string process_device_name(const std::string& device, const ProcessGroupOptions& options, int gpus) {
   if (options.size == 1 || gpus == 0 || (device != "auto" && device != "cuda")) {
     return device;
   }
