@@ -23,16 +23,9 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-std::string printed(const char* format, double value) {
+std::string in_three_digits(double value) {
   std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), format, value);
-  return text.data();
-}
-
-std::string clock_text(double seconds) {
-  const auto whole = static_cast<long long>(seconds);
-  std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "%lld:%02lld:%02lld", whole / 3600, whole / 60 % 60, whole % 60);
+  std::snprintf(text.data(), text.size(), "%.3g", value);
   return text.data();
 }
 
@@ -54,20 +47,6 @@ std::string joined(const std::vector<std::string>& keys) {
 }
 
 }  // namespace
-
-void TrainerOptions::check() const {
-  if (log_every < 1 || validate_every < 0 || checkpoint_every < 0) {
-    throw UsageError("a run reports every 1 or more steps, and validates and saves every 0 (never) or more");
-  }
-}
-
-std::string to_text(const TrainReport& report) {
-  return "step " + std::to_string(report.step) + "/" + std::to_string(report.steps) + ", loss " +
-         printed("%.5g", report.loss) + ", gradient " + printed("%.3g", report.gradient_norm) + ", lr " +
-         printed("%.3g", report.learning_rate) + ", " + printed("%.3g", report.images_per_second) +
-         " images/s, data wait " + printed("%.1f", 100 * report.data_wait) + " %, memory " +
-         format_bytes(report.memory) + ", " + clock_text(report.seconds_left) + " left";
-}
 
 Trainer::Trainer(TrainingState& state, PairLoader& loader, ProcessGroup& group, CheckpointFolder* checkpoints,
                  TrainerOptions options, TrainerObserver observer)
@@ -99,8 +78,8 @@ void Trainer::start(const std::optional<RunPosition>& resumed, std::int64_t data
   waited_before_ = loader_.seconds_waited();
   saved_step_ = resumed ? resumed->step : -1;
   if (group_.is_first() && mine.dataset_size != dataset_size) {
-    log_warning("the run began with " + std::to_string(mine.dataset_size) + " pairs and goes on with " +
-                std::to_string(dataset_size) + "; their order is another one from here on");
+    log_warning("the run started with " + std::to_string(mine.dataset_size) + " pairs and continues with " +
+                std::to_string(dataset_size) + ", in a different order");
   }
 }
 
@@ -122,17 +101,17 @@ void Trainer::run() {
       validate();
     }
     if (due(options_.checkpoint_every) && !is_last() && !stop) {
-      save(/*must=*/false);
+      save(/*must_succeed=*/false);
     }
   }
-  save(/*must=*/true);
-  group_.barrier();  // none leaves while the first one still writes
+  save(/*must_succeed=*/true);
+  group_.barrier();  // no process leaves while rank 0 is still writing
   if (stop && !is_last()) {
     throw Interrupted();
   }
 }
 
-// Every so many steps, and in the end.
+// After every `every` steps, and after the last step.
 bool Trainer::due(std::int64_t every) const {
   return is_last() || (every > 0 && state_.steps_done() % every == 0);
 }
@@ -143,7 +122,7 @@ void Trainer::one_step() {
   pending_.push_back(std::move(step));
   const bool on_cpu = state_.device().is_cpu();
   if (on_cpu) {
-    read_losses();  // costs nothing there, and keeps the weights as they were before a loss that is not finite
+    read_losses();  // free on a CPU, and stops before the weights are changed if the loss is not finite
   }
   const bool reported =
       (state_.steps_done() + 1) % options_.log_every == 0 || state_.steps_done() + 1 >= state_.options().steps;
@@ -160,10 +139,10 @@ torch::Tensor Trainer::accumulate_gradients(PendingStep& step) {
   torch::Tensor loss;
   for (std::int64_t i = 0; i < options.accumulate; ++i) {
     const LatentBatch batch = loader_.next();
-    const FlowNoise draw = draw_flow_noise(options.flow, batch.latent.sizes(), options.seed, batch.numbers);
+    const FlowNoise noise = draw_flow_noise(options.flow, batch.latent.sizes(), options.seed, batch.numbers);
     reducer_.expect_backward(/*synchronize=*/i + 1 == options.accumulate);
-    const torch::Tensor one = state_.backward(batch, draw) / static_cast<double>(options.accumulate);
-    loss = loss.defined() ? loss + one : one;
+    const torch::Tensor share = state_.backward(batch, noise) / static_cast<double>(options.accumulate);
+    loss = loss.defined() ? loss + share : share;
     step.keys.insert(step.keys.end(), batch.keys.begin(), batch.keys.end());
   }
   reducer_.finish();
@@ -202,16 +181,16 @@ void Trainer::read_losses() {
 void Trainer::stop_diverged(const PendingStep& step, double own_loss) const {
   const torch::Tensor norm = step.gradient_norm.defined() ? step.gradient_norm : global_norm(state_.gradients());
   std::string text = "the loss is not finite at step " + std::to_string(step.step) + ": learning rate " +
-                     printed("%.3g", step.learning_rate) + ", gradient norm " + printed("%.3g", norm.item<double>()) +
-                     " (" + printed("%.3g", last_gradient_norm_) + " when it was last reported), ";
+                     in_three_digits(step.learning_rate) + ", gradient norm " + in_three_digits(norm.item<double>()) +
+                     " (" + in_three_digits(last_gradient_norm_) + " at the last report), ";
   text += std::isfinite(own_loss) ? "in a batch of another process" : "samples " + joined(step.keys);
   if (checkpoints_ != nullptr) {
     const auto steps = checkpoints_->steps();
     text += ". " + (steps.empty() ? "There is no checkpoint yet"
                                   : "The last good checkpoint is '" + checkpoints_->path_of(steps.back()).string() +
-                                        "': go on from there with --resume");
+                                        "'; use `resume` to continue from it");
   }
-  throw Error(text + "; a smaller --lr, --clip-norm 1 or --precision float32 may help");
+  throw Error(text + "; a smaller `lr`, `clip_norm` 1 or `precision` float32 may help");
 }
 
 void Trainer::report() {
@@ -249,15 +228,15 @@ void Trainer::validate() {
   }
   const auto best = checkpoints_->best();
   if (!best || *score > best->psnr) {
-    save(/*must=*/false);
+    save(/*must_succeed=*/false);
     if (saved_step_ == step) {
       checkpoints_->mark_best({.step = step, .psnr = *score});
     }
   }
 }
 
-// A disk that is full now may not be when the next checkpoint is due, and the training itself is not lost yet.
-void Trainer::save(bool must) {
+// A full disk may have space again when the next checkpoint is due, so training continues.
+void Trainer::save(bool must_succeed) {
   const std::int64_t step = state_.steps_done();
   if (checkpoints_ == nullptr || !group_.is_first() || saved_step_ == step || step == 0) {
     return;
@@ -265,10 +244,10 @@ void Trainer::save(bool must) {
   try {
     checkpoints_->save(state_, position());
   } catch (const Error& error) {
-    if (must) {
+    if (must_succeed) {
       throw;
     }
-    log_error(std::string(error.what()) + "; training goes on, and the next checkpoint is tried at its time");
+    log_error(std::string(error.what()) + "; training continues, and the next checkpoint is written when it is due");
     return;
   }
   saved_step_ = step;

@@ -1,4 +1,4 @@
-#include "train/lr_schedule.h"
+#include "fmboost/train/options.h"
 
 #include <gtest/gtest.h>
 
