@@ -6,9 +6,9 @@ namespace fmboost {
 
 nlohmann::json to_json(const TrainOptions& options) {
   return {{"flow",
-           {{"objective", objective_name(options.flow.objective)},
+           {{"objective", enum_name(options.flow.objective)},
             {"rollout_steps", options.flow.rollout_steps},
-            {"noiseless_loss", noiseless_loss_name(options.flow.noiseless_loss)},
+            {"noiseless_loss", enum_name(options.flow.noiseless_loss)},
             {"path", path_name(options.flow.path)},
             {"sigma_min", options.flow.sigma_min},
             {"upsampling", upsampling_name(options.flow.upsampling)},

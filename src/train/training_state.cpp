@@ -8,7 +8,7 @@
 #include "nn/cfm/cfm_unet.h"
 #include "nn/layers/load_weights.h"
 #include "train/autocast.h"
-#include "train/energy_loss.h"
+#include "train/loss/energy_loss.h"
 
 namespace fmboost {
 namespace {

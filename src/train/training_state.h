@@ -9,9 +9,9 @@
 #include "fmboost/train/options.h"
 
 #include "data/pair_dataset.h"
-#include "train/ema.h"
-#include "train/flow_loss.h"
-#include "train/optimizer.h"
+#include "train/optimizer/ema.h"
+#include "train/loss/flow_loss.h"
+#include "train/optimizer/optimizer.h"
 
 namespace fmboost {
 

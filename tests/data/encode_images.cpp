@@ -45,7 +45,7 @@ std::vector<std::string> names_in(const fs::path& folder) {
   return names;
 }
 
-class Encode : public testing::Test {
+class EncodeImages : public testing::Test {
  protected:
   void SetUp() override {
     for (int i = 0; i < 5; ++i) {
@@ -69,7 +69,7 @@ class Encode : public testing::Test {
   EncodeImagesOptions options;
 };
 
-TEST_F(Encode, FillsShardsWithAllSquaresOfAllImages) {
+TEST_F(EncodeImages, ShardsHoldAllSquaresOfAllImages) {
   const EncodeProgress end = run("out");
   EXPECT_EQ(end.images, 5);
   EXPECT_EQ(end.images_done, 5);
@@ -88,7 +88,7 @@ TEST_F(Encode, FillsShardsWithAllSquaresOfAllImages) {
   EXPECT_EQ(dataset.info()->shards, 3);
 }
 
-TEST_F(Encode, StoresWhatImageDatasetGivesOnTheFly) {
+TEST_F(EncodeImages, StoredPairsEqualThoseOfImageDataset) {
   run("out");
   const ShardDataset stored(folder / "out", ShardDatasetOptions::for_autoencoder(FakeAutoencoder::entry()));
   ImageDatasetOptions on_the_fly;
@@ -101,14 +101,14 @@ TEST_F(Encode, StoresWhatImageDatasetGivesOnTheFly) {
   }
 }
 
-TEST_F(Encode, StoresSmallLatentsForLatentSpaceUpsampling) {
+TEST_F(EncodeImages, LatentSpaceUpsamplingStoresSmallLatents) {
   run("out", {}, Upsampling::latent);
   const ShardDataset dataset(folder / "out");
   EXPECT_EQ(dataset.context_factor(), 2);
   EXPECT_EQ(dataset.info()->upsampling, "latent");
 }
 
-TEST_F(Encode, StoresHalfPrecisionAndImages) {
+TEST_F(EncodeImages, HalfPrecisionAndImagesAreStored) {
   options.stored = torch::kFloat16;
   options.keep_images = true;
   run("half");
@@ -126,7 +126,7 @@ TEST_F(Encode, StoresHalfPrecisionAndImages) {
   }
 }
 
-TEST_F(Encode, GivesTheSameBytesWithAnyNumberOfWorkers) {
+TEST_F(EncodeImages, NumberOfThreadsDoesNotChangeTheResult) {
   options.workers = 0;
   run("a");
   for (const int workers : {1, 4}) {
@@ -136,7 +136,7 @@ TEST_F(Encode, GivesTheSameBytesWithAnyNumberOfWorkers) {
   }
 }
 
-TEST_F(Encode, GoesOnWhereARunStoppedWithTheSameResult) {
+TEST_F(EncodeImages, InterruptedRunContinuesWithTheSameResult) {
   run("whole");
   int seen = 0;
   EncodeObserver stop;
@@ -166,7 +166,7 @@ TEST_F(Encode, GoesOnWhereARunStoppedWithTheSameResult) {
   EXPECT_EQ(contents(folder / "cut"), contents(folder / "whole"));
 }
 
-TEST_F(Encode, MakesATruncatedOrLostShardAgain) {
+TEST_F(EncodeImages, TruncatedOrMissingShardsAreMadeAgain) {
   run("out");
   const auto whole = contents(folder / "out");
   fs::resize_file(folder / "out" / "shard-000000.tar", 4096);
@@ -176,7 +176,7 @@ TEST_F(Encode, MakesATruncatedOrLostShardAgain) {
   EXPECT_EQ(contents(folder / "out"), whole);
 }
 
-TEST_F(Encode, SharesTheShardsAmongMachines) {
+TEST_F(EncodeImages, SlicesTogetherMakeAllShards) {
   run("whole");
   options.machines = 2;
   for (const std::size_t machine : {1U, 0U}) {
@@ -188,7 +188,7 @@ TEST_F(Encode, SharesTheShardsAmongMachines) {
   EXPECT_EQ(contents(folder / "shared"), contents(folder / "whole"));
 }
 
-TEST_F(Encode, RefusesAFolderOfOtherSettings) {
+TEST_F(EncodeImages, FolderWithOtherSettingsIsRefused) {
   run("out");
   const auto before = contents(folder / "out");
   options.crop.seed = 7;
@@ -202,7 +202,7 @@ TEST_F(Encode, RefusesAFolderOfOtherSettings) {
   EXPECT_EQ(contents(folder / "out"), before);
 }
 
-TEST_F(Encode, ReportsBadAndSmallImagesAndLeavesThemOut) {
+TEST_F(EncodeImages, UnusableImagesAreReportedAndLeftOut) {
   std::ofstream(folder / "photos" / "0a_bad.jpg") << "no image";
   write_image(folder / "photos" / "0b_small.png", 31, 64, 3);
   options.crop.crops = 20;  // more than are held at once: still reported once
@@ -221,7 +221,7 @@ TEST_F(Encode, ReportsBadAndSmallImagesAndLeavesThemOut) {
   EXPECT_EQ(reasons.size(), 2U);
 }
 
-TEST_F(Encode, WritesNoArchiveWhereNoImageCanBeUsed) {
+TEST_F(EncodeImages, NoUsableImageWritesNoArchive) {
   fs::create_directories(folder / "none");
   std::ofstream(folder / "none" / "bad.png") << "no image";
   const EncodeProgress end = encode_images(folder / "none", folder / "out", *FakeAutoencoder::encoder(), {}, options);
@@ -230,7 +230,7 @@ TEST_F(Encode, WritesNoArchiveWhereNoImageCanBeUsed) {
   EXPECT_THAT(names_in(folder / "out"), ElementsAre("dataset.json", "shard-000000.json"));
 }
 
-TEST_F(Encode, RefusesAFolderWithoutImages) {
+TEST_F(EncodeImages, FolderWithoutImagesIsRefused) {
   fs::create_directories(folder / "none" / ".hidden");
   std::ofstream(folder / "none" / "notes.txt") << "text";
   write_image(folder / "none" / ".hidden" / "a.png", 40, 40, 1);
@@ -240,7 +240,7 @@ TEST_F(Encode, RefusesAFolderWithoutImages) {
   EXPECT_FALSE(fs::exists(folder / "out"));
 }
 
-TEST_F(Encode, LeavesNoHalfShardOnAFullDisk) {
+TEST_F(EncodeImages, FullDiskLeavesNoIncompleteShard) {
   options.samples_per_shard = 1000;
   options.crop.crops = 60;
   rlimit before{};
@@ -255,7 +255,7 @@ TEST_F(Encode, LeavesNoHalfShardOnAFullDisk) {
   EXPECT_THAT(names_in(folder / "out"), ElementsAre("dataset.json"));
 }
 
-TEST_F(Encode, RefusesBadOptions) {
+TEST_F(EncodeImages, InvalidOptionsAreRefused) {
   const auto message = [&](auto change) {
     EncodeImagesOptions bad = options;
     change(bad);

@@ -78,7 +78,7 @@ void expect_same(const std::vector<LatentBatch>& a, const std::vector<LatentBatc
   }
 }
 
-TEST(EpochOrder, IsAPermutationThatChangesWithSeedAndEpoch) {
+TEST(EpochOrder, IsAPermutationThatDependsOnSeedAndEpoch) {
   const auto order = epoch_order(1000, 1, 0);
   EXPECT_EQ(std::set(order.begin(), order.end()).size(), 1000U);
   EXPECT_EQ(*std::max_element(order.begin(), order.end()), 999);
@@ -88,7 +88,7 @@ TEST(EpochOrder, IsAPermutationThatChangesWithSeedAndEpoch) {
   EXPECT_NE(order, epoch_order(1000, 2, 0));
 }
 
-TEST(EpochOrder, PutsEverySampleEverywhereAlike) {
+TEST(EpochOrder, EverySampleIsEquallyLikelyAtEveryPosition) {
   std::vector<int> first(4, 0);
   for (std::int64_t epoch = 0; epoch < 4000; ++epoch) {
     ++first[static_cast<std::size_t>(epoch_order(4, 9, epoch).front())];
@@ -101,7 +101,7 @@ TEST(EpochOrder, IsTheSameOnEveryMachine) {
   EXPECT_THAT(epoch_order(8, 42, 3), testing::ElementsAre(3, 6, 1, 4, 7, 2, 0, 5));
 }
 
-TEST(PairLoader, TakesEverySampleOnceAnEpoch) {
+TEST(PairLoader, EverySampleIsTakenOncePerEpoch) {
   PairLoader loader(counting(10), with(4));
   std::vector<std::string> keys;
   for (const auto& batch : take(loader, 5)) {
@@ -135,7 +135,7 @@ TEST(PairLoader, GivesTheSameBatchesWithAnyNumberOfWorkers) {
   }
 }
 
-TEST(PairLoader, ChangesWithTheSeed) {
+TEST(PairLoader, BatchesChangeWithTheSeed) {
   PairLoaderOptions options = with(4);
   PairLoader first(counting(100), options);
   options.seed = 43;
@@ -143,7 +143,7 @@ TEST(PairLoader, ChangesWithTheSeed) {
   EXPECT_NE(first.next().keys, second.next().keys);
 }
 
-TEST(PairLoader, GoesOnFromAnyPlace) {
+TEST(PairLoader, SeekContinuesFromAnyPosition) {
   PairLoader whole(counting(7), with(3, {4}));
   const auto expected = take(whole, 12);
   for (const std::size_t done : {0U, 1U, 5U, 11U}) {
@@ -157,7 +157,7 @@ TEST(PairLoader, GoesOnFromAnyPlace) {
   }
 }
 
-TEST(PairLoader, SharesTheOrderAmongProcesses) {
+TEST(PairLoader, ProcessesShareTheOrder) {
   PairLoader whole(counting(11), with(6, {3, 5}));
   const auto expected = take(whole, 8);
   std::vector<std::vector<LatentBatch>> parts;
@@ -180,7 +180,7 @@ TEST(PairLoader, SharesTheOrderAmongProcesses) {
   }
 }
 
-TEST(PairLoader, GoesOnWithAnotherNumberOfProcesses) {
+TEST(PairLoader, SeekSupportsAnotherNumberOfProcesses) {
   PairLoader whole(counting(11), with(6));
   take(whole, 3);
   PairLoaderOptions options = with(2);
@@ -194,7 +194,7 @@ TEST(PairLoader, GoesOnWithAnotherNumberOfProcesses) {
   EXPECT_THAT(found.numbers, testing::ElementsAre(19, 22));
 }
 
-TEST(PairLoader, CutsLatentAndContextAlike) {
+TEST(PairLoader, LatentAndContextAreCroppedAlike) {
   PairLoader loader(counting(5), with(6, {3}));
   std::set<float> corners;
   for (const auto& batch : take(loader, 30)) {
@@ -211,7 +211,7 @@ TEST(PairLoader, CutsLatentAndContextAlike) {
   EXPECT_TRUE(corners.contains(5 * 8 + 5.0F));
 }
 
-TEST(PairLoader, CutsSmallerContextsAtTheSamePlace) {
+TEST(PairLoader, SmallerContextsAreCroppedAtTheSamePosition) {
   PairLoader loader(counting(5, 12, 2), with(4, {4}));
   std::set<float> corners;
   for (const auto& batch : take(loader, 20)) {
@@ -223,7 +223,7 @@ TEST(PairLoader, CutsSmallerContextsAtTheSamePlace) {
   EXPECT_GT(corners.size(), 8U);
 }
 
-TEST(PairLoader, DrawsOneSizeABatch) {
+TEST(PairLoader, EachBatchHasOneCropSize) {
   PairLoader loader(counting(5), with(2, {2, 4, 6}));
   std::set<std::int64_t> sizes;
   for (const auto& batch : take(loader, 40)) {
@@ -232,7 +232,7 @@ TEST(PairLoader, DrawsOneSizeABatch) {
   EXPECT_THAT(sizes, testing::ElementsAre(2, 4, 6));
 }
 
-TEST(PairLoader, CutsSamplesOfSeveralSizes) {
+TEST(PairLoader, SamplesOfSeveralSizesAreCropped) {
   const auto dataset = counting(4);
   dataset->larger = 2;
   PairLoader loader(dataset, with(4, {5}));
@@ -242,14 +242,14 @@ TEST(PairLoader, CutsSamplesOfSeveralSizes) {
               AllOf(HasSubstr("one size"), HasSubstr("'2'"), HasSubstr("[2, 10, 10]"), HasSubstr("crop size")));
 }
 
-TEST(PairLoader, NamesSamplesThatAreTooSmallForTheCrop) {
+TEST(PairLoader, SampleTooSmallForTheCropIsNamed) {
   PairLoader loader(counting(1), with(1, {9}));
   EXPECT_THAT(thrown<Error>([&] { loader.next(); }), AllOf(HasSubstr("'0'"), HasSubstr("9 latent pixels")));
   PairLoader odd(counting(1, 12, 2), with(1, {3}));
   EXPECT_THAT(thrown<Error>([&] { odd.next(); }), HasSubstr("multiple of the factor"));
 }
 
-TEST(PairLoader, ThrowsABrokenSamplesErrorInItsTurn) {
+TEST(PairLoader, UnreadableSampleThrowsInItsTurn) {
   for (const int workers : {0, 3}) {
     const auto dataset = counting(6);
     dataset->broken = 4;
@@ -267,7 +267,7 @@ TEST(PairLoader, ThrowsABrokenSamplesErrorInItsTurn) {
   }
 }
 
-TEST(PairLoader, CountsTheTimeItWaits) {
+TEST(PairLoader, WaitingTimeIsMeasured) {
   PairLoader loader(counting(4), with(4, {}, 0));
   EXPECT_EQ(loader.seconds_waited(), 0);
   loader.next();
@@ -277,7 +277,7 @@ TEST(PairLoader, CountsTheTimeItWaits) {
   EXPECT_GT(loader.seconds_waited(), once);
 }
 
-TEST(PairLoader, LeavesTheThreadsOfOthersAlone) {
+TEST(PairLoader, ThreadSettingsOfOthersAreUnchanged) {
   const int before = at::get_num_threads();
   PairLoader loader(counting(4), with(4, {}, 3));
   loader.next();
@@ -287,7 +287,7 @@ TEST(PairLoader, LeavesTheThreadsOfOthersAlone) {
   EXPECT_EQ(in_new_thread, before);
 }
 
-TEST(PairLoader, RefusesBadOptions) {
+TEST(PairLoader, InvalidOptionsAreRefused) {
   const auto message = [](auto change) {
     PairLoaderOptions options;
     change(options);

@@ -58,7 +58,7 @@ class CheckpointTest : public testing::Test {
   TrainingState state_{small_training(), torch::kCPU};
 };
 
-TEST_F(CheckpointTest, BringsBackEveryTensorAndCounter) {
+TEST_F(CheckpointTest, LoadRestoresEveryTensorAndCounter) {
   train(state_, 3);
   CheckpointFolder folder(folder_, 3);
   folder.save(state_, position_of(state_));
@@ -74,7 +74,7 @@ TEST_F(CheckpointTest, BringsBackEveryTensorAndCounter) {
   expect_equal_state(state_, other);
 }
 
-TEST_F(CheckpointTest, KeepsTheNewestAndTheBest) {
+TEST_F(CheckpointTest, NewestAndBestAreKept) {
   CheckpointFolder folder(folder_, 2);
   save_steps(folder, state_, {1, 2});
   folder.mark_best({.step = 1, .psnr = 20.5});
@@ -86,7 +86,7 @@ TEST_F(CheckpointTest, KeepsTheNewestAndTheBest) {
   EXPECT_DOUBLE_EQ(folder.best()->psnr, 21);
 }
 
-TEST_F(CheckpointTest, IsNotMistakenForWhatAKilledWriterLeft) {
+TEST_F(CheckpointTest, LeftoversOfAKilledWriterAreRemoved) {
   CheckpointFolder folder(folder_, 2);
   save_steps(folder, state_, {1});
   const fs::path half = folder_ / ".step-00000002.tmp-123";
@@ -106,14 +106,14 @@ TEST_F(CheckpointTest, ComesBackWhenAWriterWasKilledWhileReplacingIt) {
   EXPECT_THAT(folder.steps(), ElementsAre(1));
 }
 
-TEST_F(CheckpointTest, ReplacesOneOfTheSameStep) {
+TEST_F(CheckpointTest, SaveReplacesTheSameStep) {
   CheckpointFolder folder(folder_, 2);
   save_steps(folder, state_, {1, 1});
   EXPECT_THAT(folder.steps(), ElementsAre(1));
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1);
 }
 
-TEST_F(CheckpointTest, AnOlderOneStandsInForADamagedOne) {
+TEST_F(CheckpointTest, DamagedCheckpointsAreSkipped) {
   CheckpointFolder folder(folder_, 3);
   save_steps(folder, state_, {1, 2, 3});
   fs::resize_file(folder.path_of(3) / "exp_avg.safetensors", 5000);
@@ -123,14 +123,14 @@ TEST_F(CheckpointTest, AnOlderOneStandsInForADamagedOne) {
   EXPECT_THAT(thrown<Error>([&] { folder.load(3, other); }), HasSubstr("exp_avg.safetensors"));
 }
 
-TEST_F(CheckpointTest, SaysWhenThereIsNoneToGoOnFrom) {
+TEST_F(CheckpointTest, MissingCheckpointIsAnError) {
   CheckpointFolder folder(folder_, 3);
   EXPECT_THAT(thrown<Error>([&] { folder.load_newest(state_); }), HasSubstr("no sound checkpoint"));
   save_steps(folder, state_, {4, 8});
   EXPECT_THAT(thrown<Error>([&] { folder.load(5, state_); }), HasSubstr("there are: 4, 8"));
 }
 
-TEST_F(CheckpointTest, RefusesToGoOnWithAnotherNetworkOrFlow) {
+TEST_F(CheckpointTest, OtherNetworkOrFlowIsRefused) {
   CheckpointFolder folder(folder_, 3);
   save_steps(folder, state_, {1});
   TrainOptions options = small_training();
@@ -143,7 +143,7 @@ TEST_F(CheckpointTest, RefusesToGoOnWithAnotherNetworkOrFlow) {
   EXPECT_THAT(thrown<Error>([&] { folder.load(1, other_flow); }), HasSubstr("flow.noising_step was 400 and is 100"));
 }
 
-TEST_F(CheckpointTest, RefusesToGoOnWithAnotherRangeOfNoisingSteps) {
+TEST_F(CheckpointTest, OtherRangeOfNoisingStepsIsRefused) {
   CheckpointFolder folder(folder_, 3);
   save_steps(folder, state_, {1});
   TrainOptions options = small_training();
@@ -167,7 +167,7 @@ TEST_F(CheckpointTest, GoesOnWithOneThatKnewNoRangeOfNoisingSteps) {
   EXPECT_EQ(folder.load(1, state_).step, 1);
 }
 
-TEST_F(CheckpointTest, GoesOnWithAnotherLearningRate) {
+TEST_F(CheckpointTest, OtherLearningRateIsAccepted) {
   CheckpointFolder folder(folder_, 3);
   save_steps(folder, state_, {1});
   TrainOptions options = small_training();
@@ -198,7 +198,7 @@ class SmallDisk {
   void (*old_handler_)(int);
 };
 
-TEST_F(CheckpointTest, AFullDiskLeavesTheOldOnes) {
+TEST_F(CheckpointTest, FullDiskKeepsOlderCheckpoints) {
   CheckpointFolder folder(folder_, 1);
   save_steps(folder, state_, {1});
   {
@@ -213,7 +213,7 @@ TEST_F(CheckpointTest, AFullDiskLeavesTheOldOnes) {
   EXPECT_EQ(folder.load_newest(other).step, 1);
 }
 
-TEST_F(CheckpointTest, DropsThoseThatARunGoesBackBefore) {
+TEST_F(CheckpointTest, RemoveAfterDropsLaterCheckpoints) {
   CheckpointFolder folder(folder_, 5);
   save_steps(folder, state_, {1, 2, 3});
   folder.mark_best({.step = 3, .psnr = 20});
@@ -222,7 +222,7 @@ TEST_F(CheckpointTest, DropsThoseThatARunGoesBackBefore) {
   EXPECT_FALSE(folder.best().has_value());
 }
 
-TEST_F(CheckpointTest, ItsWeightsAreACouplingsFile) {
+TEST_F(CheckpointTest, EmaFileIsACouplingFile) {
   CheckpointFolder folder(folder_, 1);
   save_steps(folder, state_, {1});
   const SafetensorsFile file(folder.path_of(1) / "ema.safetensors");
@@ -234,7 +234,7 @@ TEST_F(CheckpointTest, ItsWeightsAreACouplingsFile) {
   EXPECT_NO_THROW(other.load_weights(file));
 }
 
-TEST_F(CheckpointTest, ItsWeightsTellTheRangeOfNoisingSteps) {
+TEST_F(CheckpointTest, WeightsFileNamesTheRangeOfNoisingSteps) {
   const fs::path file = temporary_ / "cfm.safetensors";
   write_cfm_weights(file, state_.network(), {.noising_step = 0, .noising_step_max = 350});
   EXPECT_EQ(SafetensorsFile(file).metadata().at("noising_step"), "0");

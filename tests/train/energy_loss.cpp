@@ -1,4 +1,4 @@
-#include "train/energy_loss.h"
+#include "train/loss/energy_loss.h"
 
 #include <cmath>
 #include <gmock/gmock.h>
@@ -24,7 +24,7 @@ std::vector<std::int64_t> numbers_from(std::int64_t first, std::size_t count) {
   return numbers;
 }
 
-TEST(DrawEnergy, SamplesDependOnTheirNumbersAlone) {
+TEST(DrawFlowNoise, SamplesDependOnlyOnTheirNumbers) {
   const FlowNoise together = draw(kDial, {5, 6, 7});
   const FlowNoise alone = draw(kDial, {6});
   EXPECT_TRUE(torch::equal(together.other_start[1], alone.other_start[0]));
@@ -36,7 +36,7 @@ TEST(DrawEnergy, SamplesDependOnTheirNumbersAlone) {
   EXPECT_FALSE(draw(velocity, {6}).other_start.defined());
 }
 
-TEST(DrawEnergy, SpreadIsWhereTheNoisingStepLiesOnTheDial) {
+TEST(DrawFlowNoise, DiversityWeightIsTheRelativeNoisingStep) {
   const FlowNoise many = draw(kDial, numbers_from(0, 200));
   for (std::int64_t i = 0; i < 200; ++i) {
     const auto step = std::lround(many.diversity_weight[i].item<float>() * 300);
@@ -49,7 +49,7 @@ TEST(DrawEnergy, SpreadIsWhereTheNoisingStepLiesOnTheDial) {
   EXPECT_FALSE(clean.other_start.defined());
 }
 
-TEST(DrawEnergy, WalksTakePowersOfTwoUpToTheMost) {
+TEST(DrawFlowNoise, RolloutStepsArePowersOfTwoUpToTheMaximum) {
   std::map<int, int> counts;
   for (std::int64_t i = 0; i < 300; ++i) {
     const FlowNoise one = draw(kDial, {i});
@@ -62,7 +62,7 @@ TEST(DrawEnergy, WalksTakePowersOfTwoUpToTheMost) {
   }
 }
 
-TEST(EnergyOptions, KnowNoNoiseOnThePath) {
+TEST(FlowLossOptions, NoiseOnThePathIsRefused) {
   const auto message = [](const FlowLossOptions& options) -> std::string {
     try {
       options.check();
@@ -74,10 +74,10 @@ TEST(EnergyOptions, KnowNoNoiseOnThePath) {
   EXPECT_EQ(message(kDial), "");
   EXPECT_THAT(message({.objective = Objective::energy, .sigma_min = 0.1}), HasSubstr("--sigma-min"));
   EXPECT_THAT(message({.objective = Objective::energy, .rollout_steps = 0}), HasSubstr("1 to 64"));
-  EXPECT_THROW(parse_objective("score"), UsageError);
+  EXPECT_THROW(parse_enum<Objective>("score"), UsageError);
 }
 
-TEST(RolloutBatch, NoisyPairsWalkTwice) {
+TEST(RolloutBatch, NoisyPairsHaveTwoRollouts) {
   const LatentBatch batch = batch_of(NoisePairs(8), {0, 1, 2});
   FlowNoise drawn = draw(kDial, {0, 1, 2});
   drawn.diversity_weight = torch::tensor({0.5F, 0.F, 1.F});
@@ -92,7 +92,7 @@ TEST(RolloutBatch, NoisyPairsWalkTwice) {
   EXPECT_TRUE(torch::equal(task.context, torch::cat({batch.context, batch.context.index_select(0, task.noisy)})));
 }
 
-TEST(RolloutBatch, OfAFlowWithoutNoiseStartsAtTheContextAlone) {
+TEST(RolloutBatch, NoiselessFlowStartsAtTheContextOnly) {
   const FlowLossOptions options{.objective = Objective::energy, .noising_step = 0};
   const LatentBatch batch = batch_of(NoisePairs(8), {0, 1});
   const RolloutBatch task = make_rollout_batch(options, batch, draw(options, {0, 1}));
@@ -100,13 +100,13 @@ TEST(RolloutBatch, OfAFlowWithoutNoiseStartsAtTheContextAlone) {
   EXPECT_EQ(task.noisy.size(0), 0);
 }
 
-TEST(RolloutBatch, RefusesLatentsWithoutRoomForPatches) {
+TEST(RolloutBatch, LatentsTooSmallForPatchesAreRefused) {
   LatentBatch batch = batch_of(NoisePairs(1), {0});
   batch.latent = batch.latent.narrow(3, 0, 6);
   EXPECT_THROW(make_rollout_batch(kDial, batch, draw(kDial, {0})), Error);
 }
 
-TEST(Walk, IsEulersMethodFromStartToEnd) {
+TEST(RollOut, IntegratesWithEulersMethod) {
   RolloutBatch task{.x = torch::ones({2, 1, 1, 1}), .context = torch::full({2, 1, 1, 1}, 3.0F)};
   task.steps = 4;
   std::vector<float> times;
@@ -118,14 +118,14 @@ TEST(Walk, IsEulersMethodFromStartToEnd) {
   EXPECT_NEAR(end[0].item<double>(), 4 * std::pow(1.25, 4) - 3, 1e-5);
 }
 
-TEST(PatchDistance, OfAConstantDifferenceIsItInFourViews) {
+TEST(PatchDistance, ConstantDifferenceCountsInFourViews) {
   const torch::Tensor a = torch::zeros({2, 3, 16, 19});
   const torch::Tensor b = torch::full_like(a, 0.5);
   // Neighboring latent pixels do not differ: what is left of that view is the root of its epsilon.
   EXPECT_NEAR(patch_distance(a, b, {.y = 3, .x = 7})[1].item<double>(), 4 * 0.5 + 1e-3, 1e-5);
 }
 
-TEST(PatchDistance, SeesEverySiteAndWhereItsPatchesBegin) {
+TEST(PatchDistance, CoversEveryLatentPixelAndUsesThePatchOffset) {
   const torch::Tensor a = torch::zeros({1, 2, 12, 12});
   torch::Tensor b = a.clone();
   b.index_put_({0, 1, 9, 9}, 5.0);  // outside the first 8x8
@@ -151,14 +151,14 @@ double energy_at(double deviation, double diversity_weight) {
   return energy_loss(task_of(latent, diversity_weight), ends).item<double>();
 }
 
-TEST(EnergyLoss, IsLeastForEndsThatVaryAsTheLatentsDo) {
+TEST(EnergyLoss, IsMinimalForEndsDistributedAsTheLatents) {
   EXPECT_LT(energy_at(1.0, 1), energy_at(0.8, 1));
   EXPECT_LT(energy_at(1.0, 1), energy_at(1.2, 1));
   EXPECT_LT(energy_at(0.0, 0), energy_at(0.2, 0));  // without diversity_weight, for ends in the middle
   EXPECT_LT(energy_at(0.2, 0), energy_at(1.0, 0));
 }
 
-TEST(EnergyLoss, SeesWhatNeighboringSitesHaveInCommon) {
+TEST(EnergyLoss, DetectsCorrelationOfNeighboringLatentPixels) {
   at::Generator generator = cpu_generator(1);
   const auto smooth = [&](std::int64_t count) {
     const torch::Tensor coarse = gaussian_noise({count, 2, 4, 4}, generator);
@@ -177,7 +177,7 @@ RolloutBatch clean_task(const torch::Tensor& latent, NoiselessLoss loss) {
           .noiseless_loss = loss};
 }
 
-TEST(EnergyLoss, OfCleanPairsIsTheirSquaredDifference) {
+TEST(EnergyLoss, NoiselessPairsUseTheSquaredDifference) {
   const RolloutBatch task = clean_task(torch::zeros({2, 1, 8, 8}), NoiselessLoss::mse);
   const torch::Tensor ends = torch::full({2, 1, 8, 8}, 0.1).requires_grad_();
   const torch::Tensor loss = energy_loss(task, ends);
@@ -186,7 +186,7 @@ TEST(EnergyLoss, OfCleanPairsIsTheirSquaredDifference) {
   EXPECT_NEAR(ends.grad().sum().item<double>(), kNoiselessWeight * 0.2, 1e-5);
 }
 
-TEST(EnergyLoss, OfCleanPairsMayBeTheirDistance) {
+TEST(EnergyLoss, NoiselessPairsCanUseThePatchDistance) {
   const torch::Tensor latent = torch::zeros({2, 3, 16, 16});
   at::Generator generator = cpu_generator(1);
   const torch::Tensor ends = gaussian_noise({2, 3, 16, 16}, generator);
@@ -194,7 +194,7 @@ TEST(EnergyLoss, OfCleanPairsMayBeTheirDistance) {
               patch_distance(ends, latent, {}).mean().item<double>(), 1e-6);
 }
 
-TEST(EnergyLoss, InTheMiddleAnOutlineOfUncertainPlaceStaysSharp) {
+TEST(EnergyLoss, PatchDistancePrefersASharpEdgeOfUncertainPosition) {
   // Of three places of an outline, squares are least at their mean, and the distance at the one in the middle.
   const auto outline = [](int place) {
     torch::Tensor x = torch::zeros({1, 1, 8, 8});

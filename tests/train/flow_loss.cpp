@@ -1,4 +1,4 @@
-#include "train/flow_loss.h"
+#include "train/loss/flow_loss.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ using testing::AllOf;
 using testing::EndsWith;
 using testing::HasSubstr;
 
-TEST(DrawFlowNoise, DependsOnTheSeedAndTheSamplesNumberAlone) {
+TEST(DrawFlowNoise, DependsOnlyOnSeedAndSampleNumber) {
   const FlowLossOptions options{.sigma_min = 0.1};
   const FlowNoise together = draw(options, {5, 6, 7});
   const FlowNoise alone = draw(options, {6});
@@ -42,7 +42,7 @@ TEST(DrawFlowNoise, TimesAreUniformAndNoiseIsNormal) {
   EXPECT_NEAR(many.start.std().item<double>(), 1.0, 0.02);
 }
 
-TEST(DrawFlowNoise, DrawsWhatTheOptionsNeed) {
+TEST(DrawFlowNoise, DrawsOnlyWhatTheOptionsNeed) {
   const FlowNoise clean = draw({.noising_step = 0}, {0});
   EXPECT_FALSE(clean.start.defined() || clean.path.defined() || clean.upsampling.defined());
   EXPECT_TRUE(draw({.noising_step = 0, .start_from_noise = true}, {0}).start.defined());
@@ -58,7 +58,7 @@ std::vector<int> drawn_steps(const FlowNoise& draw) {
   return steps;
 }
 
-TEST(DrawFlowNoise, NoisingStepsAreUniformAndReachBothEnds) {
+TEST(DrawFlowNoise, NoisingStepsAreUniformAndIncludeBothEnds) {
   std::vector<std::int64_t> numbers(4000);
   std::iota(numbers.begin(), numbers.end(), 0);
   const FlowNoise many = draw_flow_noise({.noising_step = 100, .noising_step_max = 119}, {4000, 1, 2, 2}, 1, numbers);
@@ -74,7 +74,7 @@ TEST(DrawFlowNoise, NoisingStepsAreUniformAndReachBothEnds) {
   }
 }
 
-TEST(DrawFlowNoise, AShareOfTheSamplesDrawsItsStepAndTheOthersKeepTheLeastOne) {
+TEST(DrawFlowNoise, OnlyTheNoisingShareDrawsItsStep) {
   std::vector<std::int64_t> numbers(4000);
   std::iota(numbers.begin(), numbers.end(), 0);
   const auto steps = [&](double share) {
@@ -89,7 +89,7 @@ TEST(DrawFlowNoise, AShareOfTheSamplesDrawsItsStepAndTheOthersKeepTheLeastOne) {
   EXPECT_TRUE(torch::equal(some.masked_select(some != least), steps(1.0).masked_select(some != least)));
 }
 
-TEST(FlowLossOptions, WarnsOfPathsThatTellTooMuchAndOfNoiseThatStays) {
+TEST(FlowLossOptions, WarnsOfLeakedTargetsAndOfRemainingNoise) {
   EXPECT_THAT((FlowLossOptions{.noising_step = 0}).warning(), HasSubstr("try --sigma-min 0.1"));
   EXPECT_THAT((FlowLossOptions{.sigma_min = 0.1, .noising_step = 0, .noising_step_max = 300}).warning(),
               AllOf(HasSubstr("grain"), EndsWith("try --sigma-min 0")));
@@ -100,7 +100,7 @@ TEST(FlowLossOptions, WarnsOfPathsThatTellTooMuchAndOfNoiseThatStays) {
   }
 }
 
-TEST(DrawFlowNoise, ANoisingStepDependsOnTheSeedAndTheSamplesNumberAlone) {
+TEST(DrawFlowNoise, NoisingStepDependsOnlyOnSeedAndSampleNumber) {
   const FlowLossOptions options{.noising_step = 0, .noising_step_max = 999};
   const FlowNoise together = draw(options, {5, 6, 7});
   EXPECT_EQ(drawn_steps(together)[1], drawn_steps(draw(options, {6}))[0]);
@@ -108,7 +108,7 @@ TEST(DrawFlowNoise, ANoisingStepDependsOnTheSeedAndTheSamplesNumberAlone) {
   EXPECT_NE(drawn_steps(draw(options, {6}, 4)), drawn_steps(draw(options, {6})));
 }
 
-TEST(DrawFlowNoise, ARangeOfStepsLeavesTheRestOfTheDrawAsItIs) {
+TEST(DrawFlowNoise, RangeOfStepsDoesNotChangeOtherValues) {
   const FlowNoise fixed = draw({.noising_step = 400}, {5, 6});
   const FlowNoise ranged = draw({.noising_step = 0, .noising_step_max = 400}, {5, 6});
   EXPECT_TRUE(torch::equal(ranged.t, fixed.t));
@@ -117,7 +117,7 @@ TEST(DrawFlowNoise, ARangeOfStepsLeavesTheRestOfTheDrawAsItIs) {
   EXPECT_FALSE(fixed.alpha_bar.defined());
 }
 
-TEST(MakeFlowBatch, ARangeOfOneStepIsThatStepBitForBit) {
+TEST(MakeFlowBatch, RangeOfOneStepEqualsThatStep) {
   const LatentBatch batch = batch_of(NoisePairs(2), {0, 1});
   for (const int step : {-1, 0, 400}) {
     const FlowLossOptions fixed{.noising_step = step};
@@ -142,7 +142,7 @@ TEST(MakeFlowBatch, EverySampleStartsAtItsOwnNoisingStep) {
   }
 }
 
-TEST(MakeFlowBatch, InterpolatesFromTheNoisedContextAlongTheLinearPath) {
+TEST(MakeFlowBatch, LinearPathStartsAtTheNoisedContext) {
   const LatentBatch batch = batch_of(NoisePairs(2), {0, 1});
   const FlowLossOptions options{.sigma_min = 0.01};
   const FlowNoise noise = draw(options, {0, 1});
@@ -155,7 +155,7 @@ TEST(MakeFlowBatch, InterpolatesFromTheNoisedContextAlongTheLinearPath) {
   EXPECT_TRUE(torch::equal(task.context, batch.context));
 }
 
-TEST(MakeFlowBatch, FollowsTheGvpPathFromPureNoise) {
+TEST(MakeFlowBatch, GvpPathStartsAtPureNoise) {
   const LatentBatch batch = batch_of(NoisePairs(2), {0, 1});
   const FlowLossOptions options{.path = PathKind::gvp, .start_from_noise = true, .with_context = false};
   const FlowNoise noise = draw(options, {0, 1});
@@ -167,7 +167,7 @@ TEST(MakeFlowBatch, FollowsTheGvpPathFromPureNoise) {
   EXPECT_FALSE(task.context.defined());
 }
 
-TEST(MakeFlowBatch, UpscalesSmallContexts) {
+TEST(MakeFlowBatch, SmallContextsAreUpscaled) {
   LatentBatch batch = batch_of(NoisePairs(1), {0});
   batch.context = torch::avg_pool2d(batch.context, 2);
   for (const auto kind : {Upsampling::latent, Upsampling::latent_nearest, Upsampling::noise_upsampling}) {
@@ -189,7 +189,7 @@ std::string message(const FlowLossOptions& options, const LatentBatch& batch) {
   return "";
 }
 
-TEST(MakeFlowBatch, NamesASampleWhoseContextHasAnotherSizeThanTheCouplingNeeds) {
+TEST(MakeFlowBatch, ContextOfWrongSizeIsNamed) {
   LatentBatch batch = batch_of(NoisePairs(1), {0});
   EXPECT_THAT(message({.upsampling = Upsampling::latent}, batch), HasSubstr("'pair-0'"));
   batch.context = torch::avg_pool2d(batch.context, 2);
@@ -204,7 +204,7 @@ TEST(FlowMatchingLoss, IsTheMeanSquare) {
   EXPECT_DOUBLE_EQ(loss.item<double>(), 7.5);
 }
 
-TEST(FlowLossOptions, RefuseWhatIsOutOfRange) {
+TEST(FlowLossOptions, ValuesOutOfRangeAreRefused) {
   EXPECT_THROW(FlowLossOptions{.noising_step = 1000}.check(), UsageError);
   EXPECT_THROW((FlowLossOptions{.noising_step_max = 1000}.check()), UsageError);
   EXPECT_THROW((FlowLossOptions{.noising_step = 400, .noising_step_max = 399}.check()), UsageError);

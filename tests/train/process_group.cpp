@@ -29,7 +29,7 @@ auto is_clean_error(const std::string& text) {
   return AllOf(HasSubstr("error: " + text), Not(HasSubstr("frame #")), Not(HasSubstr(".cpp:")));
 }
 
-TEST(ProcessGroup, OfARunOfOneNeedNoOthers) {
+TEST(ProcessGroup, SingleProcessNeedsNoOthers) {
   ProcessGroup group;
   torch::Tensor tensor = torch::arange(3.0);
   group.broadcast({tensor});
@@ -44,7 +44,7 @@ TEST(ProcessGroup, OfARunOfOneNeedNoOthers) {
   EXPECT_FALSE(group.any(false));
 }
 
-TEST(ProcessGroup, SumBroadcastAndAgree) {
+TEST(ProcessGroup, CollectivesReachAllProcesses) {
   const test::TemporaryFolder folder;
   ProcessGroupRun run(3, "collectives", folder / "rank");
   for (std::size_t rank = 0; rank < 3; ++rank) {
@@ -62,7 +62,7 @@ TEST(ProcessGroup, SumBroadcastAndAgree) {
   }
 }
 
-TEST(GradientReducer, GivesTwoHalvesTheGradientsOfTheWhole) {
+TEST(GradientReducer, TwoProcessesGetTheGradientsOfTheWholeBatch) {
   const test::TemporaryFolder folder;
   ProcessGroupRun run(2, "gradients", folder / "gradients");
   at::set_num_threads(1);  // two processes are at work already
@@ -82,7 +82,7 @@ TEST(GradientReducer, GivesTwoHalvesTheGradientsOfTheWhole) {
       << "buckets waited for the end of the backward pass";
 }
 
-TEST(ProcessGroup, EndWithTheNameOfOneThatWasKilled) {
+TEST(ProcessGroup, KilledProcessIsNamed) {
   ProcessGroupRun run(2, "killed");
   EXPECT_EQ(run[1].wait(), 128 + SIGKILL);
   EXPECT_EQ(run[0].wait(std::chrono::seconds(30)), 1);
@@ -90,26 +90,26 @@ TEST(ProcessGroup, EndWithTheNameOfOneThatWasKilled) {
               AllOf(is_clean_error("worker 1 ("), HasSubstr("does not answer any more"), HasSubstr("last checkpoint")));
 }
 
-TEST(ProcessGroup, EndWhenTheFirstWasKilledWithWhatItServed) {
+TEST(ProcessGroup, KilledRankZeroIsNamed) {
   ProcessGroupRun run(2, "first-killed");
   EXPECT_EQ(run[0].wait(), 128 + SIGKILL);
   EXPECT_EQ(run[1].wait(std::chrono::seconds(30)), 1);
   EXPECT_THAT(run[1].output(), AllOf(is_clean_error("worker 0 ("), HasSubstr("does not answer any more")));
 }
 
-TEST(ProcessGroup, EndWhenOneFallsSilentWithItsConnectionsOpen) {
+TEST(ProcessGroup, StoppedProcessIsNamed) {
   ProcessGroupRun run(2, "stopped");
   EXPECT_EQ(run[0].wait(std::chrono::seconds(30)), 1);
   EXPECT_THAT(run[0].output(), AllOf(HasSubstr("worker 1 ("), HasSubstr("does not answer any more")));
 }
 
-TEST(ProcessGroup, EndAProcessThatNoErrorReaches) {
+TEST(ProcessGroup, BlockedProcessIsTerminated) {
   ProcessGroupRun run(2, "killed-while-the-other-is-deaf");
   EXPECT_EQ(run[0].wait(std::chrono::seconds(30)), 1);
   EXPECT_THAT(run[0].output(), AllOf(HasSubstr("worker 1 ("), HasSubstr("does not answer any more")));
 }
 
-TEST(ProcessGroup, EndWhenOneStopsWithAnErrorOfItsOwn) {
+TEST(ProcessGroup, FailedProcessIsNamed) {
   ProcessGroupRun run(2, "failed");
   EXPECT_EQ(run[1].wait(), 1);
   EXPECT_THAT(run[1].output(), is_clean_error("this worker's own trouble"));
@@ -117,13 +117,13 @@ TEST(ProcessGroup, EndWhenOneStopsWithAnErrorOfItsOwn) {
   EXPECT_THAT(run[0].output(), AllOf(is_clean_error("worker 1 ("), HasSubstr("stopped with an error")));
 }
 
-TEST(ProcessGroup, DoNotTakeABusyOneForDead) {
+TEST(ProcessGroup, BusyProcessIsNotLost) {
   ProcessGroupRun run(2, "busy");
   EXPECT_EQ(run[0].wait(), 0) << run[0].output();
   EXPECT_EQ(run[1].wait(), 0) << run[1].output();
 }
 
-TEST(ProcessGroup, RefuseToDisagree) {
+TEST(ProcessGroup, DifferentValuesAreRefused) {
   ProcessGroupRun run(2, "disagree");
   for (std::size_t rank = 0; rank < 2; ++rank) {
     EXPECT_EQ(run[rank].wait(), 2);
@@ -131,7 +131,7 @@ TEST(ProcessGroup, RefuseToDisagree) {
   }
 }
 
-TEST(ProcessGroup, RefuseTwoOfOneRank) {
+TEST(ProcessGroup, DuplicateRankIsRefused) {
   ProcessGroupRun run(3, "join", "", {0, 1, 1});
   while (!run[1].ended() && !run[2].ended()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -152,17 +152,17 @@ std::string join_alone(int rank, int port, int expected_code) {
   return worker.output();
 }
 
-TEST(ProcessGroup, SayWhoDidNotJoin) {
+TEST(ProcessGroup, MissingProcessIsNamed) {
   EXPECT_THAT(join_alone(0, test::free_port(), 1),
               AllOf(is_clean_error("of 2 workers (WORLD_SIZE) these did not join"), HasSubstr("rank 1")));
 }
 
-TEST(ProcessGroup, SayThatTheFirstCannotBeReached) {
+TEST(ProcessGroup, UnreachableRankZeroIsAnError) {
   EXPECT_THAT(join_alone(1, test::free_port(), 1),
               AllOf(HasSubstr("error: worker 1 cannot reach the first one at 127.0.0.1:"), Not(HasSubstr("frame #"))));
 }
 
-TEST(ProcessGroup, SayThatThePortIsTaken) {
+TEST(ProcessGroup, OccupiedPortIsAnError) {
   const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;

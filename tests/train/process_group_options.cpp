@@ -30,14 +30,14 @@ std::string error_from(const Variables& variables) {
   return test::thrown<UsageError>([&] { options_from(variables); });
 }
 
-TEST(ProcessGroupOptions, AreOneProcessWithoutALauncher) {
+TEST(ProcessGroupOptions, DefaultIsOneProcess) {
   const ProcessGroupOptions options = options_from({});
   EXPECT_EQ(options.size, 1);
   EXPECT_EQ(options.rank, 0);
   EXPECT_EQ(options.local_rank, 0);
 }
 
-TEST(ProcessGroupOptions, ReadWhatTorchrunSets) {
+TEST(ProcessGroupOptions, TorchrunVariablesAreRead) {
   const ProcessGroupOptions options = options_from({{"RANK", "5"},
                                               {"WORLD_SIZE", "8"},
                                               {"LOCAL_RANK", "1"},
@@ -52,14 +52,14 @@ TEST(ProcessGroupOptions, ReadWhatTorchrunSets) {
   EXPECT_TRUE(options.agent_store);
 }
 
-TEST(ProcessGroupOptions, TakeTheRankForTheLocalOneWhereNoneIsGiven) {
+TEST(ProcessGroupOptions, LocalRankDefaultsToTheRank) {
   const ProcessGroupOptions options =
       options_from({{"RANK", "1"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "127.0.0.1"}, {"MASTER_PORT", "4000"}});
   EXPECT_EQ(options.local_rank, 1);
   EXPECT_FALSE(options.agent_store);
 }
 
-TEST(ProcessGroupOptions, ReadWhatSrunSets) {
+TEST(ProcessGroupOptions, SrunVariablesAreRead) {
   Variables variables{{"SLURM_STEP_NUM_TASKS", "4"},
                       {"SLURM_PROCID", "3"},
                       {"SLURM_LOCALID", "1"},
@@ -79,11 +79,11 @@ TEST(ProcessGroupOptions, ReadWhatSrunSets) {
 }
 
 // A batch script runs once, though the job has room for several tasks.
-TEST(ProcessGroupOptions, AreOneProcessInABatchScriptOutsideOfSrun) {
+TEST(ProcessGroupOptions, BatchScriptOutsideSrunIsOneProcess) {
   EXPECT_EQ(options_from({{"SLURM_NTASKS", "4"}, {"SLURM_PROCID", "0"}}).size, 1);
 }
 
-TEST(ProcessGroupOptions, SayWhichVariableIsMissing) {
+TEST(ProcessGroupOptions, MissingVariableIsNamed) {
   EXPECT_THAT(error_from({{"RANK", "0"}}),
               AllOf(HasSubstr("RANK is set, but WORLD_SIZE is not"), HasSubstr("torchrun")));
   EXPECT_THAT(error_from({{"WORLD_SIZE", "2"}}), HasSubstr("WORLD_SIZE is set, but RANK is not"));
@@ -92,7 +92,7 @@ TEST(ProcessGroupOptions, SayWhichVariableIsMissing) {
   EXPECT_THAT(error_from({{"SLURM_STEP_NUM_TASKS", "2"}}), HasSubstr("SLURM_PROCID is not"));
 }
 
-TEST(ProcessGroupOptions, SayWhatIsOutOfRange) {
+TEST(ProcessGroupOptions, VariableOutOfRangeIsNamed) {
   const auto with = [](const std::string& name, const std::string& value) {
     Variables variables{{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "a"}, {"MASTER_PORT", "4000"}};
     variables[name] = value;
@@ -106,7 +106,7 @@ TEST(ProcessGroupOptions, SayWhatIsOutOfRange) {
   EXPECT_THAT(with("MASTER_PORT", "65536"), AllOf(HasSubstr("MASTER_PORT"), HasSubstr("1 to 65535")));
 }
 
-TEST(ProcessGroupOptions, GiveEveryWorkerOfAMachineItsOwnGpu) {
+TEST(ProcessGroupOptions, EveryProcessOfAMachineGetsItsOwnGpu) {
   ProcessGroupOptions options;
   options.rank = 5;
   options.size = 8;
@@ -123,7 +123,7 @@ TEST(ProcessGroupOptions, GiveEveryWorkerOfAMachineItsOwnGpu) {
               AllOf(HasSubstr("2 GPUs"), HasSubstr("--device cpu")));
 }
 
-TEST(ProcessGroupOptions, KnowTheFirstHostOfASlurmNodeList) {
+TEST(ProcessGroupOptions, FirstHostOfASlurmNodeListIsParsed) {
   EXPECT_EQ(first_slurm_host("node07"), "node07");
   EXPECT_EQ(first_slurm_host("login1,node[07-09]"), "login1");
   EXPECT_EQ(first_slurm_host("node[07-09,12],login1"), "node07");

@@ -62,7 +62,7 @@ TEST(RunLog, WritesARowAStepAndAColumnAMetric) {
             "{\"step\":10,\"loss\":0.5,\"lr\":3e-05}\n{\"step\":20,\"loss\":0.25,\"lr\":0.0001}\n");
 }
 
-TEST(RunLog, JoinsWhatComesForOneStep) {
+TEST(RunLog, MetricsOfOneStepAreMerged) {
   const test::TemporaryFolder folder;
   RunLog log(folder / "run");
   log.scalars(10, {{"loss", 0.5}});
@@ -88,7 +88,7 @@ TEST(RunLog, WritesNumbersThatAreNotFiniteAsEachFormatCan) {
   EXPECT_EQ(json_lines(folder / "run"), "{\"step\":1,\"a\":null,\"b\":null}\n");
 }
 
-TEST(RunLog, GoesOnAfterAResumeWithoutStepsTwice) {
+TEST(RunLog, ResumedRunRepeatsNoSteps) {
   const test::TemporaryFolder folder;
   {
     RunLog log(folder / "run");
@@ -106,7 +106,7 @@ TEST(RunLog, GoesOnAfterAResumeWithoutStepsTwice) {
   EXPECT_EQ(events(folder / "run").size(), 8U);
 }
 
-TEST(RunLog, DropsWhatAKilledRunLeftHalfWritten) {
+TEST(RunLog, IncompleteRecordsAreRemoved) {
   const test::TemporaryFolder folder;
   {
     RunLog log(folder / "run");
@@ -125,7 +125,7 @@ TEST(RunLog, DropsWhatAKilledRunLeftHalfWritten) {
   EXPECT_EQ(events(folder / "run").size(), 6U);
 }
 
-TEST(RunLog, BeginsAnewWhereTheRunDoes) {
+TEST(RunLog, ResumeFromStepZeroStartsAnew) {
   const test::TemporaryFolder folder;
   { RunLog(folder / "run").scalars(10, {{"loss", 0.5}}); }
   RunLog log(folder / "run", {.resume_step = 0});
@@ -134,7 +134,7 @@ TEST(RunLog, BeginsAnewWhereTheRunDoes) {
   EXPECT_EQ(json_lines(folder / "run"), "{\"step\":10,\"loss\":0.25}\n");
 }
 
-TEST(RunLog, KeepsImagesAsPng) {
+TEST(RunLog, ImagesAreWrittenAsPng) {
   const test::TemporaryFolder folder;
   RunLog log(folder / "run");
   torch::Tensor pixels = torch::zeros({3, 5, 7});
@@ -148,7 +148,7 @@ TEST(RunLog, KeepsImagesAsPng) {
   EXPECT_THAT(events(folder / "run").back(), HasSubstr(png));
 }
 
-TEST(RunLog, WritesOnlyWhatIsAskedFor) {
+TEST(RunLog, TensorBoardCanBeTurnedOff) {
   const test::TemporaryFolder folder;
   RunLog log(folder / "run", {.csv = false, .json_lines = true, .tensorboard = false});
   log.scalars(1, {{"loss", 1}});
@@ -157,13 +157,13 @@ TEST(RunLog, WritesOnlyWhatIsAskedFor) {
   EXPECT_TRUE(fs::exists(folder / "run" / "metrics.jsonl"));
 }
 
-TEST(RunLog, RefusesAnotherRunsFolder) {
+TEST(RunLog, FolderOfAnotherRunIsRefused) {
   const test::TemporaryFolder folder;
   { RunLog(folder / "run").scalars(1, {{"loss", 1}}); }
   EXPECT_THAT(test::thrown<UsageError>([&] { RunLog log(folder / "run"); }), HasSubstr("belongs to an earlier run"));
 }
 
-TEST(RunLog, RefusesFilesThatAreNotItsOwn) {
+TEST(RunLog, ForeignFileIsRefused) {
   const test::TemporaryFolder folder;
   append(folder / "metrics.csv", "time,loss\n1,2\n");
   EXPECT_THAT(test::thrown<Error>([&] { RunLog(folder.path(), {.resume_step = 5}); }), HasSubstr("metrics.csv"));
@@ -173,7 +173,7 @@ TEST(RunLog, RefusesFilesThatAreNotItsOwn) {
   EXPECT_THAT(test::thrown<Error>([&] { RunLog(folder.path(), {.resume_step = 5}); }), HasSubstr("metrics.jsonl"));
 }
 
-TEST(RunLog, RefusesNamesAndStepsThatTheFilesCannotHold) {
+TEST(RunLog, InvalidNamesAndStepsAreRefused) {
   const test::TemporaryFolder folder;
   RunLog log(folder / "run");
   EXPECT_THROW(log.scalars(1, {{"a,b", 1}}), Error);
@@ -183,7 +183,7 @@ TEST(RunLog, RefusesNamesAndStepsThatTheFilesCannotHold) {
   EXPECT_THAT(test::thrown<Error>([&] { log.scalars(4, {{"loss", 1}}); }), HasSubstr("step 4 came after"));
 }
 
-TEST(RunLog, NamesAFileThatCannotBeWritten) {
+TEST(RunLog, UnwritableFileIsNamed) {
   const test::TemporaryFolder folder;
   append(folder / "file", "");
   EXPECT_THAT(test::thrown<Error>([&] { RunLog(folder / "file" / "run"); }),
@@ -195,13 +195,13 @@ TEST(RunLog, NamesAFileThatCannotBeWritten) {
 }
 
 // Vectors of RFC 3720, appendix B.4.
-TEST(RecordFile, HasTheChecksumOfTheStandard) {
+TEST(RecordFile, ChecksumMatchesTheStandard) {
   EXPECT_EQ(crc32c("123456789"), 0xe3069283U);
   EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8a9136aaU);
   EXPECT_EQ(crc32c(std::string(32, '\xff')), 0x62a8ab43U);
 }
 
-TEST(RecordFile, StopsAtTheFirstDamage) {
+TEST(RecordFile, ScanStopsAtTheFirstDamage) {
   const std::string first = framed_record("first");
   std::string bytes = first + framed_record("second") + framed_record("");
   const auto count = [](const std::string& file) {

@@ -7,7 +7,7 @@
 #include "fmboost/train/options.h"
 
 #include "data/pair_dataset.h"
-#include "train/flow_loss.h"
+#include "train/loss/flow_loss.h"
 
 namespace fmboost::test {
 

@@ -35,7 +35,7 @@ TrainOptions read_options(const SafetensorsFile& file) {
   if (source.contains("noising_step_max")) {
     options.flow.noising_step_max = source["noising_step_max"].get<int>();
   }
-  options.flow.objective = parse_objective(source.value("objective", "velocity"));
+  options.flow.objective = parse_enum<Objective>(source.value("objective", "velocity"));
   read(source, "start_from_noise", options.flow.start_from_noise);
   read(source, "method", options.optimizer.method);
   read(source, "kernels", options.optimizer.kernels);

@@ -47,7 +47,7 @@ void expect_same_gradients(const TrainingState& one, const TrainingState& other,
   }
 }
 
-TEST(TrainingState, StartsFromTheSeedAlone) {
+TEST(TrainingState, InitialWeightsDependOnlyOnTheSeed) {
   TrainOptions options = small_training();
   const TrainingState one(options, torch::kCPU);
   const TrainingState same(options, torch::kCPU);
@@ -58,7 +58,7 @@ TEST(TrainingState, StartsFromTheSeedAlone) {
   EXPECT_FALSE(torch::equal(first(one), first(other)));
 }
 
-TEST(TrainingState, AccumulatedBatchesGiveTheGradientsOfOneLargeOne) {
+TEST(TrainingState, AccumulatedBatchesGiveTheGradientsOfALargeBatch) {
   TrainOptions options = small_training();
   TrainingState whole = stirred_state(options);
   options.accumulate = 2;
@@ -69,7 +69,7 @@ TEST(TrainingState, AccumulatedBatchesGiveTheGradientsOfOneLargeOne) {
   expect_same_gradients(parts, whole, 1e-5);
 }
 
-TEST(TrainingState, ChannelsLastComputesWhatContiguousDoes) {
+TEST(TrainingState, ChannelsLastEqualsContiguous) {
   TrainOptions options = small_training();
   options.memory_format = "channels-last";
   TrainingState last = stirred_state(options);
@@ -81,7 +81,7 @@ TEST(TrainingState, ChannelsLastComputesWhatContiguousDoes) {
   expect_same_gradients(last, first, 2e-5);
 }
 
-TEST(TrainingState, MixedPrecisionIsNearAndKeepsFloat32Weights) {
+TEST(TrainingState, MixedPrecisionIsCloseAndKeepsFloat32Weights) {
   TrainOptions options = small_training();
   TrainingState exact = stirred_state(options);
   options.precision = "bf16-mixed";
@@ -95,7 +95,7 @@ TEST(TrainingState, MixedPrecisionIsNearAndKeepsFloat32Weights) {
   }
 }
 
-TEST(TrainingState, StepsMoveWeightsAndAverageAndDropGradients) {
+TEST(TrainingState, StepUpdatesWeightsAndAverageAndRemovesGradients) {
   TrainingState state(small_training(), torch::kCPU);
   const torch::Tensor before = state.parameters().back().detach().clone();
   for (int i = 0; i < 3; ++i) {
@@ -123,7 +123,7 @@ double norm_given_to_adam(const TrainingState& state) {
   return global_norm(moments).item<double>();
 }
 
-TEST(TrainingState, ClipsTheGradients) {
+TEST(TrainingState, GradientsAreClipped) {
   TrainOptions options = small_training();
   TrainingState free = stirred_state(options);
   options.clip_norm = 1e-3;
@@ -137,7 +137,7 @@ TEST(TrainingState, ClipsTheGradients) {
   EXPECT_NEAR(norm_given_to_adam(clipped), 1e-3, 1e-6);
 }
 
-TEST(TrainingState, FollowsItsSchedule) {
+TEST(TrainingState, LearningRateFollowsTheSchedule) {
   TrainOptions options = small_training();
   options.schedule.warmup_steps = 4;
   TrainingState state(options, torch::kCPU);
@@ -158,7 +158,7 @@ std::string message(LatentBatch batch) {
   return "";
 }
 
-TEST(TrainingState, NamesTheSampleOfABatchThatDoesNotFit) {
+TEST(TrainingState, BatchThatDoesNotFitIsNamed) {
   LatentBatch batch = batch_of(NoisePairs(1), {0});
   EXPECT_EQ(message(batch), "");
   batch.latent = torch::zeros({1, 4, 9, 8});
@@ -167,7 +167,7 @@ TEST(TrainingState, NamesTheSampleOfABatchThatDoesNotFit) {
   EXPECT_THAT(message(batch), testing::AllOf(HasSubstr("'pair-0'"), HasSubstr("another autoencoder")));
 }
 
-TEST(TrainOptions, TakeTheFasterPrecisionOfADeviceUnlessToldAnother) {
+TEST(TrainOptions, AutoPrecisionIsTheFasterOne) {
   EXPECT_EQ(TrainOptions{}.precision, "auto");
   EXPECT_EQ(precision_on("auto", torch::kCPU), cpu_has_fast_bfloat16() ? "bf16-mixed" : "float32");
   EXPECT_EQ(precision_on("auto", torch::kCUDA), "bf16-mixed");
@@ -177,7 +177,7 @@ TEST(TrainOptions, TakeTheFasterPrecisionOfADeviceUnlessToldAnother) {
   }
 }
 
-TEST(TrainOptions, RefuseWhatIsOutOfRange) {
+TEST(TrainOptions, ValuesOutOfRangeAreRefused) {
   const auto refused = [](auto change) {
     TrainOptions options = small_training();
     change(options);

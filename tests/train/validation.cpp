@@ -49,7 +49,7 @@ ValidationResult validate(const std::shared_ptr<const PairDataset>& pairs, const
   return Validator(options, from_context(), pairs, torch::kCPU, group).run(velocity, autoencoder).value();
 }
 
-TEST(Validation, ComparesResultAndStartWithTheOriginals) {
+TEST(Validation, ResultAndStartAreComparedWithTheOriginals) {
   const auto result = validate(std::make_shared<SmoothPairs>(7), right_velocity);
   EXPECT_EQ(result.pairs, 7);
   EXPECT_EQ(result.originals, 7);
@@ -62,7 +62,7 @@ TEST(Validation, ComparesResultAndStartWithTheOriginals) {
               AllOf(HasSubstr("PSNR 40.00 dB (27.96 at the start)"), HasSubstr("7 pairs against their originals")));
 }
 
-TEST(Validation, TakesTheDecodedLatentWhereThereIsNoOriginalAndSaysSo) {
+TEST(Validation, DecodedLatentReplacesAMissingOriginal) {
   const auto result = validate(std::make_shared<SmoothPairs>(4, false), no_velocity);
   EXPECT_EQ(result.originals, 0);
   EXPECT_NEAR(result.result.psnr_rgb, psnr_of_offset(0.1), 0.01);
@@ -70,7 +70,7 @@ TEST(Validation, TakesTheDecodedLatentWhereThereIsNoOriginalAndSaysSo) {
   EXPECT_THAT(to_text(result), HasSubstr("against their decoded latents, as there are no originals"));
 }
 
-TEST(Validation, NamesItsNumbersForTheLog) {
+TEST(Validation, MetricsAreNamedForTheLog) {
   const auto metrics = validate(std::make_shared<SmoothPairs>(2), right_velocity).metrics();
   EXPECT_NEAR(metrics.at("validation/psnr"), 40, 0.01);
   EXPECT_NEAR(metrics.at("validation/start_psnr"), 27.96, 0.01);
@@ -79,7 +79,7 @@ TEST(Validation, NamesItsNumbersForTheLog) {
   }
 }
 
-TEST(Validation, DoesNotDependOnTheBatchSize) {
+TEST(Validation, ResultDoesNotDependOnTheBatchSize) {
   const auto pairs = std::make_shared<SmoothPairs>(7);
   ValidationOptions one;
   one.batch_size = 1;
@@ -92,7 +92,7 @@ TEST(Validation, DoesNotDependOnTheBatchSize) {
   EXPECT_NEAR(alone.result.ssim_rgb, together.result.ssim_rgb, 1e-6);
 }
 
-TEST(Validation, DoesNotDependOnTheNumberOfWorkers) {
+TEST(Validation, ResultDoesNotDependOnTheNumberOfProcesses) {
   const test::TemporaryFolder folder;
   test::ProcessGroupRun run(2, "validate", folder / "result");
   ASSERT_EQ(run[0].wait(), 0) << run[0].output();
@@ -111,7 +111,7 @@ TEST(Validation, DoesNotDependOnTheNumberOfWorkers) {
   EXPECT_EQ(shared.tensor("sheet").size(2), alone.sheet.size(2));
 }
 
-TEST(Validation, GivesTheNetworkWhatItIsTrainedWith) {
+TEST(Validation, NetworkGetsItsTrainingInputs) {
   FlowLossOptions flow = from_context();
   flow.with_context = false;
   ProcessGroup group;
@@ -131,7 +131,7 @@ TEST(Validation, GivesTheNetworkWhatItIsTrainedWith) {
   EXPECT_EQ(calls, 3);
 }
 
-TEST(Validation, MeasuresTheLeastNoiseOfARange) {
+TEST(Validation, RangeIsMeasuredAtItsLeastNoise) {
   FlowLossOptions ranged = from_context();
   ranged.noising_step_max = 900;
   ProcessGroup group;
@@ -141,7 +141,7 @@ TEST(Validation, MeasuresTheLeastNoiseOfARange) {
   EXPECT_EQ(result.result.psnr_rgb, validate(std::make_shared<SmoothPairs>(3), right_velocity).result.psnr_rgb);
 }
 
-TEST(Validation, MakesASheetOfTheFirstPairs) {
+TEST(Validation, SheetShowsTheFirstPairs) {
   ProcessGroup group;
   QuarterAutoencoder autoencoder;
   Validator validator({.sheet_pairs = 2, .sheet = {.gap = 0}}, from_context(), std::make_shared<SmoothPairs>(5),
@@ -156,7 +156,7 @@ TEST(Validation, MakesASheetOfTheFirstPairs) {
   EXPECT_TRUE(torch::allclose(column(second, 2), column(second, 1) + 0.02, 0, 1e-5));
 }
 
-TEST(Validation, MeasuresTheStartOnlyOnce) {
+TEST(Validation, StartIsMeasuredOnce) {
   ProcessGroup group;
   QuarterAutoencoder autoencoder;
   Validator validator({}, from_context(), std::make_shared<SmoothPairs>(4), torch::kCPU, group);
@@ -168,11 +168,11 @@ TEST(Validation, MeasuresTheStartOnlyOnce) {
   EXPECT_EQ(first->result.psnr_rgb, second->result.psnr_rgb);
 }
 
-TEST(Validation, TakesOnlyAsManyPairsAsItIsTold) {
+TEST(Validation, NumberOfPairsIsLimited) {
   EXPECT_EQ(validate(std::make_shared<SmoothPairs>(5), no_velocity, {.pairs = 3}).pairs, 3);
 }
 
-TEST(Validation, RefusesAResultThatIsNotFinite) {
+TEST(Validation, NonFiniteResultIsAnError) {
   const auto diverging = [](const torch::Tensor& x, double, const torch::Tensor&) {
     return torch::full_like(x, std::numeric_limits<double>::infinity());
   };
@@ -189,12 +189,12 @@ class CroppedPairs final : public PairDataset {
   torch::Tensor original(std::size_t, std::uint64_t) const override { return torch::zeros({3, 40, 24}); }
 };
 
-TEST(Validation, RefusesAnOriginalOfAnotherSize) {
+TEST(Validation, OriginalOfAnotherSizeIsAnError) {
   EXPECT_THAT(test::thrown<Error>([&] { validate(std::make_shared<CroppedPairs>(), no_velocity); }),
               AllOf(HasSubstr("'cropped'"), HasSubstr("24x24"), HasSubstr("24x40")));
 }
 
-TEST(Validation, RefusesOptionsOutOfRangeAndNoPairs) {
+TEST(Validation, InvalidOptionsAndEmptyDataAreRefused) {
   const auto pairs = std::make_shared<SmoothPairs>(1);
   EXPECT_THROW(validate(pairs, no_velocity, {.pairs = 0}), UsageError);
   EXPECT_THROW(validate(pairs, no_velocity, {.batch_size = 0}), UsageError);
@@ -221,7 +221,7 @@ int exit_code_of_interrupted_validation() {
   return finished ? 1 : calls == 5 ? 0 : 2;
 }
 
-TEST(Validation, GivesNothingWhenASignalComes) {
+TEST(Validation, SignalReturnsNothing) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
   EXPECT_EXIT(std::_Exit(exit_code_of_interrupted_validation()), testing::ExitedWithCode(0), "");
 }

@@ -2,7 +2,8 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <string>
+
+#include "fmboost/core/enum_names.h"
 
 namespace fmboost {
 
@@ -13,11 +14,14 @@ enum class Downsampling {
   bicubic    ///< with antialiasing
 };
 
-/// "random" or "center"; "area", "bilinear" or "bicubic". Throw UsageError for any other name.
-CropPlace parse_crop_place(const std::string& name);
-std::string crop_place_name(CropPlace place);
-Downsampling parse_downsampling(const std::string& name);
-std::string downsampling_name(Downsampling downsampling);
+template <>
+inline constexpr auto kEnumNames<CropPlace> =
+    enum_table<CropPlace>("crop", {{CropPlace::random, "random"}, {CropPlace::center, "center"}});
+template <>
+inline constexpr auto kEnumNames<Downsampling> =
+    enum_table<Downsampling>("downsampling", {{Downsampling::area, "area"},
+                                              {Downsampling::bilinear, "bilinear"},
+                                              {Downsampling::bicubic, "bicubic"}});
 
 /// How pairs of a large and a small square are made from an image.
 struct ImageCropOptions {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "fmboost/core/enum_names.h"
 #include "fmboost/flow/coupling.h"
 #include "fmboost/flow/ode_solver.h"
 #include "fmboost/flow/path.h"
@@ -17,9 +18,9 @@ enum class Objective {
   energy     ///< the end points of the flow, after a few solver steps, are distributed as the latents are
 };
 
-/// "velocity" or "energy". Throws UsageError for any other name.
-Objective parse_objective(const std::string& name);
-std::string objective_name(Objective objective);
+template <>
+inline constexpr auto kEnumNames<Objective> =
+    enum_table<Objective>("objective", {{Objective::velocity, "velocity"}, {Objective::energy, "energy"}});
 
 /// The loss that Objective::energy applies to the end point of a pair without noise, which has only one.
 enum class NoiselessLoss {
@@ -27,9 +28,9 @@ enum class NoiselessLoss {
   patch_distance  ///< the optimum is their geometric median, in which a likely edge stays sharp
 };
 
-/// "mse" or "patch-distance". Throws UsageError for any other name.
-NoiselessLoss parse_noiseless_loss(const std::string& name);
-std::string noiseless_loss_name(NoiselessLoss loss);
+template <>
+inline constexpr auto kEnumNames<NoiselessLoss> = enum_table<NoiselessLoss>(
+    "noiseless loss", {{NoiselessLoss::mse, "mse"}, {NoiselessLoss::patch_distance, "patch-distance"}});
 
 /// The path that the network learns, and where it starts. The defaults are the published training.
 struct FlowLossOptions {

@@ -1,5 +1,5 @@
-// LibTorch ships Gloo's code but not its headers; the distribution's are of 2022. Of Gloo's own types this file touches
-// only pointers to devices, which the two agree on. LibTorch itself defines USE_C10D_GLOO where it has the code.
+// LibTorch ships Gloo's code without its headers; those of the distribution date from 2022. This file uses only pointers
+// to devices of Gloo's own types, which are the same in both. LibTorch defines USE_C10D_GLOO if it contains the code.
 #include "fmboost/core/error.h"
 
 #include "train/distributed/backend_collectives.h"
@@ -18,7 +18,7 @@ bool is_loopback(const std::string& address) {
   return address == "localhost" || address == "::1" || address.starts_with("127.");
 }
 
-// GLOO_SOCKET_IFNAME is PyTorch's own variable for it. On one machine the loopback needs no name service.
+// GLOO_SOCKET_IFNAME is PyTorch's variable. The loopback interface needs no name resolution.
 std::shared_ptr<gloo::transport::Device> make_device(const ProcessGroupOptions& options) {
   using Group = c10d::ProcessGroupGloo;
   if (const auto interface = environment_variable("GLOO_SOCKET_IFNAME"); interface && !interface->empty()) {
@@ -42,7 +42,7 @@ std::unique_ptr<Collectives> make_gloo_collectives(const Rendezvous& rendezvous,
 #else
 
 std::unique_ptr<Collectives> make_gloo_collectives(const Rendezvous&, const ProcessGroupOptions&) {
-  throw UsageError("this build cannot run several workers: it was made without Gloo's headers (libgloo-dev)");
+  throw UsageError("this build cannot run several processes: it was made without Gloo's headers (libgloo-dev)");
 }
 
 #endif

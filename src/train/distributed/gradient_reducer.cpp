@@ -18,7 +18,7 @@ struct GradientReducer::Bucket {
 
 struct GradientReducer::Slot {
   std::size_t bucket = 0;
-  torch::Tensor view;  ///< the parameter's part of its bucket, laid out as the parameter is
+  torch::Tensor view;  ///< the parameter's part of its bucket, with the parameter's strides
   bool ready = false;
 };
 
@@ -37,14 +37,14 @@ namespace {
 
 void check_parameter(const torch::Tensor& parameter, const torch::Tensor& first) {
   if (!parameter.is_leaf() || !parameter.requires_grad()) {
-    throw Error("gradients of a tensor that takes none cannot be averaged");
+    throw Error("the gradient reducer got a tensor that does not require gradients");
   }
   if (parameter.device() != first.device() || parameter.scalar_type() != first.scalar_type()) {
-    throw Error("all parameters must lie on one device and have one type, for their gradients to travel together");
+    throw Error("all parameters must have the same device and data type, so that their gradients can share buckets");
   }
 }
 
-// A view of the flat bucket with the parameter's own strides, so that a kernel meets both in the same order.
+// A view of the flat bucket with the parameter's own strides, so that kernels can process both in the same order.
 torch::Tensor view_like(const torch::Tensor& flat, const torch::Tensor& parameter, std::int64_t offset) {
   if (parameter.is_non_overlapping_and_dense()) {
     return flat.as_strided(parameter.sizes(), parameter.strides(), offset);
@@ -56,7 +56,7 @@ torch::Tensor view_like(const torch::Tensor& flat, const torch::Tensor& paramete
 
 void GradientReducerOptions::check() const {
   if (bucket_bytes < 1 || first_bucket_bytes < 1) {
-    throw UsageError("buckets of gradients must have at least one byte");
+    throw UsageError("buckets must have at least one byte");
   }
 }
 
@@ -148,7 +148,7 @@ void GradientReducer::on_gradient(std::size_t parameter) {
   start_complete_buckets();
 }
 
-// In one order on all workers, whatever the order in which their gradients come.
+// All processes send in the same order, whatever the order in which gradients become ready.
 void GradientReducer::start_complete_buckets() {
   while (started_ < buckets_.size() && buckets_[started_].ready == buckets_[started_].parameters.size()) {
     start(buckets_[started_++]);

@@ -21,8 +21,8 @@ struct EncodeFlags {
   EncodeImagesOptions options;
   std::string images;
   std::string output;
-  std::string crop = crop_place_name(ImageCropOptions{}.place);
-  std::string reduce = downsampling_name(ImageCropOptions{}.downsampling);
+  std::string crop = enum_name(ImageCropOptions{}.place);
+  std::string downsampling = enum_name(ImageCropOptions{}.downsampling);
   std::string coupling = upsampling_name(Upsampling::pixel);
   std::string store = dtype_name(EncodeImagesOptions{}.stored);
   std::string shard = "0/1";
@@ -40,7 +40,7 @@ void add_crop_options(CLI::App& app, EncodeFlags& flags) {
                "Mirror half of the squares, in pixels: the latent of a mirrored image is not its mirrored latent, so "
                "this cannot be made up for later");
   app.add_flag("--fit", crop.fit, "Shrink images first, so that their shorter side is --high");
-  app.add_option("--downsample", flags.reduce,
+  app.add_option("--downsample", flags.downsampling,
                  "How a large square becomes a small one: area (mean), bilinear or bicubic (both with antialias)")
       ->capture_default_str();
   app.add_option("-s,--seed", crop.seed, "Of the squares' places and mirroring")->capture_default_str();
@@ -75,8 +75,8 @@ void add_options(CLI::App& app, EncodeFlags& flags) {
 
 void finish_options(EncodeFlags& flags) {
   EncodeImagesOptions& options = flags.options;
-  options.crop.place = parse_crop_place(flags.crop);
-  options.crop.downsampling = parse_downsampling(flags.reduce);
+  options.crop.place = parse_enum<CropPlace>(flags.crop);
+  options.crop.downsampling = parse_enum<Downsampling>(flags.downsampling);
   options.stored = parse_dtype(flags.store);
   options.upsampling = parse_upsampling(flags.coupling);
   const Shard shard = parse_shard(flags.shard);

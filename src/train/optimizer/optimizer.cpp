@@ -1,4 +1,4 @@
-#include "train/optimizer.h"
+#include "train/optimizer/optimizer.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/_fused_adam.h>

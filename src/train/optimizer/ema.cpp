@@ -1,4 +1,4 @@
-#include "train/ema.h"
+#include "train/optimizer/ema.h"
 
 #include <utility>
 

@@ -3,7 +3,7 @@
 #include <functional>
 #include <torch/types.h>
 
-#include "train/flow_loss.h"
+#include "train/loss/flow_loss.h"
 
 namespace fmboost {
 

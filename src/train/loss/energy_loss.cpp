@@ -1,4 +1,4 @@
-#include "train/energy_loss.h"
+#include "train/loss/energy_loss.h"
 
 #include <algorithm>
 #include <vector>

@@ -1,4 +1,4 @@
-#include "train/flow_loss.h"
+#include "train/loss/flow_loss.h"
 
 #include <ATen/Parallel.h>
 #include <algorithm>

@@ -5,34 +5,6 @@
 
 namespace fmboost {
 
-Objective parse_objective(const std::string& name) {
-  if (name == "velocity") {
-    return Objective::velocity;
-  }
-  if (name == "energy") {
-    return Objective::energy;
-  }
-  throw UsageError("unknown objective '" + name + "': use velocity or energy");
-}
-
-std::string objective_name(Objective objective) {
-  return objective == Objective::velocity ? "velocity" : "energy";
-}
-
-NoiselessLoss parse_noiseless_loss(const std::string& name) {
-  if (name == "mse") {
-    return NoiselessLoss::mse;
-  }
-  if (name == "patch-distance") {
-    return NoiselessLoss::patch_distance;
-  }
-  throw UsageError("unknown noiseless loss '" + name + "': use mse or patch-distance");
-}
-
-std::string noiseless_loss_name(NoiselessLoss loss) {
-  return loss == NoiselessLoss::mse ? "mse" : "patch-distance";
-}
-
 bool FlowLossOptions::draws_noising_step() const {
   return noising_step_max && *noising_step_max > std::max(noising_step, 0);
 }
