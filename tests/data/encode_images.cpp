@@ -1,5 +1,3 @@
-#include "fmboost/data/encode_images.h"
-
 #include <csignal>
 #include <fstream>
 #include <gmock/gmock.h>
@@ -8,9 +6,10 @@
 #include <sys/resource.h>
 
 #include "fmboost/core/error.h"
-#include "data/shard_dataset.h"
 
+#include "data/encode_run.h"
 #include "data/image_dataset.h"
+#include "data/shard_dataset.h"
 #include "support/compare.h"
 #include "support/fake_autoencoder.h"
 #include "support/temporary_folder.h"
@@ -62,7 +61,7 @@ class EncodeImages : public testing::Test {
   EncodeProgress run(const fs::path& output, const EncodeObserver& observer = {},
                      Upsampling upsampling = Upsampling::pixel) const {
     return encode_images(folder / "photos", folder / output, *FakeAutoencoder::encoder(upsampling),
-                           {"fake", std::string(64, 'f')}, options, observer);
+                         {"fake", std::string(64, 'f')}, options, observer);
   }
 
   TemporaryFolder folder;
@@ -127,12 +126,12 @@ TEST_F(EncodeImages, HalfPrecisionAndImagesAreStored) {
 }
 
 TEST_F(EncodeImages, NumberOfThreadsDoesNotChangeTheResult) {
-  options.workers = 0;
+  options.num_workers = 0;
   run("a");
-  for (const int workers : {1, 4}) {
-    options.workers = workers;
-    run("b" + std::to_string(workers));
-    EXPECT_EQ(contents(folder / "a"), contents(folder / ("b" + std::to_string(workers))));
+  for (const int num_workers : {1, 4}) {
+    options.num_workers = num_workers;
+    run("b" + std::to_string(num_workers));
+    EXPECT_EQ(contents(folder / "a"), contents(folder / ("b" + std::to_string(num_workers))));
   }
 }
 
@@ -147,7 +146,7 @@ TEST_F(EncodeImages, InterruptedRunContinuesWithTheSameResult) {
   };
   EXPECT_THROW(run("cut", stop), Error);
   EXPECT_THAT(names_in(folder / "cut"), ElementsAre("dataset.json", "shard-000000.json", "shard-000000.tar"));
-  // What a process that was killed leaves: a temporary, and an archive that has no record yet.
+  // The leftovers of a killed process: a temporary file, and an archive without a record.
   std::ofstream(folder / "cut" / ".shard-000001.tar.tmp-99-0") << "half";
   fs::copy_file(folder / "whole" / "shard-000002.tar", folder / "cut" / "shard-000002.tar");
   const auto first_written = fs::last_write_time(folder / "cut" / "shard-000000.tar");
@@ -178,12 +177,12 @@ TEST_F(EncodeImages, TruncatedOrMissingShardsAreMadeAgain) {
 
 TEST_F(EncodeImages, SlicesTogetherMakeAllShards) {
   run("whole");
-  options.machines = 2;
-  for (const std::size_t machine : {1U, 0U}) {
-    options.machine = machine;
+  options.slices = 2;
+  for (const std::size_t slice : {1U, 0U}) {
+    options.slice = slice;
     const EncodeProgress end = run("shared");
-    EXPECT_EQ(end.shards, machine == 0 ? 2 : 1);
-    EXPECT_EQ(end.images, machine == 0 ? 3 : 2);
+    EXPECT_EQ(end.shards, slice == 0 ? 2 : 1);
+    EXPECT_EQ(end.images, slice == 0 ? 3 : 2);
   }
   EXPECT_EQ(contents(folder / "shared"), contents(folder / "whole"));
 }
@@ -205,7 +204,7 @@ TEST_F(EncodeImages, FolderWithOtherSettingsIsRefused) {
 TEST_F(EncodeImages, UnusableImagesAreReportedAndLeftOut) {
   std::ofstream(folder / "photos" / "0a_bad.jpg") << "no image";
   write_image(folder / "photos" / "0b_small.png", 31, 64, 3);
-  options.crop.crops = 20;  // more than are held at once: still reported once
+  options.crop.crops = 20;  // more than fit into one task, but reported once
   options.samples_per_shard = 60;
   std::vector<std::string> reasons;
   EncodeObserver observer;
@@ -217,7 +216,7 @@ TEST_F(EncodeImages, UnusableImagesAreReportedAndLeftOut) {
                                    AllOf(HasSubstr("0b_small.png: "), HasSubstr("too small"), HasSubstr("31x64"))));
   EXPECT_EQ(ShardDataset(folder / "out").size(), 100U);
   reasons.clear();
-  EXPECT_EQ(run("out", observer).failed, 2);  // a finished folder says so again
+  EXPECT_EQ(run("out", observer).failed, 2);  // a complete folder reports them again
   EXPECT_EQ(reasons.size(), 2U);
 }
 
@@ -262,11 +261,12 @@ TEST_F(EncodeImages, InvalidOptionsAreRefused) {
     return thrown<UsageError>([&] { bad.check(); });
   };
   EXPECT_THAT(message([](auto& o) { o.stored = torch::kBFloat16; }), HasSubstr("bfloat16"));
-  EXPECT_THAT(message([](auto& o) { o.batch_size = 0; }), HasSubstr("batch size"));
-  EXPECT_THAT(message([](auto& o) { o.samples_per_shard = 0; }), HasSubstr("samples a shard"));
-  EXPECT_THAT(message([](auto& o) { o.workers = 1000; }), HasSubstr("workers"));
-  EXPECT_THAT(message([](auto& o) { o.jpeg_quality = 0; }), HasSubstr("quality"));
-  EXPECT_THAT(message([](auto& o) { o.crop.crops = 0; }), HasSubstr("crops"));
+  EXPECT_THAT(message([](auto& o) { o.batch_size = 0; }), HasSubstr("`batch_size`"));
+  EXPECT_THAT(message([](auto& o) { o.samples_per_shard = 0; }), HasSubstr("`samples_per_shard`"));
+  EXPECT_THAT(message([](auto& o) { o.num_workers = 1000; }), HasSubstr("`num_workers`"));
+  EXPECT_THAT(message([](auto& o) { o.jpeg_quality = 0; }), HasSubstr("`quality`"));
+  EXPECT_THAT(message([](auto& o) { o.slice = 1; }), HasSubstr("slice 1"));
+  EXPECT_THAT(message([](auto& o) { o.crop.crops = 0; }), HasSubstr("`crops`"));
 }
 
 }  // namespace

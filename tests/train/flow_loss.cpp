@@ -43,17 +43,17 @@ TEST(DrawFlowNoise, TimesAreUniformAndNoiseIsNormal) {
 }
 
 TEST(DrawFlowNoise, DrawsOnlyWhatTheOptionsNeed) {
-  const FlowNoise clean = draw({.noising_step = 0}, {0});
-  EXPECT_FALSE(clean.start.defined() || clean.path.defined() || clean.upsampling.defined());
+  const FlowNoise noiseless = draw({.noising_step = 0}, {0});
+  EXPECT_FALSE(noiseless.start.defined() || noiseless.path.defined() || noiseless.upsampling.defined());
   EXPECT_TRUE(draw({.noising_step = 0, .start_from_noise = true}, {0}).start.defined());
   EXPECT_TRUE(draw({.upsampling = Upsampling::noise_upsampling}, {0}).upsampling.defined());
 }
 
-// The noising steps that were drawn, by their alpha_bar.
-std::vector<int> drawn_steps(const FlowNoise& draw) {
+// The drawn noising steps, recovered from their alpha_bar.
+std::vector<int> drawn_steps(const FlowNoise& noise) {
   std::vector<int> steps;
-  for (std::int64_t i = 0; i < draw.alpha_bar.size(0); ++i) {
-    steps.push_back(noising_alpha_bar().eq(draw.alpha_bar[i]).nonzero()[0].item<int>());
+  for (std::int64_t i = 0; i < noise.alpha_bar.size(0); ++i) {
+    steps.push_back(noising_alpha_bar().eq(noise.alpha_bar[i]).nonzero()[0].item<int>());
   }
   return steps;
 }
@@ -85,14 +85,14 @@ TEST(DrawFlowNoise, OnlyTheNoisingShareDrawsItsStep) {
   const torch::Tensor some = steps(0.3);
   EXPECT_NEAR((some != least).to(torch::kFloat64).mean().item<double>(), 0.3, 0.03);
   EXPECT_TRUE(torch::equal(steps(0.0), least.expand({4000})));
-  // Those that draw get what they would get if all did.
+  // The samples that draw get the same steps as if all did.
   EXPECT_TRUE(torch::equal(some.masked_select(some != least), steps(1.0).masked_select(some != least)));
 }
 
 TEST(FlowLossOptions, WarnsOfLeakedTargetsAndOfRemainingNoise) {
-  EXPECT_THAT((FlowLossOptions{.noising_step = 0}).warning(), HasSubstr("try --sigma-min 0.1"));
+  EXPECT_THAT((FlowLossOptions{.noising_step = 0}).warning(), EndsWith("use `sigma_min` 0.1"));
   EXPECT_THAT((FlowLossOptions{.sigma_min = 0.1, .noising_step = 0, .noising_step_max = 300}).warning(),
-              AllOf(HasSubstr("grain"), EndsWith("try --sigma-min 0")));
+              AllOf(HasSubstr("grain"), EndsWith("use `sigma_min` 0")));
   for (const FlowLossOptions& sound : {FlowLossOptions{}, FlowLossOptions{.sigma_min = 0.1, .noising_step = 0},
                                        FlowLossOptions{.noising_step = 0, .noising_step_max = 300},
                                        FlowLossOptions{.start_from_noise = true, .with_context = false}}) {
@@ -134,11 +134,11 @@ TEST(MakeFlowBatch, EverySampleStartsAtItsOwnNoisingStep) {
   const LatentBatch batch = batch_of(NoisePairs(3), {0, 1, 2});
   const FlowLossOptions options{.noising_step = -1, .noising_step_max = 999};
   const FlowNoise noise = draw(options, {0, 1, 2});
-  const FlowBatch task = make_flow_batch(options, batch, noise);
+  const FlowBatch flow = make_flow_batch(options, batch, noise);
   const std::vector<int> steps = drawn_steps(noise);
   for (std::int64_t i = 0; i < 3; ++i) {
     const torch::Tensor x0 = noised_start(batch.context[i], noise.start[i], steps[static_cast<std::size_t>(i)]);
-    EXPECT_TRUE(is_close(task.velocity[i], batch.latent[i] - x0, 1e-6)) << i;
+    EXPECT_TRUE(is_close(flow.velocity[i], batch.latent[i] - x0, 1e-6)) << i;
   }
 }
 
@@ -146,25 +146,25 @@ TEST(MakeFlowBatch, LinearPathStartsAtTheNoisedContext) {
   const LatentBatch batch = batch_of(NoisePairs(2), {0, 1});
   const FlowLossOptions options{.sigma_min = 0.01};
   const FlowNoise noise = draw(options, {0, 1});
-  const FlowBatch task = make_flow_batch(options, batch, noise);
+  const FlowBatch flow = make_flow_batch(options, batch, noise);
   const double a = noising_alpha_bar()[400].item<double>();
   const torch::Tensor x0 = std::sqrt(a) * batch.context + std::sqrt(1 - a) * noise.start;
   const torch::Tensor t = noise.t.reshape({2, 1, 1, 1});
-  EXPECT_TRUE(is_close(task.x, t * batch.latent + (1 - t) * x0 + 0.01 * noise.path, 1e-6));
-  EXPECT_TRUE(is_close(task.velocity, batch.latent - x0, 1e-6));
-  EXPECT_TRUE(torch::equal(task.context, batch.context));
+  EXPECT_TRUE(is_close(flow.x, t * batch.latent + (1 - t) * x0 + 0.01 * noise.path, 1e-6));
+  EXPECT_TRUE(is_close(flow.velocity, batch.latent - x0, 1e-6));
+  EXPECT_TRUE(torch::equal(flow.context, batch.context));
 }
 
 TEST(MakeFlowBatch, GvpPathStartsAtPureNoise) {
   const LatentBatch batch = batch_of(NoisePairs(2), {0, 1});
   const FlowLossOptions options{.path = PathKind::gvp, .start_from_noise = true, .with_context = false};
   const FlowNoise noise = draw(options, {0, 1});
-  const FlowBatch task = make_flow_batch(options, batch, noise);
+  const FlowBatch flow = make_flow_batch(options, batch, noise);
   const torch::Tensor angle = noise.t.reshape({2, 1, 1, 1}) * (std::numbers::pi / 2);
-  EXPECT_TRUE(is_close(task.x, angle.sin() * batch.latent + angle.cos() * noise.start, 1e-6));
+  EXPECT_TRUE(is_close(flow.x, angle.sin() * batch.latent + angle.cos() * noise.start, 1e-6));
   EXPECT_TRUE(
-      is_close(task.velocity, std::numbers::pi / 2 * (angle.cos() * batch.latent - angle.sin() * noise.start), 1e-6));
-  EXPECT_FALSE(task.context.defined());
+      is_close(flow.velocity, std::numbers::pi / 2 * (angle.cos() * batch.latent - angle.sin() * noise.start), 1e-6));
+  EXPECT_FALSE(flow.context.defined());
 }
 
 TEST(MakeFlowBatch, SmallContextsAreUpscaled) {
@@ -173,10 +173,10 @@ TEST(MakeFlowBatch, SmallContextsAreUpscaled) {
   for (const auto kind : {Upsampling::latent, Upsampling::latent_nearest, Upsampling::noise_upsampling}) {
     const FlowLossOptions options{.upsampling = kind, .noising_step = 0};
     const FlowNoise noise = draw(options, {0});
-    const FlowBatch task = make_flow_batch(options, batch, noise);
+    const FlowBatch flow = make_flow_batch(options, batch, noise);
     const torch::Tensor upscaled = upsample_latent(batch.context, kind, 8, 8, noise.upsampling);
-    EXPECT_TRUE(torch::equal(task.context, upscaled));
-    EXPECT_TRUE(is_close(task.velocity, batch.latent - upscaled, 1e-6));
+    EXPECT_TRUE(torch::equal(flow.context, upscaled));
+    EXPECT_TRUE(is_close(flow.velocity, batch.latent - upscaled, 1e-6));
   }
 }
 

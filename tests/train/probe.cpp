@@ -1,4 +1,4 @@
-// A worker, or a training run's log, as a process of its own: fmboost_train_probe TASK [ARGUMENT].
+// One process of a group, or a training run's log, as a separate program: fmboost_train_probe TASK [ARGUMENT].
 
 #include <ATen/Parallel.h>
 #include <csignal>
@@ -21,10 +21,10 @@
 namespace fmboost::test {
 namespace {
 
-// The patience of real runs, in seconds, is too long for a test.
+// The timeouts of real runs are too long for a test.
 ProcessGroupOptions quick_options() {
   ProcessGroupOptions options = ProcessGroupOptions::from_environment();
-  options.beat_interval = std::chrono::milliseconds(100);
+  options.heartbeat_interval = std::chrono::milliseconds(100);
   options.lost_after = std::chrono::seconds(3);
   options.join_timeout = std::chrono::seconds(environment_variable("PROBE_JOIN") ? 1 : 60);
   return options;
@@ -44,7 +44,7 @@ void train_until_it_fails(ProcessGroup& group) {
   }
 }
 
-// Writes what rank 0 has into a file.
+// Writes the gradients of rank 0 to a file.
 void gradients(const std::string& file) {
   ProcessGroup group(quick_options());
   const ProbeRun run = run_probe(group, 64 << 10);
@@ -106,34 +106,34 @@ void stopped() {
   train_until_it_fails(group);
 }
 
-// The first worker waits in a call that the watch does not see, as one that waits for a GPU.
-void killed_while_the_other_is_deaf() {
+// Rank 0 waits in a call that the monitor does not see, like a call that waits for a GPU.
+void killed_while_the_other_is_blocked() {
   const ProcessGroupOptions options = quick_options();
-  const Rendezvous rendezvous = meet(options);
-  const HeartbeatMonitor watch(rendezvous, options, /*device_may_hang=*/true);
+  const Rendezvous rendezvous = join_rendezvous(options);
+  const HeartbeatMonitor monitor(rendezvous, options, /*device_may_hang=*/true);
   if (options.rank == 1) {
     std::raise(SIGKILL);
   }
   std::this_thread::sleep_for(std::chrono::minutes(2));
 }
 
-// By hand, on a machine with a GPU: NCCL with one worker or more, which the tests cannot do without.
+// To be run manually on a machine with a GPU, since the tests cannot use NCCL without one.
 void nccl() {
   const ProcessGroupOptions options = quick_options();
   const torch::Device device(torch::kCUDA, static_cast<torch::DeviceIndex>(options.local_rank));
-  const Rendezvous rendezvous = meet(options);
+  const Rendezvous rendezvous = join_rendezvous(options);
   const auto collectives = make_nccl_collectives(rendezvous, options);
   const torch::Tensor sum = torch::full({1 << 20}, options.rank + 1.0, torch::TensorOptions().device(device));
   collectives->start_sum(sum)();
   collectives->start_broadcast(sum)();
-  std::cout << "sum " << sum.mean().item<double>() << ", needed " << options.size * (options.size + 1) / 2 << std::endl;
+  std::cout << "sum " << sum.mean().item<double>() << ", expected " << options.size * (options.size + 1) / 2 << std::endl;
 }
 
 void failed() {
   ProcessGroup group(quick_options());
   group.barrier();
   if (is_last(group)) {
-    throw Error("this worker's own trouble");
+    throw Error("the failure of this process");
   }
   train_until_it_fails(group);
 }
@@ -147,7 +147,7 @@ void first_killed() {
   train_until_it_fails(group);
 }
 
-// A worker that is busy for longer than the silence that counts as death.
+// The last process is busy for longer than `lost_after`.
 void busy() {
   ProcessGroup group(quick_options());
   group.barrier();
@@ -160,7 +160,7 @@ void busy() {
 void join() {
   ProcessGroup group(quick_options());
   group.barrier();
-  std::cout << "worker " << group.rank() << " of " << group.size() << " is done" << std::endl;
+  std::cout << "rank " << group.rank() << " of " << group.size() << " is done" << std::endl;
 }
 
 void disagree() {
@@ -181,7 +181,7 @@ void validate(const std::string& file) {
   }
 }
 
-// A run that is cut off in the middle of step 40's record and goes on from step 20.
+// A run that is interrupted while it writes step 40 and is resumed from step 20.
 void log(const std::string& folder) {
   const auto record = [](RunLog& run_log, std::int64_t step, double loss) {
     run_log.scalars(step, {{"train/loss", loss}, {"train/lr", 3e-5}});
@@ -213,7 +213,7 @@ int run(const std::string& task, const std::string& argument) {
       {"collectives", [&] { collectives(argument); }},
       {"killed", killed},
       {"stopped", stopped},
-      {"killed-while-the-other-is-deaf", killed_while_the_other_is_deaf},
+      {"killed-while-the-other-is-blocked", killed_while_the_other_is_blocked},
       {"failed", failed},
       {"first-killed", first_killed},
       {"busy", busy},

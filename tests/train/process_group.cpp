@@ -24,7 +24,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-// The workers' errors are for people: no trace, no place in LibTorch's sources.
+// Errors must not contain stack traces or positions in LibTorch's sources.
 auto is_clean_error(const std::string& text) {
   return AllOf(HasSubstr("error: " + text), Not(HasSubstr("frame #")), Not(HasSubstr(".cpp:")));
 }
@@ -73,7 +73,7 @@ TEST(GradientReducer, TwoProcessesGetTheGradientsOfTheWholeBatch) {
   const SafetensorsFile halves(folder / "gradients");
   ASSERT_GT(whole.gradients.size(), 100U);
   for (const auto& [name, gradient] : whole.gradients) {
-    ASSERT_GT(gradient.abs().max().item<double>(), 0) << name << " would prove nothing";
+    ASSERT_GT(gradient.abs().max().item<double>(), 0) << name << " does not test anything";
     EXPECT_TRUE(test::is_close(halves.tensor("once." + name), gradient, 1e-5)) << name;
     EXPECT_TRUE(test::is_close(halves.tensor("accumulated." + name), gradient, 1e-5)) << name << ", accumulated";
   }
@@ -87,34 +87,34 @@ TEST(ProcessGroup, KilledProcessIsNamed) {
   EXPECT_EQ(run[1].wait(), 128 + SIGKILL);
   EXPECT_EQ(run[0].wait(std::chrono::seconds(30)), 1);
   EXPECT_THAT(run[0].output(),
-              AllOf(is_clean_error("worker 1 ("), HasSubstr("does not answer any more"), HasSubstr("last checkpoint")));
+              AllOf(is_clean_error("rank 1 ("), HasSubstr("does not respond"), HasSubstr("last checkpoint")));
 }
 
 TEST(ProcessGroup, KilledRankZeroIsNamed) {
   ProcessGroupRun run(2, "first-killed");
   EXPECT_EQ(run[0].wait(), 128 + SIGKILL);
   EXPECT_EQ(run[1].wait(std::chrono::seconds(30)), 1);
-  EXPECT_THAT(run[1].output(), AllOf(is_clean_error("worker 0 ("), HasSubstr("does not answer any more")));
+  EXPECT_THAT(run[1].output(), AllOf(is_clean_error("rank 0 ("), HasSubstr("does not respond")));
 }
 
 TEST(ProcessGroup, StoppedProcessIsNamed) {
   ProcessGroupRun run(2, "stopped");
   EXPECT_EQ(run[0].wait(std::chrono::seconds(30)), 1);
-  EXPECT_THAT(run[0].output(), AllOf(HasSubstr("worker 1 ("), HasSubstr("does not answer any more")));
+  EXPECT_THAT(run[0].output(), AllOf(HasSubstr("rank 1 ("), HasSubstr("does not respond")));
 }
 
 TEST(ProcessGroup, BlockedProcessIsTerminated) {
-  ProcessGroupRun run(2, "killed-while-the-other-is-deaf");
+  ProcessGroupRun run(2, "killed-while-the-other-is-blocked");
   EXPECT_EQ(run[0].wait(std::chrono::seconds(30)), 1);
-  EXPECT_THAT(run[0].output(), AllOf(HasSubstr("worker 1 ("), HasSubstr("does not answer any more")));
+  EXPECT_THAT(run[0].output(), AllOf(HasSubstr("rank 1 ("), HasSubstr("does not respond")));
 }
 
 TEST(ProcessGroup, FailedProcessIsNamed) {
   ProcessGroupRun run(2, "failed");
   EXPECT_EQ(run[1].wait(), 1);
-  EXPECT_THAT(run[1].output(), is_clean_error("this worker's own trouble"));
+  EXPECT_THAT(run[1].output(), is_clean_error("the failure of this process"));
   EXPECT_EQ(run[0].wait(std::chrono::seconds(30)), 1);
-  EXPECT_THAT(run[0].output(), AllOf(is_clean_error("worker 1 ("), HasSubstr("stopped with an error")));
+  EXPECT_THAT(run[0].output(), AllOf(is_clean_error("rank 1 ("), HasSubstr("stopped with an error")));
 }
 
 TEST(ProcessGroup, BusyProcessIsNotLost) {
@@ -127,7 +127,7 @@ TEST(ProcessGroup, DifferentValuesAreRefused) {
   ProcessGroupRun run(2, "disagree");
   for (std::size_t rank = 0; rank < 2; ++rank) {
     EXPECT_EQ(run[rank].wait(), 2);
-    EXPECT_THAT(run[rank].output(), is_clean_error("the workers disagree on the number of training pairs: 100 to 101"));
+    EXPECT_THAT(run[rank].output(), is_clean_error("the processes disagree on the number of training pairs: 100 to 101"));
   }
 }
 
@@ -138,28 +138,28 @@ TEST(ProcessGroup, DuplicateRankIsRefused) {
   }
   test::ChildProcess& refused = run[1].ended() ? run[1] : run[2];
   EXPECT_EQ(refused.wait(), 2);
-  EXPECT_THAT(refused.output(), is_clean_error("two workers claim rank 1"));
+  EXPECT_THAT(refused.output(), is_clean_error("two processes have rank 1"));
 }
 
-// One worker of two with a second's patience; `rank` says which.
+// Starts one process of two, with a join timeout of one second.
 std::string join_alone(int rank, int port, int expected_code) {
-  test::ChildProcess worker({FMBOOST_TRAIN_PROBE, "join"}, {{"RANK", std::to_string(rank)},
+  test::ChildProcess process({FMBOOST_TRAIN_PROBE, "join"}, {{"RANK", std::to_string(rank)},
                                                             {"WORLD_SIZE", "2"},
                                                             {"MASTER_ADDR", "127.0.0.1"},
                                                             {"MASTER_PORT", std::to_string(port)},
                                                             {"PROBE_JOIN", "1"}});
-  EXPECT_EQ(worker.wait(), expected_code);
-  return worker.output();
+  EXPECT_EQ(process.wait(), expected_code);
+  return process.output();
 }
 
 TEST(ProcessGroup, MissingProcessIsNamed) {
   EXPECT_THAT(join_alone(0, test::free_port(), 1),
-              AllOf(is_clean_error("of 2 workers (WORLD_SIZE) these did not join"), HasSubstr("rank 1")));
+              AllOf(is_clean_error("of 2 processes (WORLD_SIZE) these did not join"), HasSubstr("rank 1")));
 }
 
 TEST(ProcessGroup, UnreachableRankZeroIsAnError) {
   EXPECT_THAT(join_alone(1, test::free_port(), 1),
-              AllOf(HasSubstr("error: worker 1 cannot reach the first one at 127.0.0.1:"), Not(HasSubstr("frame #"))));
+              AllOf(HasSubstr("error: rank 1 cannot reach rank 0 at 127.0.0.1:"), Not(HasSubstr("frame #"))));
 }
 
 TEST(ProcessGroup, OccupiedPortIsAnError) {

@@ -78,7 +78,7 @@ TEST(ProcessGroupOptions, SrunVariablesAreRead) {
   EXPECT_EQ(options.master_port, 5000);
 }
 
-// A batch script runs once, though the job has room for several tasks.
+// A batch script runs once, even if the job has several tasks.
 TEST(ProcessGroupOptions, BatchScriptOutsideSrunIsOneProcess) {
   EXPECT_EQ(options_from({{"SLURM_NTASKS", "4"}, {"SLURM_PROCID", "0"}}).size, 1);
 }
@@ -113,14 +113,14 @@ TEST(ProcessGroupOptions, EveryProcessOfAMachineGetsItsOwnGpu) {
   options.local_rank = 1;
   EXPECT_EQ(process_device_name("auto", options, 4), "cuda:1");
   EXPECT_EQ(process_device_name("cuda", options, 4), "cuda:1");
-  EXPECT_EQ(process_device_name("cuda", options, 1), "cuda:0") << "a launcher that shows a process one GPU";
+  EXPECT_EQ(process_device_name("cuda", options, 1), "cuda:0") << "if the launcher makes one GPU visible per process";
   EXPECT_EQ(process_device_name("cuda:3", options, 4), "cuda:3");
   EXPECT_EQ(process_device_name("cpu", options, 4), "cpu");
   EXPECT_EQ(process_device_name("auto", options, 0), "auto");
   EXPECT_EQ(process_device_name("auto", ProcessGroupOptions(), 4), "auto");
   options.local_rank = 3;
   EXPECT_THAT(test::thrown<UsageError>([&] { process_device_name("auto", options, 2); }),
-              AllOf(HasSubstr("2 GPUs"), HasSubstr("--device cpu")));
+              AllOf(HasSubstr("2 GPUs"), HasSubstr("`device` cpu")));
 }
 
 TEST(ProcessGroupOptions, FirstHostOfASlurmNodeListIsParsed) {

@@ -10,7 +10,7 @@
 
 namespace fmboost::test {
 
-/// ProcessGroup of one run, each a process of fmboost_train_probe, rendezvous on the loopback.
+/// The processes of one run of fmboost_train_probe, with their rendezvous on the loopback interface.
 class ProcessGroupRun {
  public:
   ProcessGroupRun(int size, const std::string& task, const std::string& argument = "", std::vector<int> ranks = {}) {
@@ -27,14 +27,14 @@ class ProcessGroupRun {
                                                    {"MASTER_PORT", std::to_string(free_port())}};
     for (const int rank : ranks) {
       environment["RANK"] = std::to_string(rank);
-      group_.push_back(std::make_unique<ChildProcess>(command, environment));
+      processes_.push_back(std::make_unique<ChildProcess>(command, environment));
     }
   }
 
-  ChildProcess& operator[](std::size_t rank) { return *group_[rank]; }
+  ChildProcess& operator[](std::size_t rank) { return *processes_[rank]; }
 
  private:
-  std::vector<std::unique_ptr<ChildProcess>> group_;
+  std::vector<std::unique_ptr<ChildProcess>> processes_;
 };
 
 }  // namespace fmboost::test

@@ -26,7 +26,7 @@ class ToyRun {
       : checkpoints(folder, 10),
         state(options, torch::kCPU),
         pairs_(std::move(pairs)),
-        loader(pairs_, {.batch_size = options.batch_size, .seed = options.seed, .workers = 1}),
+        loader(pairs_, {.batch_size = options.batch_size, .seed = options.seed, .num_workers = 1}),
         trainer(state, loader, group, &checkpoints, trainer_options, std::move(observer)) {}
 
   void start() { trainer.start(std::nullopt, static_cast<std::int64_t>(pairs_->size())); }
@@ -133,7 +133,7 @@ TEST(Trainer, SavesAndValidatesPeriodicallyAndAtTheEnd) {
   EXPECT_DOUBLE_EQ(run.checkpoints.best()->psnr, 30);
 }
 
-/// The third pair is not a number.
+/// The latent of the pair with index 3 is NaN.
 class BrokenPairs final : public PairDataset {
  public:
   std::size_t size() const override { return 5; }

@@ -9,15 +9,16 @@
 #include "nn/cfm/cfm_unet.h"
 #include "support/compare.h"
 #include "toy_pairs.h"
+#include "train/autocast.h"
 
 namespace fmboost::test {
 namespace {
 
 using testing::HasSubstr;
 
-// The zeroed last layers would hide errors in the gradients of all others; and in front of norms whose groups have one
-// channel, biases have no gradient but rounding errors.
-TrainingState stirred_state(TrainOptions options) {
+// Layers initialized to zero would hide errors in the gradients of all others, and biases before norms with one channel
+// per group have gradients that consist of rounding errors.
+TrainingState randomized_state(TrainOptions options) {
   options.network.model_channels = 64;
   TrainingState state(options, torch::kCPU);
   const torch::NoGradGuard no_grad;
@@ -60,9 +61,9 @@ TEST(TrainingState, InitialWeightsDependOnlyOnTheSeed) {
 
 TEST(TrainingState, AccumulatedBatchesGiveTheGradientsOfALargeBatch) {
   TrainOptions options = small_training();
-  TrainingState whole = stirred_state(options);
+  TrainingState whole = randomized_state(options);
   options.accumulate = 2;
-  TrainingState parts = stirred_state(options);
+  TrainingState parts = randomized_state(options);
   const double loss = run_batch(whole, {3, 4, 5, 6});
   const double mean = (run_batch(parts, {3, 4}) + run_batch(parts, {5, 6})) / 2;
   EXPECT_NEAR(mean, loss, 1e-6 * loss);
@@ -72,9 +73,9 @@ TEST(TrainingState, AccumulatedBatchesGiveTheGradientsOfALargeBatch) {
 TEST(TrainingState, ChannelsLastEqualsContiguous) {
   TrainOptions options = small_training();
   options.memory_format = "channels-last";
-  TrainingState last = stirred_state(options);
+  TrainingState last = randomized_state(options);
   options.memory_format = "contiguous";
-  TrainingState first = stirred_state(options);
+  TrainingState first = randomized_state(options);
   EXPECT_TRUE(last.parameters()[4].is_contiguous(at::MemoryFormat::ChannelsLast));
   const double loss = run_batch(first, {0, 1});
   EXPECT_NEAR(run_batch(last, {0, 1}), loss, 1e-6 * loss);
@@ -83,9 +84,9 @@ TEST(TrainingState, ChannelsLastEqualsContiguous) {
 
 TEST(TrainingState, MixedPrecisionIsCloseAndKeepsFloat32Weights) {
   TrainOptions options = small_training();
-  TrainingState exact = stirred_state(options);
+  TrainingState exact = randomized_state(options);
   options.precision = "bf16-mixed";
-  TrainingState mixed = stirred_state(options);
+  TrainingState mixed = randomized_state(options);
   const double loss = run_batch(exact, {0, 1});
   const double near = run_batch(mixed, {0, 1});
   EXPECT_NE(near, loss);
@@ -112,7 +113,7 @@ TEST(TrainingState, StepUpdatesWeightsAndAverageAndRemovesGradients) {
   EXPECT_FALSE(state.parameters().back().grad().defined());
 }
 
-// After the first step Adam's first moments are a tenth of the gradients that it was given.
+// After the first step, Adam's first moments are a tenth of the gradients.
 double norm_given_to_adam(const TrainingState& state) {
   std::vector<torch::Tensor> moments;
   for (const auto& [name, tensor] : state.tensors()) {
@@ -125,9 +126,9 @@ double norm_given_to_adam(const TrainingState& state) {
 
 TEST(TrainingState, GradientsAreClipped) {
   TrainOptions options = small_training();
-  TrainingState free = stirred_state(options);
+  TrainingState free = randomized_state(options);
   options.clip_norm = 1e-3;
-  TrainingState clipped = stirred_state(options);
+  TrainingState clipped = randomized_state(options);
   run_batch(free, {0});
   run_batch(clipped, {0});
   EXPECT_FALSE(free.step(/*measure_norm=*/false).defined());
@@ -169,11 +170,11 @@ TEST(TrainingState, BatchThatDoesNotFitIsNamed) {
 
 TEST(TrainOptions, AutoPrecisionIsTheFasterOne) {
   EXPECT_EQ(TrainOptions{}.precision, "auto");
-  EXPECT_EQ(precision_on("auto", torch::kCPU), cpu_has_fast_bfloat16() ? "bf16-mixed" : "float32");
-  EXPECT_EQ(precision_on("auto", torch::kCUDA), "bf16-mixed");
+  EXPECT_EQ(resolve_precision("auto", torch::kCPU), cpu_has_fast_bfloat16() ? "bf16-mixed" : "float32");
+  EXPECT_EQ(resolve_precision("auto", torch::kCUDA), "bf16-mixed");
   for (const auto* precision : {"bf16-mixed", "float32"}) {
-    EXPECT_EQ(precision_on(precision, torch::kCPU), precision);
-    EXPECT_EQ(precision_on(precision, torch::kCUDA), precision);
+    EXPECT_EQ(resolve_precision(precision, torch::kCPU), precision);
+    EXPECT_EQ(resolve_precision(precision, torch::kCUDA), precision);
   }
 }
 

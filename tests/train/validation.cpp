@@ -8,11 +8,12 @@
 #include "fmboost/core/interrupt.h"
 #include "fmboost/io/safetensors.h"
 
+#include "process_group_run.h"
 #include "support/compare.h"
 #include "support/temporary_folder.h"
 #include "support/thrown.h"
+#include "train/log/contact_sheet.h"
 #include "validation_case.h"
-#include "process_group_run.h"
 
 namespace fmboost {
 namespace {
@@ -29,7 +30,7 @@ FlowLossOptions from_context() {
   return flow;
 }
 
-// What takes the context to the latent: a constant velocity of -0.1.
+// The constant velocity from the context to the latent.
 torch::Tensor right_velocity(const torch::Tensor& x, double, const torch::Tensor&) {
   return torch::full_like(x, -0.1);
 }
@@ -59,7 +60,7 @@ TEST(Validation, ResultAndStartAreComparedWithTheOriginals) {
   EXPECT_GT(result.result.ssim_rgb, 0.99);
   EXPECT_LE(result.result.ssim_rgb, 1);
   EXPECT_THAT(to_text(result),
-              AllOf(HasSubstr("PSNR 40.00 dB (27.96 at the start)"), HasSubstr("7 pairs against their originals")));
+              AllOf(HasSubstr("PSNR 40.00 dB (27.96 at the start)"), HasSubstr("7 pairs compared with their originals")));
 }
 
 TEST(Validation, DecodedLatentReplacesAMissingOriginal) {
@@ -67,7 +68,7 @@ TEST(Validation, DecodedLatentReplacesAMissingOriginal) {
   EXPECT_EQ(result.originals, 0);
   EXPECT_NEAR(result.result.psnr_rgb, psnr_of_offset(0.1), 0.01);
   EXPECT_NEAR(result.start.psnr_rgb, psnr_of_offset(0.1), 0.01);
-  EXPECT_THAT(to_text(result), HasSubstr("against their decoded latents, as there are no originals"));
+  EXPECT_THAT(to_text(result), HasSubstr("compared with their decoded latents, as there are no originals"));
 }
 
 TEST(Validation, MetricsAreNamedForTheLog) {
@@ -83,7 +84,7 @@ TEST(Validation, ResultDoesNotDependOnTheBatchSize) {
   const auto pairs = std::make_shared<SmoothPairs>(7);
   ValidationOptions one;
   one.batch_size = 1;
-  FlowLossOptions noisy;  // the noise is a pair's own
+  FlowLossOptions noisy;  // the noise depends only on the pair
   ProcessGroup group;
   QuarterAutoencoder autoencoder;
   const auto alone = Validator(one, noisy, pairs, torch::kCPU, group).run(bent_velocity, autoencoder).value();
@@ -144,12 +145,16 @@ TEST(Validation, RangeIsMeasuredAtItsLeastNoise) {
 TEST(Validation, SheetShowsTheFirstPairs) {
   ProcessGroup group;
   QuarterAutoencoder autoencoder;
-  Validator validator({.sheet_pairs = 2, .sheet = {.gap = 0}}, from_context(), std::make_shared<SmoothPairs>(5),
-                      torch::kCPU, group);
+  Validator validator({.sheet_pairs = 2}, from_context(), std::make_shared<SmoothPairs>(5), torch::kCPU, group);
   const torch::Tensor first = validator.run(no_velocity, autoencoder)->sheet;
-  ASSERT_EQ(first.sizes(), (std::vector<std::int64_t>{3, 2 * 24, 3 * 24}));
-  const auto column = [](const torch::Tensor& sheet, std::int64_t i) { return sheet.slice(2, 24 * i, 24 * (i + 1)); };
-  EXPECT_TRUE(torch::equal(column(first, 0), column(first, 1))) << "nothing has moved";
+  constexpr std::int64_t kGap = ContactSheetOptions{}.gap;
+  ASSERT_EQ(first.sizes(), (std::vector<std::int64_t>{3, kGap + 2 * (24 + kGap), kGap + 3 * (24 + kGap)}));
+  // The images of a column, without the gaps.
+  const auto column = [](const torch::Tensor& sheet, std::int64_t i) {
+    const torch::Tensor strip = sheet.narrow(2, kGap + i * (24 + kGap), 24);
+    return torch::cat({strip.narrow(1, kGap, 24), strip.narrow(1, 2 * kGap + 24, 24)}, 1);
+  };
+  EXPECT_TRUE(torch::equal(column(first, 0), column(first, 1))) << "the velocity is 0";
   const torch::Tensor second = validator.run(right_velocity, autoencoder)->sheet;
   EXPECT_TRUE(torch::equal(column(first, 0), column(second, 0)));
   EXPECT_TRUE(torch::allclose(column(second, 1), column(second, 0) - 0.1, 0, 1e-5));
@@ -198,12 +203,12 @@ TEST(Validation, InvalidOptionsAndEmptyDataAreRefused) {
   const auto pairs = std::make_shared<SmoothPairs>(1);
   EXPECT_THROW(validate(pairs, no_velocity, {.pairs = 0}), UsageError);
   EXPECT_THROW(validate(pairs, no_velocity, {.batch_size = 0}), UsageError);
-  EXPECT_THROW(validate(pairs, no_velocity, {.border = -1}), UsageError);
+  EXPECT_THROW(validate(pairs, no_velocity, {.sheet_pairs = -1}), UsageError);
   EXPECT_THROW(validate(pairs, no_velocity, {.ode = {.method = "guess"}}), UsageError);
   EXPECT_THROW(validate(std::make_shared<SmoothPairs>(0), no_velocity), UsageError);
 }
 
-// The signal's flag cannot be taken back, so the case runs in a process of its own.
+// The signal's flag cannot be reset, so the case runs in its own process.
 int exit_code_of_interrupted_validation() {
   install_interrupt_handlers();
   ProcessGroup group;
