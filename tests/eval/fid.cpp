@@ -149,9 +149,9 @@ TEST(CompareSets, PatchFidIsMissingIfAnImageIsTooSmall) {
 }
 
 TEST(FidOptions, ValueOutOfRangeIsNamed) {
-  EXPECT_THAT(test::thrown<UsageError>([] { FidOptions{.crops = -1}.check(); }), HasSubstr("not -1"));
+  EXPECT_THAT(test::thrown<UsageError>([] { FidOptions{.crops = -1}.check(); }), HasSubstr("`crops`"));
   EXPECT_THAT(test::thrown<UsageError>([] { FidOptions{.crop_size = 0}.check(); }), HasSubstr("at least 1 pixel"));
-  EXPECT_THAT(test::thrown<UsageError>([] { FidOptions{.batch_size = 0}.check(); }), HasSubstr("batch size"));
+  EXPECT_THAT(test::thrown<UsageError>([] { FidOptions{.batch_size = 0}.check(); }), HasSubstr("`batch_size`"));
   EXPECT_NO_THROW(FidOptions{}.check());
 }
 

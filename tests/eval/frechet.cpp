@@ -89,7 +89,7 @@ TEST(FrechetDistance, TooFewImagesForFullRankAreRefused) {
   const FeatureStatistics enough = statistics_of(random_features(9, 8, 9));
   EXPECT_NO_THROW(frechet_distance(enough, enough));
   EXPECT_THAT(test::thrown<Error>([&] { frechet_distance(enough, few); }),
-              HasSubstr("needs at least 9 images a set for covariances of full rank, there are 9 and 8"));
+              HasSubstr("needs at least 9 images per set for covariances of full rank, got 9 and 8"));
 }
 
 TEST(FrechetDistance, FewImagesAreAcceptedOnRequest) {

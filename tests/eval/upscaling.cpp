@@ -69,7 +69,7 @@ TEST(UpscalingTask, DownsamplingMatchesPillowAndRoundsTo8Bits) {
 
 TEST(UpscalingTask, ImagesSmallerThanTheScaleAreRefused) {
   EXPECT_THAT(test::thrown<Error>([] { make_upscaling_task(noise_image(3, 40), 4); }),
-              HasSubstr("40x3 is too small to be reduced by 4"));
+              HasSubstr("40x3 is too small to be downsampled by 4"));
 }
 
 TEST(MeasureUpscaler, PerfectUpscalerIsPerfectAndBlurryOneIsWorse) {

@@ -108,7 +108,7 @@ TEST_F(BundleCouplingTest, OrderOfOtherKeysIsKept) {
 
 TEST_F(BundleCouplingTest, FactorIsReplacedOnlyOnRequest) {
   coupling_.factor = 2;
-  EXPECT_THAT(thrown<Error>([&] { add_coupling(bundle_, weights_, coupling_, false); }), HasSubstr("--force"));
+  EXPECT_THAT(thrown<Error>([&] { add_coupling(bundle_, weights_, coupling_, false); }), HasSubstr("force"));
   add_coupling(bundle_, weights_, coupling_, true);
   const Bundle after(bundle_);
   EXPECT_EQ(after.manifest().couplings.size(), 2);
@@ -132,7 +132,7 @@ TEST_F(BundleCouplingTest, CouplingForAnyImageReplacesAllOfItsFactor) {
   coupling_.applies_to = ImageSource::generated;
   add_coupling(bundle_, weights_, coupling_, false);
   coupling_.applies_to = ImageSource::any;
-  EXPECT_THAT(thrown<Error>([&] { check_coupling_fits(bundle_, coupling_, false); }), HasSubstr("--force"));
+  EXPECT_THAT(thrown<Error>([&] { check_coupling_fits(bundle_, coupling_, false); }), HasSubstr("force"));
   add_coupling(bundle_, weights_, coupling_, true);
   EXPECT_EQ(couplings(), (Couplings{{2, ImageSource::any}, {4, ImageSource::any}}));
 }
