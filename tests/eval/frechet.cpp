@@ -49,7 +49,7 @@ TEST(FeatureStatistics, PrecisionIsKeptFarFromZero) {
 
 TEST(FeatureStatistics, OtherWidthAndTooFewVectorsAreRefused) {
   FeatureStatistics statistics = statistics_of(random_features(1, 4, 3));
-  EXPECT_THAT(test::thrown<Error>([&] { statistics.covariance(); }), HasSubstr("at least two images, there are 1"));
+  EXPECT_THAT(test::thrown<Error>([&] { statistics.covariance(); }), HasSubstr("at least two images, got 1"));
   EXPECT_THAT(test::thrown<Error>([&] { statistics.add(random_features(2, 5, 3)); }), HasSubstr("(images, 4)"));
 }
 

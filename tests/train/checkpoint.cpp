@@ -43,8 +43,8 @@ void save_steps(CheckpointFolder& folder, TrainingState& state, std::vector<std:
 }
 
 void expect_equal_state(const TrainingState& one, const TrainingState& other) {
-  const NamedTensors a = one.state();
-  const NamedTensors b = other.state();
+  const NamedTensors a = one.tensors();
+  const NamedTensors b = other.tensors();
   for (std::size_t i = 0; i < a.size(); ++i) {
     EXPECT_TRUE(torch::equal(a[i].second, b[i].second)) << a[i].first;
   }
