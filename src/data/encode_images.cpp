@@ -1,5 +1,3 @@
-#include "data/encode_run.h"
-
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -12,6 +10,7 @@
 #include "fmboost/io/sha256.h"
 
 #include "data/crop_reader.h"
+#include "data/encode_run.h"
 #include "data/ordered_prefetch.h"
 #include "data/shard_builder.h"
 #include "data/shard_records.h"

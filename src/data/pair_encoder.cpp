@@ -32,7 +32,8 @@ EncodedPairs PairEncoder::encode(const torch::Tensor& high, const torch::Tensor&
     turn = std::unique_lock(gpu_);
   }
   const torch::NoGradGuard no_gradients;
-  const torch::Tensor small = upsampling_ == Upsampling::pixel ? upsample_bilinear(low, high.size(2), high.size(3)) : low;
+  const torch::Tensor small =
+      upsampling_ == Upsampling::pixel ? upsample_bilinear(low, high.size(2), high.size(3)) : low;
   EncodedPairs pairs{autoencoder_->encode(high).to(torch::kCPU, torch::kFloat32),
                      autoencoder_->encode(small).to(torch::kCPU, torch::kFloat32)};
   if (!at::isfinite(pairs.latent).all().item<bool>() || !at::isfinite(pairs.context).all().item<bool>()) {

@@ -34,8 +34,8 @@ class PairLoader {
   PairLoader(const PairLoader&) = delete;
   PairLoader& operator=(const PairLoader&) = delete;
 
-  /// The next batch. Throws the dataset's errors, and Error naming the sample if it is smaller than the crop or, without
-  /// a crop, if the samples differ in size.
+  /// The next batch. Throws the dataset's errors, and Error naming the sample if it is smaller than the crop or,
+  /// without a crop, if the samples differ in size.
   LatentBatch next();
 
   /// The number of samples that all processes have taken so far. Checkpoints store it.

@@ -174,9 +174,9 @@ void ShardDataset::check_shapes(const Sample& sample) {
   const auto context = header(sample.context, kContextSuffix);
   const std::int64_t factor = latent[1] / context[1];
   if (latent[0] != context[0] || factor < 1 || latent[1] != factor * context[1] || latent[2] != factor * context[2]) {
-    throw Error("'" + name_of(sample, kContextSuffix) + "' has the shape " +
-                c10::str(at::IntArrayRef(context)) + ", which does not fit its latent's " +
-                c10::str(at::IntArrayRef(latent)) + ": its sides must be equal, or smaller by the same whole factor");
+    throw Error("'" + name_of(sample, kContextSuffix) + "' has the shape " + c10::str(at::IntArrayRef(context)) +
+                ", which does not fit its latent's " + c10::str(at::IntArrayRef(latent)) +
+                ": its sides must be equal, or smaller by the same whole factor");
   }
   if (context_factor_ != 0 && context_factor_ != factor) {
     throw Error("'" + name_of(sample, kContextSuffix) + "' is smaller than its latent by a factor of " +

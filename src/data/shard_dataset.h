@@ -31,15 +31,15 @@ struct ShardDatasetOptions {
 class ShardDataset final : public PairDataset {
  public:
   /// `path`: a folder, whose .tar files are read in order of their names, or one archive. Throws Error naming archive
-  /// and member if there are no shards, for a truncated or compressed archive, another layout, a pair without one of its
-  /// two latents, arrays that cannot be read, sizes that do not fit each other, or another autoencoder. Shards without
-  /// an autoencoder hash are accepted with a notice.
+  /// and member if there are no shards, for a truncated or compressed archive, another layout, a pair without one of
+  /// its two latents, arrays that cannot be read, sizes that do not fit each other, or another autoencoder. Shards
+  /// without an autoencoder hash are accepted with a notice.
   explicit ShardDataset(const std::filesystem::path& path, ShardDatasetOptions options = {});
   ~ShardDataset() override;
 
   std::size_t size() const override { return samples_.size(); }
-  /// The seed has no effect: crops and flips were drawn when the shards were made. Throws Error for numbers that are not
-  /// finite.
+  /// The seed has no effect: crops and flips were drawn when the shards were made. Throws Error for numbers that are
+  /// not finite.
   LatentPair get(std::size_t index, std::uint64_t seed) const override;
   /// The image KEY.jpg (or .png, .webp); undefined if there is none.
   torch::Tensor original(std::size_t index, std::uint64_t seed) const override;

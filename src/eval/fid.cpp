@@ -48,8 +48,8 @@ FeatureFunction load_feature_program(const std::filesystem::path& file, torch::D
   const auto run = [program, file](const torch::Tensor& images) {
     const torch::Tensor features = program->run({images});
     if (features.dim() != 2 || features.size(0) != images.size(0) || features.size(1) == 0) {
-      throw ModelError(c10::str("'", file.string(), "' must return (images, features), but returned ",
-                                features.sizes(), " for ", images.size(0), " images"));
+      throw ModelError(c10::str("'", file.string(), "' must return (images, features), but returned ", features.sizes(),
+                                " for ", images.size(0), " images"));
     }
     return features;
   };

@@ -31,8 +31,8 @@ void check_image_counts(std::int64_t a, std::int64_t b, std::int64_t width, FewI
 
 void FeatureStatistics::add(const torch::Tensor& features) {
   if (features.dim() != 2 || (mean_.defined() && features.size(1) != width())) {
-    throw Error(c10::str("features must be (images, ", mean_.defined() ? std::to_string(width()) : "width",
-                         "), got ", features.sizes()));
+    throw Error(c10::str("features must be (images, ", mean_.defined() ? std::to_string(width()) : "width", "), got ",
+                         features.sizes()));
   }
   if (features.size(0) == 0) {
     return;

@@ -36,8 +36,8 @@ std::string missing_partners(const FilesByName& files, const std::string& where,
   if (count == 0) {
     return {};
   }
-  return std::to_string(count) + (count == 1 ? " image" : " images") + " of '" + where +
-         "' without a partner in '" + where_others + "': " + names + (count > kNamed ? ", ..." : "");
+  return std::to_string(count) + (count == 1 ? " image" : " images") + " of '" + where + "' without a partner in '" +
+         where_others + "': " + names + (count > kNamed ? ", ..." : "");
 }
 
 }  // namespace

@@ -11,8 +11,8 @@
 
 namespace fmboost {
 
-/// The counters of a run. There is no generator state: a sample's noise depends only on the seed and its number, and its
-/// place in the data only on its number.
+/// The counters of a run. There is no generator state: a sample's noise depends only on the seed and its number, and
+/// its place in the data only on its number.
 struct RunPosition {
   std::int64_t step = 0;     ///< optimizer steps done
   std::int64_t samples = 0;  ///< taken by all processes together
@@ -36,8 +36,8 @@ class CheckpointFolder {
   /// The steps of the complete checkpoints, ascending.
   std::vector<std::int64_t> steps() const;
 
-  /// Writes a checkpoint and removes those that need not be kept. Throws Error naming the file and the reason; the older
-  /// checkpoints then remain unchanged.
+  /// Writes a checkpoint and removes those that need not be kept. Throws Error naming the file and the reason; the
+  /// older checkpoints then remain unchanged.
   void save(const TrainingState& state, const RunPosition& position);
 
   /// Reads a checkpoint into the state. Throws ModelError naming what is missing, damaged or of another shape, and
@@ -61,8 +61,8 @@ class CheckpointFolder {
 };
 
 /// Writes weights under their published names as a coupling network's file. Its metadata holds the network's
-/// configuration and the noising step, like scripts/convert_cfm_checkpoint.py, and the largest noising step if steps are
-/// drawn.
+/// configuration and the noising step, like scripts/convert_cfm_checkpoint.py, and the largest noising step if steps
+/// are drawn.
 void write_cfm_weights(const std::filesystem::path& file, const CfmUnetImpl& network, const FlowLossOptions& flow);
 
 }  // namespace fmboost

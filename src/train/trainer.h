@@ -55,9 +55,9 @@ class Trainer {
   void start(const std::optional<RunPosition>& resumed, std::int64_t dataset_size);
 
   /// Trains up to the last step. After a signal it finishes its step, saves and throws Interrupted. A loss that is not
-  /// finite throws Error with a diagnosis, on the CPU before the weights are changed and on a GPU at the next report; the
-  /// last checkpoint remains unchanged. A periodic checkpoint that cannot be written is logged as an error and training
-  /// continues; the last checkpoint throws.
+  /// finite throws Error with a diagnosis, on the CPU before the weights are changed and on a GPU at the next report;
+  /// the last checkpoint remains unchanged. A periodic checkpoint that cannot be written is logged as an error and
+  /// training continues; the last checkpoint throws.
   void run();
 
  private:

@@ -36,7 +36,8 @@ const AutoencoderEntry& autoencoder_of(const Bundle& bundle) {
 }
 
 TrainOptions resolved(TrainOptions options, const Bundle& bundle, torch::Device device) {
-  options.precision = resolve_precision(options.precision, device);  // so that checkpoints and the log contain the actual one
+  options.precision =
+      resolve_precision(options.precision, device);  // so that checkpoints and the log contain the actual one
   options.network.out_channels = autoencoder_of(bundle).latent_channels;
   options.network.in_channels = options.network.out_channels * (options.flow.with_context ? 2 : 1);
   options.check();
@@ -268,8 +269,8 @@ TrainingRunResult TrainingRun::finish() {
   write_cfm_weights(result.weights, state_->ema_network(), train_options_.flow);
   if (!options_.install.bundle.empty()) {
     for (const std::int64_t factor : data_.factors) {
-      result.bundle_weights =
-          options_.install.bundle / add_coupling(options_.install.bundle, result.weights, coupling(factor), options_.force);
+      result.bundle_weights = options_.install.bundle /
+                              add_coupling(options_.install.bundle, result.weights, coupling(factor), options_.force);
     }
   }
   result.best = checkpoints_->best();

@@ -91,13 +91,13 @@ void TrainingState::check(const LatentBatch& batch) const {
   if (latent.dim() != 4 || latent.size(1) != channels || batch.context.dim() != 4 ||
       batch.context.size(1) != channels) {
     throw Error(c10::str(name_of(batch), " has latents ", latent.sizes(), " and contexts ", batch.context.sizes(),
-                         "; the network needs ", channels,
-                         " channels: the data was made with another autoencoder"));
+                         "; the network needs ", channels, " channels: the data was made with another autoencoder"));
   }
   const std::int64_t multiple = options_.network.size_multiple();
   if (latent.size(2) % multiple != 0 || latent.size(3) % multiple != 0) {
     throw Error(c10::str(name_of(batch), " has latents of ", latent.size(2), "x", latent.size(3),
-                         " latent pixels; the network needs multiples of ", multiple, ": use a `crop_size` that is one"));
+                         " latent pixels; the network needs multiples of ", multiple,
+                         ": use a `crop_size` that is one"));
   }
 }
 

@@ -9,16 +9,16 @@
 #include "fmboost/train/options.h"
 
 #include "data/pair_dataset.h"
-#include "train/optimizer/ema.h"
 #include "train/loss/flow_loss.h"
+#include "train/optimizer/ema.h"
 #include "train/optimizer/optimizer.h"
 
 namespace fmboost {
 
 class CfmUnetImpl;
 
-/// Everything that a training step changes: the network, its average and the optimizer. It does not synchronize with the
-/// device and is independent of data loading, process groups and files.
+/// Everything that a training step changes: the network, its average and the optimizer. It does not synchronize with
+/// the device and is independent of data loading, process groups and files.
 class TrainingState {
  public:
   /// Fresh weights from the options' seed, the same on every device.
@@ -27,8 +27,8 @@ class TrainingState {
   /// Throws Error naming a sample if the batch does not fit the network or the upsampling.
   void check(const LatentBatch& batch) const;
 
-  /// Forward and backward pass of one batch: adds its gradients, divided by options().accumulate, to the weights'. Batch
-  /// and noise may be on the CPU. Returns the batch's loss, a scalar on the device.
+  /// Forward and backward pass of one batch: adds its gradients, divided by options().accumulate, to the weights'.
+  /// Batch and noise may be on the CPU. Returns the batch's loss, a scalar on the device.
   torch::Tensor backward(const LatentBatch& batch, const FlowNoise& noise);
 
   /// Clips the gradients, updates weights and average, and removes the gradients. Returns the gradients' norm before
@@ -50,8 +50,8 @@ class TrainingState {
   const std::vector<torch::Tensor>& parameters() const { return optimizer_.parameters(); }
   std::vector<torch::Tensor> gradients() const { return optimizer_.gradients(); }
 
-  /// Weights, average and optimizer moments, named "model.X", "ema.X", "exp_avg.X" and "exp_avg_sq.X" after the published
-  /// name X. They share memory with the state and have its memory format.
+  /// Weights, average and optimizer moments, named "model.X", "ema.X", "exp_avg.X" and "exp_avg_sq.X" after the
+  /// published name X. They share memory with the state and have its memory format.
   NamedTensors tensors() const;
   /// Sets the counters after tensors() have been overwritten.
   void set_progress(std::int64_t steps, std::int64_t ema_updates);

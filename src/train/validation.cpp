@@ -10,8 +10,8 @@
 #include "fmboost/core/interrupt.h"
 #include "fmboost/flow/ode_solver.h"
 
-#include "train/loss/flow_loss.h"
 #include "train/log/contact_sheet.h"
+#include "train/loss/flow_loss.h"
 
 namespace fmboost {
 
@@ -104,8 +104,8 @@ std::string to_text(const ValidationResult& result) {
   }
   return "PSNR " + with_format("%.2f", result.result.psnr_rgb) + " dB (" + with_format("%.2f", result.start.psnr_rgb) +
          " at the start), SSIM " + with_format("%.4f", result.result.ssim_rgb) + " (" +
-         with_format("%.4f", result.start.ssim_rgb) + "), " + std::to_string(result.pairs) + " pairs " + compared + ", " +
-         with_format("%.0f", result.seconds) + " s";
+         with_format("%.4f", result.start.ssim_rgb) + "), " + std::to_string(result.pairs) + " pairs " + compared +
+         ", " + with_format("%.0f", result.seconds) + " s";
 }
 
 Validator::Validator(ValidationOptions options, FlowLossOptions flow, std::shared_ptr<const PairDataset> dataset,

@@ -38,9 +38,9 @@ struct ValidationResult {
 /// "PSNR 27.31 dB (26.02 at the start), SSIM 0.8123 (0.7801), 512 pairs compared with their originals, 63 s"
 std::string to_text(const ValidationResult& result);
 
-/// Measures a network on held-out pairs: solves the flow from the pair's context, decodes and compares with the original
-/// image. If the dataset keeps no originals, it compares with the decoded latent, which hides the autoencoder's own
-/// losses. The processes share the pairs; their number changes the results only by rounding.
+/// Measures a network on held-out pairs: solves the flow from the pair's context, decodes and compares with the
+/// original image. If the dataset keeps no originals, it compares with the decoded latent, which hides the
+/// autoencoder's own losses. The processes share the pairs; their number changes the results only by rounding.
 class Validator {
  public:
   /// `flow` defines how the context is upscaled and noised, as in training; `device` is the network's.
@@ -49,8 +49,8 @@ class Validator {
             torch::Device device, ProcessGroup& group);
   ~Validator();
 
-  /// Must be called by all processes together. Returns nothing in all of them if one has received a signal. Throws Error
-  /// naming a pair whose original differs in size from its decoded latent, or whose result is not finite.
+  /// Must be called by all processes together. Returns nothing in all of them if one has received a signal. Throws
+  /// Error naming a pair whose original differs in size from its decoded latent, or whose result is not finite.
   std::optional<ValidationResult> run(const VelocityFunction& velocity, Autoencoder& autoencoder);
 
  private:

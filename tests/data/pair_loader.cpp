@@ -18,8 +18,8 @@ using test::thrown;
 using testing::AllOf;
 using testing::HasSubstr;
 
-// The latent of sample i numbers its latent pixels from 10000 i in every channel. A context pixel covers `factor` squared
-// of them and holds the first one's number, so that a crop reveals its position.
+// The latent of sample i numbers its latent pixels from 10000 i in every channel. A context pixel covers `factor`
+// squared of them and holds the first one's number, so that a crop reveals its position.
 class CountingDataset final : public PairDataset {
  public:
   CountingDataset(std::size_t count, std::int64_t side, std::int64_t factor = 1)

@@ -37,8 +37,7 @@ TEST(PairByName, ImagesWithoutPartnerAreNamedOnBothSides) {
 
 TEST(PairByName, OnlyTheFirstFiveAreNamed) {
   const std::string message = refusal({"mine/a.png"}, {"a.png", "1.png", "2.png", "3.png", "4.png", "5.png", "6.png"});
-  EXPECT_THAT(message,
-              AllOf(HasSubstr("6 images of 'theirs'"), HasSubstr("'5.png', ..."), Not(HasSubstr("'6.png'"))));
+  EXPECT_THAT(message, AllOf(HasSubstr("6 images of 'theirs'"), HasSubstr("'5.png', ..."), Not(HasSubstr("'6.png'"))));
 }
 
 TEST(PairByName, DuplicateNamesAreRefused) {

@@ -122,7 +122,8 @@ TEST_F(BundleCouplingTest, CouplingForGeneratedImagesPrecedesTheOneForAny) {
   coupling_.applies_to = ImageSource::generated;
   add_coupling(bundle_, weights_, coupling_, false);
   EXPECT_EQ(couplings(), (Couplings{{2, ImageSource::any}, {4, ImageSource::generated}, {4, ImageSource::any}}));
-  EXPECT_THAT(thrown<Error>([&] { add_coupling(bundle_, weights_, coupling_, false); }), HasSubstr("for generated images"));
+  EXPECT_THAT(thrown<Error>([&] { add_coupling(bundle_, weights_, coupling_, false); }),
+              HasSubstr("for generated images"));
   add_coupling(bundle_, weights_, coupling_, true);
   EXPECT_EQ(couplings(), (Couplings{{2, ImageSource::any}, {4, ImageSource::generated}, {4, ImageSource::any}}));
 }

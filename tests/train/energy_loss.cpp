@@ -89,7 +89,8 @@ TEST(RolloutBatch, NoisyPairsHaveTwoRollouts) {
   const torch::Tensor first = noised_start(batch.context, drawn.start, drawn.alpha_bar);
   const torch::Tensor other = noised_start(batch.context, drawn.other_start, drawn.alpha_bar);
   EXPECT_TRUE(torch::equal(rollouts.x, torch::cat({first, other.index_select(0, rollouts.noisy)})));
-  EXPECT_TRUE(torch::equal(rollouts.context, torch::cat({batch.context, batch.context.index_select(0, rollouts.noisy)})));
+  EXPECT_TRUE(
+      torch::equal(rollouts.context, torch::cat({batch.context, batch.context.index_select(0, rollouts.noisy)})));
 }
 
 TEST(RolloutBatch, NoiselessFlowStartsAtTheContextOnly) {
@@ -110,10 +111,11 @@ TEST(RollOut, IntegratesWithEulersMethod) {
   RolloutBatch rollouts{.x = torch::ones({2, 1, 1, 1}), .context = torch::full({2, 1, 1, 1}, 3.0F)};
   rollouts.steps = 4;
   std::vector<float> times;
-  const torch::Tensor end = roll_out(rollouts, [&](const torch::Tensor& x, const torch::Tensor& t, const torch::Tensor& c) {
-    times.push_back(t[1].item<float>());
-    return x + c;
-  });
+  const torch::Tensor end =
+      roll_out(rollouts, [&](const torch::Tensor& x, const torch::Tensor& t, const torch::Tensor& c) {
+        times.push_back(t[1].item<float>());
+        return x + c;
+      });
   EXPECT_THAT(times, testing::ElementsAre(0.F, 0.25F, 0.5F, 0.75F));
   EXPECT_NEAR(end[0].item<double>(), 4 * std::pow(1.25, 4) - 3, 1e-5);
 }

@@ -78,7 +78,8 @@ TEST(DrawFlowNoise, OnlyTheNoisingShareDrawsItsStep) {
   std::vector<std::int64_t> numbers(4000);
   std::iota(numbers.begin(), numbers.end(), 0);
   const auto steps = [&](double share) {
-    return draw_flow_noise({.noising_step = 0, .noising_step_max = 400, .noising_share = share}, {4000, 1, 1, 1}, 1, numbers)
+    return draw_flow_noise({.noising_step = 0, .noising_step_max = 400, .noising_share = share}, {4000, 1, 1, 1}, 1,
+                           numbers)
         .alpha_bar;
   };
   const torch::Tensor least = noising_alpha_bar()[0];

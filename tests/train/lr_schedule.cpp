@@ -1,8 +1,7 @@
-#include "fmboost/train/options.h"
-
 #include <gtest/gtest.h>
 
 #include "fmboost/core/error.h"
+#include "fmboost/train/options.h"
 
 #include "published_schedules.h"
 

@@ -126,7 +126,8 @@ void nccl() {
   const torch::Tensor sum = torch::full({1 << 20}, options.rank + 1.0, torch::TensorOptions().device(device));
   collectives->start_sum(sum)();
   collectives->start_broadcast(sum)();
-  std::cout << "sum " << sum.mean().item<double>() << ", expected " << options.size * (options.size + 1) / 2 << std::endl;
+  std::cout << "sum " << sum.mean().item<double>() << ", expected " << options.size * (options.size + 1) / 2
+            << std::endl;
 }
 
 void failed() {

@@ -12,9 +12,9 @@
 #include "fmboost/io/safetensors.h"
 
 #include "probe_network.h"
+#include "process_group_run.h"
 #include "support/compare.h"
 #include "support/processes.h"
-#include "process_group_run.h"
 
 namespace fmboost {
 namespace {
@@ -127,7 +127,8 @@ TEST(ProcessGroup, DifferentValuesAreRefused) {
   ProcessGroupRun run(2, "disagree");
   for (std::size_t rank = 0; rank < 2; ++rank) {
     EXPECT_EQ(run[rank].wait(), 2);
-    EXPECT_THAT(run[rank].output(), is_clean_error("the processes disagree on the number of training pairs: 100 to 101"));
+    EXPECT_THAT(run[rank].output(),
+                is_clean_error("the processes disagree on the number of training pairs: 100 to 101"));
   }
 }
 
@@ -144,10 +145,10 @@ TEST(ProcessGroup, DuplicateRankIsRefused) {
 // Starts one process of two, with a join timeout of one second.
 std::string join_alone(int rank, int port, int expected_code) {
   test::ChildProcess process({FMBOOST_TRAIN_PROBE, "join"}, {{"RANK", std::to_string(rank)},
-                                                            {"WORLD_SIZE", "2"},
-                                                            {"MASTER_ADDR", "127.0.0.1"},
-                                                            {"MASTER_PORT", std::to_string(port)},
-                                                            {"PROBE_JOIN", "1"}});
+                                                             {"WORLD_SIZE", "2"},
+                                                             {"MASTER_ADDR", "127.0.0.1"},
+                                                             {"MASTER_PORT", std::to_string(port)},
+                                                             {"PROBE_JOIN", "1"}});
   EXPECT_EQ(process.wait(), expected_code);
   return process.output();
 }

@@ -39,11 +39,11 @@ TEST(ProcessGroupOptions, DefaultIsOneProcess) {
 
 TEST(ProcessGroupOptions, TorchrunVariablesAreRead) {
   const ProcessGroupOptions options = options_from({{"RANK", "5"},
-                                              {"WORLD_SIZE", "8"},
-                                              {"LOCAL_RANK", "1"},
-                                              {"MASTER_ADDR", "node01"},
-                                              {"MASTER_PORT", "29511"},
-                                              {"TORCHELASTIC_USE_AGENT_STORE", "True"}});
+                                                    {"WORLD_SIZE", "8"},
+                                                    {"LOCAL_RANK", "1"},
+                                                    {"MASTER_ADDR", "node01"},
+                                                    {"MASTER_PORT", "29511"},
+                                                    {"TORCHELASTIC_USE_AGENT_STORE", "True"}});
   EXPECT_EQ(options.rank, 5);
   EXPECT_EQ(options.size, 8);
   EXPECT_EQ(options.local_rank, 1);

@@ -1,8 +1,8 @@
 // fmboost_training_case CASE OUT: trains on the data of CASE.safetensors, for tests/python/test_training_step.py.
 //
-// CASE: weight.NAME; latent.I, context.I, t.I, start.I[, path.I, alpha_bar.I, other_start.I, diversity_weight.I] of every batch
-// I; metadata `options`, JSON whose keys are read below, and `config`, the network's. OUT: loss (steps), norm (steps),
-// gradient.NAME of the first step, weight.NAME and ema.NAME after the last.
+// CASE: weight.NAME; latent.I, context.I, t.I, start.I[, path.I, alpha_bar.I, other_start.I, diversity_weight.I] of
+// every batch I; metadata `options`, JSON whose keys are read below, and `config`, the network's. OUT: loss (steps),
+// norm (steps), gradient.NAME of the first step, weight.NAME and ema.NAME after the last.
 #include <cstdio>
 #include <exception>
 #include <nlohmann/json.hpp>
@@ -76,14 +76,14 @@ void run(const std::string& input, const std::string& output) {
     for (std::int64_t i = 0; i < state.options().accumulate; ++i, ++batch) {
       const std::string number = "." + std::to_string(batch);
       const FlowNoise noise{.t = file.tensor("t" + number),
-                          .start = optional("start" + number),
-                          .path = optional("path" + number),
-                          .upsampling = {},
-                          .alpha_bar = optional("alpha_bar" + number),
-                          .other_start = optional("other_start" + number),
-                          .diversity_weight = optional("diversity_weight" + number),
-                          .rollout_steps = rollout.value("steps", 1),
-                          .patches = {.y = rollout.value("y", 0), .x = rollout.value("x", 0)}};
+                            .start = optional("start" + number),
+                            .path = optional("path" + number),
+                            .upsampling = {},
+                            .alpha_bar = optional("alpha_bar" + number),
+                            .other_start = optional("other_start" + number),
+                            .diversity_weight = optional("diversity_weight" + number),
+                            .rollout_steps = rollout.value("steps", 1),
+                            .patches = {.y = rollout.value("y", 0), .x = rollout.value("x", 0)}};
       const torch::AutoGradMode with_grad(true);
       LatentBatch pairs;
       pairs.latent = file.tensor("latent" + number);

@@ -59,8 +59,8 @@ TEST(Validation, ResultAndStartAreComparedWithTheOriginals) {
   EXPECT_NEAR(result.result.mse, std::pow(0.02 * 127.5, 2), 0.01);
   EXPECT_GT(result.result.ssim_rgb, 0.99);
   EXPECT_LE(result.result.ssim_rgb, 1);
-  EXPECT_THAT(to_text(result),
-              AllOf(HasSubstr("PSNR 40.00 dB (27.96 at the start)"), HasSubstr("7 pairs compared with their originals")));
+  EXPECT_THAT(to_text(result), AllOf(HasSubstr("PSNR 40.00 dB (27.96 at the start)"),
+                                     HasSubstr("7 pairs compared with their originals")));
 }
 
 TEST(Validation, DecodedLatentReplacesAMissingOriginal) {

@@ -15,13 +15,13 @@ enum class Downsampling {
 };
 
 template <>
-inline constexpr auto kEnumNames<CropPlace> =
-    enum_table<CropPlace>("crop", {{CropPlace::random, "random"}, {CropPlace::center, "center"}});
+inline constexpr auto kEnumNames<CropPlace> = enum_table<CropPlace>("crop", {{CropPlace::random, "random"},
+                                                                             {CropPlace::center, "center"}});
 template <>
-inline constexpr auto kEnumNames<Downsampling> =
-    enum_table<Downsampling>("downsampling", {{Downsampling::area, "area"},
-                                              {Downsampling::bilinear, "bilinear"},
-                                              {Downsampling::bicubic, "bicubic"}});
+inline constexpr auto kEnumNames<Downsampling> = enum_table<Downsampling>("downsampling",
+                                                                          {{Downsampling::area, "area"},
+                                                                           {Downsampling::bilinear, "bilinear"},
+                                                                           {Downsampling::bicubic, "bicubic"}});
 
 /// How pairs of a large and a small square are made from an image.
 struct ImageCropOptions {

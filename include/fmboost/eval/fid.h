@@ -16,8 +16,8 @@ namespace fmboost {
 using FeatureFunction = std::function<torch::Tensor(const torch::Tensor& images)>;
 
 /// Loads a TorchScript program, for example one written by scripts/export_inception.py, and runs it in float32 on
-/// `device`. It must map images (B, 3, H, W), uint8, of any size to features (B, D). Throws ModelError if the file is not
-/// such a program, contains operators other than tensor arithmetic, or returns another shape.
+/// `device`. It must map images (B, 3, H, W), uint8, of any size to features (B, D). Throws ModelError if the file is
+/// not such a program, contains operators other than tensor arithmetic, or returns another shape.
 FeatureFunction load_feature_program(const std::filesystem::path& file, torch::Device device);
 
 /// How FID and patch-FID sample images. The defaults are the published protocol.

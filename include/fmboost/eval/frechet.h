@@ -29,9 +29,9 @@ class FeatureStatistics {
 /// Whether sets with too few vectors for a covariance of full rank may be compared.
 enum class FewImages { refuse, allow };
 
-/// Throws Error if sets of `a` and `b` images with `width` features each are too small to be compared: a covariance needs
-/// two images, and unless `few` allows fewer, full rank needs more images than features. Without full rank the distance
-/// depends on the number of images more than on the images.
+/// Throws Error if sets of `a` and `b` images with `width` features each are too small to be compared: a covariance
+/// needs two images, and unless `few` allows fewer, full rank needs more images than features. Without full rank the
+/// distance depends on the number of images more than on the images.
 void check_image_counts(std::int64_t a, std::int64_t b, std::int64_t width, FewImages few);
 
 /// The Frechet distance of two Gaussians, |m_a - m_b|^2 + tr(A + B - 2 (A B)^(1/2)) (Heusel et al. 2017; squared, as

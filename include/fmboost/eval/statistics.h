@@ -9,8 +9,8 @@ namespace fmboost {
 /// A mean and its confidence interval.
 struct Estimate {
   double mean = 0;
-  /// Half of the 95 % confidence interval, t s / sqrt(n) with Student's t of n - 1 degrees of freedom, assuming that the
-  /// images are a random sample. None for a single value or if a value is infinite.
+  /// Half of the 95 % confidence interval, t s / sqrt(n) with Student's t of n - 1 degrees of freedom, assuming that
+  /// the images are a random sample. None for a single value or if a value is infinite.
   std::optional<double> half_width;
 };
 

@@ -29,8 +29,8 @@ struct UpscalingTask {
 /// pixels: (3, H, W). Throws Error if the image is smaller than the scale.
 UpscalingTask make_upscaling_task(const torch::Tensor& pixels, std::int64_t scale);
 
-/// Upscales, rounds the result to 8 bits like a file, and compares it with the original, leaving out a border of `border`
-/// pixels. Throws Error if the result has another size.
+/// Upscales, rounds the result to 8 bits like a file, and compares it with the original, leaving out a border of
+/// `border` pixels. Throws Error if the result has another size.
 Quality measure_upscaler(const UpscalingTask& task, const Upscaler& upscaler, std::int64_t border);
 
 /// Bicubic with a = -0.5, like MATLAB's imresize and Pillow. PyTorch's default is a = -0.75, which is sharper and about

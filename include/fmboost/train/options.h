@@ -19,8 +19,8 @@ enum class Objective {
 };
 
 template <>
-inline constexpr auto kEnumNames<Objective> =
-    enum_table<Objective>("objective", {{Objective::velocity, "velocity"}, {Objective::energy, "energy"}});
+inline constexpr auto kEnumNames<Objective> = enum_table<Objective>("objective", {{Objective::velocity, "velocity"},
+                                                                                  {Objective::energy, "energy"}});
 
 /// The loss that Objective::energy applies to the end point of a pair without noise, which has only one.
 enum class NoiselessLoss {
@@ -42,9 +42,9 @@ struct FlowLossOptions {
   Upsampling upsampling = Upsampling::pixel;  ///< pixel: the data's context has been upscaled already
   int noising_step = 400;                     ///< 0 .. 999, how noisy x0 is; 0 and less: x0 is the context
   std::optional<int> noising_step_max = {};   ///< each sample's step is drawn from noising_step to this one, inclusive
-  double noising_share = 1.0;                 ///< share of the samples that draw their step; the others use noising_step
-  bool start_from_noise = false;              ///< x0 is pure noise
-  bool with_context = true;                   ///< the network sees the context
+  double noising_share = 1.0;     ///< share of the samples that draw their step; the others use noising_step
+  bool start_from_noise = false;  ///< x0 is pure noise
+  bool with_context = true;       ///< the network sees the context
 
   /// Whether there is more than one noising step to draw from.
   bool draws_noising_step() const;

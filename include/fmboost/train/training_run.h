@@ -74,8 +74,8 @@ struct TrainingRunResult {
 
 /// Trains in as many processes as the environment specifies (RANK and WORLD_SIZE, as set by torchrun, or srun's
 /// variables). They share the run's folder, which rank 0 writes: checkpoints/, metrics.jsonl, tensorboard/, images/,
-/// train.toml and the weights. Everything that can be checked is checked before the first step. Throws Interrupted after
-/// a signal, once the run has been saved.
+/// train.toml and the weights. Everything that can be checked is checked before the first step. Throws Interrupted
+/// after a signal, once the run has been saved.
 TrainingRunResult run_training(const TrainingRunOptions& options);
 
 }  // namespace fmboost

@@ -1,5 +1,6 @@
-// LibTorch ships Gloo's code without its headers; those of the distribution date from 2022. This file uses only pointers
-// to devices of Gloo's own types, which are the same in both. LibTorch defines USE_C10D_GLOO if it contains the code.
+// LibTorch ships Gloo's code without its headers; those of the distribution date from 2022. This file uses only
+// pointers to devices of Gloo's own types, which are the same in both. LibTorch defines USE_C10D_GLOO if it contains
+// the code.
 #include "fmboost/core/error.h"
 
 #include "train/distributed/backend_collectives.h"

@@ -19,18 +19,19 @@ struct GradientReducerOptions {
 };
 
 /// Averages gradients over all processes during the backward pass, like PyTorch's DistributedDataParallel (arXiv
-/// 2006.15704): gradients are copied into flat buckets, last layers first, and a bucket is sent once all of its gradients
-/// are complete and all earlier buckets have been sent. Afterwards the gradients are views of the buckets. With one
-/// process it does nothing and allocates nothing.
+/// 2006.15704): gradients are copied into flat buckets, last layers first, and a bucket is sent once all of its
+/// gradients are complete and all earlier buckets have been sent. Afterwards the gradients are views of the buckets.
+/// With one process it does nothing and allocates nothing.
 ///
 ///     reducer.expect_backward(last_of_the_accumulated_batches);
 ///     loss.backward();
 ///     reducer.finish();
 class GradientReducer {
  public:
-  /// `parameters`: leaf tensors that require gradients, on one device, in the order of the forward pass. They must outlive
-  /// the reducer. Throws UsageError if the processes have different parameters.
-  GradientReducer(std::vector<torch::Tensor> parameters, ProcessGroup& group, const GradientReducerOptions& options = {});
+  /// `parameters`: leaf tensors that require gradients, on one device, in the order of the forward pass. They must
+  /// outlive the reducer. Throws UsageError if the processes have different parameters.
+  GradientReducer(std::vector<torch::Tensor> parameters, ProcessGroup& group,
+                  const GradientReducerOptions& options = {});
   /// Removes its hooks from the parameters.
   ~GradientReducer();
   GradientReducer(const GradientReducer&) = delete;

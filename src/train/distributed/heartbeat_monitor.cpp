@@ -33,7 +33,8 @@ std::string error_text(const std::string& failure) {
 
 }  // namespace
 
-HeartbeatMonitor::HeartbeatMonitor(const Rendezvous& rendezvous, const ProcessGroupOptions& options, bool device_may_hang)
+HeartbeatMonitor::HeartbeatMonitor(const Rendezvous& rendezvous, const ProcessGroupOptions& options,
+                                   bool device_may_hang)
     : options_(options),
       names_(rendezvous.names),
       store_(rendezvous.store->clone()),
@@ -94,8 +95,8 @@ void HeartbeatMonitor::run() {
 }
 
 // The main thread throws at its next call of the process group, or when its current one fails. Its current call may
-// never return, and with NCCL neither may any other call that waits for the device. A process that is busy otherwise, for
-// example with a checkpoint, gets as much time as possible.
+// never return, and with NCCL neither may any other call that waits for the device. A process that is busy otherwise,
+// for example with a checkpoint, gets as much time as possible.
 void HeartbeatMonitor::terminate_if_stuck(std::unique_lock<std::mutex>& lock) {
   const auto found = Clock::now();
   while (!stopping_) {

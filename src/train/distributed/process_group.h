@@ -12,7 +12,8 @@
 namespace fmboost {
 
 /// The processes of a data-parallel run, and this process's rank among them. CPU tensors travel over Gloo and CUDA
-/// tensors over NCCL, if LibTorch has them (c10d). A run of one process needs neither, and all calls below are then free.
+/// tensors over NCCL, if LibTorch has them (c10d). A run of one process needs neither, and all calls below are then
+/// free.
 ///
 /// All processes must make the same calls in the same order. If a process is killed or stops with an error, the others
 /// end: their current or next call throws an Error that names it, and a process whose call does not return (NCCL's
@@ -21,8 +22,8 @@ namespace fmboost {
 class ProcessGroup {
  public:
   /// Waits until all processes have joined. `device` is the device that this process computes on.
-  /// Throws Error if the port is taken, rank 0 cannot be reached, or a process does not join; UsageError if two processes
-  /// have the same rank, or the build lacks the backend.
+  /// Throws Error if the port is taken, rank 0 cannot be reached, or a process does not join; UsageError if two
+  /// processes have the same rank, or the build lacks the backend.
   explicit ProcessGroup(const ProcessGroupOptions& options = {}, torch::Device device = torch::kCPU);
   /// Tells the others that this process is done or, while an exception unwinds the stack, that it failed.
   ~ProcessGroup();

@@ -125,8 +125,8 @@ std::string process_device_name(const std::string& device, const ProcessGroupOpt
     return "cuda:0";
   }
   if (options.local_rank >= gpus) {
-    throw UsageError("rank " + std::to_string(options.rank) + " has the local rank " + std::to_string(options.local_rank) +
-                     " (LOCAL_RANK) on a machine with " + std::to_string(gpus) +
+    throw UsageError("rank " + std::to_string(options.rank) + " has the local rank " +
+                     std::to_string(options.local_rank) + " (LOCAL_RANK) on a machine with " + std::to_string(gpus) +
                      " GPUs: start at most one process per GPU, or use `device` cpu");
   }
   return "cuda:" + std::to_string(options.local_rank);

@@ -33,15 +33,15 @@ struct ProcessGroupOptions {
   void check() const;
 
   /// From RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT (torchrun, mpirun wrappers); otherwise from srun's
-  /// variables (SLURM_PROCID, SLURM_STEP_NUM_TASKS, SLURM_LOCALID, SLURM_STEP_NODELIST, SLURM_JOB_ID), where MASTER_ADDR
-  /// and MASTER_PORT take precedence; otherwise a run of one process. Throws UsageError naming the variable that is
-  /// missing or wrong.
+  /// variables (SLURM_PROCID, SLURM_STEP_NUM_TASKS, SLURM_LOCALID, SLURM_STEP_NODELIST, SLURM_JOB_ID), where
+  /// MASTER_ADDR and MASTER_PORT take precedence; otherwise a run of one process. Throws UsageError naming the variable
+  /// that is missing or wrong.
   static ProcessGroupOptions from_environment(const EnvironmentLookup& lookup = environment_variable);
 };
 
 /// The device name for this process. If there are several processes, "auto" and "cuda" become its own GPU,
-/// "cuda:LOCAL_RANK", or "cuda:0" if the launcher makes only one GPU visible to each process. Other names are returned as
-/// they are. Throws UsageError if the machine has fewer GPUs than processes. `gpus` is the number of visible GPUs.
+/// "cuda:LOCAL_RANK", or "cuda:0" if the launcher makes only one GPU visible to each process. Other names are returned
+/// as they are. Throws UsageError if the machine has fewer GPUs than processes. `gpus` is the number of visible GPUs.
 std::string process_device_name(const std::string& device, const ProcessGroupOptions& options, int gpus);
 
 /// The first host of a Slurm node list: "node[07-09,12],login1" -> "node07". Throws UsageError for an empty list.

@@ -125,8 +125,8 @@ std::string short_reason(const std::exception& error) {
 }
 
 Rendezvous join_rendezvous(const ProcessGroupOptions& options) {
-  log_debug("rank " + std::to_string(options.rank) + " of " + std::to_string(options.size) + " joins the rendezvous at " +
-            address_of(options));
+  log_debug("rank " + std::to_string(options.rank) + " of " + std::to_string(options.size) +
+            " joins the rendezvous at " + address_of(options));
   constexpr int kError = 2;
   constexpr int kFatal = 3;
   Rendezvous rendezvous;

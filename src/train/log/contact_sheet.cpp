@@ -35,7 +35,7 @@ torch::Tensor fit(const torch::Tensor& image, const CellSize& size) {
   const torch::Tensor one = image.detach().to(torch::kCPU, torch::kFloat32).unsqueeze(0);
   const bool downsamples = one.size(2) > size.height || one.size(3) > size.width;
   const torch::Tensor fitted = downsamples ? resize_bicubic(one, size.height, size.width)
-                                       : at::_upsample_nearest_exact2d(one, {size.height, size.width});
+                                           : at::_upsample_nearest_exact2d(one, {size.height, size.width});
   return fitted.squeeze(0).clamp(-1, 1);
 }
 

@@ -14,9 +14,9 @@ struct ContactSheetOptions {
   void check() const;
 };
 
-/// Arranges images (3, h, w) in [-1, 1] in rows of equal length, as one image (3, H, W) in [-1, 1] on the CPU. All images
-/// of a row are resized to its largest one, smaller ones with nearest-neighbor interpolation so that their pixels stay
-/// visible. Throws Error for rows of different lengths, or none.
+/// Arranges images (3, h, w) in [-1, 1] in rows of equal length, as one image (3, H, W) in [-1, 1] on the CPU. All
+/// images of a row are resized to its largest one, smaller ones with nearest-neighbor interpolation so that their
+/// pixels stay visible. Throws Error for rows of different lengths, or none.
 torch::Tensor contact_sheet(const std::vector<std::vector<torch::Tensor>>& rows,
                             const ContactSheetOptions& options = {});
 

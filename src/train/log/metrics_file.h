@@ -18,7 +18,8 @@ class MetricsFile {
   /// if the file is something else.
   MetricsFile(std::filesystem::path file, std::int64_t last_step);
 
-  /// Adds metrics to the line of a step, which is the last line's or a later one. Numbers that are not finite become null.
+  /// Adds metrics to the line of a step, which is the last line's or a later one. Numbers that are not finite become
+  /// null.
   void add(std::int64_t step, const Metrics& metrics);
 
  private:

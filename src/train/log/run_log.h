@@ -12,8 +12,8 @@ namespace fmboost {
 
 struct RunLogOptions {
   bool tensorboard = true;  ///< writes tensorboard/events.out.tfevents.* besides metrics.jsonl
-  /// For a resumed run: the last step to keep; later ones are removed from the files. Without it the folder must hold no
-  /// logs.
+  /// For a resumed run: the last step to keep; later ones are removed from the files. Without it the folder must hold
+  /// no logs.
   std::optional<std::int64_t> resume_step = std::nullopt;
 };
 

@@ -100,7 +100,7 @@ void TensorBoardWriter::scalars(std::int64_t step, const std::map<std::string, d
 }
 
 void TensorBoardWriter::image(std::int64_t step, const std::string& name, std::int64_t height, std::int64_t width,
-                                int channels, std::span<const std::byte> png) {
+                              int channels, std::span<const std::byte> png) {
   ProtobufWriter image;
   image.integer(Image::height, height).integer(Image::width, width).integer(Image::colorspace, channels);
   image.bytes(Image::encoded, {reinterpret_cast<const char*>(png.data()), png.size()});

@@ -23,7 +23,7 @@ class TensorBoardWriter {
   void scalars(std::int64_t step, const std::map<std::string, double>& values);
   /// An image with `channels` 1, 3 or 4, as an encoded PNG.
   void image(std::int64_t step, const std::string& name, std::int64_t height, std::int64_t width, int channels,
-               std::span<const std::byte> png);
+             std::span<const std::byte> png);
 
  private:
   class File;

@@ -41,7 +41,7 @@ torch::Tensor energies(const RolloutBatch& rollouts, const torch::Tensor& one, c
 torch::Tensor noiseless_losses(const RolloutBatch& rollouts, const torch::Tensor& end) {
   const torch::Tensor target = rollouts.latent.index_select(0, rollouts.noiseless);
   return rollouts.noiseless_loss == NoiselessLoss::mse ? kNoiselessWeight * (end - target).square().mean({1, 2, 3})
-                                                      : patch_distance(end, target, rollouts.patches);
+                                                       : patch_distance(end, target, rollouts.patches);
 }
 
 torch::Tensor indices(const torch::Tensor& mask, torch::Device device) {
@@ -106,7 +106,9 @@ torch::Tensor energy_loss(const RolloutBatch& rollouts, const torch::Tensor& end
     sum = sum + noiseless_losses(rollouts, first.index_select(0, rollouts.noiseless)).sum();
   }
   if (rollouts.noisy.size(0) > 0) {
-    sum = sum + energies(rollouts, first.index_select(0, rollouts.noisy), ends.narrow(0, pairs, rollouts.noisy.size(0))).sum();
+    sum =
+        sum +
+        energies(rollouts, first.index_select(0, rollouts.noisy), ends.narrow(0, pairs, rollouts.noisy.size(0))).sum();
   }
   return sum / static_cast<double>(pairs);
 }

@@ -29,21 +29,22 @@ RolloutBatch make_rollout_batch(const FlowLossOptions& options, const LatentBatc
 using BatchVelocity =
     std::function<torch::Tensor(const torch::Tensor& x, const torch::Tensor& t, const torch::Tensor& context)>;
 
-/// Integrates from t = 0 to 1 with Euler's method and returns the end points, with gradients: (B + N, C, H, W), float32.
+/// Integrates from t = 0 to 1 with Euler's method and returns the end points, with gradients: (B + N, C, H, W),
+/// float32.
 torch::Tensor roll_out(const RolloutBatch& rollouts, const BatchVelocity& velocity);
 
 /// A distance of latents (B, C, H, W), per sample, (B), float32. It sums the Euclidean distances of latent pixels, of
 /// differences between neighboring latent pixels, of patches of 2x2 and 4x4 latent pixels, and of 4x4 means of 2x2
-/// latent pixels, each averaged over the latent and divided by the square root of its dimension. `patches` is the offset
-/// of the grid of patches.
+/// latent pixels, each averaged over the latent and divided by the square root of its dimension. `patches` is the
+/// offset of the grid of patches.
 torch::Tensor patch_distance(const torch::Tensor& a, const torch::Tensor& b, PatchOffset patches);
 
 /// The loss of the rollouts' end points, averaged over the batch, a scalar. For a noisy pair it is the energy score of
 /// its two end points y and y' (Gneiting and Raftery, "Strictly Proper Scoring Rules", JASA 102, 2007, section 4.3),
 ///   (d(y, x1) + d(y', x1)) / 2 - diversity_weight d(y, y') / 2     with d = patch_distance
-/// whose expectation is minimal, for a diversity_weight of 1, if the end points are distributed as x1 is; for 0, if they
-/// are at the geometric median of x1. A noiseless pair has one end point; its loss is kNoiselessWeight times the mean of
-/// (y - x1)^2, or d(y, x1).
+/// whose expectation is minimal, for a diversity_weight of 1, if the end points are distributed as x1 is; for 0, if
+/// they are at the geometric median of x1. A noiseless pair has one end point; its loss is kNoiselessWeight times the
+/// mean of (y - x1)^2, or d(y, x1).
 torch::Tensor energy_loss(const RolloutBatch& rollouts, const torch::Tensor& ends);
 
 /// Balances the two terms: in the training of the bundled coupling the energy was about 0.9 and the mean square 0.12.

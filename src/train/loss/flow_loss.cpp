@@ -55,7 +55,8 @@ torch::Tensor upsampled_context(const FlowLossOptions& options, const LatentBatc
   if (options.upsampling == Upsampling::pixel || options.upsampling == Upsampling::identity) {
     if (!same_size) {
       throw Error(c10::str("`upsampling` ", kind, " requires contexts of the latents' size; '", key, "' has a context ",
-                           context.sizes(), " and a latent ", latent.sizes(), "; use `upsampling` latent for this data"));
+                           context.sizes(), " and a latent ", latent.sizes(),
+                           "; use `upsampling` latent for this data"));
     }
     return context;
   }

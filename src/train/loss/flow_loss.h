@@ -25,10 +25,11 @@ struct FlowNoise {
   torch::Tensor alpha_bar;   ///< (B), noising_alpha_bar() at each sample's step, float32; only if steps are drawn
   std::uint64_t dropout_seed = 0;
   // For Objective::energy only:
-  torch::Tensor other_start;       ///< for a second x0
-  torch::Tensor diversity_weight;  ///< (B), 0 to 1: each sample's noising step relative to the largest; stays on the CPU
-  int rollout_steps = 1;           ///< of the whole batch
-  PatchOffset patches;             ///< of the whole batch
+  torch::Tensor other_start;  ///< for a second x0
+  torch::Tensor
+      diversity_weight;   ///< (B), 0 to 1: each sample's noising step relative to the largest; stays on the CPU
+  int rollout_steps = 1;  ///< of the whole batch
+  PatchOffset patches;    ///< of the whole batch
 };
 
 /// Draws for the samples with these numbers in the run. A sample's values depend only on the seed and its number, so

@@ -33,7 +33,8 @@ bool choose_fused(const OptimizerOptions& options, torch::Device device) {
   }
   const bool available = has_fused_kernel(options.method, device);
   if (!available && options.kernels == "fused") {
-    throw Error("this LibTorch has no fused " + options.method + " for " + device.str() + "; use `optimizer_kernels` foreach");
+    throw Error("this LibTorch has no fused " + options.method + " for " + device.str() +
+                "; use `optimizer_kernels` foreach");
   }
   if (!available) {
     log_info("this LibTorch has no fused " + options.method + " for " + device.str() +
