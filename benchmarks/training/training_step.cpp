@@ -1,6 +1,5 @@
-// fmboost_training_step CASE.safetensors: makes a training step for every line on stdin, and answers with a line of
-// JSON:
-// {"loss": ..., "seconds": ..., "cpu_seconds": ...}. compare.py writes the case and drives this beside PyTorch.
+// fmboost_training_step CASE.safetensors: runs a training step for every line on stdin and answers with a line of JSON,
+// {"loss": ..., "seconds": ..., "cpu_seconds": ...}. compare.py writes the case and compares with PyTorch.
 #include <ATen/Parallel.h>
 #include <chrono>
 #include <ctime>
@@ -46,13 +45,13 @@ void serve(const SafetensorsFile& file) {
   LatentBatch batch;
   batch.latent = file.tensor("latent");
   batch.context = file.tensor("context");
-  const FlowNoise draw{
+  const FlowNoise noise{
       .t = file.tensor("t"), .start = file.tensor("start"), .path = {}, .upsampling = {}, .alpha_bar = {}};
   std::cout << "ready" << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
     const double wall = wall_seconds();
     const double cpu = cpu_seconds();
-    const torch::Tensor loss = state.backward(batch, draw);
+    const torch::Tensor loss = state.backward(batch, noise);
     state.step(/*measure_norm=*/false);
     const auto value = loss.item<double>();  // waits for the device
     const json answer = {{"loss", value}, {"seconds", wall_seconds() - wall}, {"cpu_seconds", cpu_seconds() - cpu}};

@@ -9,7 +9,7 @@
 
 namespace fmboost {
 
-/// Some squares of one image.
+/// A range of squares of one image.
 struct CropTask {
   std::int64_t image = 0;
   std::int64_t first_crop = 0;
@@ -17,18 +17,18 @@ struct CropTask {
   bool last_of_image = true;
 };
 
-/// What a worker made of a task.
+/// The result of a task.
 struct ReadCrops {
   CropTask task;
   std::vector<ImageCrop> crops;
-  std::vector<std::vector<std::byte>> jpegs;  ///< of the large squares, where they are kept
+  std::vector<std::vector<std::byte>> jpegs;  ///< of the large squares, if they are kept
   std::string sha256;                         ///< of the image's file
-  std::int64_t width = 0;                     ///< of what was cut
+  std::int64_t width = 0;                     ///< of the image, after fitting
   std::int64_t height = 0;
-  std::string error;  ///< why there are none
+  std::string error;  ///< why there are no crops; empty on success
 };
 
-/// Reads the image and cuts the task's squares; what is wrong with the image becomes `error`. `jpeg_quality` 0: no
+/// Reads the image and cuts the task's squares; a problem with the image is returned in `error`. `jpeg_quality` 0: no
 /// JPEGs.
 ReadCrops read_crops(const std::filesystem::path& file, const CropTask& task, const ImageCropOptions& options,
                      int jpeg_quality);

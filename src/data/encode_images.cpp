@@ -1,5 +1,3 @@
-#include "fmboost/data/encode_images.h"
-
 #include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -12,18 +10,20 @@
 #include "fmboost/io/sha256.h"
 
 #include "data/crop_reader.h"
+#include "data/encode_run.h"
 #include "data/ordered_prefetch.h"
 #include "data/shard_builder.h"
+#include "data/shard_records.h"
 
 namespace fmboost {
 namespace {
 
 namespace fs = std::filesystem;
 
-// Squares of one image that are held at once: an image with more is read again for the next ones.
+// The maximum number of squares of an image in memory; an image with more of them is read several times.
 constexpr std::int64_t kCropsAtOnce = 8;
 
-// "00000012_0": no dots, which would end WebDataset's key.
+// "00000012_0", without dots because WebDataset's keys end at the first dot.
 std::string sample_key(std::int64_t image, std::int64_t crop) {
   char key[48];
   std::snprintf(key, sizeof key, "%08lld_%lld", static_cast<long long>(image), static_cast<long long>(crop));
@@ -56,21 +56,21 @@ class EncodeRun {
     std::error_code error;
     fs::create_directories(output_, error);
     if (error) {
-      throw Error("cannot make the folder '" + output_.string() + "': " + error.message());
+      throw Error("cannot create the folder '" + output_.string() + "': " + error.message());
     }
     write_or_match_shard_set(output_, describe(bundle));
   }
 
   EncodeProgress run() {
     const auto pending = plan();
-    tell();
+    report_progress();
     OrderedPrefetch<ReadCrops> reader(
         [this](std::uint64_t number) {
           const CropTask& task = tasks_[number];
           return read_crops(folder_ / file_of(task), task, options_.crop,
                             options_.keep_images ? options_.jpeg_quality : 0);
         },
-        0, tasks_.size(), options_.workers, options_.workers + 2);
+        0, tasks_.size(), options_.num_workers, options_.num_workers + 2);
     for (const std::int64_t shard : pending) {
       make_shard(shard, reader);
     }
@@ -96,8 +96,8 @@ class EncodeRun {
             .upsampling = upsampling_name(encoder_.upsampling()),
             .low = crop.low,
             .high = crop.high,
-            .downsampling = downsampling_name(crop.downsampling),
-            .crop = crop_place_name(crop.place),
+            .downsampling = enum_name(crop.downsampling),
+            .crop = enum_name(crop.place),
             .crops = crop.crops,
             .flip = crop.flip,
             .fit = crop.fit,
@@ -111,11 +111,11 @@ class EncodeRun {
             .shards = shard_count()};
   }
 
-  // This machine's shards that are not done yet, and the tasks they need.
+  // Returns this slice's incomplete shards and collects their tasks.
   std::vector<std::int64_t> plan() {
     std::vector<std::int64_t> pending;
-    for (auto shard = static_cast<std::int64_t>(options_.machine); shard < shard_count();
-         shard += static_cast<std::int64_t>(options_.machines)) {
+    for (auto shard = static_cast<std::int64_t>(options_.slice); shard < shard_count();
+         shard += static_cast<std::int64_t>(options_.slices)) {
       ++progress_.shards;
       progress_.images += first_of(shard + 1) - first_of(shard);
       if (const auto record = read_shard_record(output_, shard_name(shard))) {
@@ -134,9 +134,8 @@ class EncodeRun {
   void plan_image(std::int64_t image) {
     const std::int64_t crops = options_.crop.crops;
     for (std::int64_t first = 0; first < crops; first += kCropsAtOnce) {
-      const std::int64_t now = std::min(kCropsAtOnce, crops - first);
-      tasks_.push_back(
-          {.image = image, .first_crop = first, .crops = now, .last_of_image = first + now == crops});
+      const std::int64_t count = std::min(kCropsAtOnce, crops - first);
+      tasks_.push_back({.image = image, .first_crop = first, .crops = count, .last_of_image = first + count == crops});
     }
   }
 
@@ -147,7 +146,7 @@ class EncodeRun {
       ReadCrops read = reader.next();
       if (!read.error.empty() && read.task.first_crop == 0) {
         builder.add_failure({file_of(read.task).generic_string(), read.error});
-        tell_failure({file_of(read.task).generic_string(), read.error});
+        report_failure({file_of(read.task).generic_string(), read.error});
       }
       const bool last = read.task.last_of_image;
       add_samples(std::move(read), builder);
@@ -155,11 +154,11 @@ class EncodeRun {
         ++image;
         ++progress_.images_done;
         ++progress_.images_now;
-        tell();
+        report_progress();
       }
     }
     count_shard(builder.finish(), /*kept=*/false);
-    tell();
+    report_progress();
   }
 
   void add_samples(ReadCrops read, ShardBuilder& builder) const {
@@ -184,7 +183,7 @@ class EncodeRun {
     ++progress_.shards_done;
     if (kept) {
       for (const auto& failure : record.failures) {
-        tell_failure(failure);
+        report_failure(failure);
       }
     }
     if (observer_.shard_done) {
@@ -192,14 +191,14 @@ class EncodeRun {
     }
   }
 
-  void tell_failure(const FailedImage& failure) {
+  void report_failure(const FailedImage& failure) {
     ++progress_.failed;
     if (observer_.failed) {
       observer_.failed(failure);
     }
   }
 
-  void tell() const {
+  void report_progress() const {
     if (observer_.progress) {
       observer_.progress(progress_);
     }
@@ -218,7 +217,7 @@ class EncodeRun {
 
 }  // namespace
 
-int default_workers() {
+int default_num_workers() {
   return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, 8);
 }
 
@@ -230,26 +229,35 @@ void EncodeImagesOptions::check() const {
     }
   };
   require(stored == torch::kFloat16 || stored == torch::kFloat32,
-          "latents are stored as float16 or float32, not as " + dtype_name(stored));
+          "`store` must be float16 or float32, got " + dtype_name(stored));
   require(jpeg_quality >= 1 && jpeg_quality <= 100,
-          "the JPEG quality must be from 1 to 100, not " + std::to_string(jpeg_quality));
+          "`quality` must be from 1 to 100, got " + std::to_string(jpeg_quality));
   require(samples_per_shard >= 1 && samples_per_shard <= 1'000'000,
-          "samples a shard must be from 1 to 1000000, not " + std::to_string(samples_per_shard));
+          "`samples_per_shard` must be from 1 to 1000000, got " + std::to_string(samples_per_shard));
   require(batch_size >= 1 && batch_size <= 1024,
-          "the batch size must be from 1 to 1024, not " + std::to_string(batch_size));
-  require(workers >= 0 && workers <= 256, "workers must be from 0 to 256, not " + std::to_string(workers));
-  require(machines >= 1 && machine < machines, "a machine's number must be below the number of machines");
+          "`batch_size` must be from 1 to 1024, got " + std::to_string(batch_size));
+  require(num_workers >= 0 && num_workers <= 256,
+          "`num_workers` must be from 0 to 256, got " + std::to_string(num_workers));
+  require(slices >= 1 && slice < slices, "slice " + std::to_string(slice) + " does not exist; there are " +
+                                             std::to_string(slices) + ", counted from 0");
 }
 
 EncodeProgress encode_images(const fs::path& images, const fs::path& output, const PairEncoder& encoder,
-                               const BundleIdentity& bundle, const EncodeImagesOptions& options,
-                               const EncodeObserver& observer) {
+                             const BundleIdentity& bundle, const EncodeImagesOptions& options,
+                             const EncodeObserver& observer) {
   options.check();
   encoder.check_sizes(options.crop);
   EncodeRun run(images, output, encoder, options, observer);
   encoder.check_memory(options.crop.high, options.batch_size);
   run.prepare_output(bundle);
   return run.run();
+}
+
+EncodeProgress encode_images(const fs::path& images, const fs::path& output, const Bundle& bundle,
+                             const Placement& placement, const EncodeImagesOptions& options,
+                             const EncodeObserver& observer) {
+  const PairEncoder encoder(bundle, placement, options.upsampling);
+  return encode_images(images, output, encoder, {bundle.manifest().name, bundle.hash()}, options, observer);
 }
 
 }  // namespace fmboost

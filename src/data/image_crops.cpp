@@ -10,10 +10,7 @@
 namespace fmboost {
 namespace {
 
-constexpr std::int64_t kMostCrops = 100000;
-constexpr std::int64_t kLargestSide = 8192;
-
-torch::Tensor opaque(const Image& image) {
+torch::Tensor blended_over_white(const Image& image) {
   const torch::Tensor pixels = image.pixels.clamp(-1, 1);
   if (!image.alpha.defined()) {
     return pixels;
@@ -31,7 +28,7 @@ torch::Tensor fitted(const torch::Tensor& pixels, std::int64_t side) {
   return resize_bicubic(pixels.unsqueeze(0), scaled(pixels.size(1)), scaled(pixels.size(2)))[0].clamp(-1, 1);
 }
 
-torch::Tensor reduced(const torch::Tensor& pixels, std::int64_t side, Downsampling downsampling) {
+torch::Tensor downsampled(const torch::Tensor& pixels, std::int64_t side, Downsampling downsampling) {
   const torch::Tensor x = pixels.unsqueeze(0);
   switch (downsampling) {
     case Downsampling::area: {
@@ -48,58 +45,16 @@ torch::Tensor reduced(const torch::Tensor& pixels, std::int64_t side, Downsampli
 
 }  // namespace
 
-CropPlace parse_crop_place(const std::string& name) {
-  if (name == "random") {
-    return CropPlace::random;
-  }
-  if (name == "center" || name == "center") {
-    return CropPlace::center;
-  }
-  throw UsageError("crops are taken at random or in the center, not '" + name + "'");
-}
-
-std::string crop_place_name(CropPlace place) {
-  return place == CropPlace::random ? "random" : "center";
-}
-
-Downsampling parse_downsampling(const std::string& name) {
-  for (const auto downsampling : {Downsampling::area, Downsampling::bilinear, Downsampling::bicubic}) {
-    if (name == downsampling_name(downsampling)) {
-      return downsampling;
-    }
-  }
-  throw UsageError("unknown downsampling '" + name + "': use area, bilinear or bicubic");
-}
-
-std::string downsampling_name(Downsampling downsampling) {
-  return downsampling == Downsampling::area ? "area" : downsampling == Downsampling::bilinear ? "bilinear" : "bicubic";
-}
-
-void ImageCropOptions::check() const {
-  const auto require = [](bool fits, const std::string& message) {
-    if (!fits) {
-      throw UsageError(message);
-    }
-  };
-  require(low >= 1 && high <= kLargestSide && high >= 2 * low && high % low == 0,
-          "the high size must be a whole multiple of the low one, at least twice it and at most " +
-              std::to_string(kLargestSide) + ", not " + std::to_string(low) + " and " + std::to_string(high));
-  require(crops >= 1 && crops <= kMostCrops,
-          "crops an image must be from 1 to " + std::to_string(kMostCrops) + ", not " + std::to_string(crops));
-  require(place == CropPlace::random || crops == 1,
-          "there is only one crop in an image's center; take random ones to have several");
-}
-
 CropSource::CropSource(const Image& image, std::string content_hash, const ImageCropOptions& options,
                        const std::string& name)
     : content_hash_(std::move(content_hash)), options_(options) {
   const std::int64_t shorter = std::min(image.height(), image.width());
   if (shorter < options.high) {
     throw Error("'" + name + "' is too small: it is " + std::to_string(image.width()) + "x" +
-                std::to_string(image.height()) + " and " + std::to_string(options.high) + "x" +
-                std::to_string(options.high) + " are needed");
+                std::to_string(image.height()) + " and must be at least " + std::to_string(options.high) + "x" +
+                std::to_string(options.high));
   }
-  pixels_ = opaque(image);
+  pixels_ = blended_over_white(image);
   if (options.fit && shorter > options.high) {
     pixels_ = fitted(pixels_, options.high);
   }
@@ -118,9 +73,9 @@ ImageCrop CropSource::cut(std::int64_t index) const {
   crop.left = place(width(), "left");
   crop.top = place(height(), "top");
   crop.flipped = options_.flip && derive_seed(seed, "flip") % 2 == 1;
-  const torch::Tensor window = pixels_.slice(1, crop.top, crop.top + side).slice(2, crop.left, crop.left + side);
-  crop.high = (crop.flipped ? window.flip(2) : window).contiguous();
-  crop.low = reduced(crop.high, options_.low, options_.downsampling).contiguous();
+  const torch::Tensor square = pixels_.slice(1, crop.top, crop.top + side).slice(2, crop.left, crop.left + side);
+  crop.high = (crop.flipped ? square.flip(2) : square).contiguous();
+  crop.low = downsampled(crop.high, options_.low, options_.downsampling).contiguous();
   return crop;
 }
 

@@ -2,11 +2,12 @@
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
-#include "fmboost/data/shard_info.h"
 #include "fmboost/image/decode.h"
 #include "fmboost/image/image_files.h"
 #include "fmboost/io/files.h"
 #include "fmboost/io/sha256.h"
+
+#include "data/shard_records.h"
 
 namespace fmboost {
 namespace {
@@ -17,17 +18,17 @@ std::string describe(const PairEncoder& encoder, const ImageCropOptions& crop) {
   const AutoencoderEntry& autoencoder = encoder.autoencoder();
   return c10::str(latent_space_hash(autoencoder), " ", autoencoder.scale, " ", autoencoder.shift, " ",
                   dtype_name(encoder.placement().dtype), " ", upsampling_name(encoder.upsampling()), " ", crop.low, " ",
-                  crop.high, " ", crop_place_name(crop.place), " ", crop.flip, " ", crop.fit, " ",
-                  downsampling_name(crop.downsampling), " ", crop.seed);
+                  crop.high, " ", enum_name(crop.place), " ", crop.flip, " ", crop.fit, " ",
+                  enum_name(crop.downsampling), " ", crop.seed);
 }
 
-// An image that cannot be used, as opposed to an encoder that fails.
+// Thrown for an image that cannot be used, as opposed to an encoder that fails.
 struct BadImage {
   std::string reason;
 };
 
 CropSource open_image(const std::vector<std::byte>& bytes, const std::string& hash, const ImageCropOptions& options,
-                        const fs::path& file) {
+                      const fs::path& file) {
   try {
     return {decode_image(bytes, file.string()), hash, options, file.string()};
   } catch (const Error& error) {
@@ -44,13 +45,6 @@ std::vector<std::byte> read_image(const fs::path& file) {
 }
 
 }  // namespace
-
-void ImageDatasetOptions::check() const {
-  crop.check();
-  if (cache.memory_limit < 0) {
-    throw UsageError("the cache's memory limit must not be negative");
-  }
-}
 
 ImageDataset::ImageDataset(fs::path folder, std::shared_ptr<const PairEncoder> encoder, ImageDatasetOptions options)
     : folder_(std::move(folder)), encoder_(std::move(encoder)), options_(std::move(options)), cache_(options_.cache) {
@@ -69,7 +63,7 @@ std::string ImageDataset::cache_key(const std::string& content_hash, std::int64_
   return sha256(as_bytes(content_hash + " " + std::to_string(crop) + " " + settings_));
 }
 
-// An image whose content has been seen in this run need not be read to find what was kept of it.
+// An image that was read earlier in this run is found in the cache without reading it again.
 std::optional<EncodedPairs> ImageDataset::cached(std::size_t index, std::int64_t crop) const {
   std::string hash;
   {
@@ -101,7 +95,7 @@ LatentPair ImageDataset::pair_of(std::size_t index, std::int64_t crop) const {
   return {name, pair.latent, pair.context};
 }
 
-// Runs `use` on the image, or on the first one after it that can be used: the same one whoever asks.
+// Calls `use` with the image, or with the first usable one after it, which is the same for all callers.
 template <typename Use>
 auto ImageDataset::with_image(std::size_t index, const Use& use) const {
   for (std::size_t i = 0; i < files_.size(); ++i) {
@@ -111,7 +105,7 @@ auto ImageDataset::with_image(std::size_t index, const Use& use) const {
     } catch (const BadImage& bad) {
       const std::lock_guard lock(mutex_);
       if (bad_.insert(candidate).second) {
-        log_warning(bad.reason + "; another image takes its place");
+        log_warning(bad.reason + "; another image replaces it");
       }
     }
   }

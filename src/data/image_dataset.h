@@ -14,28 +14,17 @@
 
 namespace fmboost {
 
-struct ImageDatasetOptions {
-  /// How images are cut. `crops`: the squares of an image that are ever taken; an epoch takes one of them. Few of
-  /// them make the cache useful, many make the data richer.
-  ImageCropOptions crop{.crops = 4};
-  LatentCacheOptions cache;
-
-  /// Throws UsageError naming the field that is out of range.
-  void check() const;
-};
-
-/// Pairs made of a folder of images while training: read, decode, cut, mirror, reduce, encode. A sample's seed
-/// chooses one of the image's squares; these are the ones that encode_images would store for the same options. A
-/// image that cannot be read or is too small is reported once, and the next one takes its place.
+/// Pairs made from a folder of images during training: read, decode, crop, mirror, downsample, encode. A sample's seed
+/// selects one of the image's squares, which are those that encode_images stores for the same options. An image that
+/// cannot be read or is too small is reported once, and the next one replaces it.
 class ImageDataset final : public PairDataset {
  public:
-  /// Takes the images below `folder`. Throws UsageError when there are none, or for sizes that do not fit the
-  /// encoder.
+  /// Uses the images below `folder`. Throws UsageError if there are none, or for sizes that do not fit the encoder.
   ImageDataset(std::filesystem::path folder, std::shared_ptr<const PairEncoder> encoder, ImageDatasetOptions options);
 
-  /// Images, bad ones counted.
+  /// The number of images, including unusable ones.
   std::size_t size() const override { return files_.size(); }
-  /// Throws Error when no image can be used.
+  /// Throws Error if no image can be used.
   LatentPair get(std::size_t index, std::uint64_t seed) const override;
   torch::Tensor original(std::size_t index, std::uint64_t seed) const override;
 
@@ -50,11 +39,11 @@ class ImageDataset final : public PairDataset {
   std::shared_ptr<const PairEncoder> encoder_;
   ImageDatasetOptions options_;
   std::vector<std::filesystem::path> files_;
-  std::string settings_;  ///< all that a pair depends on besides the image and the square's number
+  std::string settings_;  ///< everything a pair depends on except the image and the square's number
   mutable LatentCache cache_;
-  mutable std::mutex mutex_;                 ///< of what is below
-  mutable std::vector<std::string> hashes_;  ///< of the files' contents, as they become known
-  mutable std::set<std::size_t> bad_;        ///< files that have been reported
+  mutable std::mutex mutex_;                 ///< guards the members below
+  mutable std::vector<std::string> hashes_;  ///< of the files' contents; empty until a file has been read
+  mutable std::set<std::size_t> bad_;        ///< files that have been reported as unusable
 };
 
 }  // namespace fmboost

@@ -7,7 +7,7 @@
 
 namespace fmboost {
 
-/// Several datasets one after the other, as one.
+/// Concatenates several datasets.
 class JoinedDataset final : public PairDataset {
  public:
   explicit JoinedDataset(std::vector<std::shared_ptr<const PairDataset>> parts);
@@ -17,7 +17,8 @@ class JoinedDataset final : public PairDataset {
   torch::Tensor original(std::size_t index, std::uint64_t seed) const override;
 
  private:
-  std::pair<std::size_t, std::size_t> locate(std::size_t index) const;  // part, and the index in it
+  std::pair<std::size_t, std::size_t> locate(
+      std::size_t index) const;  // index of the part, and the sample's index in it
 
   std::vector<std::shared_ptr<const PairDataset>> parts_;
   std::vector<std::size_t> ends_;

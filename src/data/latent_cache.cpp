@@ -8,7 +8,7 @@ namespace fmboost {
 
 namespace fs = std::filesystem;
 
-// Two levels, so that no folder holds millions of files.
+// Two levels keep the number of files per folder small.
 fs::path LatentCache::file_of(const std::string& key) const {
   return options_.folder / key.substr(0, 2) / (key + ".safetensors");
 }
@@ -27,7 +27,7 @@ std::optional<EncodedPairs> LatentCache::find(const std::string& key) const {
     const SafetensorsFile stored(file);
     return EncodedPairs{stored.tensor("latent").clone(), stored.tensor("context").clone()};
   } catch (const Error& error) {
-    log_warning(std::string("a cached latent is made again: ") + error.what());
+    log_warning(std::string("a cached latent is unreadable and is encoded again: ") + error.what());
     return std::nullopt;
   }
 }

@@ -7,27 +7,21 @@
 #include <string>
 #include <unordered_map>
 
+#include "fmboost/data/options.h"
+
 #include "data/pair_encoder.h"
 
 namespace fmboost {
 
-struct LatentCacheOptions {
-  /// Where encoded pairs are kept from run to run; empty: in memory, for this run alone.
-  std::filesystem::path folder;
-  std::int64_t memory_limit = std::int64_t{4} << 30;  ///< bytes, for the cache in memory; 0: no cache there
-};
-
-/// Encoded pairs by a key that names everything they depend on. Safe to call from several threads. A cache never makes
-/// a run fail: what cannot be read counts as missing, and when a folder cannot be written to, it warns once and goes
-/// on.
+/// Encoded pairs by a key that covers everything they depend on. Thread-safe. A cache never makes a run fail: an
+/// unreadable entry counts as missing, and if the folder cannot be written, a single warning is logged.
 class LatentCache {
  public:
   explicit LatentCache(LatentCacheOptions options) : options_(std::move(options)) {}
 
-  /// What was stored, without a batch dimension; none where it is missing.
+  /// The stored pair, without a batch dimension; none if it is missing.
   std::optional<EncodedPairs> find(const std::string& key) const;
-  /// Keeps a pair, unless memory's limit is reached: what is in there stays, since epochs come back to everything
-  /// alike.
+  /// Keeps a pair unless the memory limit is reached. Nothing is evicted, since an epoch uses every pair equally often.
   void store(const std::string& key, const EncodedPairs& pair);
 
  private:

@@ -15,17 +15,17 @@
 
 namespace fmboost {
 
-/// Makes item after item (numbers first, first + 1, ... before end) on worker threads, a few ahead of the caller, who
-/// takes them in order: how many workers there are changes nothing but the time.
+/// Makes the items numbered first, first + 1, ... end - 1 on worker threads, a few ahead of the caller, who receives
+/// them in order. The number of threads does not change the result.
 template <typename T>
 class OrderedPrefetch {
  public:
   using Make = std::function<T(std::uint64_t number)>;
 
-  /// With no workers an item is made when it is asked for. `ahead`: items that are made or being made at most.
-  OrderedPrefetch(Make make, std::uint64_t first, std::uint64_t end, int workers, int ahead)
+  /// Without threads an item is made in next(). `ahead`: the maximum number of items that are ready or being made.
+  OrderedPrefetch(Make make, std::uint64_t first, std::uint64_t end, int num_workers, int ahead)
       : make_(std::move(make)), taken_(first), claimed_(first), end_(end), ahead_(std::max(ahead, 1)) {
-    threads_ = start_single_threaded(workers, [this] { work(); });
+    threads_ = start_single_threaded(num_workers, [this] { work(); });
   }
 
   ~OrderedPrefetch() {
@@ -41,9 +41,7 @@ class OrderedPrefetch {
   OrderedPrefetch(const OrderedPrefetch&) = delete;
   OrderedPrefetch& operator=(const OrderedPrefetch&) = delete;
 
-  bool has_next() const { return taken_ < end_; }
-
-  /// The next item, or the error that making it threw; after an error the same item is asked for again.
+  /// The next item. Throws the error of making it; the next call then returns the same item or error.
   T next() {
     if (threads_.empty()) {
       T item = make_(taken_);
@@ -100,7 +98,7 @@ class OrderedPrefetch {
   std::condition_variable changed_;
   std::map<std::uint64_t, Made> made_;
   bool stop_ = false;
-  std::vector<std::thread> threads_;  ///< last: they use everything above
+  std::vector<std::thread> threads_;  ///< last, because they use all members above
 };
 
 }  // namespace fmboost

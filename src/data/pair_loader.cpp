@@ -21,15 +21,14 @@ std::string shape_text(const torch::Tensor& x) {
   return c10::str(x.sizes());
 }
 
-// The shuffled orders of the epochs that batches are being made of, two at most.
+// The shuffled orders of the epochs in use, two at most.
 class EpochOrders {
  public:
-  EpochOrders(std::int64_t count, std::uint64_t seed, bool shuffle) : count_(count), seed_(seed), shuffle_(shuffle) {}
+  EpochOrders(std::int64_t count, std::uint64_t seed) : count_(count), seed_(seed) {}
 
-  // The dataset's index of the sample that has this place in the run.
+  // The dataset's index of the sample with this number in the run.
   std::size_t index_at(std::int64_t number) {
-    const std::int64_t place = number % count_;
-    return static_cast<std::size_t>(shuffle_ ? (*order(number / count_))[static_cast<std::size_t>(place)] : place);
+    return static_cast<std::size_t>((*order(number / count_))[static_cast<std::size_t>(number % count_)]);
   }
 
  private:
@@ -50,25 +49,24 @@ class EpochOrders {
 
   std::int64_t count_;
   std::uint64_t seed_;
-  bool shuffle_;
   std::mutex mutex_;
   std::map<std::int64_t, Order> orders_;
 };
 
-// Cuts the same square out of latent and context. Of a smaller context whole latent pixels are cut, so the place is a multiple
-// of the factor between them.
+// Cuts the same square out of latent and context. A smaller context is cut at whole latent pixels, so the position is a
+// multiple of the factor between them.
 void crop_pair(LatentPair& pair, std::int64_t side, std::uint64_t seed) {
   const std::int64_t height = pair.latent.size(1);
   const std::int64_t width = pair.latent.size(2);
   const std::int64_t factor = pair.context.size(1) > 0 ? height / pair.context.size(1) : 0;
   if (side > height || side > width) {
-    throw Error("the latent of '" + pair.key + "' is " + shape_text(pair.latent) + ", too small for crops of " +
-                std::to_string(side) + " latent pixels");
+    throw Error("the latent of '" + pair.key + "' is " + shape_text(pair.latent) + ", too small for `crop_size` " +
+                std::to_string(side) + " (latent pixels)");
   }
   if (factor < 1 || side % factor != 0) {
-    throw Error("crops of " + std::to_string(side) + " latent pixels do not fit '" + pair.key + "', whose context " +
+    throw Error("`crop_size` " + std::to_string(side) + " does not fit '" + pair.key + "', whose context " +
                 shape_text(pair.context) + " is smaller than its latent " + shape_text(pair.latent) +
-                ": they must be a multiple of the factor between them");
+                ": it must be a multiple of the factor between them");
   }
   const auto place = [&](std::int64_t length, const char* axis) {
     const auto choices = static_cast<std::uint64_t>((length - side) / factor + 1);
@@ -83,17 +81,17 @@ void crop_pair(LatentPair& pair, std::int64_t side, std::uint64_t seed) {
   pair.context = cut(pair.context, top / factor, left / factor, side / factor);
 }
 
-torch::Tensor stack(const std::vector<LatentPair>& pairs, torch::Tensor LatentPair::*part, const char* what,
+torch::Tensor stack(const std::vector<LatentPair>& pairs, torch::Tensor LatentPair::*field, const char* what,
                     bool pinned) {
-  const torch::Tensor& first = pairs.front().*part;
+  const torch::Tensor& first = pairs.front().*field;
   std::vector<torch::Tensor> tensors;
   for (const auto& pair : pairs) {
-    if ((pair.*part).sizes() != first.sizes()) {
-      throw Error(std::string("a batch needs samples of one size: the ") + what + " of '" + pairs.front().key +
-                  "' is " + shape_text(first) + " and that of '" + pair.key + "' " + shape_text(pair.*part) +
-                  "; set a crop size that fits all of them");
+    if ((pair.*field).sizes() != first.sizes()) {
+      throw Error(std::string("all samples of a batch must have the same size: the ") + what + " of '" +
+                  pairs.front().key + "' is " + shape_text(first) + " and that of '" + pair.key + "' is " +
+                  shape_text(pair.*field) + "; set a `crop_size` that fits all of them");
     }
-    tensors.push_back(pair.*part);
+    tensors.push_back(pair.*field);
   }
   const torch::Tensor batch = torch::stack(tensors);
   return pinned ? batch.pin_memory() : batch;
@@ -107,12 +105,13 @@ void PairLoaderOptions::check() const {
       throw UsageError(message);
     }
   };
-  require(batch_size >= 1, "the batch size must be at least 1, not " + std::to_string(batch_size));
+  require(batch_size >= 1, "`batch_size` must be at least 1, got " + std::to_string(batch_size));
   for (const auto side : crop_sizes) {
-    require(side >= 1, "a crop size must be at least 1 latent pixel, not " + std::to_string(side));
+    require(side >= 1, "`crop_size` must be at least 1 latent pixel, got " + std::to_string(side));
   }
-  require(workers >= 0 && workers <= 1024, "workers must be from 0 to 1024, not " + std::to_string(workers));
-  require(prefetch >= 1 && prefetch <= 4096, "prefetch must be from 1 to 4096, not " + std::to_string(prefetch));
+  require(num_workers >= 0 && num_workers <= 1024,
+          "`num_workers` must be from 0 to 1024, got " + std::to_string(num_workers));
+  require(prefetch >= 1 && prefetch <= 4096, "`prefetch` must be from 1 to 4096, got " + std::to_string(prefetch));
   require(world_size >= 1 && rank >= 0 && rank < world_size,
           "rank " + std::to_string(rank) + " is not one of " + std::to_string(world_size) + " processes");
 }
@@ -133,7 +132,7 @@ class PairLoader::Impl {
   Impl(std::shared_ptr<const PairDataset> dataset, const PairLoaderOptions& options)
       : dataset_(std::move(dataset)),
         options_(options),
-        orders_(static_cast<std::int64_t>(dataset_->size()), options.seed, options.shuffle) {}
+        orders_(static_cast<std::int64_t>(dataset_->size()), options.seed) {}
 
   void start(std::int64_t first_sample) {
     batches_.reset();  // ends the old threads
@@ -141,13 +140,13 @@ class PairLoader::Impl {
       return batch_at(first_sample + static_cast<std::int64_t>(number) * options_.batch_size * options_.world_size);
     };
     batches_ = std::make_unique<OrderedPrefetch<LatentBatch>>(make, 0, std::numeric_limits<std::uint64_t>::max(),
-                                                              options_.workers, options_.prefetch);
+                                                              options_.num_workers, options_.prefetch);
   }
 
   LatentBatch next() { return batches_->next(); }
 
  private:
-  // The batch of the step whose samples, of all processes, begin at this place of the run.
+  // The batch of the step whose samples, over all processes, start with this number.
   LatentBatch batch_at(std::int64_t start) {
     const std::int64_t side = crop_size_at(start);
     LatentBatch batch;
@@ -167,7 +166,7 @@ class PairLoader::Impl {
     return batch;
   }
 
-  // One size for a step, the same in all processes; 0: whole samples.
+  // The crop size of a step, the same in all processes; 0: whole samples.
   std::int64_t crop_size_at(std::int64_t start) const {
     const auto& sizes = options_.crop_sizes;
     if (sizes.empty()) {
@@ -204,7 +203,7 @@ LatentBatch PairLoader::next() {
 
 void PairLoader::seek(std::int64_t samples_drawn) {
   if (samples_drawn < 0) {
-    throw UsageError("a loader cannot go to sample " + std::to_string(samples_drawn));
+    throw UsageError("a loader cannot continue at sample " + std::to_string(samples_drawn));
   }
   impl_->start(samples_drawn);
   drawn_ = samples_drawn;

@@ -3,6 +3,7 @@
 #include "fmboost/core/error.h"
 #include "fmboost/io/files.h"
 
+#include "data/shard_records.h"
 #include "io/npy.h"
 
 namespace fmboost {
@@ -64,7 +65,7 @@ EncodedPairs ShardBuilder::encode_batch() const {
 std::vector<std::byte> ShardBuilder::array(const ShardSample& sample, const torch::Tensor& latent) const {
   const torch::Tensor stored = encoder_.unscaled(latent).to(options_.stored);
   if (!at::isfinite(stored).all().item<bool>()) {
-    throw Error("the latent of '" + sample.source + "' has numbers that float16 does not hold; use --store float32");
+    throw Error("the latent of '" + sample.source + "' has numbers outside the range of float16; use `store` float32");
   }
   return write_npy(stored);
 }

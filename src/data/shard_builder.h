@@ -9,31 +9,32 @@
 
 #include "fmboost/data/encode_images.h"
 
+#include "data/image_crops.h"
+#include "data/pair_encoder.h"
 #include "io/tar.h"
 
 namespace fmboost {
 
-/// A square on its way into an archive.
+/// A square to be encoded into an archive.
 struct ShardSample {
   std::string key;
   std::string source;  ///< the image's file, for messages
   ImageCrop crop;
-  std::vector<std::byte> jpeg;  ///< empty: none is kept
+  std::vector<std::byte> jpeg;  ///< empty: the image is not kept
   nlohmann::json json;
 };
 
-/// One archive while it is made: collects batches, encodes and writes them. The archive is opened with its first sample
-/// and takes its name in finish(). Batches never reach over its end, so that its bytes do not depend on what a run did
-/// before.
+/// Makes one archive: collects batches, encodes and writes them. The archive is created with its first sample and gets
+/// its name in finish(). Batches never span two archives, so that an archive's bytes do not depend on earlier ones.
 class ShardBuilder {
  public:
-  /// Removes what a killed run has left of the same archive.
+  /// Removes temporary files of the same archive that a killed run has left.
   ShardBuilder(std::filesystem::path folder, std::string name, const PairEncoder& encoder,
                const EncodeImagesOptions& options);
 
   void add(ShardSample sample);
   void add_failure(FailedImage failure) { record_.failures.push_back(std::move(failure)); }
-  /// Writes archive and record; without a sample there is only a record.
+  /// Writes the archive and its record; without samples only the record.
   ShardRecord finish();
 
  private:

@@ -1,4 +1,4 @@
-#include "fmboost/data/shard_dataset.h"
+#include "data/shard_dataset.h"
 
 #include <algorithm>
 #include <cctype>
@@ -10,6 +10,7 @@
 #include "fmboost/core/log.h"
 #include "fmboost/image/decode.h"
 
+#include "data/shard_records.h"
 #include "io/npy.h"
 
 namespace fmboost {
@@ -17,6 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kLatentSuffix = "latent.npy";
+constexpr const char* kContextSuffix = "latent_lowres.npy";
 constexpr std::size_t kHashDigits = 64;
 constexpr std::size_t kShownDigits = 10;
 constexpr std::string_view kImageSuffixes[] = {"jpg", "png", "jpeg", "webp"};
@@ -36,7 +39,7 @@ std::vector<fs::path> archives_at(const fs::path& path) {
   }
   std::sort(files.begin(), files.end());
   if (files.empty()) {
-    throw Error("the folder '" + path.string() + "' holds no shards (*.tar); `fmboost encode` makes them");
+    throw Error("the folder '" + path.string() + "' holds no shards (*.tar); make them with fmboost encode");
   }
   return files;
 }
@@ -56,7 +59,7 @@ std::pair<std::string, std::string> split_name(std::string_view name) {
   return {std::string(name.substr(0, dot)), suffix};
 }
 
-// True for finite numbers only. The sum is finite then, except where it overflows, and costs one quick pass.
+// The sum of finite numbers is finite unless it overflows, and costs only one pass.
 bool all_finite(const torch::Tensor& x) {
   return std::isfinite(x.sum().item<float>()) || at::isfinite(x).all().item<bool>();
 }
@@ -88,7 +91,7 @@ ShardDataset::ShardDataset(const fs::path& path, ShardDatasetOptions options)
 
 ShardDataset::~ShardDataset() = default;
 
-// One pass over the archive's names; members of a sample need not stand beside each other.
+// One pass over the archive's names; the members of a sample need not be adjacent.
 void ShardDataset::add_shard(const fs::path& file) {
   shards_.push_back(std::make_unique<Shard>(file));
   const auto members = index_tar(shards_.back()->mapping.bytes(), file.string());
@@ -110,9 +113,9 @@ void ShardDataset::add_shard(const fs::path& file) {
 void ShardDataset::add_member(Sample& sample, const TarMember& member, const std::string& suffix) const {
   Range* place = nullptr;
   const auto* image = std::find(std::begin(kImageSuffixes), std::end(kImageSuffixes), suffix);
-  if (suffix == options_.latent_suffix) {
+  if (suffix == kLatentSuffix) {
     place = &sample.latent;
-  } else if (suffix == options_.context_suffix) {
+  } else if (suffix == kContextSuffix) {
     place = &sample.context;
   } else if (suffix == "json") {
     place = &sample.json;
@@ -128,14 +131,14 @@ void ShardDataset::add_member(Sample& sample, const TarMember& member, const std
   *place = {member.offset, member.size};
 }
 
-// Of the samples from `first` on, those that are pairs; the rest is what other tools put beside them.
+// Keeps the samples from `first` on that are pairs; the others are members that other tools have added.
 void ShardDataset::keep_pairs(std::size_t first, const std::vector<TarMember>& members) {
   const auto begin = samples_.begin() + static_cast<std::ptrdiff_t>(first);
   for (auto sample = begin; sample != samples_.end(); ++sample) {
     const bool has_latent = sample->latent.offset != 0;
     if (has_latent != (sample->context.offset != 0)) {
-      const std::string& present = has_latent ? options_.latent_suffix : options_.context_suffix;
-      const std::string& missing = has_latent ? options_.context_suffix : options_.latent_suffix;
+      const std::string present = has_latent ? kLatentSuffix : kContextSuffix;
+      const std::string missing = has_latent ? kContextSuffix : kLatentSuffix;
       throw Error("'" + name_of(*sample, present) + "' has no partner: '" + sample->key + "." + missing +
                   "' is missing");
     }
@@ -147,15 +150,15 @@ void ShardDataset::keep_pairs(std::size_t first, const std::vector<TarMember>& m
     for (std::size_t i = 0; i < std::min<std::size_t>(members.size(), 3); ++i) {
       found += (i > 0 ? ", '" : "'") + members[i].name + "'";
     }
-    throw Error("'" + shards_.back()->file.string() + "' holds no pairs of latents: KEY." + options_.latent_suffix +
-                " and KEY." + options_.context_suffix + " are needed, and it holds " +
+    throw Error("'" + shards_.back()->file.string() + "' holds no pairs of latents: KEY." + kLatentSuffix +
+                " and KEY." + kContextSuffix + " are needed, and it holds " +
                 (found.empty() ? "nothing" : found + (members.size() > 3 ? " and so on" : "")));
   }
   std::for_each(samples_.begin() + static_cast<std::ptrdiff_t>(first), samples_.end(),
                 [this](const Sample& sample) { check_shapes(sample); });
 }
 
-// From the arrays' headers, which lie beside the archive's: a wrong one is found now and not hours into a training.
+// Checks the arrays' headers now, so that a wrong shape does not end a training after hours.
 void ShardDataset::check_shapes(const Sample& sample) {
   const auto header = [&](const Range& range, const std::string& suffix) {
     NpyHeader read = parse_npy_header(bytes_of(sample, range), name_of(sample, suffix));
@@ -167,22 +170,22 @@ void ShardDataset::check_shapes(const Sample& sample) {
     }
     return read.shape;
   };
-  const auto latent = header(sample.latent, options_.latent_suffix);
-  const auto context = header(sample.context, options_.context_suffix);
+  const auto latent = header(sample.latent, kLatentSuffix);
+  const auto context = header(sample.context, kContextSuffix);
   const std::int64_t factor = latent[1] / context[1];
   if (latent[0] != context[0] || factor < 1 || latent[1] != factor * context[1] || latent[2] != factor * context[2]) {
-    throw Error("'" + name_of(sample, options_.context_suffix) + "' has the shape " +
-                c10::str(at::IntArrayRef(context)) + ", which does not fit its latent's " +
-                c10::str(at::IntArrayRef(latent)) + ": each side must be the same, or smaller by one whole factor");
+    throw Error("'" + name_of(sample, kContextSuffix) + "' has the shape " + c10::str(at::IntArrayRef(context)) +
+                ", which does not fit its latent's " + c10::str(at::IntArrayRef(latent)) +
+                ": its sides must be equal, or smaller by the same whole factor");
   }
   if (context_factor_ != 0 && context_factor_ != factor) {
-    throw Error("'" + name_of(sample, options_.context_suffix) + "' is smaller than its latent by a factor of " +
-                std::to_string(factor) + ", where the samples before it have " + std::to_string(context_factor_));
+    throw Error("'" + name_of(sample, kContextSuffix) + "' is smaller than its latent by a factor of " +
+                std::to_string(factor) + "; the samples before it have the factor " + std::to_string(context_factor_));
   }
   context_factor_ = factor;
 }
 
-// What fmboost writes into a sample's json, so that a shard without its folder's dataset.json is known as well.
+// fmboost writes the hash into each sample's json, so that a shard moved away from its dataset.json is recognized.
 std::string ShardDataset::hash_in_sample(const Sample& sample) const {
   if (sample.json.offset == 0) {
     return {};
@@ -195,7 +198,7 @@ std::string ShardDataset::hash_in_sample(const Sample& sample) const {
   return hash.size() == kHashDigits ? hash : std::string();
 }
 
-// Every archive by its own first sample, since shards get moved from folder to folder.
+// Checks the first sample of every archive, since shards may have been moved between folders.
 void ShardDataset::check_autoencoder() const {
   bool silent = false;
   std::size_t shard = shards_.size();
@@ -210,21 +213,21 @@ void ShardDataset::check_autoencoder() const {
     }
     silent = silent || found.empty();
     if (!found.empty() && found != options_.autoencoder_hash) {
-      refuse_autoencoder(shards_[shard]->file, found);
+      report_other_autoencoder(shards_[shard]->file, found);
     }
   }
   if (silent) {
     log_info("the shards in '" + folder_.string() +
-             "' do not say which autoencoder made them; they are taken for this bundle's, not scaled");
+             "' do not name their autoencoder; they are assumed to be unscaled latents of this bundle's");
   }
 }
 
-void ShardDataset::refuse_autoencoder(const fs::path& shard, const std::string& found) const {
+void ShardDataset::report_other_autoencoder(const fs::path& shard, const std::string& found) const {
   std::string maker = found.substr(0, kShownDigits);
   if (info_ && info_->autoencoder_hash == found) {
     maker += ", of the bundle '" + info_->bundle_name + "'";
   }
-  // Appended to, not added up: GCC 12 warns of the latter where it need not (PR 105651).
+  // append() avoids a false warning of GCC 12 about operator+ (PR 105651).
   std::string message = "'";
   message.append(shard.string()).append("' holds latents of another autoencoder (").append(maker);
   message.append(") than this bundle's (").append(options_.autoencoder_hash, 0, kShownDigits).append(")");
@@ -254,8 +257,8 @@ torch::Tensor ShardDataset::load(const Sample& sample, const Range& range, const
 LatentPair ShardDataset::get(std::size_t index, std::uint64_t /*seed*/) const {
   const Sample& sample = samples_.at(index);
   return {.key = sample.key,
-          .latent = load(sample, sample.latent, options_.latent_suffix),
-          .context = load(sample, sample.context, options_.context_suffix)};
+          .latent = load(sample, sample.latent, kLatentSuffix),
+          .context = load(sample, sample.context, kContextSuffix)};
 }
 
 torch::Tensor ShardDataset::original(std::size_t index, std::uint64_t /*seed*/) const {

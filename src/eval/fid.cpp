@@ -11,7 +11,7 @@
 namespace fmboost {
 namespace {
 
-// Half the batch where memory runs out, down to single images.
+// Halves the batch when out of memory, down to single images.
 torch::Tensor run_within_memory(const FeatureFunction& features, const torch::Tensor& images) {
   try {
     return features(images);
@@ -48,8 +48,8 @@ FeatureFunction load_feature_program(const std::filesystem::path& file, torch::D
   const auto run = [program, file](const torch::Tensor& images) {
     const torch::Tensor features = program->run({images});
     if (features.dim() != 2 || features.size(0) != images.size(0) || features.size(1) == 0) {
-      throw ModelError(c10::str("'", file.string(), "' must return (images, features), it returned ",
-                                features.sizes(), " for ", images.size(0), " images"));
+      throw ModelError(c10::str("'", file.string(), "' must return (images, features), but returned ", features.sizes(),
+                                " for ", images.size(0), " images"));
     }
     return features;
   };
@@ -60,13 +60,13 @@ FeatureFunction load_feature_program(const std::filesystem::path& file, torch::D
 
 void FidOptions::check() const {
   if (crops < 0 || crops > 1024) {
-    throw UsageError("the number of crops must be from 0 to 1024, not " + std::to_string(crops));
+    throw UsageError("`crops` must be from 0 to 1024, got " + std::to_string(crops));
   }
   if (crop_size < 1) {
-    throw UsageError("the side of a crop must be at least 1 pixel, not " + std::to_string(crop_size));
+    throw UsageError("`crop_size` must be at least 1 pixel, got " + std::to_string(crop_size));
   }
   if (batch_size < 1 || batch_size > 4096) {
-    throw UsageError("the batch size must be from 1 to 4096, not " + std::to_string(batch_size));
+    throw UsageError("`batch_size` must be from 1 to 4096, got " + std::to_string(batch_size));
   }
 }
 

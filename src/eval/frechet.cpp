@@ -23,16 +23,16 @@ void check_image_counts(std::int64_t a, std::int64_t b, std::int64_t width, FewI
   const std::int64_t least = allowed ? 2 : width + 1;
   if (std::min(a, b) < least) {
     throw Error("the Frechet distance of " + std::to_string(width) + " features needs at least " +
-                std::to_string(least) + " images a set" + (allowed ? "" : " for covariances of full rank") +
-                ", there are " + std::to_string(a) + " and " + std::to_string(b) +
-                (allowed ? "" : "; add images, or give --allow-few for a value that depends on their number"));
+                std::to_string(least) + " images per set" + (allowed ? "" : " for covariances of full rank") +
+                ", got " + std::to_string(a) + " and " + std::to_string(b) +
+                (allowed ? "" : "; add images, or use `allow_few` for a value that depends on their number"));
   }
 }
 
 void FeatureStatistics::add(const torch::Tensor& features) {
   if (features.dim() != 2 || (mean_.defined() && features.size(1) != width())) {
-    throw Error(c10::str("features must be (images, ", mean_.defined() ? std::to_string(width()) : "width",
-                         "), they are ", features.sizes()));
+    throw Error(c10::str("features must be (images, ", mean_.defined() ? std::to_string(width()) : "width", "), got ",
+                         features.sizes()));
   }
   if (features.size(0) == 0) {
     return;
@@ -55,7 +55,7 @@ void FeatureStatistics::add(const torch::Tensor& features) {
 
 torch::Tensor FeatureStatistics::covariance() const {
   if (count_ < 2) {
-    throw Error("a covariance needs at least two images, there are " + std::to_string(count_));
+    throw Error("a covariance needs at least two images, got " + std::to_string(count_));
   }
   return scatter_ / static_cast<double>(count_ - 1);
 }

@@ -16,13 +16,13 @@ FilesByName by_name(const std::vector<fs::path>& files, const std::string& where
     const auto [entry, is_new] = found.emplace(file.stem().string(), file);
     if (!is_new) {
       throw UsageError("'" + entry->second.filename().string() + "' and '" + file.filename().string() + "' in '" +
-                       where + "' have the same name, so their partners are not clear; move one of them away");
+                       where + "' have the same name, so their partners are ambiguous; move one of them elsewhere");
     }
   }
   return found;
 }
 
-// One sentence about the files of `files` that `others` lacks; empty when it lacks none.
+// Describes the files of `files` that are missing in `others`; empty if there are none.
 std::string missing_partners(const FilesByName& files, const std::string& where, const FilesByName& others,
                              const std::string& where_others) {
   constexpr std::size_t kNamed = 5;
@@ -36,21 +36,21 @@ std::string missing_partners(const FilesByName& files, const std::string& where,
   if (count == 0) {
     return {};
   }
-  return std::to_string(count) + (count == 1 ? " image" : " images") + " of '" + where +
-         "' without a partner in '" + where_others + "': " + names + (count > kNamed ? ", ..." : "");
+  return std::to_string(count) + (count == 1 ? " image" : " images") + " of '" + where + "' without a partner in '" +
+         where_others + "': " + names + (count > kNamed ? ", ..." : "");
 }
 
 }  // namespace
 
 std::vector<ImagePair> pair_by_name(const std::vector<fs::path>& images, const std::string& where_a,
-                                      const std::vector<fs::path>& references, const std::string& where_b) {
+                                    const std::vector<fs::path>& references, const std::string& where_b) {
   const FilesByName a = by_name(images, where_a);
   const FilesByName b = by_name(references, where_b);
   const std::string in_a = missing_partners(a, where_a, b, where_b);
   const std::string in_b = missing_partners(b, where_b, a, where_a);
   if (!in_a.empty() || !in_b.empty()) {
     throw UsageError(in_a + (in_a.empty() || in_b.empty() ? "" : "; ") + in_b +
-                     "; both folders must hold the same names (suffixes may differ)");
+                     "; both folders must contain the same names (suffixes may differ)");
   }
   std::vector<ImagePair> pairs;
   for (const auto& [name, file] : a) {

@@ -40,7 +40,7 @@ double student_t_bound(std::int64_t degrees, double level) {
 
 Estimate estimate_mean(std::span<const double> values) {
   if (values.empty()) {
-    throw Error("a mean of no values was asked for");
+    throw Error("there are no values to average");
   }
   const auto n = static_cast<double>(values.size());
   Estimate estimate{.mean = std::accumulate(values.begin(), values.end(), 0.0) / n, .half_width = std::nullopt};

@@ -13,7 +13,7 @@ torch::Tensor lanczos_kernel(const torch::Tensor& distance) {
   return at::sinc(distance) * at::sinc(distance / kLobes) * inside;
 }
 
-// Every output latent pixel is a weighted sum of the few latent pixels around it.
+// Every output pixel is a weighted sum of a few input pixels around it.
 torch::Tensor lanczos_along(const torch::Tensor& x, std::int64_t axis, std::int64_t length) {
   constexpr std::int64_t kTaps = 2 * static_cast<std::int64_t>(kLobes);
   const std::int64_t positions = x.size(axis);
@@ -54,7 +54,7 @@ UpscalingTask make_upscaling_task(const torch::Tensor& pixels, std::int64_t scal
   const std::int64_t width = pixels.size(2) / scale;
   if (height == 0 || width == 0) {
     throw Error("an image of " + std::to_string(pixels.size(2)) + "x" + std::to_string(pixels.size(1)) +
-                " is too small to be reduced by " + std::to_string(scale));
+                " is too small to be downsampled by " + std::to_string(scale));
   }
   const torch::Tensor original =
       round_to_8_bits(pixels.slice(1, 0, height * scale).slice(2, 0, width * scale)).contiguous();
@@ -64,7 +64,7 @@ UpscalingTask make_upscaling_task(const torch::Tensor& pixels, std::int64_t scal
 Quality measure_upscaler(const UpscalingTask& task, const Upscaler& upscaler, std::int64_t border) {
   const torch::Tensor upscaled = upscaler.upscale(task.low, task.original.size(1), task.original.size(2));
   if (upscaled.dim() != 4 || upscaled.size(0) != 1) {
-    throw Error(c10::str("'", upscaler.name, "' must make one image, it made a tensor of ", upscaled.sizes()));
+    throw Error(c10::str("'", upscaler.name, "' must return one image, but returned a tensor of ", upscaled.sizes()));
   }
   return measure_quality(round_to_8_bits(upscaled.squeeze(0)), task.original, border);
 }

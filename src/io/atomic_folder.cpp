@@ -1,6 +1,8 @@
 #include "fmboost/io/atomic_folder.h"
 
 #include <atomic>
+#include <cerrno>
+#include <fcntl.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -25,6 +27,19 @@ fs::path beside(const fs::path& folder, const std::string& kind) {
 
 [[noreturn]] void fail(const fs::path& folder, const std::error_code& error) {
   throw Error("cannot write the folder '" + folder.string() + "': " + error.message());
+}
+
+// Makes the folder's entries durable. Some file systems cannot sync a folder.
+void sync(const fs::path& folder) {
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = descriptor >= 0 && (::fsync(descriptor) == 0 || errno == EINVAL);
+  const std::error_code error(errno, std::generic_category());
+  if (descriptor >= 0) {
+    ::close(descriptor);
+  }
+  if (!synced) {
+    fail(folder, error);
+  }
 }
 
 }  // namespace
@@ -65,6 +80,7 @@ void AtomicFolder::check_replaceable() const {
 
 void AtomicFolder::commit() {
   check_replaceable();
+  sync(temporary_);
   const fs::path old = beside(folder_, ".tmp-old-");
   std::error_code error;
   const bool replaces = fs::exists(fs::symlink_status(folder_));
@@ -82,6 +98,7 @@ void AtomicFolder::commit() {
     fail(folder_, error);
   }
   temporary_.clear();
+  sync(folder_.parent_path());
   if (replaces) {
     fs::remove_all(old, error);
   }

@@ -2,6 +2,8 @@
 
 #include <ATen/autocast_mode.h>
 
+#include "fmboost/core/placement.h"
+
 namespace fmboost {
 
 Autocast::Autocast(bool enabled, torch::Device device, torch::ScalarType dtype)
@@ -23,8 +25,15 @@ Autocast::~Autocast() {
   at::autocast::set_autocast_enabled(type_, was_enabled_);
   at::autocast::set_autocast_dtype(type_, old_dtype_);
   if (at::autocast::decrement_nesting() == 0) {
-    at::autocast::clear_cache();  // of cast weights, which the optimizer is about to change
+    at::autocast::clear_cache();  // the cast weights, which the optimizer is about to change
   }
+}
+
+std::string resolve_precision(const std::string& precision, torch::Device device) {
+  if (precision != "auto") {
+    return precision;
+  }
+  return !device.is_cpu() || cpu_has_fast_bfloat16() ? "bf16-mixed" : "float32";
 }
 
 }  // namespace fmboost

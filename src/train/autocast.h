@@ -1,14 +1,15 @@
 #pragma once
 
+#include <string>
 #include <torch/types.h>
 
 namespace fmboost {
 
-/// Mixed precision while it lives: matrix products and convolutions on `device` compute in `dtype`, what needs range
-/// stays float32. What torch.autocast does, which C++ has no class for.
+/// Mixed precision during its lifetime, like torch.autocast, for which C++ has no class: matrix products and
+/// convolutions on `device` compute in `dtype`, operators that need the range stay float32.
 class Autocast {
  public:
-  /// Does nothing when not `enabled`.
+  /// Does nothing unless `enabled`.
   Autocast(bool enabled, torch::Device device, torch::ScalarType dtype);
   ~Autocast();
   Autocast(const Autocast&) = delete;
@@ -20,5 +21,9 @@ class Autocast {
   bool was_enabled_ = false;
   torch::ScalarType old_dtype_ = torch::kFloat32;
 };
+
+/// Replaces auto: bf16-mixed on GPUs and on CPUs with instructions for bfloat16, where it is faster than float32, and
+/// float32 on other CPUs. Other values are returned as they are.
+std::string resolve_precision(const std::string& precision, torch::Device device);
 
 }  // namespace fmboost

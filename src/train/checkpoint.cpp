@@ -2,19 +2,18 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
-#include <fcntl.h>
 #include <map>
-#include <nlohmann/json.hpp>
-#include <unistd.h>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
+#include "fmboost/io/atomic_folder.h"
 #include "fmboost/io/files.h"
 
+#include "data/json_differences.h"
+#include "io/json_reader.h"
 #include "nn/cfm/cfm_unet.h"
+#include "train/options_json.h"
 
 namespace fmboost {
 namespace {
@@ -25,19 +24,13 @@ using nlohmann::json;
 constexpr int kVersion = 1;
 constexpr const char* kFormat = "fmboost-checkpoint";
 constexpr const char* kDescription = "checkpoint.json";
-constexpr std::array kParts{"model", "ema", "exp_avg", "exp_avg_sq"};
-constexpr std::string_view kReplaced = ".old-";  // whole: it comes back when its successor did not arrive
-constexpr std::string_view kDropped = ".gone-";  // perhaps no longer whole
-
-bool starts_with(const std::string& name, std::string_view prefix) {
-  return name.rfind(prefix, 0) == 0;
-}
+constexpr std::array kTensorFiles{"model", "ema", "exp_avg", "exp_avg_sq"};
 
 // The step of "step-00001000", nothing for other names.
 std::optional<std::int64_t> parse_step(const std::string& name) {
   constexpr std::string_view kPrefix = "step-";
   const std::string digits = name.substr(std::min(name.size(), kPrefix.size()));
-  const bool fits = starts_with(name, kPrefix) && digits.size() >= 8 && digits.size() < 19 &&
+  const bool fits = name.starts_with(kPrefix) && digits.size() >= 8 && digits.size() < 19 &&
                     digits.find_first_not_of("0123456789") == std::string::npos;
   return fits ? std::optional(std::stoll(digits)) : std::nullopt;
 }
@@ -48,31 +41,14 @@ std::string name_of(std::int64_t step) {
   return name.data();
 }
 
-void sync_folder(const fs::path& folder) {
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = fd >= 0 && ::fsync(fd) == 0;
-  const std::string reason = std::strerror(errno);
-  if (fd >= 0) {
-    ::close(fd);
-  }
-  if (!synced) {
-    throw Error("cannot write the checkpoint '" + folder.string() + "': " + reason);
-  }
+bool is_complete(const fs::path& checkpoint) {
+  return fs::exists(checkpoint / kDescription);
 }
 
-void rename_folder(const fs::path& from, const fs::path& to) {
-  std::error_code error;
-  fs::rename(from, to, error);
-  if (error) {
-    throw Error("cannot write the checkpoint '" + to.string() + "': " + error.message());
-  }
-}
-
-// It is not whole any more as soon as it begins to go, so it must not keep its name.
-void drop(const fs::path& checkpoint) {
-  const fs::path gone = checkpoint.parent_path() / (std::string(kDropped) + checkpoint.filename().string());
-  rename_folder(checkpoint, gone);
-  fs::remove_all(gone);
+// The description goes first, so that a checkpoint that is half removed does not look complete.
+void remove_checkpoint(const fs::path& checkpoint) {
+  fs::remove(checkpoint / kDescription);
+  fs::remove_all(checkpoint);
 }
 
 std::map<std::string, std::string> weights_metadata(const CfmUnetOptions& network, const FlowLossOptions& flow) {
@@ -84,12 +60,12 @@ std::map<std::string, std::string> weights_metadata(const CfmUnetOptions& networ
   return metadata;
 }
 
-// The part's tensors under their published names.
-NamedTensors tensors_of(const NamedTensors& state, const std::string& part) {
+// The tensors of one file, under their published names.
+NamedTensors tensors_of(const NamedTensors& all, const std::string& file) {
   NamedTensors tensors;
-  for (const auto& [name, tensor] : state) {
-    if (starts_with(name, part + ".")) {
-      tensors.emplace_back(name.substr(part.size() + 1), tensor);
+  for (const auto& [name, tensor] : all) {
+    if (name.starts_with(file + ".")) {
+      tensors.emplace_back(name.substr(file.size() + 1), tensor);
     }
   }
   return tensors;
@@ -112,7 +88,7 @@ void copy_tensors(const SafetensorsFile& file, const NamedTensors& targets) {
   }
 }
 
-json read_description(const fs::path& checkpoint) {
+JsonReader read_description(const fs::path& checkpoint) {
   const fs::path file = checkpoint / kDescription;
   std::string text;
   try {
@@ -120,59 +96,30 @@ json read_description(const fs::path& checkpoint) {
   } catch (const Error& error) {
     throw ModelError(error.what());
   }
-  const json description = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  const auto has_number = [&](const char* key) {
-    return description.contains(key) && description[key].is_number_integer();
-  };
-  if (!description.is_object() || description.value("format", json()) != kFormat || !has_number("version") ||
-      !has_number("step") || !has_number("samples") || !has_number("ema_updates") || !has_number("dataset_size") ||
-      !description.contains("options")) {
-    throw ModelError("'" + file.string() + "' is not a checkpoint's description");
+  const JsonReader description = JsonReader::parse(text, file.string());
+  if (description.get<std::string>("format") != kFormat) {
+    throw ModelError("'" + file.string() + "' does not describe a checkpoint");
   }
-  if (description["version"].get<int>() > kVersion) {
-    throw ModelError("'" + file.string() + "' has version " + description["version"].dump() +
-                     ", this program reads up to " + std::to_string(kVersion) + "; a newer fmboost reads it");
+  if (const int version = description.get<int>("version"); version > kVersion) {
+    throw ModelError("'" + file.string() + "' has version " + std::to_string(version) +
+                     "; this program reads up to version " + std::to_string(kVersion) + ", use a newer fmboost");
   }
   return description;
 }
 
-// "optimizer.lr was 0.001 and is 0.002" of every value that differs.
-std::vector<std::string> differences(const json& before, const json& now, const std::string& prefix = "") {
-  std::vector<std::string> lines;
-  for (const auto& [key, value] : now.items()) {
-    const json old = before.is_object() ? before.value(key, json()) : json();
-    if (value.is_object()) {
-      const auto nested = differences(old, value, prefix + key + ".");
-      lines.insert(lines.end(), nested.begin(), nested.end());
-    } else if (value != old) {
-      lines.push_back(prefix + key + " was " + old.dump() + " and is " + value.dump());
+// A checkpoint of another network or another flow cannot be continued; other changes may be intended.
+void compare_options(const fs::path& checkpoint, const json& before, const json& now) {
+  for (const auto& [section, value] : now.items()) {
+    const auto differences = json_differences({{section, before.value(section, json())}}, {{section, value}});
+    if (differences.empty() || section == "steps") {
+      continue;
     }
-  }
-  return lines;
-}
-
-// Weights of another network, or trained for another flow, cannot go on; other changes can be meant.
-void compare_options(const fs::path& checkpoint, json before, const json& now) {
-  json& flow = before["flow"];
-  if (flow.is_object() && !flow.contains("noising_step_max")) {
-    flow["noising_step_max"] = flow["noising_step"];  // of a version that knew no range of steps
-  }
-  if (flow.is_object() && !flow.contains("noising_share")) {
-    flow["noising_share"] = 1.0;  // of a version that drew every pair's step
-  }
-  if (flow.is_object() && !flow.contains("objective")) {
-    flow["objective"] = objective_name(Objective::velocity);  // of a version that knew no other
-    flow["rollout_steps"] = now["flow"]["rollout_steps"];
-  }
-  if (flow.is_object() && !flow.contains("noiseless_loss")) {
-    flow["noiseless_loss"] = noiseless_loss_name(NoiselessLoss::mse);  // of a version that knew no other
-  }
-  for (const auto& line : differences(before, now)) {
-    if (starts_with(line, "network.") || starts_with(line, "flow.")) {
-      throw UsageError("the checkpoint '" + checkpoint.string() + "' cannot go on with these options: " + line);
+    if (section == "network" || section == "flow") {
+      throw UsageError("the checkpoint '" + checkpoint.string() +
+                       "' cannot be continued with these options: " + differences.front());
     }
-    if (!starts_with(line, "steps ")) {
-      log_warning("other options than when '" + checkpoint.filename().string() + "' was written: " + line);
+    for (const auto& difference : differences) {
+      log_warning("the options differ from those of '" + checkpoint.filename().string() + "': " + difference);
     }
   }
 }
@@ -189,12 +136,12 @@ void write_cfm_weights(const fs::path& file, const CfmUnetImpl& network, const F
 
 CheckpointFolder::CheckpointFolder(fs::path folder, int keep) : folder_(std::move(folder)), keep_(keep) {
   if (keep < 1) {
-    throw UsageError("at least 1 checkpoint must be kept, not " + std::to_string(keep));
+    throw UsageError("`keep_checkpoints` must be at least 1, got " + std::to_string(keep));
   }
   std::error_code error;
   fs::create_directories(folder_, error);
   if (error) {
-    throw Error("cannot make the folder '" + folder_.string() + "': " + error.message());
+    throw Error("cannot create the folder '" + folder_.string() + "': " + error.message());
   }
 }
 
@@ -206,7 +153,7 @@ std::vector<std::int64_t> CheckpointFolder::steps() const {
   std::vector<std::int64_t> steps;
   for (const auto& entry : fs::directory_iterator(folder_)) {
     const auto step = parse_step(entry.path().filename().string());
-    if (step && entry.is_directory()) {
+    if (step && is_complete(entry.path())) {
       steps.push_back(*step);
     }
   }
@@ -215,15 +162,15 @@ std::vector<std::int64_t> CheckpointFolder::steps() const {
 }
 
 void CheckpointFolder::save(const TrainingState& state, const RunPosition& position) {
-  const fs::path target = path_of(position.step);
-  const fs::path temporary = folder_ / ("." + name_of(position.step) + ".tmp-" + std::to_string(::getpid()));
   try {
-    fs::remove_all(temporary);
-    fs::create_directory(temporary);
-    const NamedTensors tensors = state.state();
+    if (!is_complete(path_of(position.step))) {
+      fs::remove_all(path_of(position.step));
+    }
+    AtomicFolder checkpoint(path_of(position.step), kDescription, /*replace=*/true);
+    const NamedTensors tensors = state.tensors();
     const auto metadata = weights_metadata(state.options().network, state.options().flow);
-    for (const std::string part : kParts) {
-      write_safetensors(temporary / (part + ".safetensors"), tensors_of(tensors, part), metadata);
+    for (const std::string file : kTensorFiles) {
+      write_safetensors(checkpoint.path() / (file + ".safetensors"), tensors_of(tensors, file), metadata);
     }
     const json description = {{"format", kFormat},
                               {"version", kVersion},
@@ -232,18 +179,9 @@ void CheckpointFolder::save(const TrainingState& state, const RunPosition& posit
                               {"ema_updates", position.ema_updates},
                               {"dataset_size", position.dataset_size},
                               {"options", to_json(state.options())}};
-    write_file_atomically(temporary / kDescription, as_bytes(description.dump(1)));
-    sync_folder(temporary);
-    const fs::path old = folder_ / (std::string(kReplaced) + name_of(position.step));
-    if (fs::exists(target)) {
-      rename_folder(target, old);
-    }
-    rename_folder(temporary, target);
-    sync_folder(folder_);
-    fs::remove_all(old);
+    write_file_atomically(checkpoint.path() / kDescription, as_bytes(description.dump(1)));
+    checkpoint.commit();
   } catch (const std::exception& error) {
-    std::error_code ignored;
-    fs::remove_all(temporary, ignored);
     throw Error("the checkpoint of step " + std::to_string(position.step) + " was not written: " + error.what());
   }
   prune();
@@ -252,23 +190,23 @@ void CheckpointFolder::save(const TrainingState& state, const RunPosition& posit
 RunPosition CheckpointFolder::load(std::int64_t step, TrainingState& state) const {
   const fs::path checkpoint = path_of(step);
   if (!fs::exists(checkpoint)) {
-    std::string known;
+    std::string available;
     for (const auto other : steps()) {
-      known += (known.empty() ? "" : ", ") + std::to_string(other);
+      available += (available.empty() ? "" : ", ") + std::to_string(other);
     }
     throw UsageError("there is no checkpoint of step " + std::to_string(step) + " in '" + folder_.string() +
-                     "'; there are: " + (known.empty() ? "none" : known));
+                     "'; available: " + (available.empty() ? "none" : available));
   }
-  const json description = read_description(checkpoint);
-  compare_options(checkpoint, description["options"], to_json(state.options()));
-  const NamedTensors tensors = state.state();
-  for (const std::string part : kParts) {
-    copy_tensors(SafetensorsFile(checkpoint / (part + ".safetensors")), tensors_of(tensors, part));
+  const JsonReader description = read_description(checkpoint);
+  compare_options(checkpoint, description.object("options").value(), to_json(state.options()));
+  const RunPosition position{.step = description.get<std::int64_t>("step"),
+                             .samples = description.get<std::int64_t>("samples"),
+                             .ema_updates = description.get<std::int64_t>("ema_updates"),
+                             .dataset_size = description.get<std::int64_t>("dataset_size")};
+  const NamedTensors tensors = state.tensors();
+  for (const std::string file : kTensorFiles) {
+    copy_tensors(SafetensorsFile(checkpoint / (file + ".safetensors")), tensors_of(tensors, file));
   }
-  const RunPosition position{.step = description["step"].get<std::int64_t>(),
-                             .samples = description["samples"].get<std::int64_t>(),
-                             .ema_updates = description["ema_updates"].get<std::int64_t>(),
-                             .dataset_size = description["dataset_size"].get<std::int64_t>()};
   state.set_progress(position.step, position.ema_updates);
   return position;
 }
@@ -279,10 +217,10 @@ RunPosition CheckpointFolder::load_newest(TrainingState& state) const {
     try {
       return load(all.back(), state);
     } catch (const ModelError& error) {
-      log_warning(std::string(error.what()) + "; an older checkpoint is taken");
+      log_warning(std::string(error.what()) + "; using an older checkpoint");
     }
   }
-  throw Error("there is no sound checkpoint to go on from in '" + folder_.string() + "'");
+  throw Error("there is no intact checkpoint to resume from in '" + folder_.string() + "'");
 }
 
 void CheckpointFolder::mark_best(const BestCheckpoint& best) {
@@ -292,22 +230,23 @@ void CheckpointFolder::mark_best(const BestCheckpoint& best) {
 }
 
 std::optional<BestCheckpoint> CheckpointFolder::best() const {
-  if (!fs::exists(folder_ / "best.json")) {
+  const fs::path file = folder_ / "best.json";
+  if (!fs::exists(file)) {
     return std::nullopt;
   }
-  const json text = json::parse(read_text_file(folder_ / "best.json"), nullptr, /*allow_exceptions=*/false);
-  if (!text.is_object() || !text.contains("step") || !text["step"].is_number_integer() || !text.contains("psnr") ||
-      !text["psnr"].is_number()) {
-    log_warning("'" + (folder_ / "best.json").string() + "' is damaged and is not used");
+  try {
+    const JsonReader reader = JsonReader::parse(read_text_file(file), file.string());
+    return BestCheckpoint{.step = reader.get<std::int64_t>("step"), .psnr = reader.get<double>("psnr")};
+  } catch (const ModelError& error) {
+    log_warning(std::string(error.what()) + "; the file is ignored");
     return std::nullopt;
   }
-  return BestCheckpoint{text["step"].get<std::int64_t>(), text["psnr"].get<double>()};
 }
 
 void CheckpointFolder::remove_after(std::int64_t step) {
   for (const auto other : steps()) {
     if (other > step) {
-      drop(path_of(other));
+      remove_checkpoint(path_of(other));
     }
   }
   if (const auto found = best(); found && found->step > step) {
@@ -316,19 +255,15 @@ void CheckpointFolder::remove_after(std::int64_t step) {
 }
 
 void CheckpointFolder::remove_leftovers() const {
-  std::vector<fs::path> hidden;
+  std::vector<fs::path> leftovers;
   for (const auto& entry : fs::directory_iterator(folder_)) {
-    if (starts_with(entry.path().filename().string(), ".")) {
-      hidden.push_back(entry.path());
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(".step-") || (parse_step(name) && !is_complete(entry.path()))) {
+      leftovers.push_back(entry.path());
     }
   }
-  for (const auto& path : hidden) {
-    const std::string name = path.filename().string();
-    if (starts_with(name, kReplaced) && !fs::exists(folder_ / name.substr(kReplaced.size()))) {
-      rename_folder(path, folder_ / name.substr(kReplaced.size()));
-    } else if (starts_with(name, kReplaced) || starts_with(name, kDropped) || starts_with(name, ".step-")) {
-      fs::remove_all(path);
-    }
+  for (const auto& path : leftovers) {
+    fs::remove_all(path);
   }
 }
 
@@ -338,7 +273,7 @@ void CheckpointFolder::prune() const {
   all.resize(all.size() - std::min(all.size(), static_cast<std::size_t>(keep_)));
   for (const auto step : all) {
     if (!best_one || best_one->step != step) {
-      drop(path_of(step));
+      remove_checkpoint(path_of(step));
     }
   }
 }

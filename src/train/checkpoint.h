@@ -3,59 +3,54 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
-#include <string>
 #include <vector>
+
+#include "fmboost/train/training_run.h"
 
 #include "train/training_state.h"
 
 namespace fmboost {
 
-/// Where a run stands, beside the tensors. Nothing else is random or counted: a sample's noise depends on the seed and
-/// its number, and its place in the data on the number alone, so that no generator's state outlives a step.
+/// The counters of a run. There is no generator state: a sample's noise depends only on the seed and its number, and
+/// its place in the data only on its number.
 struct RunPosition {
   std::int64_t step = 0;     ///< optimizer steps done
   std::int64_t samples = 0;  ///< taken by all processes together
   std::int64_t ema_updates = 0;
-  std::int64_t dataset_size = 0;  ///< pairs; a run that goes on with other data is told so
+  std::int64_t dataset_size = 0;  ///< pairs; a run that is resumed with other data logs a warning
 };
 
-/// The best checkpoint by validation.
-struct BestCheckpoint {
-  std::int64_t step = 0;
-  double psnr = 0;
-};
-
-/// The checkpoints of one run: a folder with a folder each, "step-00001000", which holds model.safetensors and
-/// ema.safetensors (published names, the network's configuration in the metadata: what --init takes),
+/// The checkpoints of one run: a folder with one folder for each, "step-00001000", which holds model.safetensors and
+/// ema.safetensors (published names, the network's configuration in the metadata; `init` accepts them),
 /// exp_avg.safetensors and exp_avg_sq.safetensors (Adam's moments) and checkpoint.json.
 ///
-/// A checkpoint is written under another name, synced and renamed: whatever is killed at whatever moment, a name in
-/// this form holds a whole checkpoint. One process at a time writes.
+/// A checkpoint is written under a temporary name, synced and renamed, and its checkpoint.json is deleted first when it
+/// is removed: a folder with such a name and a checkpoint.json is complete, even if the process was killed. Only one
+/// process may write.
 class CheckpointFolder {
  public:
-  /// Creates the folder where it is missing. Keeps the `keep` newest checkpoints, and the best one.
+  /// Creates the folder if it is missing. Keeps the `keep` newest checkpoints and the best one.
   CheckpointFolder(std::filesystem::path folder, int keep);
 
-  const std::filesystem::path& folder() const { return folder_; }
   std::filesystem::path path_of(std::int64_t step) const;
-  /// Of the complete checkpoints, ascending.
+  /// The steps of the complete checkpoints, ascending.
   std::vector<std::int64_t> steps() const;
 
-  /// Writes one and drops those that need not be kept. Throws Error naming the file and the reason, and then leaves the
-  /// older ones as they were.
+  /// Writes a checkpoint and removes those that need not be kept. Throws Error naming the file and the reason; the
+  /// older checkpoints then remain unchanged.
   void save(const TrainingState& state, const RunPosition& position);
 
-  /// Reads one into the state. Throws ModelError naming what is missing, damaged or of another shape, and UsageError
-  /// when network or flow are others than the state's; options that differ otherwise are named in warnings.
+  /// Reads a checkpoint into the state. Throws ModelError naming what is missing, damaged or of another shape, and
+  /// UsageError if network or flow differ from the state's; warnings name the other options that differ.
   RunPosition load(std::int64_t step, TrainingState& state) const;
-  /// The newest one that is sound; a damaged one is named in a warning. Throws Error when there is none.
+  /// Reads the newest intact checkpoint; damaged ones are skipped with a warning. Throws Error if there is none.
   RunPosition load_newest(TrainingState& state) const;
 
   void mark_best(const BestCheckpoint& best);
   std::optional<BestCheckpoint> best() const;
-  /// Drops those after this step, for a run that goes back to it.
+  /// Removes the checkpoints after this step, for a run that is resumed from it.
   void remove_after(std::int64_t step);
-  /// What killed runs left half written or half removed.
+  /// Removes incomplete checkpoints that killed runs have left.
   void remove_leftovers() const;
 
  private:
@@ -65,8 +60,9 @@ class CheckpointFolder {
   int keep_;
 };
 
-/// Writes weights under their published names as a coupling network's file: the network's configuration and the noising
-/// step in its metadata, as scripts/convert_cfm_checkpoint.py does, and the largest one where it was drawn.
+/// Writes weights under their published names as a coupling network's file. Its metadata holds the network's
+/// configuration and the noising step, like scripts/convert_cfm_checkpoint.py, and the largest noising step if steps
+/// are drawn.
 void write_cfm_weights(const std::filesystem::path& file, const CfmUnetImpl& network, const FlowLossOptions& flow);
 
 }  // namespace fmboost

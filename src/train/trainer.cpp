@@ -23,16 +23,9 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-std::string printed(const char* format, double value) {
+std::string in_three_digits(double value) {
   std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), format, value);
-  return text.data();
-}
-
-std::string clock_text(double seconds) {
-  const auto whole = static_cast<long long>(seconds);
-  std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "%lld:%02lld:%02lld", whole / 3600, whole / 60 % 60, whole % 60);
+  std::snprintf(text.data(), text.size(), "%.3g", value);
   return text.data();
 }
 
@@ -55,61 +48,47 @@ std::string joined(const std::vector<std::string>& keys) {
 
 }  // namespace
 
-void TrainerOptions::check() const {
-  if (log_every < 1 || validate_every < 0 || checkpoint_every < 0) {
-    throw UsageError("a run reports every 1 or more steps, and validates and saves every 0 (never) or more");
-  }
-}
-
-std::string to_text(const TrainReport& report) {
-  return "step " + std::to_string(report.step) + "/" + std::to_string(report.steps) + ", loss " +
-         printed("%.5g", report.loss) + ", gradient " + printed("%.3g", report.gradient_norm) + ", lr " +
-         printed("%.3g", report.learning_rate) + ", " + printed("%.3g", report.images_per_second) +
-         " images/s, data wait " + printed("%.1f", 100 * report.data_wait) + " %, memory " +
-         format_bytes(report.memory) + ", " + clock_text(report.seconds_left) + " left";
-}
-
-Trainer::Trainer(TrainingState& state, PairLoader& loader, Workers& workers, CheckpointFolder* checkpoints,
+Trainer::Trainer(TrainingState& state, PairLoader& loader, ProcessGroup& group, CheckpointFolder* checkpoints,
                  TrainerOptions options, TrainerObserver observer)
     : state_(state),
       loader_(loader),
-      workers_(workers),
+      group_(group),
       checkpoints_(checkpoints),
       options_(options),
       observer_(std::move(observer)),
-      reducer_(state.parameters(), workers) {
+      reducer_(state.parameters(), group) {
   options_.check();
 }
 
 void Trainer::start(const std::optional<RunPosition>& resumed, std::int64_t dataset_size) {
   dataset_size_ = dataset_size;
-  workers_.require_same("the number of training pairs", dataset_size);
+  group_.require_same("the number of training pairs", dataset_size);
   const RunPosition mine = resumed.value_or(RunPosition{.dataset_size = dataset_size});
   torch::Tensor position = torch::tensor({mine.step, mine.samples, mine.ema_updates, mine.dataset_size}, torch::kInt64);
   position = position.to(state_.device());
-  workers_.broadcast({position});
+  group_.broadcast({position});
   std::vector<torch::Tensor> tensors;
-  for (const auto& [name, tensor] : state_.state()) {
+  for (const auto& [name, tensor] : state_.tensors()) {
     tensors.push_back(tensor);
   }
-  workers_.broadcast(tensors);
+  group_.broadcast(tensors);
   position = position.to(torch::kCPU);
   state_.set_progress(position[0].item<std::int64_t>(), position[2].item<std::int64_t>());
   loader_.seek(position[1].item<std::int64_t>());
   waited_before_ = loader_.seconds_waited();
   saved_step_ = resumed ? resumed->step : -1;
-  if (workers_.is_first() && mine.dataset_size != dataset_size) {
-    log_warning("the run began with " + std::to_string(mine.dataset_size) + " pairs and goes on with " +
-                std::to_string(dataset_size) + "; their order is another one from here on");
+  if (group_.is_first() && mine.dataset_size != dataset_size) {
+    log_warning("the run started with " + std::to_string(mine.dataset_size) + " pairs and continues with " +
+                std::to_string(dataset_size) + ", in a different order");
   }
 }
 
 void Trainer::run() {
-  bool stop = workers_.any(interrupt_requested());
+  bool stop = group_.any(interrupt_requested());
   while (!is_last() && !stop) {
     const auto begin = Clock::now();
     one_step();
-    stop = workers_.any(interrupt_requested());
+    stop = group_.any(interrupt_requested());
     const bool validation_due = options_.validate_every > 0 && due(options_.validate_every);
     if (stop || due(options_.log_every) || validation_due || due(options_.checkpoint_every)) {
       read_losses();
@@ -122,17 +101,17 @@ void Trainer::run() {
       validate();
     }
     if (due(options_.checkpoint_every) && !is_last() && !stop) {
-      save(/*must=*/false);
+      save(/*must_succeed=*/false);
     }
   }
-  save(/*must=*/true);
-  workers_.barrier();  // none leaves while the first one still writes
+  save(/*must_succeed=*/true);
+  group_.barrier();  // no process leaves while rank 0 is still writing
   if (stop && !is_last()) {
     throw Interrupted();
   }
 }
 
-// Every so many steps, and in the end.
+// After every `every` steps, and after the last step.
 bool Trainer::due(std::int64_t every) const {
   return is_last() || (every > 0 && state_.steps_done() % every == 0);
 }
@@ -143,7 +122,7 @@ void Trainer::one_step() {
   pending_.push_back(std::move(step));
   const bool on_cpu = state_.device().is_cpu();
   if (on_cpu) {
-    read_losses();  // costs nothing there, and keeps the weights as they were before a loss that is not finite
+    read_losses();  // free on a CPU, and stops before the weights are changed if the loss is not finite
   }
   const bool reported =
       (state_.steps_done() + 1) % options_.log_every == 0 || state_.steps_done() + 1 >= state_.options().steps;
@@ -160,10 +139,10 @@ torch::Tensor Trainer::accumulate_gradients(PendingStep& step) {
   torch::Tensor loss;
   for (std::int64_t i = 0; i < options.accumulate; ++i) {
     const LatentBatch batch = loader_.next();
-    const FlowNoise draw = draw_flow(options.flow, batch.latent.sizes(), options.seed, batch.numbers);
+    const FlowNoise noise = draw_flow_noise(options.flow, batch.latent.sizes(), options.seed, batch.numbers);
     reducer_.expect_backward(/*synchronize=*/i + 1 == options.accumulate);
-    const torch::Tensor one = state_.backward(batch, draw) / static_cast<double>(options.accumulate);
-    loss = loss.defined() ? loss + one : one;
+    const torch::Tensor share = state_.backward(batch, noise) / static_cast<double>(options.accumulate);
+    loss = loss.defined() ? loss + share : share;
     step.keys.insert(step.keys.end(), batch.keys.begin(), batch.keys.end());
   }
   reducer_.finish();
@@ -179,8 +158,8 @@ void Trainer::read_losses() {
     losses.push_back(step.loss);
   }
   const torch::Tensor own = torch::stack(losses);
-  const torch::Tensor all = own / static_cast<double>(workers_.size());
-  workers_.all_reduce_sum(all);
+  const torch::Tensor all = own / static_cast<double>(group_.size());
+  group_.all_reduce_sum(all);
   const torch::Tensor own_values = own.to(torch::kCPU, torch::kFloat64);
   const torch::Tensor values = all.to(torch::kCPU, torch::kFloat64);
   for (std::size_t i = 0; i < pending_.size(); ++i) {
@@ -202,16 +181,16 @@ void Trainer::read_losses() {
 void Trainer::stop_diverged(const PendingStep& step, double own_loss) const {
   const torch::Tensor norm = step.gradient_norm.defined() ? step.gradient_norm : global_norm(state_.gradients());
   std::string text = "the loss is not finite at step " + std::to_string(step.step) + ": learning rate " +
-                     printed("%.3g", step.learning_rate) + ", gradient norm " + printed("%.3g", norm.item<double>()) +
-                     " (" + printed("%.3g", last_gradient_norm_) + " when it was last reported), ";
+                     in_three_digits(step.learning_rate) + ", gradient norm " + in_three_digits(norm.item<double>()) +
+                     " (" + in_three_digits(last_gradient_norm_) + " at the last report), ";
   text += std::isfinite(own_loss) ? "in a batch of another process" : "samples " + joined(step.keys);
   if (checkpoints_ != nullptr) {
     const auto steps = checkpoints_->steps();
     text += ". " + (steps.empty() ? "There is no checkpoint yet"
                                   : "The last good checkpoint is '" + checkpoints_->path_of(steps.back()).string() +
-                                        "': go on from there with --resume");
+                                        "'; use `resume` to continue from it");
   }
-  throw Error(text + "; a smaller --lr, --clip-norm 1 or --precision float32 may help");
+  throw Error(text + "; a smaller `lr`, `clip_norm` 1 or `precision` float32 may help");
 }
 
 void Trainer::report() {
@@ -228,7 +207,7 @@ void Trainer::report() {
       .gradient_norm = last_gradient_norm_,
       .learning_rate = last_learning_rate_,
       .images_per_second =
-          count * static_cast<double>(options.accumulate * options.batch_size * workers_.size()) / seconds_,
+          count * static_cast<double>(options.accumulate * options.batch_size * group_.size()) / seconds_,
       .data_wait = (waited - waited_before_) / seconds_,
       .memory = peak_memory(state_.device()),
       .seconds_left = static_cast<double>(options.steps - state_.steps_done()) * seconds_ / count};
@@ -236,7 +215,7 @@ void Trainer::report() {
   loss_sum_ = 0;
   seconds_ = 0;
   waited_before_ = waited;
-  if (workers_.is_first() && observer_.report) {
+  if (group_.is_first() && observer_.report) {
     observer_.report(report);
   }
 }
@@ -244,31 +223,31 @@ void Trainer::report() {
 void Trainer::validate() {
   const std::int64_t step = state_.steps_done();
   const auto score = observer_.validate ? observer_.validate(step) : std::nullopt;
-  if (checkpoints_ == nullptr || !workers_.is_first() || !score) {
+  if (checkpoints_ == nullptr || !group_.is_first() || !score) {
     return;
   }
   const auto best = checkpoints_->best();
   if (!best || *score > best->psnr) {
-    save(/*must=*/false);
+    save(/*must_succeed=*/false);
     if (saved_step_ == step) {
       checkpoints_->mark_best({.step = step, .psnr = *score});
     }
   }
 }
 
-// A disk that is full now may not be when the next checkpoint is due, and the training itself is not lost yet.
-void Trainer::save(bool must) {
+// A full disk may have space again when the next checkpoint is due, so training continues.
+void Trainer::save(bool must_succeed) {
   const std::int64_t step = state_.steps_done();
-  if (checkpoints_ == nullptr || !workers_.is_first() || saved_step_ == step || step == 0) {
+  if (checkpoints_ == nullptr || !group_.is_first() || saved_step_ == step || step == 0) {
     return;
   }
   try {
     checkpoints_->save(state_, position());
   } catch (const Error& error) {
-    if (must) {
+    if (must_succeed) {
       throw;
     }
-    log_error(std::string(error.what()) + "; training goes on, and the next checkpoint is tried at its time");
+    log_error(std::string(error.what()) + "; training continues, and the next checkpoint is written when it is due");
     return;
   }
   saved_step_ = step;

@@ -3,10 +3,11 @@
 #include <algorithm>
 
 #include "fmboost/core/error.h"
-#include "fmboost/data/shard_dataset.h"
 
+#include "data/image_dataset.h"
 #include "data/joined_dataset.h"
 #include "data/pair_encoder.h"
+#include "data/shard_dataset.h"
 
 namespace fmboost {
 namespace {
@@ -21,7 +22,7 @@ bool holds_shards(const fs::path& path) {
                      [](const auto& entry) { return entry.path().extension() == ".tar"; });
 }
 
-// What opens every folder of one run.
+// Opens the folders of one run.
 class Opener {
  public:
   Opener(const TrainingRunOptions& options, const Bundle& bundle, const Placement& placement)
@@ -36,7 +37,7 @@ class Opener {
     return parts.size() == 1 ? parts.front() : std::make_shared<JoinedDataset>(std::move(parts));
   }
 
-  // Those that the data tells, else the one asked for, else 2.
+  // The factors of the data; if it has none, the requested one or 2.
   std::set<std::int64_t> factors() const {
     return !factors_.empty() ? factors_ : std::set<std::int64_t>{options_.factor > 0 ? options_.factor : 2};
   }
@@ -55,10 +56,9 @@ class Opener {
     auto shards = std::make_shared<ShardDataset>(path, shard_options);
     const bool upscaled = shards->context_factor() == 1;
     if (upscaled != takes_upsampled()) {
-      throw UsageError(
-          "the shards in '" + path.string() + "' hold contexts " +
-          (upscaled ? "of the latents' size, which pixel takes" : "that are smaller than the latents, which latent takes") +
-          "; --upsampling " + upsampling_name(options_.train.flow.upsampling) + " does not");
+      throw UsageError("`upsampling` " + upsampling_name(options_.train.flow.upsampling) +
+                       " does not fit the shards in '" + path.string() + "', whose contexts " +
+                       (upscaled ? "have the latents' size; use pixel" : "are smaller than the latents; use latent"));
     }
     if (!upscaled) {
       add_factor(shards->context_factor(), path);
@@ -77,20 +77,19 @@ class Opener {
     return std::make_shared<ImageDataset>(path, encoder_, options_.data.images);
   }
 
-  // Contexts of the latents' own size.
+  // Whether contexts have the latents' size.
   bool takes_upsampled() const {
     const Upsampling upsampling = options_.train.flow.upsampling;
     return upsampling == Upsampling::pixel || upsampling == Upsampling::identity;
   }
 
-  // Contexts of pixel-space upsampling have the latent's size whatever the factor is, so that one batch can hold
-  // several.
+  // With pixel-space upsampling contexts have the latents' size for every factor, so that one batch can mix factors.
   void add_factor(std::int64_t found, const fs::path& path) {
-    const std::int64_t wanted =
+    const std::int64_t required =
         options_.factor > 0 || takes_upsampled() || factors_.empty() ? options_.factor : *factors_.begin();
-    if (wanted > 0 && wanted != found) {
-      throw UsageError("the data '" + path.string() + "' teaches to upscale by " + std::to_string(found) + ", not by " +
-                       std::to_string(wanted));
+    if (required > 0 && required != found) {
+      throw UsageError("the data '" + path.string() + "' upscales by " + std::to_string(found) + ", not by " +
+                       std::to_string(required));
     }
     factors_.insert(found);
   }
@@ -112,7 +111,7 @@ TrainingData open_training_data(const TrainingRunOptions& options, const Bundle&
   if (!options.data.validation.empty()) {
     data.validation = opener.open(options.data.validation);
     if (opener.factors() != data.factors) {
-      throw UsageError("the validation data upscales by a factor that the training data does not teach");
+      throw UsageError("the validation data has a factor that the training data does not have");
     }
   }
   return data;

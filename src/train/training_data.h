@@ -6,16 +6,18 @@
 #include "fmboost/model/bundle.h"
 #include "fmboost/train/training_run.h"
 
+#include "data/pair_dataset.h"
+
 namespace fmboost {
 
-/// Training and validation pairs, opened.
+/// The opened training and validation data.
 struct TrainingData {
   std::shared_ptr<const PairDataset> training;
   std::shared_ptr<const PairDataset> validation;  ///< null without one
-  std::set<std::int64_t> factors;                 ///< by which the coupling learns to upscale; never empty
+  std::set<std::int64_t> factors;                 ///< of upscaling; never empty
 };
 
-/// Opens shards or images and checks that they fit the bundle, the coupling and the factor asked for.
+/// Opens shards or images and checks that they fit the bundle, the upsampling and the requested factor.
 TrainingData open_training_data(const TrainingRunOptions& options, const Bundle& bundle, const Placement& placement);
 
 }  // namespace fmboost

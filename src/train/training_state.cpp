@@ -8,7 +8,7 @@
 #include "nn/cfm/cfm_unet.h"
 #include "nn/layers/load_weights.h"
 #include "train/autocast.h"
-#include "train/energy_loss.h"
+#include "train/loss/energy_loss.h"
 
 namespace fmboost {
 namespace {
@@ -40,32 +40,32 @@ std::shared_ptr<CfmUnetImpl> make_average(const TrainOptions& options, torch::De
   return network;
 }
 
-void add_named(NamedTensors& state, const std::string& prefix, const CfmUnetImpl& network,
+void add_named(NamedTensors& named, const std::string& prefix, const CfmUnetImpl& network,
                const std::vector<torch::Tensor>& tensors) {
   std::size_t i = 0;
   for (const auto& item : network.named_parameters()) {
-    state.emplace_back(prefix + item.key(), tensors[i++]);
+    named.emplace_back(prefix + item.key(), tensors[i++]);
   }
 }
 
-// Through pinned memory, so that the host does not wait for the copy.
+// Copies through pinned memory, so that the host does not wait.
 torch::Tensor place(const torch::Tensor& tensor, torch::Device device) {
   return device.is_cuda() && tensor.is_cpu() ? tensor.pin_memory().to(device, /*non_blocking=*/true)
                                              : tensor.to(device);
 }
 
-FlowNoise place(const FlowNoise& draw, torch::Device device) {
+FlowNoise place(const FlowNoise& noise, torch::Device device) {
   const auto move = [&](const torch::Tensor& tensor) { return tensor.defined() ? place(tensor, device) : tensor; };
-  return {.t = move(draw.t),
-          .start = move(draw.start),
-          .path = move(draw.path),
-          .upsampling = move(draw.upsampling),
-          .alpha_bar = move(draw.alpha_bar),
-          .dropout_seed = draw.dropout_seed,
-          .other_start = move(draw.other_start),
-          .diversity_weight = draw.diversity_weight,  // says which samples walk twice: the device need not be waited for
-          .rollout_steps = draw.rollout_steps,
-          .patches = draw.patches};
+  return {.t = move(noise.t),
+          .start = move(noise.start),
+          .path = move(noise.path),
+          .upsampling = move(noise.upsampling),
+          .alpha_bar = move(noise.alpha_bar),
+          .dropout_seed = noise.dropout_seed,
+          .other_start = move(noise.other_start),
+          .diversity_weight = noise.diversity_weight,  // read by the host; on the CPU that needs no synchronization
+          .rollout_steps = noise.rollout_steps,
+          .patches = noise.patches};
 }
 
 std::string name_of(const LatentBatch& batch) {
@@ -91,44 +91,44 @@ void TrainingState::check(const LatentBatch& batch) const {
   if (latent.dim() != 4 || latent.size(1) != channels || batch.context.dim() != 4 ||
       batch.context.size(1) != channels) {
     throw Error(c10::str(name_of(batch), " has latents ", latent.sizes(), " and contexts ", batch.context.sizes(),
-                         "; the network needs ", channels,
-                         " channels: the data was made with another autoencoder than the model's"));
+                         "; the network needs ", channels, " channels: the data was made with another autoencoder"));
   }
   const std::int64_t multiple = options_.network.size_multiple();
   if (latent.size(2) % multiple != 0 || latent.size(3) % multiple != 0) {
     throw Error(c10::str(name_of(batch), " has latents of ", latent.size(2), "x", latent.size(3),
-                         " latent pixels; the network needs multiples of ", multiple, ": choose a crop that is one"));
+                         " latent pixels; the network needs multiples of ", multiple,
+                         ": use a `crop_size` that is one"));
   }
 }
 
-torch::Tensor TrainingState::backward(const LatentBatch& batch, const FlowNoise& draw) {
+torch::Tensor TrainingState::backward(const LatentBatch& batch, const FlowNoise& noise) {
   check(batch);
   LatentBatch placed = batch;
   placed.latent = place(batch.latent, device_);
   placed.context = place(batch.context, device_);
   if (options_.network.dropout > 0) {
-    torch::manual_seed(draw.dropout_seed);
+    torch::manual_seed(noise.dropout_seed);
   }
-  const torch::Tensor loss = loss_of(placed, place(draw, device_));
+  const torch::Tensor loss = loss_of(placed, place(noise, device_));
   (loss / static_cast<double>(options_.accumulate)).backward();
   return loss.detach();
 }
 
-torch::Tensor TrainingState::loss_of(const LatentBatch& batch, const FlowNoise& draw) const {
+torch::Tensor TrainingState::loss_of(const LatentBatch& batch, const FlowNoise& noise) const {
   const auto velocity = [&](const torch::Tensor& x, const torch::Tensor& t, const torch::Tensor& context) {
     return forward(*network_, x, t, context);
   };
   if (options_.flow.objective == Objective::energy) {
-    const RolloutBatch task = make_rollout_batch(options_.flow, batch, draw);
-    return energy_loss(task, walk(task, velocity));
+    const RolloutBatch rollouts = make_rollout_batch(options_.flow, batch, noise);
+    return energy_loss(rollouts, roll_out(rollouts, velocity));
   }
-  const FlowTask task = make_flow_task(options_.flow, batch, draw);
-  return flow_matching_loss(velocity(task.x, task.t, task.context), task.velocity);
+  const FlowBatch flow = make_flow_batch(options_.flow, batch, noise);
+  return flow_matching_loss(velocity(flow.x, flow.t, flow.context), flow.velocity);
 }
 
 torch::Tensor TrainingState::forward(CfmUnetImpl& network, const torch::Tensor& x, const torch::Tensor& t,
-                               const torch::Tensor& context) const {
-  const Autocast mixed(precision_on(options_.precision, device_) == "bf16-mixed", device_, torch::kBFloat16);
+                                     const torch::Tensor& context) const {
+  const Autocast mixed(resolve_precision(options_.precision, device_) == "bf16-mixed", device_, torch::kBFloat16);
   return network.forward(x.contiguous(format_), t, context.defined() ? context.contiguous(format_) : context);
 }
 
@@ -155,13 +155,13 @@ double TrainingState::learning_rate() const {
   return options_.optimizer.lr * options_.schedule.factor(steps_done(), options_.steps);
 }
 
-NamedTensors TrainingState::state() const {
-  NamedTensors state;
-  add_named(state, "model.", *network_, network_->parameters());
-  add_named(state, "ema.", *network_, ema_network_->parameters());
-  add_named(state, "exp_avg.", *network_, optimizer_.first_moments());
-  add_named(state, "exp_avg_sq.", *network_, optimizer_.second_moments());
-  return state;
+NamedTensors TrainingState::tensors() const {
+  NamedTensors named;
+  add_named(named, "model.", *network_, network_->parameters());
+  add_named(named, "ema.", *network_, ema_network_->parameters());
+  add_named(named, "exp_avg.", *network_, optimizer_.first_moments());
+  add_named(named, "exp_avg_sq.", *network_, optimizer_.second_moments());
+  return named;
 }
 
 void TrainingState::set_progress(std::int64_t steps, std::int64_t ema_updates) {
@@ -169,9 +169,9 @@ void TrainingState::set_progress(std::int64_t steps, std::int64_t ema_updates) {
   ema_.set_updates(ema_updates);
 }
 
-void TrainingState::load_weights(const SafetensorsFile& file, const std::string& prefix) {
-  load_strictly(*network_, file, prefix);
-  load_strictly(*ema_network_, file, prefix);
+void TrainingState::load_weights(const SafetensorsFile& file) {
+  load_strictly(*network_, file, "");
+  load_strictly(*ema_network_, file, "");
 }
 
 }  // namespace fmboost

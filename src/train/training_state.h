@@ -9,28 +9,30 @@
 #include "fmboost/train/options.h"
 
 #include "data/pair_dataset.h"
+#include "train/loss/flow_loss.h"
+#include "train/optimizer/ema.h"
+#include "train/optimizer/optimizer.h"
 
 namespace fmboost {
 
 class CfmUnetImpl;
 
-/// The network in training, its average and its optimizer: everything that a step changes. Nothing here waits for the
-/// device or knows of data, processes and files.
+/// Everything that a training step changes: the network, its average and the optimizer. It does not synchronize with
+/// the device and is independent of data loading, process groups and files.
 class TrainingState {
  public:
   /// Fresh weights from the options' seed, the same on every device.
   TrainingState(const TrainOptions& options, torch::Device device);
 
-  /// Throws Error naming a sample when the batch does not fit the network or the coupling.
+  /// Throws Error naming a sample if the batch does not fit the network or the upsampling.
   void check(const LatentBatch& batch) const;
 
-  /// Forward and backward of one batch: adds its gradients, divided by options().accumulate, to the weights'. Batch
-  /// and draw may lie on the CPU. Returns the batch's loss, a scalar on the device.
-  torch::Tensor backward(const LatentBatch& batch, const FlowNoise& draw);
+  /// Forward and backward pass of one batch: adds its gradients, divided by options().accumulate, to the weights'.
+  /// Batch and noise may be on the CPU. Returns the batch's loss, a scalar on the device.
+  torch::Tensor backward(const LatentBatch& batch, const FlowNoise& noise);
 
-  /// Clips the gradients, takes one step of the optimizer and of the average, and drops the gradients. Returns the
-  /// gradients' norm before clipping, a scalar on the device; undefined when neither clipping nor `measure` asks for
-  /// it.
+  /// Clips the gradients, updates weights and average, and removes the gradients. Returns the gradients' norm before
+  /// clipping, a scalar on the device; undefined if clipping is off and `measure_norm` is false.
   torch::Tensor step(bool measure_norm);
 
   /// The averaged network's velocity, in the training's precision and without gradients: x and context (B, C, H, W)
@@ -40,7 +42,7 @@ class TrainingState {
   const TrainOptions& options() const { return options_; }
   torch::Device device() const { return device_; }
   std::int64_t steps_done() const { return optimizer_.steps(); }
-  /// Of the step to come.
+  /// Of the next step.
   double learning_rate() const;
 
   CfmUnetImpl& network() const { return *network_; }
@@ -48,18 +50,18 @@ class TrainingState {
   const std::vector<torch::Tensor>& parameters() const { return optimizer_.parameters(); }
   std::vector<torch::Tensor> gradients() const { return optimizer_.gradients(); }
 
-  /// Weights, average and optimizer state under the names "model.X", "ema.X", "exp_avg.X" and "exp_avg_sq.X", X being
-  /// the published name. They are the state's own tensors, in its memory format.
-  NamedTensors state() const;
-  /// After the tensors of state() have been overwritten: where the run stands.
+  /// Weights, average and optimizer moments, named "model.X", "ema.X", "exp_avg.X" and "exp_avg_sq.X" after the
+  /// published name X. They share memory with the state and have its memory format.
+  NamedTensors tensors() const;
+  /// Sets the counters after tensors() have been overwritten.
   void set_progress(std::int64_t steps, std::int64_t ema_updates);
   std::int64_t ema_updates() const { return ema_.updates(); }
 
-  /// Puts these weights (published names) into the network and its average. Throws ModelError when they do not fit.
-  void load_weights(const SafetensorsFile& file, const std::string& prefix = "");
+  /// Copies these weights (published names) into the network and its average. Throws ModelError if they do not fit.
+  void load_weights(const SafetensorsFile& file);
 
  private:
-  torch::Tensor loss_of(const LatentBatch& batch, const FlowNoise& draw) const;
+  torch::Tensor loss_of(const LatentBatch& batch, const FlowNoise& noise) const;
   torch::Tensor forward(CfmUnetImpl& network, const torch::Tensor& x, const torch::Tensor& t,
                         const torch::Tensor& context) const;
 

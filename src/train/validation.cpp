@@ -8,6 +8,10 @@
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/interrupt.h"
+#include "fmboost/flow/ode_solver.h"
+
+#include "train/log/contact_sheet.h"
+#include "train/loss/flow_loss.h"
 
 namespace fmboost {
 
@@ -18,7 +22,7 @@ struct Validator::Batch {
   torch::Tensor start;  ///< x0
 };
 
-/// Sums over pairs, one number after the other, so that they can be added over all workers.
+/// Sums over pairs, in one tensor so that they can be added over all processes.
 struct Validator::Sums {
   torch::Tensor values = torch::zeros({7}, torch::kFloat64);
 
@@ -41,7 +45,7 @@ struct Validator::Sums {
 
 namespace {
 
-std::string printed(const char* format, double value) {
+std::string with_format(const char* format, double value) {
   std::array<char, 64> text{};
   std::snprintf(text.data(), text.size(), format, value);
   return text.data();
@@ -65,23 +69,21 @@ bool same_sizes(const LatentPair& a, const LatentPair& b) {
   return a.latent.sizes() == b.latent.sizes() && a.context.sizes() == b.context.sizes();
 }
 
-// One image at a time: decoding takes by far the most memory.
+// Decodes one image at a time, because decoding needs the most memory.
 torch::Tensor decode_one(Autoencoder& autoencoder, const torch::Tensor& latent) {
   return autoencoder.decode(latent.unsqueeze(0)).squeeze(0).to(torch::kCPU, torch::kFloat32).clamp(-1, 1);
 }
 
-}  // namespace
-
-void ValidationOptions::check() const {
-  ode.check();
-  sheet.check();
-  if (pairs < 1 || batch_size < 1) {
-    throw UsageError("a validation needs at least one pair, in batches of at least one");
+Quality quality_of(const std::string& key, const torch::Tensor& image, const torch::Tensor& reference) {
+  if (image.sizes() != reference.sizes()) {
+    throw Error(c10::str("the latent of '", key, "' decodes to ", image.size(2), "x", image.size(1),
+                         " pixels, but its original has ", reference.size(2), "x", reference.size(1),
+                         ": the data belongs to another autoencoder, or the two were cropped differently"));
   }
-  if (border < 0 || sheet_pairs < 0) {
-    throw UsageError("a validation's border and the rows of its contact sheet must be 0 or more");
-  }
+  return measure_quality(image, reference);
 }
+
+}  // namespace
 
 std::map<std::string, double> ValidationResult::metrics() const {
   return {{"validation/psnr", result.psnr_rgb},
@@ -93,32 +95,31 @@ std::map<std::string, double> ValidationResult::metrics() const {
 }
 
 std::string to_text(const ValidationResult& result) {
-  std::string compared = "against their originals";
+  std::string compared = "compared with their originals";
   if (result.originals == 0) {
-    compared = "against their decoded latents, as there are no originals";
+    compared = "compared with their decoded latents, as there are no originals";
   } else if (result.originals < result.pairs) {
-    compared = std::to_string(result.originals) +
-               " of them against their originals, the others against their "
-               "decoded latents";
+    compared = "(" + std::to_string(result.originals) +
+               " compared with their originals, the others with their decoded latents)";
   }
-  return "PSNR " + printed("%.2f", result.result.psnr_rgb) + " dB (" + printed("%.2f", result.start.psnr_rgb) +
-         " at the start), SSIM " + printed("%.4f", result.result.ssim_rgb) + " (" +
-         printed("%.4f", result.start.ssim_rgb) + "), " + std::to_string(result.pairs) + " pairs " + compared + ", " +
-         printed("%.0f", result.seconds) + " s";
+  return "PSNR " + with_format("%.2f", result.result.psnr_rgb) + " dB (" + with_format("%.2f", result.start.psnr_rgb) +
+         " at the start), SSIM " + with_format("%.4f", result.result.ssim_rgb) + " (" +
+         with_format("%.4f", result.start.ssim_rgb) + "), " + std::to_string(result.pairs) + " pairs " + compared +
+         ", " + with_format("%.0f", result.seconds) + " s";
 }
 
 Validator::Validator(ValidationOptions options, FlowLossOptions flow, std::shared_ptr<const PairDataset> dataset,
-                     torch::Device device, Workers& workers)
+                     torch::Device device, ProcessGroup& group)
     : options_(std::move(options)),
       flow_(flow),
       dataset_(std::move(dataset)),
       device_(device),
-      workers_(workers),
+      group_(group),
       start_(std::make_unique<Sums>()) {
   options_.check();
   flow_.check();
   if (dataset_->size() == 0) {
-    throw UsageError("there are no pairs to validate on");
+    throw UsageError("the validation data holds no pairs");
   }
 }
 
@@ -128,19 +129,19 @@ std::optional<ValidationResult> Validator::run(const VelocityFunction& velocity,
   const torch::NoGradGuard no_grad;
   const auto begin = std::chrono::steady_clock::now();
   const auto pairs = std::min<std::int64_t>(options_.pairs, static_cast<std::int64_t>(dataset_->size()));
-  // Consecutive ones a worker, so that the first worker has those of the sheet.
-  const std::int64_t first = pairs * workers_.rank() / workers_.size();
-  const std::int64_t end = pairs * (workers_.rank() + 1) / workers_.size();
+  // Each process takes consecutive pairs, so that rank 0 has those of the sheet.
+  const std::int64_t first = pairs * group_.rank() / group_.size();
+  const std::int64_t end = pairs * (group_.rank() + 1) / group_.size();
   Sums results;
-  if (workers_.any(!measure(first, end, velocity, autoencoder, results))) {
+  if (group_.any(!measure(first, end, velocity, autoencoder, results))) {
     if (!start_known_) {
-      forget_start();
+      reset_start();
     }
     return std::nullopt;
   }
-  workers_.all_reduce_sum(results.values);
+  group_.all_reduce_sum(results.values);
   if (!start_known_) {
-    workers_.all_reduce_sum(start_->values);
+    group_.all_reduce_sum(start_->values);
     start_known_ = true;
   }
   return ValidationResult{.pairs = pairs,
@@ -148,16 +149,16 @@ std::optional<ValidationResult> Validator::run(const VelocityFunction& velocity,
                           .result = results.mean(pairs),
                           .start = start_->mean(pairs),
                           .seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(),
-                          .sheet = sheet_rows_.empty() ? torch::Tensor() : contact_sheet(sheet_rows_, options_.sheet)};
+                          .sheet = sheet_rows_.empty() ? torch::Tensor() : contact_sheet(sheet_rows_)};
 }
 
-// False when a signal has come.
+// False after a signal.
 bool Validator::measure(std::int64_t first, std::int64_t end, const VelocityFunction& velocity,
                         Autoencoder& autoencoder, Sums& results) {
   try {
     while (first < end) {
       check_interrupt();
-      workers_.check();
+      group_.check();
       const Batch batch = load(first, end);
       compare(batch, solve(batch, velocity), autoencoder, results);
       first += static_cast<std::int64_t>(batch.indices.size());
@@ -180,17 +181,17 @@ Validator::Batch Validator::load(std::int64_t first, std::int64_t end) const {
     batch.indices.push_back(i);
   }
   batch.pairs = stack(pairs);
-  // At t = 0 both paths are at x0; the network's own options decide whether it sees the context, not what it is.
+  // x0 is the path's point at t = 0. solve() decides whether the network sees the context.
   FlowLossOptions at_start = flow_;
-  at_start.objective = Objective::velocity;  // of walks the first start is enough
+  at_start.objective = Objective::velocity;  // needs only one start
   at_start.sigma_min = 0;
-  at_start.noising_step_max.reset();  // of a range of steps the least noisy one is measured
+  at_start.noising_step_max.reset();  // measures the least noisy step of a range
   at_start.with_context = true;
-  FlowNoise draw = draw_flow(at_start, batch.pairs.latent.sizes(), options_.seed, batch.indices);
-  draw.t.zero_();
-  const FlowTask task = make_flow_task(at_start, batch.pairs, draw);
-  batch.start = task.x;
-  batch.pairs.context = task.context;
+  FlowNoise noise = draw_flow_noise(at_start, batch.pairs.latent.sizes(), options_.seed, batch.indices);
+  noise.t.zero_();
+  const FlowBatch flow = make_flow_batch(at_start, batch.pairs, noise);
+  batch.start = flow.x;
+  batch.pairs.context = flow.context;
   return batch;
 }
 
@@ -203,7 +204,7 @@ torch::Tensor Validator::solve(const Batch& batch, const VelocityFunction& veloc
   torch::Tensor latent = solve_ode(field, batch.start.to(device_), options_.ode);
   for (std::size_t i = 0; i < batch.indices.size(); ++i) {
     if (!latent[static_cast<std::int64_t>(i)].isfinite().all().item<bool>()) {
-      throw Error("the network's result for '" + batch.pairs.keys[i] + "' is not finite");
+      throw Error("the result for '" + batch.pairs.keys[i] + "' is not finite");
     }
   }
   return latent;
@@ -217,11 +218,11 @@ void Validator::compare(const Batch& batch, const torch::Tensor& latent, Autoenc
     const torch::Tensor reference =
         original.defined() ? original.clamp(-1, 1) : decode_one(autoencoder, batch.pairs.latent[row]);
     const torch::Tensor image = decode_one(autoencoder, latent[row]);
-    results.add(quality(key, image, reference), original.defined());
-    const bool in_sheet = batch.indices[i] < options_.sheet_pairs && workers_.is_first();
+    results.add(quality_of(key, image, reference), original.defined());
+    const bool in_sheet = batch.indices[i] < options_.sheet_pairs && group_.is_first();
     if (!start_known_) {
       const torch::Tensor start = decode_one(autoencoder, batch.pairs.context[row]);
-      start_->add(quality(key, start, reference), original.defined());
+      start_->add(quality_of(key, start, reference), original.defined());
       if (in_sheet) {
         sheet_rows_.push_back({start, image, reference});
       }
@@ -231,16 +232,7 @@ void Validator::compare(const Batch& batch, const torch::Tensor& latent, Autoenc
   }
 }
 
-Quality Validator::quality(const std::string& key, const torch::Tensor& image, const torch::Tensor& reference) const {
-  if (image.sizes() != reference.sizes()) {
-    throw Error(c10::str("the latent of '", key, "' decodes to ", image.size(2), "x", image.size(1),
-                         " pixels, its original has ", reference.size(2), "x", reference.size(1),
-                         ": the data does not belong to this autoencoder, or the two were cut differently"));
-  }
-  return measure_quality(image, reference, options_.border);
-}
-
-void Validator::forget_start() {
+void Validator::reset_start() {
   *start_ = Sums();
   sheet_rows_.clear();
 }

@@ -1,5 +1,3 @@
-#include "fmboost/data/encode_images.h"
-
 #include <csignal>
 #include <fstream>
 #include <gmock/gmock.h>
@@ -8,9 +6,10 @@
 #include <sys/resource.h>
 
 #include "fmboost/core/error.h"
-#include "fmboost/data/shard_dataset.h"
 
+#include "data/encode_run.h"
 #include "data/image_dataset.h"
+#include "data/shard_dataset.h"
 #include "support/compare.h"
 #include "support/fake_autoencoder.h"
 #include "support/temporary_folder.h"
@@ -45,7 +44,7 @@ std::vector<std::string> names_in(const fs::path& folder) {
   return names;
 }
 
-class Encode : public testing::Test {
+class EncodeImages : public testing::Test {
  protected:
   void SetUp() override {
     for (int i = 0; i < 5; ++i) {
@@ -62,14 +61,14 @@ class Encode : public testing::Test {
   EncodeProgress run(const fs::path& output, const EncodeObserver& observer = {},
                      Upsampling upsampling = Upsampling::pixel) const {
     return encode_images(folder / "photos", folder / output, *FakeAutoencoder::encoder(upsampling),
-                           {"fake", std::string(64, 'f')}, options, observer);
+                         {"fake", std::string(64, 'f')}, options, observer);
   }
 
   TemporaryFolder folder;
   EncodeImagesOptions options;
 };
 
-TEST_F(Encode, FillsShardsWithAllSquaresOfAllImages) {
+TEST_F(EncodeImages, ShardsHoldAllSquaresOfAllImages) {
   const EncodeProgress end = run("out");
   EXPECT_EQ(end.images, 5);
   EXPECT_EQ(end.images_done, 5);
@@ -88,7 +87,7 @@ TEST_F(Encode, FillsShardsWithAllSquaresOfAllImages) {
   EXPECT_EQ(dataset.info()->shards, 3);
 }
 
-TEST_F(Encode, StoresWhatImageDatasetGivesOnTheFly) {
+TEST_F(EncodeImages, StoredPairsEqualThoseOfImageDataset) {
   run("out");
   const ShardDataset stored(folder / "out", ShardDatasetOptions::for_autoencoder(FakeAutoencoder::entry()));
   ImageDatasetOptions on_the_fly;
@@ -101,14 +100,14 @@ TEST_F(Encode, StoresWhatImageDatasetGivesOnTheFly) {
   }
 }
 
-TEST_F(Encode, StoresSmallLatentsForLatentSpaceUpsampling) {
+TEST_F(EncodeImages, LatentSpaceUpsamplingStoresSmallLatents) {
   run("out", {}, Upsampling::latent);
   const ShardDataset dataset(folder / "out");
   EXPECT_EQ(dataset.context_factor(), 2);
   EXPECT_EQ(dataset.info()->upsampling, "latent");
 }
 
-TEST_F(Encode, StoresHalfPrecisionAndImages) {
+TEST_F(EncodeImages, HalfPrecisionAndImagesAreStored) {
   options.stored = torch::kFloat16;
   options.keep_images = true;
   run("half");
@@ -126,17 +125,17 @@ TEST_F(Encode, StoresHalfPrecisionAndImages) {
   }
 }
 
-TEST_F(Encode, GivesTheSameBytesWithAnyNumberOfWorkers) {
-  options.workers = 0;
+TEST_F(EncodeImages, NumberOfThreadsDoesNotChangeTheResult) {
+  options.num_workers = 0;
   run("a");
-  for (const int workers : {1, 4}) {
-    options.workers = workers;
-    run("b" + std::to_string(workers));
-    EXPECT_EQ(contents(folder / "a"), contents(folder / ("b" + std::to_string(workers))));
+  for (const int num_workers : {1, 4}) {
+    options.num_workers = num_workers;
+    run("b" + std::to_string(num_workers));
+    EXPECT_EQ(contents(folder / "a"), contents(folder / ("b" + std::to_string(num_workers))));
   }
 }
 
-TEST_F(Encode, GoesOnWhereARunStoppedWithTheSameResult) {
+TEST_F(EncodeImages, InterruptedRunContinuesWithTheSameResult) {
   run("whole");
   int seen = 0;
   EncodeObserver stop;
@@ -147,7 +146,7 @@ TEST_F(Encode, GoesOnWhereARunStoppedWithTheSameResult) {
   };
   EXPECT_THROW(run("cut", stop), Error);
   EXPECT_THAT(names_in(folder / "cut"), ElementsAre("dataset.json", "shard-000000.json", "shard-000000.tar"));
-  // What a process that was killed leaves: a temporary, and an archive that has no record yet.
+  // The leftovers of a killed process: a temporary file, and an archive without a record.
   std::ofstream(folder / "cut" / ".shard-000001.tar.tmp-99-0") << "half";
   fs::copy_file(folder / "whole" / "shard-000002.tar", folder / "cut" / "shard-000002.tar");
   const auto first_written = fs::last_write_time(folder / "cut" / "shard-000000.tar");
@@ -166,7 +165,7 @@ TEST_F(Encode, GoesOnWhereARunStoppedWithTheSameResult) {
   EXPECT_EQ(contents(folder / "cut"), contents(folder / "whole"));
 }
 
-TEST_F(Encode, MakesATruncatedOrLostShardAgain) {
+TEST_F(EncodeImages, TruncatedOrMissingShardsAreMadeAgain) {
   run("out");
   const auto whole = contents(folder / "out");
   fs::resize_file(folder / "out" / "shard-000000.tar", 4096);
@@ -176,19 +175,19 @@ TEST_F(Encode, MakesATruncatedOrLostShardAgain) {
   EXPECT_EQ(contents(folder / "out"), whole);
 }
 
-TEST_F(Encode, SharesTheShardsAmongMachines) {
+TEST_F(EncodeImages, SlicesTogetherMakeAllShards) {
   run("whole");
-  options.machines = 2;
-  for (const std::size_t machine : {1U, 0U}) {
-    options.machine = machine;
+  options.slices = 2;
+  for (const std::size_t slice : {1U, 0U}) {
+    options.slice = slice;
     const EncodeProgress end = run("shared");
-    EXPECT_EQ(end.shards, machine == 0 ? 2 : 1);
-    EXPECT_EQ(end.images, machine == 0 ? 3 : 2);
+    EXPECT_EQ(end.shards, slice == 0 ? 2 : 1);
+    EXPECT_EQ(end.images, slice == 0 ? 3 : 2);
   }
   EXPECT_EQ(contents(folder / "shared"), contents(folder / "whole"));
 }
 
-TEST_F(Encode, RefusesAFolderOfOtherSettings) {
+TEST_F(EncodeImages, FolderWithOtherSettingsIsRefused) {
   run("out");
   const auto before = contents(folder / "out");
   options.crop.seed = 7;
@@ -202,10 +201,10 @@ TEST_F(Encode, RefusesAFolderOfOtherSettings) {
   EXPECT_EQ(contents(folder / "out"), before);
 }
 
-TEST_F(Encode, ReportsBadAndSmallImagesAndLeavesThemOut) {
+TEST_F(EncodeImages, UnusableImagesAreReportedAndLeftOut) {
   std::ofstream(folder / "photos" / "0a_bad.jpg") << "no image";
   write_image(folder / "photos" / "0b_small.png", 31, 64, 3);
-  options.crop.crops = 20;  // more than are held at once: still reported once
+  options.crop.crops = 20;  // more than fit into one task, but reported once
   options.samples_per_shard = 60;
   std::vector<std::string> reasons;
   EncodeObserver observer;
@@ -217,11 +216,11 @@ TEST_F(Encode, ReportsBadAndSmallImagesAndLeavesThemOut) {
                                    AllOf(HasSubstr("0b_small.png: "), HasSubstr("too small"), HasSubstr("31x64"))));
   EXPECT_EQ(ShardDataset(folder / "out").size(), 100U);
   reasons.clear();
-  EXPECT_EQ(run("out", observer).failed, 2);  // a finished folder says so again
+  EXPECT_EQ(run("out", observer).failed, 2);  // a complete folder reports them again
   EXPECT_EQ(reasons.size(), 2U);
 }
 
-TEST_F(Encode, WritesNoArchiveWhereNoImageCanBeUsed) {
+TEST_F(EncodeImages, NoUsableImageWritesNoArchive) {
   fs::create_directories(folder / "none");
   std::ofstream(folder / "none" / "bad.png") << "no image";
   const EncodeProgress end = encode_images(folder / "none", folder / "out", *FakeAutoencoder::encoder(), {}, options);
@@ -230,7 +229,7 @@ TEST_F(Encode, WritesNoArchiveWhereNoImageCanBeUsed) {
   EXPECT_THAT(names_in(folder / "out"), ElementsAre("dataset.json", "shard-000000.json"));
 }
 
-TEST_F(Encode, RefusesAFolderWithoutImages) {
+TEST_F(EncodeImages, FolderWithoutImagesIsRefused) {
   fs::create_directories(folder / "none" / ".hidden");
   std::ofstream(folder / "none" / "notes.txt") << "text";
   write_image(folder / "none" / ".hidden" / "a.png", 40, 40, 1);
@@ -240,7 +239,7 @@ TEST_F(Encode, RefusesAFolderWithoutImages) {
   EXPECT_FALSE(fs::exists(folder / "out"));
 }
 
-TEST_F(Encode, LeavesNoHalfShardOnAFullDisk) {
+TEST_F(EncodeImages, FullDiskLeavesNoIncompleteShard) {
   options.samples_per_shard = 1000;
   options.crop.crops = 60;
   rlimit before{};
@@ -255,18 +254,19 @@ TEST_F(Encode, LeavesNoHalfShardOnAFullDisk) {
   EXPECT_THAT(names_in(folder / "out"), ElementsAre("dataset.json"));
 }
 
-TEST_F(Encode, RefusesBadOptions) {
+TEST_F(EncodeImages, InvalidOptionsAreRefused) {
   const auto message = [&](auto change) {
     EncodeImagesOptions bad = options;
     change(bad);
     return thrown<UsageError>([&] { bad.check(); });
   };
   EXPECT_THAT(message([](auto& o) { o.stored = torch::kBFloat16; }), HasSubstr("bfloat16"));
-  EXPECT_THAT(message([](auto& o) { o.batch_size = 0; }), HasSubstr("batch size"));
-  EXPECT_THAT(message([](auto& o) { o.samples_per_shard = 0; }), HasSubstr("samples a shard"));
-  EXPECT_THAT(message([](auto& o) { o.workers = 1000; }), HasSubstr("workers"));
-  EXPECT_THAT(message([](auto& o) { o.jpeg_quality = 0; }), HasSubstr("quality"));
-  EXPECT_THAT(message([](auto& o) { o.crop.crops = 0; }), HasSubstr("crops"));
+  EXPECT_THAT(message([](auto& o) { o.batch_size = 0; }), HasSubstr("`batch_size`"));
+  EXPECT_THAT(message([](auto& o) { o.samples_per_shard = 0; }), HasSubstr("`samples_per_shard`"));
+  EXPECT_THAT(message([](auto& o) { o.num_workers = 1000; }), HasSubstr("`num_workers`"));
+  EXPECT_THAT(message([](auto& o) { o.jpeg_quality = 0; }), HasSubstr("`quality`"));
+  EXPECT_THAT(message([](auto& o) { o.slice = 1; }), HasSubstr("slice 1"));
+  EXPECT_THAT(message([](auto& o) { o.crop.crops = 0; }), HasSubstr("`crops`"));
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ ImageCropOptions small_crops() {
   return options;
 }
 
-TEST(ImageCrops, CutsTheCenter) {
+TEST(ImageCrops, CenterCropIsCentered) {
   ImageCropOptions options = small_crops();
   options.place = CropPlace::center;
   const Image image = noise_image(50, 41);
@@ -41,7 +41,7 @@ TEST(ImageCrops, CutsTheCenter) {
   EXPECT_TRUE(torch::equal(crop.high, image.pixels.slice(1, 4, 36).slice(2, 9, 41)));
 }
 
-TEST(ImageCrops, CutsEverywhereAtRandomAndAlwaysTheSame) {
+TEST(ImageCrops, RandomCropsCoverTheImageAndAreReproducible) {
   const Image image = noise_image(36, 34);
   const CropSource source(image, "hash", small_crops(), "a");
   std::set<std::pair<std::int64_t, std::int64_t>> places;
@@ -57,7 +57,7 @@ TEST(ImageCrops, CutsEverywhereAtRandomAndAlwaysTheSame) {
   EXPECT_EQ(places.size(), 15U);
 }
 
-TEST(ImageCrops, PlacesDependOnSeedAndContent) {
+TEST(ImageCrops, PositionsDependOnSeedAndContent) {
   const Image image = noise_image(300, 300);
   ImageCropOptions other_seed = small_crops();
   other_seed.seed = 43;
@@ -68,7 +68,7 @@ TEST(ImageCrops, PlacesDependOnSeedAndContent) {
   EXPECT_NE(std::pair(crop.left, crop.top), std::pair(with_content.left, with_content.top));
 }
 
-TEST(ImageCrops, MirrorsAboutHalfInPixels) {
+TEST(ImageCrops, AboutHalfAreMirroredInPixels) {
   ImageCropOptions options = small_crops();
   options.flip = true;
   const Image image = noise_image(32, 32);
@@ -83,7 +83,7 @@ TEST(ImageCrops, MirrorsAboutHalfInPixels) {
   EXPECT_LT(flipped, 130);
 }
 
-TEST(ImageCrops, ReducesTheSquareThatIsCut) {
+TEST(ImageCrops, SmallSquareIsTheDownsampledLargeOne) {
   const Image image = noise_image(40, 40);
   ImageCropOptions options = small_crops();
   const ImageCrop area = CropSource(image, "hash", options, "a").cut(3);
@@ -100,7 +100,7 @@ TEST(ImageCrops, ReducesTheSquareThatIsCut) {
   }
 }
 
-TEST(ImageCrops, FitsTheImageFirst) {
+TEST(ImageCrops, ImageIsFittedFirst) {
   ImageCropOptions options = small_crops();
   options.fit = true;
   const CropSource wide(noise_image(128, 64), "hash", options, "a");
@@ -112,7 +112,7 @@ TEST(ImageCrops, FitsTheImageFirst) {
   EXPECT_EQ(tall.cut(0).high.sizes(), (at::IntArrayRef{3, 32, 32}));
 }
 
-TEST(ImageCrops, LaysTransparencyOverWhiteAndClamps) {
+TEST(ImageCrops, TransparencyIsBlendedOverWhiteAndClamped) {
   ImageCropOptions options = small_crops();
   Image image;
   image.pixels = torch::full({3, 32, 32}, -3.0);
@@ -120,7 +120,7 @@ TEST(ImageCrops, LaysTransparencyOverWhiteAndClamps) {
   EXPECT_TRUE(is_close(CropSource(image, "hash", options, "a").cut(0).high, torch::full({3, 32, 32}, 0.5), 1e-6));
 }
 
-TEST(ImageCrops, RefusesSmallImagesAndBadOptions) {
+TEST(ImageCrops, SmallImagesAndInvalidOptionsAreRefused) {
   EXPECT_THAT(thrown<Error>([] { CropSource(noise_image(100, 31), "hash", small_crops(), "a.png"); }),
               AllOf(HasSubstr("a.png"), HasSubstr("too small"), HasSubstr("100x31"), HasSubstr("32x32")));
   ImageCropOptions options = small_crops();
@@ -132,9 +132,9 @@ TEST(ImageCrops, RefusesSmallImagesAndBadOptions) {
   options.place = CropPlace::center;
   options.crops = 2;
   EXPECT_THAT(thrown<UsageError>([&] { options.check(); }), HasSubstr("center"));
-  EXPECT_THROW(parse_crop_place("left"), UsageError);
-  EXPECT_THROW(parse_downsampling("nearest"), UsageError);
-  EXPECT_EQ(parse_crop_place("center"), CropPlace::center);
+  EXPECT_THROW(parse_enum<CropPlace>("left"), UsageError);
+  EXPECT_THROW(parse_enum<Downsampling>("nearest"), UsageError);
+  EXPECT_EQ(parse_enum<CropPlace>("center"), CropPlace::center);
 }
 
 }  // namespace

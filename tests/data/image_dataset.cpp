@@ -36,7 +36,7 @@ ImageDatasetOptions small_options(std::int64_t crops = 3) {
   return options;
 }
 
-class Images : public testing::Test {
+class ImageDatasetTest : public testing::Test {
  protected:
   void SetUp() override {
     for (int i = 0; i < 3; ++i) {
@@ -52,7 +52,7 @@ class Images : public testing::Test {
   std::vector<torch::Tensor> pixels;
 };
 
-TEST_F(Images, BecomeScaledLatentsOfASquareAndItsSmallOne) {
+TEST_F(ImageDatasetTest, PairIsTheScaledLatentsOfASquareAndItsSmallVersion) {
   const ImageDataset dataset = open(small_options());
   ASSERT_EQ(dataset.size(), 3U);
   for (std::uint64_t seed = 0; seed < 6; ++seed) {
@@ -66,14 +66,14 @@ TEST_F(Images, BecomeScaledLatentsOfASquareAndItsSmallOne) {
   }
 }
 
-TEST_F(Images, GiveSmallLatentsForLatentSpaceUpsampling) {
+TEST_F(ImageDatasetTest, LatentSpaceUpsamplingGivesSmallLatents) {
   const ImageDataset dataset = open(small_options(), Upsampling::latent);
   const torch::Tensor low = at::avg_pool2d(dataset.original(0, 2).unsqueeze(0), {2, 2});
   EXPECT_TRUE(is_close(dataset.get(0, 2).context, (FakeAutoencoder::mode(low)[0] - 0.25) * 0.5, 1e-5));
   EXPECT_THROW(FakeAutoencoder::encoder(Upsampling::identity), UsageError);
 }
 
-TEST_F(Images, AreCutInAsManyWaysAsAskedFor) {
+TEST_F(ImageDatasetTest, NumberOfDifferentCropsIsTheOptions) {
   const ImageDataset dataset = open(small_options(3));
   std::set<float> sums;
   for (std::uint64_t seed = 0; seed < 30; ++seed) {
@@ -84,7 +84,7 @@ TEST_F(Images, AreCutInAsManyWaysAsAskedFor) {
   EXPECT_TRUE(torch::equal(dataset.get(0, 7).latent, dataset.get(0, 7).latent));
 }
 
-TEST_F(Images, AreEncodedOnceWithACacheInMemory) {
+TEST_F(ImageDatasetTest, MemoryCacheEncodesOnce) {
   const ImageDataset dataset = open(small_options(2));
   std::vector<LatentPair> first;
   for (std::uint64_t seed = 0; seed < 2; ++seed) {
@@ -97,7 +97,7 @@ TEST_F(Images, AreEncodedOnceWithACacheInMemory) {
   EXPECT_EQ(FakeAutoencoder::calls, 4);
 }
 
-TEST_F(Images, AreEncodedAgainWhenTheCacheIsFull) {
+TEST_F(ImageDatasetTest, FullCacheEncodesAgain) {
   ImageDatasetOptions options = small_options(2);
   options.cache.memory_limit = 2 * 4 * 4 * 4 * 4;  // one pair
   const ImageDataset dataset = open(options);
@@ -108,7 +108,7 @@ TEST_F(Images, AreEncodedAgainWhenTheCacheIsFull) {
   EXPECT_EQ(FakeAutoencoder::calls, 2 * (1 + 3));
 }
 
-TEST_F(Images, AreFoundInTheCacheOnDiskByTheirContent) {
+TEST_F(ImageDatasetTest, DiskCacheIsKeyedByContent) {
   ImageDatasetOptions options = small_options(1);
   options.cache.folder = folder / "cache";
   const LatentPair first = open(options).get(0, 0);
@@ -124,7 +124,7 @@ TEST_F(Images, AreFoundInTheCacheOnDiskByTheirContent) {
   EXPECT_EQ(FakeAutoencoder::calls, 6);
 }
 
-TEST_F(Images, AreEncodedAgainWhereTheCacheIsDamaged) {
+TEST_F(ImageDatasetTest, DamagedCacheEntryIsEncodedAgain) {
   ImageDatasetOptions options = small_options(1);
   options.cache.folder = folder / "cache";
   const LatentPair first = open(options).get(0, 0);
@@ -138,7 +138,7 @@ TEST_F(Images, AreEncodedAgainWhereTheCacheIsDamaged) {
   EXPECT_EQ(FakeAutoencoder::calls, 4);
 }
 
-TEST_F(Images, AreUsedWithoutACacheThatCannotBeWritten) {
+TEST_F(ImageDatasetTest, UnwritableCacheIsIgnored) {
   std::ofstream(folder / "a_file") << "in the way";
   ImageDatasetOptions options = small_options(1);
   options.cache.folder = folder / "a_file" / "cache";
@@ -151,7 +151,7 @@ TEST_F(Images, AreUsedWithoutACacheThatCannotBeWritten) {
   EXPECT_EQ(said.find("not cached"), said.rfind("not cached"));
 }
 
-TEST_F(Images, ThatAreBadAreReportedOnceAndReplaced) {
+TEST_F(ImageDatasetTest, UnusableImagesAreReportedOnceAndReplaced) {
   std::ofstream(folder / "photos" / "00_bad.png") << "no image";
   write_image(folder / "photos" / "00_small.png", 31, 100, 1);
   const std::string said = notices([&] {
@@ -166,7 +166,7 @@ TEST_F(Images, ThatAreBadAreReportedOnceAndReplaced) {
   EXPECT_EQ(said.find("00_bad.png"), said.rfind("00_bad.png"));
 }
 
-TEST_F(Images, ThatCannotBeUsedAtAllAreAnError) {
+TEST_F(ImageDatasetTest, NoUsableImageIsAnError) {
   ImageDatasetOptions options = small_options();
   options.crop.high = 128;
   const ImageDataset dataset = open(options);
@@ -181,7 +181,7 @@ TEST_F(Images, ThatCannotBeUsedAtAllAreAnError) {
               HasSubstr("no images"));
 }
 
-TEST_F(Images, AreTheSameForManyThreads) {
+TEST_F(ImageDatasetTest, ThreadsGetTheSamePairs) {
   const ImageDataset dataset = open(small_options());
   ImageDatasetOptions uncached = small_options();
   uncached.cache.memory_limit = 0;

@@ -18,8 +18,8 @@ using test::thrown;
 using testing::AllOf;
 using testing::HasSubstr;
 
-// Sample i's latent counts its latent pixels from 10000 i on, in every channel; the context has one latent pixel for `factor` squared
-// and holds the number of the first of them. So a crop shows where it was cut.
+// The latent of sample i numbers its latent pixels from 10000 i in every channel. A context pixel covers `factor`
+// squared of them and holds the first one's number, so that a crop reveals its position.
 class CountingDataset final : public PairDataset {
  public:
   CountingDataset(std::size_t count, std::int64_t side, std::int64_t factor = 1)
@@ -30,7 +30,7 @@ class CountingDataset final : public PairDataset {
     if (index == broken) {
       throw Error("sample " + std::to_string(index) + " is broken");
     }
-    std::this_thread::sleep_for(std::chrono::microseconds(seed % 500));  // so that workers overtake each other
+    std::this_thread::sleep_for(std::chrono::microseconds(seed % 500));  // so that threads overtake each other
     const std::int64_t side = side_ + (index == larger ? 2 * factor_ : 0);
     const torch::Tensor positions =
         torch::arange(side * side).reshape({1, side, side}).expand({2, side, side}).to(torch::kFloat32) +
@@ -52,11 +52,11 @@ std::shared_ptr<CountingDataset> counting(std::size_t count, std::int64_t side =
   return std::make_shared<CountingDataset>(count, side, factor);
 }
 
-PairLoaderOptions with(std::int64_t batch_size, std::vector<std::int64_t> crops = {}, int workers = 2) {
+PairLoaderOptions with(std::int64_t batch_size, std::vector<std::int64_t> crops = {}, int num_workers = 2) {
   PairLoaderOptions options;
   options.batch_size = batch_size;
   options.crop_sizes = std::move(crops);
-  options.workers = workers;
+  options.num_workers = num_workers;
   return options;
 }
 
@@ -78,7 +78,7 @@ void expect_same(const std::vector<LatentBatch>& a, const std::vector<LatentBatc
   }
 }
 
-TEST(EpochOrder, IsAPermutationThatChangesWithSeedAndEpoch) {
+TEST(EpochOrder, IsAPermutationThatDependsOnSeedAndEpoch) {
   const auto order = epoch_order(1000, 1, 0);
   EXPECT_EQ(std::set(order.begin(), order.end()).size(), 1000U);
   EXPECT_EQ(*std::max_element(order.begin(), order.end()), 999);
@@ -88,7 +88,7 @@ TEST(EpochOrder, IsAPermutationThatChangesWithSeedAndEpoch) {
   EXPECT_NE(order, epoch_order(1000, 2, 0));
 }
 
-TEST(EpochOrder, PutsEverySampleEverywhereAlike) {
+TEST(EpochOrder, EverySampleIsEquallyLikelyAtEveryPosition) {
   std::vector<int> first(4, 0);
   for (std::int64_t epoch = 0; epoch < 4000; ++epoch) {
     ++first[static_cast<std::size_t>(epoch_order(4, 9, epoch).front())];
@@ -101,7 +101,7 @@ TEST(EpochOrder, IsTheSameOnEveryMachine) {
   EXPECT_THAT(epoch_order(8, 42, 3), testing::ElementsAre(3, 6, 1, 4, 7, 2, 0, 5));
 }
 
-TEST(PairLoader, TakesEverySampleOnceAnEpoch) {
+TEST(PairLoader, EverySampleIsTakenOncePerEpoch) {
   PairLoader loader(counting(10), with(4));
   std::vector<std::string> keys;
   for (const auto& batch : take(loader, 5)) {
@@ -114,20 +114,12 @@ TEST(PairLoader, TakesEverySampleOnceAnEpoch) {
   EXPECT_EQ(loader.samples_drawn(), 20);
 }
 
-TEST(PairLoader, KeepsTheOrderWithoutShuffling) {
-  PairLoaderOptions options = with(3);
-  options.shuffle = false;
-  PairLoader loader(counting(4), options);
-  EXPECT_THAT(loader.next().keys, testing::ElementsAre("0", "1", "2"));
-  EXPECT_THAT(loader.next().keys, testing::ElementsAre("3", "0", "1"));
-}
-
-TEST(PairLoader, GivesTheSameBatchesWithAnyNumberOfWorkers) {
+TEST(PairLoader, NumberOfThreadsDoesNotChangeTheBatches) {
   PairLoader alone(counting(13), with(4, {3, 5, 8}, 0));
   const auto expected = take(alone, 20);
-  for (const int workers : {1, 2, 5}) {
+  for (const int num_workers : {1, 2, 5}) {
     for (const int prefetch : {1, 7}) {
-      PairLoaderOptions options = with(4, {3, 5, 8}, workers);
+      PairLoaderOptions options = with(4, {3, 5, 8}, num_workers);
       options.prefetch = prefetch;
       PairLoader loader(counting(13), options);
       expect_same(take(loader, 20), expected);
@@ -135,7 +127,7 @@ TEST(PairLoader, GivesTheSameBatchesWithAnyNumberOfWorkers) {
   }
 }
 
-TEST(PairLoader, ChangesWithTheSeed) {
+TEST(PairLoader, BatchesChangeWithTheSeed) {
   PairLoaderOptions options = with(4);
   PairLoader first(counting(100), options);
   options.seed = 43;
@@ -143,7 +135,7 @@ TEST(PairLoader, ChangesWithTheSeed) {
   EXPECT_NE(first.next().keys, second.next().keys);
 }
 
-TEST(PairLoader, GoesOnFromAnyPlace) {
+TEST(PairLoader, SeekContinuesFromAnyPosition) {
   PairLoader whole(counting(7), with(3, {4}));
   const auto expected = take(whole, 12);
   for (const std::size_t done : {0U, 1U, 5U, 11U}) {
@@ -157,7 +149,7 @@ TEST(PairLoader, GoesOnFromAnyPlace) {
   }
 }
 
-TEST(PairLoader, SharesTheOrderAmongProcesses) {
+TEST(PairLoader, ProcessesShareTheOrder) {
   PairLoader whole(counting(11), with(6, {3, 5}));
   const auto expected = take(whole, 8);
   std::vector<std::vector<LatentBatch>> parts;
@@ -180,7 +172,7 @@ TEST(PairLoader, SharesTheOrderAmongProcesses) {
   }
 }
 
-TEST(PairLoader, GoesOnWithAnotherNumberOfProcesses) {
+TEST(PairLoader, SeekSupportsAnotherNumberOfProcesses) {
   PairLoader whole(counting(11), with(6));
   take(whole, 3);
   PairLoaderOptions options = with(2);
@@ -194,7 +186,7 @@ TEST(PairLoader, GoesOnWithAnotherNumberOfProcesses) {
   EXPECT_THAT(found.numbers, testing::ElementsAre(19, 22));
 }
 
-TEST(PairLoader, CutsLatentAndContextAlike) {
+TEST(PairLoader, LatentAndContextAreCroppedAlike) {
   PairLoader loader(counting(5), with(6, {3}));
   std::set<float> corners;
   for (const auto& batch : take(loader, 30)) {
@@ -211,7 +203,7 @@ TEST(PairLoader, CutsLatentAndContextAlike) {
   EXPECT_TRUE(corners.contains(5 * 8 + 5.0F));
 }
 
-TEST(PairLoader, CutsSmallerContextsAtTheSamePlace) {
+TEST(PairLoader, SmallerContextsAreCroppedAtTheSamePosition) {
   PairLoader loader(counting(5, 12, 2), with(4, {4}));
   std::set<float> corners;
   for (const auto& batch : take(loader, 20)) {
@@ -223,7 +215,7 @@ TEST(PairLoader, CutsSmallerContextsAtTheSamePlace) {
   EXPECT_GT(corners.size(), 8U);
 }
 
-TEST(PairLoader, DrawsOneSizeABatch) {
+TEST(PairLoader, EachBatchHasOneCropSize) {
   PairLoader loader(counting(5), with(2, {2, 4, 6}));
   std::set<std::int64_t> sizes;
   for (const auto& batch : take(loader, 40)) {
@@ -232,42 +224,43 @@ TEST(PairLoader, DrawsOneSizeABatch) {
   EXPECT_THAT(sizes, testing::ElementsAre(2, 4, 6));
 }
 
-TEST(PairLoader, CutsSamplesOfSeveralSizes) {
+TEST(PairLoader, SamplesOfSeveralSizesAreCropped) {
   const auto dataset = counting(4);
   dataset->larger = 2;
   PairLoader loader(dataset, with(4, {5}));
   EXPECT_EQ(loader.next().latent.sizes(), (at::IntArrayRef{4, 2, 5, 5}));
   PairLoader uncut(dataset, with(4));
   EXPECT_THAT(thrown<Error>([&] { uncut.next(); }),
-              AllOf(HasSubstr("one size"), HasSubstr("'2'"), HasSubstr("[2, 10, 10]"), HasSubstr("crop size")));
+              AllOf(HasSubstr("one size"), HasSubstr("'2'"), HasSubstr("[2, 10, 10]"), HasSubstr("`crop_size`")));
 }
 
-TEST(PairLoader, NamesSamplesThatAreTooSmallForTheCrop) {
+TEST(PairLoader, SampleTooSmallForTheCropIsNamed) {
   PairLoader loader(counting(1), with(1, {9}));
-  EXPECT_THAT(thrown<Error>([&] { loader.next(); }), AllOf(HasSubstr("'0'"), HasSubstr("9 latent pixels")));
+  EXPECT_THAT(thrown<Error>([&] { loader.next(); }), AllOf(HasSubstr("'0'"), HasSubstr("`crop_size` 9")));
   PairLoader odd(counting(1, 12, 2), with(1, {3}));
   EXPECT_THAT(thrown<Error>([&] { odd.next(); }), HasSubstr("multiple of the factor"));
 }
 
-TEST(PairLoader, ThrowsABrokenSamplesErrorInItsTurn) {
-  for (const int workers : {0, 3}) {
+TEST(PairLoader, UnreadableSampleThrowsInItsTurn) {
+  for (const int num_workers : {0, 3}) {
     const auto dataset = counting(6);
-    dataset->broken = 4;
-    PairLoaderOptions options = with(2, {}, workers);
-    options.shuffle = false;
+    const PairLoaderOptions options = with(2, {}, num_workers);
+    const auto order = epoch_order(6, options.seed, 0);
+    const auto key_at = [&](std::size_t place) { return std::to_string(order[place]); };
+    dataset->broken = static_cast<std::size_t>(order[4]);
     PairLoader loader(dataset, options);
-    EXPECT_EQ(loader.next().keys.front(), "0");
-    EXPECT_EQ(loader.next().keys.front(), "2");
+    EXPECT_EQ(loader.next().keys.front(), key_at(0));
+    EXPECT_EQ(loader.next().keys.front(), key_at(2));
     for (int attempt = 0; attempt < 2; ++attempt) {
-      EXPECT_THAT(thrown<Error>([&] { loader.next(); }), HasSubstr("sample 4 is broken"));
+      EXPECT_THAT(thrown<Error>([&] { loader.next(); }), HasSubstr("sample " + key_at(4) + " is broken"));
     }
     EXPECT_EQ(loader.samples_drawn(), 4);
-    loader.seek(6);
-    EXPECT_EQ(loader.next().keys.front(), "0");
+    loader.seek(0);
+    EXPECT_EQ(loader.next().keys.front(), key_at(0));
   }
 }
 
-TEST(PairLoader, CountsTheTimeItWaits) {
+TEST(PairLoader, WaitingTimeIsMeasured) {
   PairLoader loader(counting(4), with(4, {}, 0));
   EXPECT_EQ(loader.seconds_waited(), 0);
   loader.next();
@@ -277,7 +270,7 @@ TEST(PairLoader, CountsTheTimeItWaits) {
   EXPECT_GT(loader.seconds_waited(), once);
 }
 
-TEST(PairLoader, LeavesTheThreadsOfOthersAlone) {
+TEST(PairLoader, ThreadSettingsOfOthersAreUnchanged) {
   const int before = at::get_num_threads();
   PairLoader loader(counting(4), with(4, {}, 3));
   loader.next();
@@ -287,16 +280,16 @@ TEST(PairLoader, LeavesTheThreadsOfOthersAlone) {
   EXPECT_EQ(in_new_thread, before);
 }
 
-TEST(PairLoader, RefusesBadOptions) {
+TEST(PairLoader, InvalidOptionsAreRefused) {
   const auto message = [](auto change) {
     PairLoaderOptions options;
     change(options);
     return thrown<UsageError>([&] { PairLoader(counting(1), options); });
   };
-  EXPECT_THAT(message([](auto& o) { o.batch_size = 0; }), HasSubstr("batch size"));
-  EXPECT_THAT(message([](auto& o) { o.crop_sizes = {4, 0}; }), HasSubstr("crop size"));
-  EXPECT_THAT(message([](auto& o) { o.workers = -1; }), HasSubstr("workers"));
-  EXPECT_THAT(message([](auto& o) { o.prefetch = 0; }), HasSubstr("prefetch"));
+  EXPECT_THAT(message([](auto& o) { o.batch_size = 0; }), HasSubstr("`batch_size`"));
+  EXPECT_THAT(message([](auto& o) { o.crop_sizes = {4, 0}; }), HasSubstr("`crop_size`"));
+  EXPECT_THAT(message([](auto& o) { o.num_workers = -1; }), HasSubstr("`num_workers`"));
+  EXPECT_THAT(message([](auto& o) { o.prefetch = 0; }), HasSubstr("`prefetch`"));
   EXPECT_THAT(message([](auto& o) { o.rank = 2, o.world_size = 2; }), HasSubstr("rank 2"));
   EXPECT_THAT(thrown<UsageError>([] { PairLoader(counting(0), {}); }), HasSubstr("no samples"));
 }

@@ -1,4 +1,4 @@
-#include "fmboost/data/shard_dataset.h"
+#include "data/shard_dataset.h"
 
 #include <fstream>
 #include <gmock/gmock.h>
@@ -8,6 +8,7 @@
 #include "fmboost/core/error.h"
 
 #include "data/joined_dataset.h"
+#include "data/shard_records.h"
 #include "io/npy.h"
 #include "support/compare.h"
 #include "support/fake_autoencoder.h"
@@ -51,7 +52,7 @@ std::string error_for(const fs::path& path, const ShardDatasetOptions& options =
   return thrown<Error>([&] { const ShardDataset dataset(path, options); });
 }
 
-TEST(ShardDataset, ReadsAFolderInOrderOfNames) {
+TEST(ShardDataset, FolderIsReadInOrderOfNames) {
   const TemporaryFolder folder;
   write_shard(folder / "b.tar", 2);
   write_shard(folder / "a.tar", 3);
@@ -68,13 +69,13 @@ TEST(ShardDataset, ReadsAFolderInOrderOfNames) {
   EXPECT_FALSE(dataset.original(0, 1).defined());
 }
 
-TEST(ShardDataset, ReadsOneArchive) {
+TEST(ShardDataset, SingleArchiveIsRead) {
   const TemporaryFolder folder;
   write_shard(folder / "a.tar", 3);
   EXPECT_EQ(ShardDataset(folder / "a.tar").size(), 3U);
 }
 
-TEST(ShardDataset, ScalesWhatIsStored) {
+TEST(ShardDataset, StoredLatentsAreScaled) {
   const TemporaryFolder folder;
   write_shard(folder / "a.tar", 1);
   ShardDatasetOptions options;
@@ -85,7 +86,7 @@ TEST(ShardDataset, ScalesWhatIsStored) {
   EXPECT_TRUE(is_close(pair.context, (latent(1000) - 0.5) * 0.18215, 1e-6));
 }
 
-TEST(ShardDataset, ReadsHalfPrecisionAsFloat) {
+TEST(ShardDataset, HalfPrecisionIsReadAsFloat) {
   const TemporaryFolder folder;
   TarWriter writer(folder / "a.tar");
   add_array(writer, "k.latent.npy", latent(0).to(torch::kFloat16));
@@ -96,7 +97,7 @@ TEST(ShardDataset, ReadsHalfPrecisionAsFloat) {
   EXPECT_TRUE(torch::equal(pair.latent, latent(0).to(torch::kFloat16).to(torch::kFloat32)));
 }
 
-TEST(ShardDataset, TakesContextsThatAreNotUpscaled) {
+TEST(ShardDataset, SmallerContextsAreAccepted) {
   const TemporaryFolder folder;
   write_shard(folder / "a.tar", 2, 3);
   const ShardDataset dataset(folder.path());
@@ -104,7 +105,7 @@ TEST(ShardDataset, TakesContextsThatAreNotUpscaled) {
   EXPECT_EQ(dataset.get(0, 1).context.sizes(), (at::IntArrayRef{4, 3, 3}));
 }
 
-TEST(ShardDataset, FindsPairsAmongOtherMembersWhereverTheyStand) {
+TEST(ShardDataset, PairsAreFoundAmongOtherMembersInAnyOrder) {
   const TemporaryFolder folder;
   Image image;
   image.pixels = torch::rand({3, 16, 16}) * 2 - 1;
@@ -121,19 +122,7 @@ TEST(ShardDataset, FindsPairsAmongOtherMembersWhereverTheyStand) {
   EXPECT_TRUE(is_close(dataset.original(0, 1), image.pixels, 5e-3));
 }
 
-TEST(ShardDataset, TakesOtherNamesForTheLatents) {
-  const TemporaryFolder folder;
-  TarWriter writer(folder / "a.tar");
-  add_array(writer, "k.high.npy", latent(0));
-  add_array(writer, "k.low.npy", latent(1));
-  writer.commit();
-  ShardDatasetOptions options;
-  options.latent_suffix = "high.npy";
-  options.context_suffix = "low.npy";
-  EXPECT_TRUE(torch::equal(ShardDataset(folder.path(), options).get(0, 1).context, latent(1)));
-}
-
-TEST(ShardDataset, NamesWhatIsMissing) {
+TEST(ShardDataset, MissingPartIsNamed) {
   const TemporaryFolder folder;
   EXPECT_THAT(error_for(folder / "nothing"), HasSubstr("no shards at"));
   EXPECT_THAT(error_for(folder.path()), AllOf(HasSubstr("holds no shards"), HasSubstr("fmboost encode")));
@@ -146,7 +135,7 @@ TEST(ShardDataset, NamesWhatIsMissing) {
                                               HasSubstr("'lonely.latent_lowres.npy' is missing")));
 }
 
-TEST(ShardDataset, NamesAForeignLayout) {
+TEST(ShardDataset, OtherLayoutIsNamed) {
   const TemporaryFolder folder;
   TarWriter writer(folder / "a.tar");
   for (const char* name : {"0.jpg", "0.txt", "1.jpg", "1.txt"}) {
@@ -157,7 +146,7 @@ TEST(ShardDataset, NamesAForeignLayout) {
               AllOf(HasSubstr("a.tar"), HasSubstr("KEY.latent.npy"), HasSubstr("'0.jpg', '0.txt', '1.jpg' and so on")));
 }
 
-TEST(ShardDataset, NamesTruncatedAndDamagedShards) {
+TEST(ShardDataset, TruncatedAndDamagedShardsAreNamed) {
   const TemporaryFolder folder;
   write_shard(folder / "good.tar", 1);
   write_shard(folder / "short.tar", 2);
@@ -172,7 +161,7 @@ TEST(ShardDataset, NamesTruncatedAndDamagedShards) {
   EXPECT_THAT(error_for(folder.path()), AllOf(HasSubstr("bad.tar: k.latent.npy"), HasSubstr("not an npy array")));
 }
 
-TEST(ShardDataset, NamesShapesThatDoNotFit) {
+TEST(ShardDataset, ShapesThatDoNotFitAreNamed) {
   const TemporaryFolder folder;
   const auto error_of = [&](const torch::Tensor& high, const torch::Tensor& low) {
     TarWriter writer(folder / "a.tar");
@@ -193,14 +182,14 @@ TEST(ShardDataset, NamesShapesThatDoNotFit) {
   EXPECT_THAT(error_of(latent(0), torch::zeros({4, 3, 2})), HasSubstr("does not fit"));
 }
 
-TEST(ShardDataset, NamesASampleOfAnotherFactor) {
+TEST(ShardDataset, SampleOfAnotherFactorIsNamed) {
   const TemporaryFolder folder;
   write_shard(folder / "a.tar", 1);
   write_shard(folder / "b.tar", 1, 3);
   EXPECT_THAT(error_for(folder.path()), AllOf(HasSubstr("b.tar: b_0.latent_lowres.npy"), HasSubstr("factor of 2")));
 }
 
-TEST(ShardDataset, NamesNumbersThatAreNotFinite) {
+TEST(ShardDataset, NonFiniteNumbersAreNamed) {
   const TemporaryFolder folder;
   torch::Tensor broken = latent(0);
   broken[1][2][3] = std::numeric_limits<float>::quiet_NaN();
@@ -216,7 +205,7 @@ TEST(ShardDataset, NamesNumbersThatAreNotFinite) {
   EXPECT_NO_THROW(dataset.get(1, 1));  // a sum that overflows is no NaN
 }
 
-TEST(ShardDataset, NamesAMemberThatIsThereTwice) {
+TEST(ShardDataset, DuplicateMemberIsNamed) {
   const TemporaryFolder folder;
   TarWriter writer(folder / "a.tar");
   add_array(writer, "k.latent.npy", latent(0));
@@ -225,7 +214,7 @@ TEST(ShardDataset, NamesAMemberThatIsThereTwice) {
   EXPECT_THAT(error_for(folder.path()), AllOf(HasSubstr("a.tar"), HasSubstr("'k.latent.npy' twice")));
 }
 
-class Autoencoders : public testing::Test {
+class ShardAutoencoder : public testing::Test {
  protected:
   void SetUp() override {
     write_shard(folder / "a.tar", 2);
@@ -246,33 +235,33 @@ class Autoencoders : public testing::Test {
   ShardDatasetOptions options;
 };
 
-TEST_F(Autoencoders, ThatAreOthersAreRefused) {
+TEST_F(ShardAutoencoder, OtherAutoencoderIsRefused) {
   write_or_match_shard_set(folder.path(), info);
   EXPECT_THAT(error_for(folder.path(), options),
               AllOf(HasSubstr("a.tar"), HasSubstr("another autoencoder (bbbbbbbbbb, of the bundle 'another bundle')"),
                     HasSubstr("(aaaaaaaaaa)"), HasSubstr("encode the images again")));
 }
 
-TEST_F(Autoencoders, ThatAreOthersAreTakenWhereThatIsAskedFor) {
+TEST_F(ShardAutoencoder, OtherAutoencoderIsAcceptedOnRequest) {
   write_or_match_shard_set(folder.path(), info);
   options.accept_other_autoencoder = true;
   EXPECT_THAT(notices([&] { EXPECT_EQ(ShardDataset(folder.path(), options).size(), 2U); }),
               HasSubstr("another autoencoder"));
 }
 
-TEST_F(Autoencoders, ThatAreTheSameAreTakenSilently) {
+TEST_F(ShardAutoencoder, SameAutoencoderIsAcceptedSilently) {
   info.autoencoder_hash = options.autoencoder_hash;
   write_or_match_shard_set(folder.path(), info);
   EXPECT_EQ(notices([&] { EXPECT_EQ(ShardDataset(folder.path(), options).info()->bundle_name, "another bundle"); }),
             "");
 }
 
-TEST_F(Autoencoders, ThatAreUnknownAreTakenWithANotice) {
+TEST_F(ShardAutoencoder, UnknownAutoencoderIsAcceptedWithANotice) {
   EXPECT_THAT(notices([&] { EXPECT_EQ(ShardDataset(folder.path(), options).size(), 2U); }),
-              HasSubstr("do not say which autoencoder made them"));
+              HasSubstr("do not name their autoencoder"));
 }
 
-TEST_F(Autoencoders, AreKnownFromTheSamplesAsWell) {
+TEST_F(ShardAutoencoder, SamplesNameTheirAutoencoder) {
   info.autoencoder_hash = options.autoencoder_hash;
   write_or_match_shard_set(folder.path(), info);
   write_shard_with_json(folder / "moved_here.tar", std::string(64, 'c'));
@@ -282,7 +271,7 @@ TEST_F(Autoencoders, AreKnownFromTheSamplesAsWell) {
   EXPECT_EQ(ShardDataset(folder.path(), options).size(), 3U);
 }
 
-TEST_F(Autoencoders, AreComparedByTheirEncoder) {
+TEST_F(ShardAutoencoder, AutoencodersAreComparedByTheirEncoder) {
   AutoencoderEntry entry = test::FakeAutoencoder::entry();
   const auto from_entry = ShardDatasetOptions::for_autoencoder(entry);
   EXPECT_EQ(from_entry.autoencoder_hash, std::string(64, 'a'));
@@ -300,14 +289,15 @@ TEST(ShardSetInfo, DamagedAndNewerFilesAreNamed) {
     write_file_atomically(folder / "dataset.json", as_bytes(text));
     return error_for(folder.path());
   };
-  EXPECT_THAT(error_with("{"), AllOf(HasSubstr("dataset.json"), HasSubstr("damaged")));
+  EXPECT_THAT(error_with("{"), AllOf(HasSubstr("dataset.json"), HasSubstr("not valid JSON")));
   EXPECT_THAT(error_with("[1]"), HasSubstr("dataset.json"));
-  EXPECT_THAT(error_with(R"({"format": "other", "version": 1})"), HasSubstr("is not a description"));
+  EXPECT_THAT(error_with(R"({"format": "other", "version": 1})"), HasSubstr("was not written by fmboost"));
   EXPECT_THAT(error_with(R"({"format": "fmboost-latents", "version": 2})"), HasSubstr("newer fmboost"));
-  EXPECT_THAT(error_with(R"({"format": "fmboost-latents", "version": 1})"), HasSubstr("damaged"));
+  EXPECT_THAT(error_with(R"({"format": "fmboost-latents", "version": 1})"),
+              AllOf(HasSubstr("dataset.json', bundle"), HasSubstr("found nothing")));
 }
 
-TEST(ShardDataset, GivesTheSameToManyThreads) {
+TEST(ShardDataset, ThreadsGetTheSamePairs) {
   const TemporaryFolder folder;
   write_shard(folder / "a.tar", 16);
   const ShardDataset dataset(folder.path());
@@ -326,7 +316,7 @@ TEST(ShardDataset, GivesTheSameToManyThreads) {
   EXPECT_EQ(right, 64);
 }
 
-TEST(JoinedDataset, GivesThePairsOfOneAfterThoseOfTheOther) {
+TEST(JoinedDataset, PairsAreConcatenated) {
   const TemporaryFolder folder;
   write_shard(folder / "a.tar", 2);
   write_shard(folder / "b.tar", 3);

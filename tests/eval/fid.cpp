@@ -34,7 +34,7 @@ std::filesystem::path save_program(const test::TemporaryFolder& folder, const st
   return folder / "program.pt";
 }
 
-TEST(ImageSet, SeesEveryImageOnceWhateverTheSizesAndTheBatch) {
+TEST(ImageSet, EveryImageCountsOnceForAnySizesAndBatch) {
   std::vector<torch::Tensor> images;
   for (const auto& [height, width] : {std::pair{8, 8}, {8, 8}, {8, 8}, {6, 9}, {8, 8}}) {
     images.push_back(random_bytes_image(height, width, static_cast<std::int64_t>(images.size())));
@@ -57,7 +57,7 @@ TEST(ImageSet, SeesEveryImageOnceWhateverTheSizesAndTheBatch) {
   EXPECT_THAT(batches, ElementsAre(2, 1, 1, 1));
 }
 
-TEST(ImageSet, CutsSeededCropsThatLieWithinTheImage) {
+TEST(ImageSet, CropsAreSeededAndInsideTheImage) {
   const torch::Tensor image = random_bytes_image(30, 40, 1);
   const auto crops_of = [&](const std::string& name, std::uint64_t seed) {
     std::vector<torch::Tensor> crops;
@@ -86,7 +86,7 @@ TEST(ImageSet, CutsSeededCropsThatLieWithinTheImage) {
   EXPECT_FALSE(crops.equal(crops_of("b", 1)));
 }
 
-TEST(ImageSet, CountsImagesThatAreSmallerThanACrop) {
+TEST(ImageSet, ImagesSmallerThanACropAreCounted) {
   ImageSet set(channel_means, {.crops = 2, .crop_size = 16});
   set.add(random_bytes_image(16, 16, 1), "fits");
   set.add(random_bytes_image(15, 40, 2), "too low");
@@ -97,7 +97,7 @@ TEST(ImageSet, CountsImagesThatAreSmallerThanACrop) {
   EXPECT_EQ(set.whole().count(), 3);
 }
 
-TEST(ImageSet, TakesSmallerBatchesWhereMemoryRunsOut) {
+TEST(ImageSet, BatchShrinksWhenOutOfMemory) {
   std::vector<std::int64_t> batches;
   const auto features = [&](const torch::Tensor& batch) {
     if (batch.size(0) > 2) {
@@ -115,7 +115,7 @@ TEST(ImageSet, TakesSmallerBatchesWhereMemoryRunsOut) {
   EXPECT_THAT(batches, ElementsAre(2, 1, 2));
 }
 
-TEST(ImageSet, NamesTheImageWhoseFeaturesAreNotFinite) {
+TEST(ImageSet, ImageWithNonFiniteFeaturesIsNamed) {
   const auto features = [](const torch::Tensor& batch) {
     torch::Tensor result = channel_means(batch);
     result[1][2] = std::numeric_limits<float>::quiet_NaN();
@@ -135,7 +135,7 @@ ImageSet filled_set(const FidOptions& options, std::int64_t first_seed, std::int
   return set;
 }
 
-TEST(CompareSets, GivesBothDistancesOrSaysWhereOneIsNotToBeHad) {
+TEST(CompareSets, PatchFidIsMissingIfAnImageIsTooSmall) {
   const FidOptions options{.crops = 3, .crop_size = 12};
   const ImageSet a = filled_set(options, 0, 20);
   const FidResult same = compare_sets(a, a, options);
@@ -148,10 +148,10 @@ TEST(CompareSets, GivesBothDistancesOrSaysWhereOneIsNotToBeHad) {
   EXPECT_FALSE(compare_sets(a, filled_set(options, 100, 11), options).patch_fid.has_value());
 }
 
-TEST(FidOptions, NameWhatIsOutOfRange) {
-  EXPECT_THAT(test::thrown<UsageError>([] { FidOptions{.crops = -1}.check(); }), HasSubstr("not -1"));
+TEST(FidOptions, ValueOutOfRangeIsNamed) {
+  EXPECT_THAT(test::thrown<UsageError>([] { FidOptions{.crops = -1}.check(); }), HasSubstr("`crops`"));
   EXPECT_THAT(test::thrown<UsageError>([] { FidOptions{.crop_size = 0}.check(); }), HasSubstr("at least 1 pixel"));
-  EXPECT_THAT(test::thrown<UsageError>([] { FidOptions{.batch_size = 0}.check(); }), HasSubstr("batch size"));
+  EXPECT_THAT(test::thrown<UsageError>([] { FidOptions{.batch_size = 0}.check(); }), HasSubstr("`batch_size`"));
   EXPECT_NO_THROW(FidOptions{}.check());
 }
 
@@ -166,7 +166,7 @@ TEST(FeatureProgram, RunsOnImagesOfAnySize) {
   EXPECT_TRUE(test::is_close(program(images), channel_means(images), 1e-6));
 }
 
-TEST(FeatureProgram, IsRefusedWhenItDoesNotReturnFeatures) {
+TEST(FeatureProgram, ProgramWithoutFeaturesIsRefused) {
   const test::TemporaryFolder folder;
   const auto refusal = [&](const std::string& code) {
     return test::thrown<ModelError>([&] { load_feature_program(save_program(folder, code), torch::kCPU); });

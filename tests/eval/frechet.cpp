@@ -25,7 +25,7 @@ FeatureStatistics statistics_of(const torch::Tensor& features) {
   return statistics;
 }
 
-TEST(FeatureStatistics, AreThoseOfAllVectorsHoweverTheyCame) {
+TEST(FeatureStatistics, ResultDoesNotDependOnTheBatches) {
   const torch::Tensor all = random_features(50, 6, 1) * 3 + 100;
   FeatureStatistics statistics;
   for (const auto& [first, last] : {std::pair{0, 1}, {1, 20}, {20, 20}, {20, 50}}) {
@@ -38,7 +38,7 @@ TEST(FeatureStatistics, AreThoseOfAllVectorsHoweverTheyCame) {
   EXPECT_TRUE(test::is_close(statistics.covariance(), expected.t().cov(), 1e-12));
 }
 
-TEST(FeatureStatistics, LoseNothingFarFromZero) {
+TEST(FeatureStatistics, PrecisionIsKeptFarFromZero) {
   const torch::Tensor all = (random_features(40, 3, 2) * 1e-3).to(torch::kFloat64) + 1e4;
   FeatureStatistics statistics;
   for (const auto& part : all.chunk(7)) {
@@ -47,13 +47,13 @@ TEST(FeatureStatistics, LoseNothingFarFromZero) {
   EXPECT_TRUE(test::is_close(statistics.covariance(), (all - 1e4).t().cov(), 1e-6));
 }
 
-TEST(FeatureStatistics, RefuseAnotherWidthAndTooFewVectors) {
+TEST(FeatureStatistics, OtherWidthAndTooFewVectorsAreRefused) {
   FeatureStatistics statistics = statistics_of(random_features(1, 4, 3));
-  EXPECT_THAT(test::thrown<Error>([&] { statistics.covariance(); }), HasSubstr("at least two images, there are 1"));
+  EXPECT_THAT(test::thrown<Error>([&] { statistics.covariance(); }), HasSubstr("at least two images, got 1"));
   EXPECT_THAT(test::thrown<Error>([&] { statistics.add(random_features(2, 5, 3)); }), HasSubstr("(images, 4)"));
 }
 
-TEST(FrechetDistance, OfOneFeatureIsItsFormula) {
+TEST(FrechetDistance, OneFeatureMatchesTheFormula) {
   const torch::Tensor a = random_features(30, 1, 4);
   const torch::Tensor b = random_features(40, 1, 5) * 2 + 3;
   const auto moments = [](const torch::Tensor& x) {
@@ -65,34 +65,34 @@ TEST(FrechetDistance, OfOneFeatureIsItsFormula) {
               std::pow(mean_a - mean_b, 2) + std::pow(deviation_a - deviation_b, 2), 1e-10);
 }
 
-TEST(FrechetDistance, OfCovariancesThatDoNotCommuteIsScipys) {
+TEST(FrechetDistance, MatchesScipyForNonCommutingCovariances) {
   const torch::Tensor a = torch::tensor({{0., 0.}, {2., 0.}, {1., 3.}, {1., 1.}, {4., 2.}}, torch::kFloat64);
   const torch::Tensor b = torch::tensor({{1., 1.}, {3., 4.}, {2., 2.}, {0., 5.}, {1., 0.}, {2., -1.}}, torch::kFloat64);
   EXPECT_NEAR(frechet_distance(statistics_of(a), statistics_of(b)), 1.849156686961579, 1e-10);
   EXPECT_NEAR(frechet_distance(statistics_of(b), statistics_of(a)), 1.849156686961579, 1e-10);
 }
 
-TEST(FrechetDistance, OfASetToItselfIsNothing) {
+TEST(FrechetDistance, IsZeroForEqualSets) {
   const FeatureStatistics set = statistics_of(random_features(100, 20, 6));
   const double distance = frechet_distance(set, set);
   EXPECT_GE(distance, 0.0);
   EXPECT_LT(distance, 1e-10);
 }
 
-TEST(FrechetDistance, OfAShiftIsItsSquare) {
+TEST(FrechetDistance, ShiftGivesItsSquare) {
   const torch::Tensor features = random_features(100, 16, 7).to(torch::kFloat64);
   EXPECT_NEAR(frechet_distance(statistics_of(features), statistics_of(features + 0.5)), 16 * 0.25, 1e-9);
 }
 
-TEST(FrechetDistance, RefusesFewerImagesThanFullRankNeeds) {
+TEST(FrechetDistance, TooFewImagesForFullRankAreRefused) {
   const FeatureStatistics few = statistics_of(random_features(8, 8, 8));
   const FeatureStatistics enough = statistics_of(random_features(9, 8, 9));
   EXPECT_NO_THROW(frechet_distance(enough, enough));
   EXPECT_THAT(test::thrown<Error>([&] { frechet_distance(enough, few); }),
-              HasSubstr("needs at least 9 images a set for covariances of full rank, there are 9 and 8"));
+              HasSubstr("needs at least 9 images per set for covariances of full rank, got 9 and 8"));
 }
 
-TEST(FrechetDistance, OfFewImagesIsGivenWhereThatIsAllowed) {
+TEST(FrechetDistance, FewImagesAreAcceptedOnRequest) {
   const torch::Tensor features = random_features(5, 8, 10).to(torch::kFloat64);
   const auto distance = [](const torch::Tensor& a, const torch::Tensor& b) {
     return frechet_distance(statistics_of(a), statistics_of(b), FewImages::allow);
@@ -101,7 +101,7 @@ TEST(FrechetDistance, OfFewImagesIsGivenWhereThatIsAllowed) {
   EXPECT_THAT(test::thrown<Error>([&] { distance(features, features.slice(0, 0, 1)); }), HasSubstr("at least 2"));
 }
 
-TEST(FrechetDistance, RefusesSetsOfDifferentFeatures) {
+TEST(FrechetDistance, SetsWithDifferentWidthsAreRefused) {
   EXPECT_THAT(test::thrown<Error>([] {
                 frechet_distance(statistics_of(random_features(20, 3, 11)), statistics_of(random_features(20, 4, 12)));
               }),

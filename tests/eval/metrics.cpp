@@ -44,7 +44,7 @@ double plain_ssim(const torch::Tensor& a, const torch::Tensor& b) {
   return sum / static_cast<double>(count);
 }
 
-TEST(Quality, OfAConstantErrorIsWhatTheFormulasSay) {
+TEST(Quality, ConstantErrorMatchesTheFormulas) {
   const torch::Tensor reference = random_image(20, 24, 1);
   const Quality quality = measure_quality(reference + 10.0 / 127.5, reference);
   EXPECT_NEAR(quality.mse, 100.0, 1e-3);
@@ -53,7 +53,7 @@ TEST(Quality, OfAConstantErrorIsWhatTheFormulasSay) {
   EXPECT_NEAR(quality.color_shift, 10.0, 1e-4);
 }
 
-TEST(Quality, OfEqualImagesIsPerfect) {
+TEST(Quality, EqualImagesArePerfect) {
   const torch::Tensor image = random_image(16, 16, 2);
   const Quality quality = measure_quality(image, image);
   EXPECT_EQ(quality.mse, 0.0);
@@ -64,7 +64,7 @@ TEST(Quality, OfEqualImagesIsPerfect) {
   EXPECT_EQ(quality.color_shift, 0.0);
 }
 
-TEST(Quality, LeavesTheBorderOut) {
+TEST(Quality, BorderIsLeftOut) {
   const torch::Tensor reference = random_image(24, 30, 3);
   torch::Tensor image = reference.clone();
   image.slice(1, 0, 4).fill_(1.0);
@@ -73,7 +73,7 @@ TEST(Quality, LeavesTheBorderOut) {
   EXPECT_EQ(measure_quality(image, reference, 4).mse, 0.0);
 }
 
-TEST(Quality, ColorShiftIsOfTheWorstChannelAndSigned) {
+TEST(Quality, ColorShiftIsThatOfTheWorstChannelWithItsSign) {
   const torch::Tensor reference = random_image(16, 16, 4);
   torch::Tensor image = reference.clone();
   image[2].sub_(4.0 / 127.5);
@@ -82,7 +82,7 @@ TEST(Quality, ColorShiftIsOfTheWorstChannelAndSigned) {
   EXPECT_NEAR(measure_quality(image, reference).color_shift, 4.0, 1e-4);
 }
 
-TEST(Quality, RefusesImagesThatCannotBeCompared) {
+TEST(Quality, ImagesThatCannotBeComparedAreRefused) {
   const torch::Tensor image = random_image(16, 16, 5);
   EXPECT_THAT(test::thrown<Error>([&] { measure_quality(image, random_image(16, 17, 5)); }),
               HasSubstr("16x16 and 17x16"));
@@ -90,7 +90,7 @@ TEST(Quality, RefusesImagesThatCannotBeCompared) {
   EXPECT_NO_THROW(measure_quality(image, image, 2));
 }
 
-TEST(Luma, SpansFrom16To235) {
+TEST(Luma, RangeIs16To235) {
   const torch::Tensor black_and_white = torch::tensor({0.0, 255.0}, torch::kFloat64).view({1, 1, 2}).expand({3, 1, 2});
   const torch::Tensor y = luma(black_and_white);
   EXPECT_EQ(y.size(0), 1);
@@ -98,7 +98,7 @@ TEST(Luma, SpansFrom16To235) {
   EXPECT_NEAR(y[0][0][1].item<double>(), 235.0, 1e-9);
 }
 
-TEST(Luma, WeighsGreenMost) {
+TEST(Luma, GreenHasTheLargestWeight) {
   const torch::Tensor primaries = 255 * torch::eye(3, torch::kFloat64).view({3, 1, 3});
   const torch::Tensor y = luma(primaries)[0][0];
   EXPECT_NEAR(y[0].item<double>(), 16 + 65.481, 1e-9);
@@ -106,7 +106,7 @@ TEST(Luma, WeighsGreenMost) {
   EXPECT_NEAR(y[2].item<double>(), 16 + 24.966, 1e-9);
 }
 
-TEST(Ssim, EqualsItsDefinition) {
+TEST(Ssim, MatchesItsDefinition) {
   // Taller than the bands that the computation goes in.
   const torch::Tensor a = (random_image(90, 14, 6)[0].to(torch::kFloat64) + 1) * 127.5;
   const torch::Tensor b = a + 12 * random_image(90, 14, 7)[0].to(torch::kFloat64);
@@ -116,7 +116,7 @@ TEST(Ssim, EqualsItsDefinition) {
   EXPECT_NEAR(ssim(a.unsqueeze(0), b.unsqueeze(0)), expected, 1e-10);
 }
 
-TEST(Ssim, OfSeveralChannelsIsTheirMean) {
+TEST(Ssim, SeveralChannelsGiveTheirMean) {
   const torch::Tensor a = (random_image(20, 20, 8).to(torch::kFloat64) + 1) * 127.5;
   const torch::Tensor b = (random_image(20, 20, 9).to(torch::kFloat64) + 1) * 127.5;
   double sum = 0;

@@ -18,7 +18,7 @@ std::string refusal(const Files& a, const Files& b) {
   return test::thrown<UsageError>([&] { pair_by_name(a, "mine", b, "theirs"); });
 }
 
-TEST(PairByName, PutsEqualNamesTogetherWhateverTheirOrderAndSuffix) {
+TEST(PairByName, EqualNamesArePairedForAnyOrderAndSuffix) {
   const auto pairs = pair_by_name({"mine/b.png", "mine/a.jpg"}, "mine", {"theirs/a.png", "theirs/b.webp"}, "theirs");
   ASSERT_EQ(pairs.size(), 2U);
   EXPECT_EQ(pairs[0].name, "a");
@@ -28,20 +28,19 @@ TEST(PairByName, PutsEqualNamesTogetherWhateverTheirOrderAndSuffix) {
   EXPECT_EQ(pairs[1].reference, "theirs/b.webp");
 }
 
-TEST(PairByName, NamesWhatHasNoPartnerOnEitherSide) {
+TEST(PairByName, ImagesWithoutPartnerAreNamedOnBothSides) {
   const std::string message = refusal({"mine/a.png", "mine/c.png"}, {"theirs/a.png", "theirs/d.jpg"});
   EXPECT_THAT(message, AllOf(HasSubstr("1 image of 'mine' without a partner in 'theirs': 'c.png'"),
                              HasSubstr("1 image of 'theirs' without a partner in 'mine': 'd.jpg'")));
   EXPECT_THAT(message, Not(HasSubstr("'a.png'")));
 }
 
-TEST(PairByName, NamesTheFirstFiveOfMany) {
+TEST(PairByName, OnlyTheFirstFiveAreNamed) {
   const std::string message = refusal({"mine/a.png"}, {"a.png", "1.png", "2.png", "3.png", "4.png", "5.png", "6.png"});
-  EXPECT_THAT(message,
-              AllOf(HasSubstr("6 images of 'theirs'"), HasSubstr("'5.png', ..."), Not(HasSubstr("'6.png'"))));
+  EXPECT_THAT(message, AllOf(HasSubstr("6 images of 'theirs'"), HasSubstr("'5.png', ..."), Not(HasSubstr("'6.png'"))));
 }
 
-TEST(PairByName, RefusesTwoFilesOfOneName) {
+TEST(PairByName, DuplicateNamesAreRefused) {
   EXPECT_THAT(refusal({"mine/a.jpg", "mine/a.png"}, {"theirs/a.png"}),
               AllOf(HasSubstr("'a.jpg' and 'a.png' in 'mine'"), HasSubstr("same name")));
 }

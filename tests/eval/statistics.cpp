@@ -9,7 +9,7 @@
 namespace fmboost {
 namespace {
 
-TEST(StudentT, BoundsAreThoseOfTheTables) {
+TEST(StudentT, BoundsMatchTheTables) {
   EXPECT_NEAR(student_t_bound(1, 0.95), 12.706204736, 1e-8);
   EXPECT_NEAR(student_t_bound(2, 0.95), 4.3026527297, 1e-9);
   EXPECT_NEAR(student_t_bound(3, 0.99), 5.8409093097, 1e-9);
@@ -19,7 +19,7 @@ TEST(StudentT, BoundsAreThoseOfTheTables) {
   EXPECT_NEAR(student_t_bound(50000, 0.95), 1.9600112, 1e-6);
 }
 
-TEST(EstimateMean, GivesTheMeanAndHalfTheConfidenceInterval) {
+TEST(EstimateMean, ReturnsMeanAndHalfConfidenceInterval) {
   const std::vector<double> values{30.0, 32.0, 28.0, 34.0};
   const Estimate estimate = estimate_mean(values);
   EXPECT_DOUBLE_EQ(estimate.mean, 31.0);
@@ -27,12 +27,12 @@ TEST(EstimateMean, GivesTheMeanAndHalfTheConfidenceInterval) {
   EXPECT_NEAR(*estimate.half_width, 3.18244630528 * 2.58198889747 / 2.0, 1e-9);  // t of 3 degrees, s, sqrt(n)
 }
 
-TEST(EstimateMean, EqualValuesHaveNoSpread) {
+TEST(EstimateMean, EqualValuesHaveAnIntervalOfZero) {
   const std::vector<double> values(5, 27.5);
   EXPECT_DOUBLE_EQ(estimate_mean(values).half_width.value(), 0.0);
 }
 
-TEST(EstimateMean, OneValueOrAnInfiniteOneHasNoInterval) {
+TEST(EstimateMean, SingleOrInfiniteValuesHaveNoInterval) {
   const std::vector<double> one{3.0};
   EXPECT_FALSE(estimate_mean(one).half_width.has_value());
   const std::vector<double> infinite{3.0, std::numeric_limits<double>::infinity()};

@@ -23,7 +23,7 @@ torch::Tensor line(std::initializer_list<float> values) {
 }
 
 // The expected numbers are Pillow's, in its floating-point mode.
-TEST(Upscaling, LanczosIsPillows) {
+TEST(Upscaling, LanczosMatchesPillow) {
   const torch::Tensor wide = upsample_lanczos(line({0.1F, 0.9F, -0.4F, 0.3F, 0.7F}), 1, 10);
   EXPECT_TRUE(test::is_close(wide,
                              line({-0.0540964F, 0.3286905F, 0.8419030F, 0.6872214F, -0.1399348F, -0.4436122F,
@@ -36,7 +36,7 @@ TEST(Upscaling, LanczosIsPillows) {
                              1e-6));
 }
 
-TEST(Upscaling, BicubicIsPillows) {
+TEST(Upscaling, BicubicMatchesPillow) {
   const torch::Tensor wide = upsample_bicubic(line({0.1F, 0.9F, -0.4F, 0.3F, 0.7F}), 1, 10);
   EXPECT_TRUE(test::is_close(wide,
                              line({0.0294118F, 0.2802920F, 0.8122137F, 0.6757813F, -0.1664063F, -0.3585938F, 0.0992188F,
@@ -44,13 +44,13 @@ TEST(Upscaling, BicubicIsPillows) {
                              1e-6));
 }
 
-TEST(Upscaling, KeepsEvenAreasEven) {
+TEST(Upscaling, UniformAreasStayUniform) {
   const torch::Tensor even = torch::full({1, 3, 5, 7}, 0.25);
   EXPECT_TRUE(test::is_close(upsample_lanczos(even, 20, 28), torch::full({1, 3, 20, 28}, 0.25), 1e-6));
   EXPECT_TRUE(test::is_close(upsample_bicubic(even, 20, 28), torch::full({1, 3, 20, 28}, 0.25), 1e-6));
 }
 
-TEST(UpscalingTask, CutsToMultiplesOfTheScaleAtTheRightAndBelow) {
+TEST(UpscalingTask, RightAndLowerEdgesAreCutToMultiplesOfTheScale) {
   const torch::Tensor image = noise_image(23, 30);
   const UpscalingTask task = make_upscaling_task(image, 4);
   EXPECT_EQ(task.original.sizes(), (std::vector<std::int64_t>{3, 20, 28}));
@@ -58,7 +58,7 @@ TEST(UpscalingTask, CutsToMultiplesOfTheScaleAtTheRightAndBelow) {
   EXPECT_TRUE(test::is_close(task.original, image.clamp(-1, 1).slice(1, 0, 20).slice(2, 0, 28), 0.51 / 127.5));
 }
 
-TEST(UpscalingTask, ReducesAsPillowDoesAndRoundsTo8Bits) {
+TEST(UpscalingTask, DownsamplingMatchesPillowAndRoundsTo8Bits) {
   const torch::Tensor row = torch::tensor({0.2F, -0.6F, 0.4F, 1.0F, -1.0F, 0.1F, 0.3F, 0.3F});
   const UpscalingTask task = make_upscaling_task(row.expand({3, 8, 8}), 2);
   const torch::Tensor levels = (task.low + 1) * 127.5;
@@ -67,12 +67,12 @@ TEST(UpscalingTask, ReducesAsPillowDoesAndRoundsTo8Bits) {
   EXPECT_TRUE(test::is_close(task.low[0][1][2], pillow, 1.1 / 127.5 / 0.4));
 }
 
-TEST(UpscalingTask, RefusesImagesSmallerThanTheScale) {
+TEST(UpscalingTask, ImagesSmallerThanTheScaleAreRefused) {
   EXPECT_THAT(test::thrown<Error>([] { make_upscaling_task(noise_image(3, 40), 4); }),
-              HasSubstr("40x3 is too small to be reduced by 4"));
+              HasSubstr("40x3 is too small to be downsampled by 4"));
 }
 
-TEST(MeasureUpscaler, FindsAPerfectOnePerfectAndAnUnsureOneWorse) {
+TEST(MeasureUpscaler, PerfectUpscalerIsPerfectAndBlurryOneIsWorse) {
   const UpscalingTask task = make_upscaling_task(noise_image(40, 40), 2);
   const auto perfect = [&](const torch::Tensor&, std::int64_t, std::int64_t) { return task.original.unsqueeze(0); };
   EXPECT_EQ(measure_upscaler(task, {"perfect", perfect}, 2).mse, 0.0);
@@ -81,7 +81,7 @@ TEST(MeasureUpscaler, FindsAPerfectOnePerfectAndAnUnsureOneWorse) {
   EXPECT_LT(bicubic, 25.0);
 }
 
-TEST(MeasureUpscaler, RoundsAndClampsTheResultAsAFileWould) {
+TEST(MeasureUpscaler, ResultIsRoundedAndClampedLikeAFile) {
   const UpscalingTask task = make_upscaling_task(torch::full({3, 32, 32}, 1.0), 2);
   const auto overshooting = [](const torch::Tensor&, std::int64_t height, std::int64_t width) {
     return torch::full({1, 3, height, width}, 1.5);
@@ -89,7 +89,7 @@ TEST(MeasureUpscaler, RoundsAndClampsTheResultAsAFileWould) {
   EXPECT_EQ(measure_upscaler(task, {"overshooting", overshooting}, 2).mse, 0.0);
 }
 
-TEST(MeasureUpscaler, GetsTheLowImageAndTheSizeWanted) {
+TEST(MeasureUpscaler, UpscalerGetsTheLowImageAndTheTargetSize) {
   const UpscalingTask task = make_upscaling_task(noise_image(33, 48), 3);
   const auto checking = [&](const torch::Tensor& low, std::int64_t height, std::int64_t width) {
     EXPECT_EQ(low.sizes(), (std::vector<std::int64_t>{1, 3, 11, 16}));
@@ -100,7 +100,7 @@ TEST(MeasureUpscaler, GetsTheLowImageAndTheSizeWanted) {
   measure_upscaler(task, {"checking", checking}, 3);
 }
 
-TEST(MeasureUpscaler, RefusesAResultOfAnotherSize) {
+TEST(MeasureUpscaler, ResultOfAnotherSizeIsRefused) {
   const UpscalingTask task = make_upscaling_task(noise_image(32, 32), 2);
   const auto lazy = [](const torch::Tensor& low, std::int64_t, std::int64_t) { return low; };
   EXPECT_THAT(test::thrown<Error>([&] { measure_upscaler(task, {"lazy", lazy}, 2); }), HasSubstr("16x16 and 32x32"));

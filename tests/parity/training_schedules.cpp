@@ -4,10 +4,9 @@
 #include <regex>
 
 #include "fmboost/core/error.h"
+#include "fmboost/train/options.h"
 
 #include "kinds.h"
-#include "train/ema.h"
-#include "train/lr_schedule.h"
 
 namespace fmboost::parity {
 namespace {

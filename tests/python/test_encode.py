@@ -54,7 +54,7 @@ def start(binary, tmp_path):
     def run(folder, output, **options):
         process = subprocess.Popen(
             [binary, "encode", folder, "-o", output, *map(str, SIZES), "--samples-per-shard", "2", "--device", "cpu",
-             "--threads", "1", "--workers", "1", "-m", DEFAULT_MODEL],
+             "--threads", "1", "--num-workers", "1", "-m", DEFAULT_MODEL],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}, **options,
         )  # fmt: skip

@@ -307,7 +307,7 @@ def test_too_few_images_for_fid_are_refused_unless_allowed(fmboost, extractor, s
     arguments = ("eval", "--fid", *sets, "--inception", extractor[1])
     done = fmboost(*arguments, check=False)
     assert done.returncode == 1 and done.stdout == ""
-    assert "12 features needs at least 13 images a set" in done.stderr and "16 and 12" in done.stderr
+    assert "12 features needs at least 13 images per set" in done.stderr and "16 and 12" in done.stderr
     assert "--allow-few" in done.stderr
     done = fmboost(*arguments, "--allow-few")
     assert "| FID |" in done.stdout and "fewer images than the 12 features need" in done.stderr

@@ -1,6 +1,5 @@
-"""What a training run logs, read with the programs that people read it with: csv, json and TensorBoard."""
+"""The logs of a training run, read by json and TensorBoard."""
 
-import csv
 import io
 import json
 import subprocess
@@ -41,7 +40,7 @@ def test_tensorboard_reads_the_scalars_of_both_parts_of_the_run(events):
     assert [step for step, _ in scalars(events, "validation/psnr")] == [20, 40, 60]
 
 
-def test_tensorboard_knows_them_as_scalars_and_images(events):
+def test_tensorboard_lists_scalars_and_images(events):
     plugins = {tag: events.SummaryMetadata(tag).plugin_data.plugin_name for tag in events.Tags()["tensors"]}
     assert plugins == {
         "train/loss": "scalars",
@@ -74,21 +73,13 @@ def test_every_record_of_the_event_files_is_whole(run_folder):
     assert {step for step, tag in steps if tag == "train/loss"} == set(STEPS)
 
 
-def test_the_csv_file_has_a_row_a_step(run_folder):
-    with open(run_folder / "metrics.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [int(row["step"]) for row in rows] == STEPS
-    np.testing.assert_allclose([float(row["train/loss"]) for row in rows], LOSSES)
-    assert [row["step"] for row in rows if row["validation/psnr"]] == ["20", "40", "60"]
-
-
-def test_the_json_lines_file_has_an_object_a_step(run_folder):
+def test_the_metrics_file_has_one_object_per_step(run_folder):
     rows = [json.loads(line) for line in (run_folder / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == STEPS
     np.testing.assert_allclose([row["train/loss"] for row in rows], LOSSES)
     assert rows[1] == {"step": 20, "train/loss": 0.05, "train/lr": 3e-05, "validation/psnr": 20.05}
 
 
-def test_the_images_are_files_as_well(run_folder):
+def test_the_images_are_also_files(run_folder):
     names = sorted(path.name for path in (run_folder / "images").iterdir())
     assert names == [f"validation-sheet-{step:08}.png" for step in (20, 40, 60)]

@@ -1,4 +1,4 @@
-"""Workers that PyTorch's own launcher starts."""
+"""Process groups that PyTorch's own launcher starts."""
 
 import os
 import socket
@@ -27,18 +27,18 @@ def free_port():
 
 
 @pytest.mark.parametrize("rendezvous", ["standalone", "static"])
-def test_workers_find_each_other(rendezvous):
+def test_processes_find_each_other(rendezvous):
     static = ("--master-addr=127.0.0.1", f"--master-port={free_port()}")
     done = torchrun("join", static if rendezvous == "static" else ("--standalone",))
     assert done.returncode == 0, done.stderr
-    assert sorted(done.stdout.splitlines()) == ["worker 0 of 2 is done", "worker 1 of 2 is done"]
+    assert sorted(done.stdout.splitlines()) == ["rank 0 of 2 is done", "rank 1 of 2 is done"]
 
 
-def test_a_killed_worker_ends_the_run():
+def test_a_killed_process_ends_the_run():
     assert torchrun("killed").returncode != 0
 
 
-def test_a_failed_worker_ends_the_run_and_says_why():
+def test_a_failed_process_ends_the_run_with_its_error():
     done = torchrun("failed")
     assert done.returncode != 0
-    assert "error: this worker's own trouble" in done.stderr
+    assert "error: the failure of this process" in done.stderr

@@ -49,7 +49,7 @@ def make_case(options, network):
             case[f"alpha_bar.{i}"] = noising_alpha_bar()[steps]
         if options.get("objective") == "energy":
             case[f"other_start.{i}"] = torch.randn(latent.shape, generator=generator)
-            case[f"spread.{i}"] = torch.tensor([0.3, 0.0, 1.0])
+            case[f"diversity_weight.{i}"] = torch.tensor([0.3, 0.0, 1.0])
     return case, config
 
 
@@ -69,7 +69,7 @@ def patches(x, side, origin):
 
 
 def distance(a, b, origin):
-    """Of latents (B, C, H, W), from the description of the energy objective: (B)."""
+    """patch_distance() of latents (B, C, H, W), from its description: (B)."""
     x = a - b
     y, x0 = (min(place, size - 8) for place, size in zip(origin, x.shape[2:], strict=True))
     means = torch.nn.functional.avg_pool2d(x[:, :, y:, x0:], 2)[:, :, : (x.shape[2] - y) // 8 * 4, : (x.shape[3] - x0) // 8 * 4]
@@ -80,17 +80,17 @@ def distance(a, b, origin):
     return sum((view.square().mean(2) + 1e-6).sqrt().mean(1) for view in views)
 
 
-def energy_of_rollouts(network, starts, context, latent, spread, walk):
-    """Both walks of every pair, clean ones too, whose second is left out of the sum."""
+def energy_of_rollouts(network, starts, context, latent, diversity_weight, rollout):
+    """Two rollouts of every pair; the second one of a noiseless pair does not count."""
     ends = []
     for x in starts:
-        for i in range(walk["steps"]):
-            x = x + network.velocity(x, torch.full((len(x),), i / walk["steps"]), context) / walk["steps"]
+        for i in range(rollout["steps"]):
+            x = x + network.velocity(x, torch.full((len(x),), i / rollout["steps"]), context) / rollout["steps"]
         ends.append(x)
     one, other = ends
-    far = [distance(*pair, (walk["y"], walk["x"])) for pair in ((one, latent), (other, latent), (one, other))]
-    energy = (far[0] + far[1]) / 2 - spread * far[2] / 2
-    return torch.where(spread > 0, energy, 5 * (one - latent).square().mean((1, 2, 3))).mean()
+    far = [distance(*pair, (rollout["y"], rollout["x"])) for pair in ((one, latent), (other, latent), (one, other))]
+    energy = (far[0] + far[1]) / 2 - diversity_weight * far[2] / 2
+    return torch.where(diversity_weight > 0, energy, 5 * (one - latent).square().mean((1, 2, 3))).mean()
 
 
 def loss_of(network, case, i, options):
@@ -101,7 +101,7 @@ def loss_of(network, case, i, options):
         x0 = case[f"start.{i}"]
     if options.get("objective") == "energy":
         other = a.sqrt() * context + (1 - a).sqrt() * case[f"other_start.{i}"]
-        return energy_of_rollouts(network, (x0, other), context, latent, case[f"spread.{i}"], options["walk"])
+        return energy_of_rollouts(network, (x0, other), context, latent, case[f"diversity_weight.{i}"], options["rollout"])
     at = t[:, None, None, None]
     if options.get("path") == "gvp":
         half = torch.pi / 2
@@ -158,9 +158,9 @@ STEPS = {
     "no noise, linear attention": ({"noising_step": 0}, {"use_linear_attn": True}),
     "a noising step of its own for every sample": ({"noising_step": 0, "noising_step_max": 500, "sigma_min": 0.1}, {}),
     "sigma_min, accumulated": ({"sigma_min": 0.05, "accumulate": 3}, {}),
-    "the energy of walks": ({"objective": "energy", "noising_step": 0, "noising_step_max": 300,
-                             "walk": {"steps": 2, "y": 5, "x": 8}}, {}),
-    "the energy of one step, accumulated": ({"objective": "energy", "accumulate": 2, "walk": {"steps": 1, "y": 0, "x": 3}}, {}),
+    "the energy of rollouts": ({"objective": "energy", "noising_step": 0, "noising_step_max": 300,
+                             "rollout": {"steps": 2, "y": 5, "x": 8}}, {}),
+    "the energy of one step, accumulated": ({"objective": "energy", "accumulate": 2, "rollout": {"steps": 1, "y": 0, "x": 3}}, {}),
     "pooled, no scale and shift": ({}, {"pool_factor": 2, "use_scale_shift_norm": False, "conv_resample": False}),
     "channels-last": ({"memory_format": "channels-last"}, {"channel_mult": [1, 2, 2], "num_res_blocks": 2}),
 }
@@ -176,7 +176,7 @@ def test_loss_and_gradients_of_a_step_equal_pytorch(case_program, tmp_path, name
         expected = train_in_pytorch(case, config, options)
     assert found["loss"].item() == pytest.approx(expected["loss"].item(), rel=1e-5)
     assert found["norm"].item() == pytest.approx(expected["norm"].item(), rel=1e-5)
-    assert min(x.abs().max() for x in expected["gradient"].values()) > 0, "a weight without a gradient shows no error"
+    assert min(x.abs().max() for x in expected["gradient"].values()) > 0, "a weight without a gradient would hide errors"
     assert largest_error(found, expected, "gradient") < 1e-5
 
 
@@ -203,4 +203,4 @@ def test_weights_and_average_of_twenty_steps_equal_pytorch(case_program, tmp_pat
             assert (found[f"{kind}.{key}"] - x.detach()).abs().max() < 1e-4 * largest, f"{kind} {key}"
     moved = max((x - case[f"weight.{key}"]).abs().max() for key, x in expected["weight"].items())
     apart = max((x - expected["ema"][key]).abs().max() for key, x in expected["weight"].items())
-    assert moved > 1e-3 and apart > 1e-4, "weights that hardly move show no error"
+    assert moved > 1e-3 and apart > 1e-4, "weights that hardly change would hide errors"

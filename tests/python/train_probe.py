@@ -1,4 +1,4 @@
-"""The C++ program that stands for one worker, or for a run that logs (tests/train/probe.cpp)."""
+"""The C++ program that acts as one process of a group, or as a run that logs (tests/train/probe.cpp)."""
 
 import os
 from pathlib import Path

@@ -70,7 +70,7 @@ class BundleCouplingTest : public testing::Test {
   CouplingEntry coupling_;
 };
 
-TEST_F(BundleCouplingTest, AddsAnEntryThatTheBundleThenLoads) {
+TEST_F(BundleCouplingTest, AddedEntryIsLoadedByTheBundle) {
   const Bundle before(bundle_);
   EXPECT_EQ(add_coupling(bundle_, weights_, coupling_, false), "cfm-8x.safetensors");
   const Bundle after(bundle_);
@@ -83,7 +83,7 @@ TEST_F(BundleCouplingTest, AddsAnEntryThatTheBundleThenLoads) {
   EXPECT_EQ(after.manifest().name, before.manifest().name);
 }
 
-TEST_F(BundleCouplingTest, WritesTheDialOfACouplingThatHasOne) {
+TEST_F(BundleCouplingTest, RangeOfNoisingStepsIsWritten) {
   coupling_.noising_step = 0;
   coupling_.noising_step_max = 300;
   coupling_.generated_fidelity = 0.25;
@@ -92,13 +92,13 @@ TEST_F(BundleCouplingTest, WritesTheDialOfACouplingThatHasOne) {
   EXPECT_EQ(Bundle(bundle_).manifest().couplings.back().generated_fidelity, 0.25);
 }
 
-TEST_F(BundleCouplingTest, WritesNoDialOfACouplingWithoutOne) {
+TEST_F(BundleCouplingTest, FixedNoisingStepWritesNoRange) {
   add_coupling(bundle_, weights_, coupling_, false);
   EXPECT_FALSE(Bundle(bundle_).manifest().couplings.back().noising_step_max.has_value());
   EXPECT_FALSE(Bundle(bundle_).manifest().couplings.back().generated_fidelity.has_value());
 }
 
-TEST_F(BundleCouplingTest, KeepsTheOrderOfTheOtherKeys) {
+TEST_F(BundleCouplingTest, OrderOfOtherKeysIsKept) {
   add_coupling(bundle_, weights_, coupling_, false);
   const std::string text = read_text_file(bundle_ / "bundle.json");
   EXPECT_LT(text.find("\"format\""), text.find("\"version\""));
@@ -106,9 +106,9 @@ TEST_F(BundleCouplingTest, KeepsTheOrderOfTheOtherKeys) {
   EXPECT_LT(text.find("\"name\""), text.find("\"autoencoder\""));
 }
 
-TEST_F(BundleCouplingTest, ReplacesAFactorOnlyWhenAsked) {
+TEST_F(BundleCouplingTest, FactorIsReplacedOnlyOnRequest) {
   coupling_.factor = 2;
-  EXPECT_THAT(thrown<Error>([&] { add_coupling(bundle_, weights_, coupling_, false); }), HasSubstr("--force"));
+  EXPECT_THAT(thrown<Error>([&] { add_coupling(bundle_, weights_, coupling_, false); }), HasSubstr("force"));
   add_coupling(bundle_, weights_, coupling_, true);
   const Bundle after(bundle_);
   EXPECT_EQ(after.manifest().couplings.size(), 2);
@@ -117,27 +117,28 @@ TEST_F(BundleCouplingTest, ReplacesAFactorOnlyWhenAsked) {
   EXPECT_NO_THROW(after.verify());
 }
 
-TEST_F(BundleCouplingTest, OneOfItsOwnImagesStandsBeforeThatOfAll) {
+TEST_F(BundleCouplingTest, CouplingForGeneratedImagesPrecedesTheOneForAny) {
   coupling_.factor = 4;
   coupling_.applies_to = ImageSource::generated;
   add_coupling(bundle_, weights_, coupling_, false);
   EXPECT_EQ(couplings(), (Couplings{{2, ImageSource::any}, {4, ImageSource::generated}, {4, ImageSource::any}}));
-  EXPECT_THAT(thrown<Error>([&] { add_coupling(bundle_, weights_, coupling_, false); }), HasSubstr("for generated images"));
+  EXPECT_THAT(thrown<Error>([&] { add_coupling(bundle_, weights_, coupling_, false); }),
+              HasSubstr("for generated images"));
   add_coupling(bundle_, weights_, coupling_, true);
   EXPECT_EQ(couplings(), (Couplings{{2, ImageSource::any}, {4, ImageSource::generated}, {4, ImageSource::any}}));
 }
 
-TEST_F(BundleCouplingTest, OneOfAllImagesReplacesAllOfItsFactor) {
+TEST_F(BundleCouplingTest, CouplingForAnyImageReplacesAllOfItsFactor) {
   coupling_.factor = 4;
   coupling_.applies_to = ImageSource::generated;
   add_coupling(bundle_, weights_, coupling_, false);
   coupling_.applies_to = ImageSource::any;
-  EXPECT_THAT(thrown<Error>([&] { check_coupling_fits(bundle_, coupling_, false); }), HasSubstr("--force"));
+  EXPECT_THAT(thrown<Error>([&] { check_coupling_fits(bundle_, coupling_, false); }), HasSubstr("force"));
   add_coupling(bundle_, weights_, coupling_, true);
   EXPECT_EQ(couplings(), (Couplings{{2, ImageSource::any}, {4, ImageSource::any}}));
 }
 
-TEST_F(BundleCouplingTest, RemovesTheFileThatItReplaced) {
+TEST_F(BundleCouplingTest, ReplacedFileIsRemoved) {
   add_coupling(bundle_, weights_, coupling_, false);
   write_weights(temporary_ / "better.safetensors");
   const fs::path second = add_coupling(bundle_, temporary_ / "better.safetensors", coupling_, true);
@@ -154,12 +155,12 @@ TEST_F(BundleCouplingTest, OneFileServesTwoFactors) {
   EXPECT_NO_THROW(Bundle(bundle_).verify());
 }
 
-TEST_F(BundleCouplingTest, RefusesOtherLatents) {
+TEST_F(BundleCouplingTest, OtherLatentsAreRefused) {
   coupling_.network = small_training().network;
   EXPECT_THAT(thrown<Error>([&] { check_coupling_fits(bundle_, coupling_, false); }), HasSubstr("other latents"));
 }
 
-TEST_F(BundleCouplingTest, RefusesAFolderThatIsNoBundle) {
+TEST_F(BundleCouplingTest, FolderWithoutABundleIsRefused) {
   EXPECT_THROW(check_coupling_fits(temporary_ / "nothing", coupling_, false), ModelError);
 }
 

@@ -1,4 +1,4 @@
-#include "train/ema.h"
+#include "train/optimizer/ema.h"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@
 namespace fmboost::test {
 namespace {
 
-TEST(Ema, DecaysAsPublished) {
+TEST(Ema, DecayMatchesThePublishedSchedule) {
   const EmaOptions options;
   const auto expected = published_schedule("ema_decay");
   ASSERT_EQ(expected.size(), 9);
@@ -19,7 +19,7 @@ TEST(Ema, DecaysAsPublished) {
   }
 }
 
-TEST(Ema, CopiesFirstAndAveragesThen) {
+TEST(Ema, UpdateCopiesFirstAndThenAverages) {
   torch::Tensor weight = torch::zeros({3});
   torch::Tensor average = torch::full({3}, 7.0);
   Ema ema({weight}, {average}, {.beta = 0.9, .update_after_step = 2});
@@ -35,7 +35,7 @@ TEST(Ema, CopiesFirstAndAveragesThen) {
   EXPECT_EQ(ema.updates(), 6);
 }
 
-TEST(Ema, LeavesOutUpdatesInBetween) {
+TEST(Ema, UpdatesInBetweenAreSkipped) {
   torch::Tensor weight = torch::zeros({1});
   torch::Tensor average = torch::zeros({1});
   Ema ema({weight}, {average}, {.update_after_step = 100, .update_every = 3});
@@ -48,7 +48,7 @@ TEST(Ema, LeavesOutUpdatesInBetween) {
   EXPECT_EQ(seen, (std::vector<double>{1, 1, 1, 4, 4, 4, 7}));
 }
 
-TEST(Ema, RefusesWhatIsOutOfRange) {
+TEST(Ema, OptionsOutOfRangeAreRefused) {
   EXPECT_THROW(EmaOptions{.beta = 1.0}.check(), UsageError);
   EXPECT_THROW(EmaOptions{.update_after_step = -1}.check(), UsageError);
   EXPECT_THROW(EmaOptions{.update_every = 0}.check(), UsageError);

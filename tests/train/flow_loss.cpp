@@ -1,4 +1,4 @@
-#include "train/flow_loss.h"
+#include "train/loss/flow_loss.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ using testing::AllOf;
 using testing::EndsWith;
 using testing::HasSubstr;
 
-TEST(DrawFlow, DependsOnTheSeedAndTheSamplesNumberAlone) {
+TEST(DrawFlowNoise, DependsOnlyOnSeedAndSampleNumber) {
   const FlowLossOptions options{.sigma_min = 0.1};
   const FlowNoise together = draw(options, {5, 6, 7});
   const FlowNoise alone = draw(options, {6});
@@ -30,10 +30,10 @@ TEST(DrawFlow, DependsOnTheSeedAndTheSamplesNumberAlone) {
   EXPECT_FALSE(torch::equal(draw(options, {6}, 4).start, alone.start));
 }
 
-TEST(DrawFlow, TimesAreUniformAndNoiseIsNormal) {
+TEST(DrawFlowNoise, TimesAreUniformAndNoiseIsNormal) {
   std::vector<std::int64_t> numbers(4000);
   std::iota(numbers.begin(), numbers.end(), 0);
-  const FlowNoise many = draw_flow({}, {4000, 1, 2, 2}, 1, numbers);
+  const FlowNoise many = draw_flow_noise({}, {4000, 1, 2, 2}, 1, numbers);
   EXPECT_GE(many.t.min().item<double>(), 0.0);
   EXPECT_LT(many.t.max().item<double>(), 1.0);
   EXPECT_NEAR(many.t.mean().item<double>(), 0.5, 0.015);
@@ -42,26 +42,26 @@ TEST(DrawFlow, TimesAreUniformAndNoiseIsNormal) {
   EXPECT_NEAR(many.start.std().item<double>(), 1.0, 0.02);
 }
 
-TEST(DrawFlow, DrawsWhatTheOptionsNeed) {
-  const FlowNoise clean = draw({.noising_step = 0}, {0});
-  EXPECT_FALSE(clean.start.defined() || clean.path.defined() || clean.upsampling.defined());
+TEST(DrawFlowNoise, DrawsOnlyWhatTheOptionsNeed) {
+  const FlowNoise noiseless = draw({.noising_step = 0}, {0});
+  EXPECT_FALSE(noiseless.start.defined() || noiseless.path.defined() || noiseless.upsampling.defined());
   EXPECT_TRUE(draw({.noising_step = 0, .start_from_noise = true}, {0}).start.defined());
   EXPECT_TRUE(draw({.upsampling = Upsampling::noise_upsampling}, {0}).upsampling.defined());
 }
 
-// The noising steps that were drawn, by their alpha_bar.
-std::vector<int> drawn_steps(const FlowNoise& draw) {
+// The drawn noising steps, recovered from their alpha_bar.
+std::vector<int> drawn_steps(const FlowNoise& noise) {
   std::vector<int> steps;
-  for (std::int64_t i = 0; i < draw.alpha_bar.size(0); ++i) {
-    steps.push_back(noising_alpha_bar().eq(draw.alpha_bar[i]).nonzero()[0].item<int>());
+  for (std::int64_t i = 0; i < noise.alpha_bar.size(0); ++i) {
+    steps.push_back(noising_alpha_bar().eq(noise.alpha_bar[i]).nonzero()[0].item<int>());
   }
   return steps;
 }
 
-TEST(DrawFlow, NoisingStepsAreUniformAndReachBothEnds) {
+TEST(DrawFlowNoise, NoisingStepsAreUniformAndIncludeBothEnds) {
   std::vector<std::int64_t> numbers(4000);
   std::iota(numbers.begin(), numbers.end(), 0);
-  const FlowNoise many = draw_flow({.noising_step = 100, .noising_step_max = 119}, {4000, 1, 2, 2}, 1, numbers);
+  const FlowNoise many = draw_flow_noise({.noising_step = 100, .noising_step_max = 119}, {4000, 1, 2, 2}, 1, numbers);
   std::map<int, int> counts;
   for (const int step : drawn_steps(many)) {
     ++counts[step];
@@ -74,25 +74,26 @@ TEST(DrawFlow, NoisingStepsAreUniformAndReachBothEnds) {
   }
 }
 
-TEST(DrawFlow, AShareOfTheSamplesDrawsItsStepAndTheOthersKeepTheLeastOne) {
+TEST(DrawFlowNoise, OnlyTheNoisingShareDrawsItsStep) {
   std::vector<std::int64_t> numbers(4000);
   std::iota(numbers.begin(), numbers.end(), 0);
   const auto steps = [&](double share) {
-    return draw_flow({.noising_step = 0, .noising_step_max = 400, .noising_share = share}, {4000, 1, 1, 1}, 1, numbers)
+    return draw_flow_noise({.noising_step = 0, .noising_step_max = 400, .noising_share = share}, {4000, 1, 1, 1}, 1,
+                           numbers)
         .alpha_bar;
   };
   const torch::Tensor least = noising_alpha_bar()[0];
   const torch::Tensor some = steps(0.3);
   EXPECT_NEAR((some != least).to(torch::kFloat64).mean().item<double>(), 0.3, 0.03);
   EXPECT_TRUE(torch::equal(steps(0.0), least.expand({4000})));
-  // Those that draw get what they would get if all did.
+  // The samples that draw get the same steps as if all did.
   EXPECT_TRUE(torch::equal(some.masked_select(some != least), steps(1.0).masked_select(some != least)));
 }
 
-TEST(FlowLossOptions, WarnsOfPathsThatTellTooMuchAndOfNoiseThatStays) {
-  EXPECT_THAT((FlowLossOptions{.noising_step = 0}).warning(), HasSubstr("try --sigma-min 0.1"));
+TEST(FlowLossOptions, WarnsOfLeakedTargetsAndOfRemainingNoise) {
+  EXPECT_THAT((FlowLossOptions{.noising_step = 0}).warning(), EndsWith("use `sigma_min` 0.1"));
   EXPECT_THAT((FlowLossOptions{.sigma_min = 0.1, .noising_step = 0, .noising_step_max = 300}).warning(),
-              AllOf(HasSubstr("grain"), EndsWith("try --sigma-min 0")));
+              AllOf(HasSubstr("grain"), EndsWith("use `sigma_min` 0")));
   for (const FlowLossOptions& sound : {FlowLossOptions{}, FlowLossOptions{.sigma_min = 0.1, .noising_step = 0},
                                        FlowLossOptions{.noising_step = 0, .noising_step_max = 300},
                                        FlowLossOptions{.start_from_noise = true, .with_context = false}}) {
@@ -100,7 +101,7 @@ TEST(FlowLossOptions, WarnsOfPathsThatTellTooMuchAndOfNoiseThatStays) {
   }
 }
 
-TEST(DrawFlow, ANoisingStepDependsOnTheSeedAndTheSamplesNumberAlone) {
+TEST(DrawFlowNoise, NoisingStepDependsOnlyOnSeedAndSampleNumber) {
   const FlowLossOptions options{.noising_step = 0, .noising_step_max = 999};
   const FlowNoise together = draw(options, {5, 6, 7});
   EXPECT_EQ(drawn_steps(together)[1], drawn_steps(draw(options, {6}))[0]);
@@ -108,7 +109,7 @@ TEST(DrawFlow, ANoisingStepDependsOnTheSeedAndTheSamplesNumberAlone) {
   EXPECT_NE(drawn_steps(draw(options, {6}, 4)), drawn_steps(draw(options, {6})));
 }
 
-TEST(DrawFlow, ARangeOfStepsLeavesTheRestOfTheDrawAsItIs) {
+TEST(DrawFlowNoise, RangeOfStepsDoesNotChangeOtherValues) {
   const FlowNoise fixed = draw({.noising_step = 400}, {5, 6});
   const FlowNoise ranged = draw({.noising_step = 0, .noising_step_max = 400}, {5, 6});
   EXPECT_TRUE(torch::equal(ranged.t, fixed.t));
@@ -117,79 +118,79 @@ TEST(DrawFlow, ARangeOfStepsLeavesTheRestOfTheDrawAsItIs) {
   EXPECT_FALSE(fixed.alpha_bar.defined());
 }
 
-TEST(MakeFlowTask, ARangeOfOneStepIsThatStepBitForBit) {
+TEST(MakeFlowBatch, RangeOfOneStepEqualsThatStep) {
   const LatentBatch batch = batch_of(NoisePairs(2), {0, 1});
   for (const int step : {-1, 0, 400}) {
     const FlowLossOptions fixed{.noising_step = step};
     const FlowLossOptions ranged{.noising_step = step, .noising_step_max = step};
     EXPECT_FALSE(ranged.draws_noising_step());
-    const FlowTask expected = make_flow_task(fixed, batch, draw(fixed, {0, 1}));
-    const FlowTask found = make_flow_task(ranged, batch, draw(ranged, {0, 1}));
+    const FlowBatch expected = make_flow_batch(fixed, batch, draw(fixed, {0, 1}));
+    const FlowBatch found = make_flow_batch(ranged, batch, draw(ranged, {0, 1}));
     EXPECT_TRUE(torch::equal(found.x, expected.x)) << step;
     EXPECT_TRUE(torch::equal(found.velocity, expected.velocity)) << step;
   }
 }
 
-TEST(MakeFlowTask, EverySampleStartsAtItsOwnNoisingStep) {
+TEST(MakeFlowBatch, EverySampleStartsAtItsOwnNoisingStep) {
   const LatentBatch batch = batch_of(NoisePairs(3), {0, 1, 2});
   const FlowLossOptions options{.noising_step = -1, .noising_step_max = 999};
   const FlowNoise noise = draw(options, {0, 1, 2});
-  const FlowTask task = make_flow_task(options, batch, noise);
+  const FlowBatch flow = make_flow_batch(options, batch, noise);
   const std::vector<int> steps = drawn_steps(noise);
   for (std::int64_t i = 0; i < 3; ++i) {
     const torch::Tensor x0 = noised_start(batch.context[i], noise.start[i], steps[static_cast<std::size_t>(i)]);
-    EXPECT_TRUE(is_close(task.velocity[i], batch.latent[i] - x0, 1e-6)) << i;
+    EXPECT_TRUE(is_close(flow.velocity[i], batch.latent[i] - x0, 1e-6)) << i;
   }
 }
 
-TEST(MakeFlowTask, InterpolatesFromTheNoisedContextAlongTheLinearPath) {
+TEST(MakeFlowBatch, LinearPathStartsAtTheNoisedContext) {
   const LatentBatch batch = batch_of(NoisePairs(2), {0, 1});
   const FlowLossOptions options{.sigma_min = 0.01};
   const FlowNoise noise = draw(options, {0, 1});
-  const FlowTask task = make_flow_task(options, batch, noise);
+  const FlowBatch flow = make_flow_batch(options, batch, noise);
   const double a = noising_alpha_bar()[400].item<double>();
   const torch::Tensor x0 = std::sqrt(a) * batch.context + std::sqrt(1 - a) * noise.start;
   const torch::Tensor t = noise.t.reshape({2, 1, 1, 1});
-  EXPECT_TRUE(is_close(task.x, t * batch.latent + (1 - t) * x0 + 0.01 * noise.path, 1e-6));
-  EXPECT_TRUE(is_close(task.velocity, batch.latent - x0, 1e-6));
-  EXPECT_TRUE(torch::equal(task.context, batch.context));
+  EXPECT_TRUE(is_close(flow.x, t * batch.latent + (1 - t) * x0 + 0.01 * noise.path, 1e-6));
+  EXPECT_TRUE(is_close(flow.velocity, batch.latent - x0, 1e-6));
+  EXPECT_TRUE(torch::equal(flow.context, batch.context));
 }
 
-TEST(MakeFlowTask, FollowsTheGvpPathFromPureNoise) {
+TEST(MakeFlowBatch, GvpPathStartsAtPureNoise) {
   const LatentBatch batch = batch_of(NoisePairs(2), {0, 1});
   const FlowLossOptions options{.path = PathKind::gvp, .start_from_noise = true, .with_context = false};
   const FlowNoise noise = draw(options, {0, 1});
-  const FlowTask task = make_flow_task(options, batch, noise);
+  const FlowBatch flow = make_flow_batch(options, batch, noise);
   const torch::Tensor angle = noise.t.reshape({2, 1, 1, 1}) * (std::numbers::pi / 2);
-  EXPECT_TRUE(is_close(task.x, angle.sin() * batch.latent + angle.cos() * noise.start, 1e-6));
+  EXPECT_TRUE(is_close(flow.x, angle.sin() * batch.latent + angle.cos() * noise.start, 1e-6));
   EXPECT_TRUE(
-      is_close(task.velocity, std::numbers::pi / 2 * (angle.cos() * batch.latent - angle.sin() * noise.start), 1e-6));
-  EXPECT_FALSE(task.context.defined());
+      is_close(flow.velocity, std::numbers::pi / 2 * (angle.cos() * batch.latent - angle.sin() * noise.start), 1e-6));
+  EXPECT_FALSE(flow.context.defined());
 }
 
-TEST(MakeFlowTask, UpscalesSmallContexts) {
+TEST(MakeFlowBatch, SmallContextsAreUpscaled) {
   LatentBatch batch = batch_of(NoisePairs(1), {0});
   batch.context = torch::avg_pool2d(batch.context, 2);
   for (const auto kind : {Upsampling::latent, Upsampling::latent_nearest, Upsampling::noise_upsampling}) {
     const FlowLossOptions options{.upsampling = kind, .noising_step = 0};
     const FlowNoise noise = draw(options, {0});
-    const FlowTask task = make_flow_task(options, batch, noise);
+    const FlowBatch flow = make_flow_batch(options, batch, noise);
     const torch::Tensor upscaled = upsample_latent(batch.context, kind, 8, 8, noise.upsampling);
-    EXPECT_TRUE(torch::equal(task.context, upscaled));
-    EXPECT_TRUE(is_close(task.velocity, batch.latent - upscaled, 1e-6));
+    EXPECT_TRUE(torch::equal(flow.context, upscaled));
+    EXPECT_TRUE(is_close(flow.velocity, batch.latent - upscaled, 1e-6));
   }
 }
 
 std::string message(const FlowLossOptions& options, const LatentBatch& batch) {
   try {
-    make_flow_task(options, batch, draw(options, {0}));
+    make_flow_batch(options, batch, draw(options, {0}));
   } catch (const Error& error) {
     return error.what();
   }
   return "";
 }
 
-TEST(MakeFlowTask, NamesASampleWhoseContextHasAnotherSizeThanTheCouplingNeeds) {
+TEST(MakeFlowBatch, ContextOfWrongSizeIsNamed) {
   LatentBatch batch = batch_of(NoisePairs(1), {0});
   EXPECT_THAT(message({.upsampling = Upsampling::latent}, batch), HasSubstr("'pair-0'"));
   batch.context = torch::avg_pool2d(batch.context, 2);
@@ -204,7 +205,7 @@ TEST(FlowMatchingLoss, IsTheMeanSquare) {
   EXPECT_DOUBLE_EQ(loss.item<double>(), 7.5);
 }
 
-TEST(FlowLossOptions, RefuseWhatIsOutOfRange) {
+TEST(FlowLossOptions, ValuesOutOfRangeAreRefused) {
   EXPECT_THROW(FlowLossOptions{.noising_step = 1000}.check(), UsageError);
   EXPECT_THROW((FlowLossOptions{.noising_step_max = 1000}.check()), UsageError);
   EXPECT_THROW((FlowLossOptions{.noising_step = 400, .noising_step_max = 399}.check()), UsageError);

@@ -8,7 +8,7 @@
 
 namespace fmboost::test {
 
-/// What `work` says on stderr.
+/// What `work` logs on stderr.
 inline std::string notices(const std::function<void()>& work) {
   configure_logging(Verbosity::normal);
   testing::internal::CaptureStderr();

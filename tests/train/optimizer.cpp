@@ -1,4 +1,4 @@
-#include "train/optimizer.h"
+#include "train/optimizer/optimizer.h"
 
 #include <gtest/gtest.h>
 
@@ -39,7 +39,7 @@ class PlainAdam {
 
 class AdamTest : public testing::TestWithParam<std::tuple<const char*, const char*, double>> {};
 
-TEST_P(AdamTest, FollowsThePaper) {
+TEST_P(AdamTest, MatchesThePaper) {
   const auto& [method, kernels, weight_decay] = GetParam();
   const OptimizerOptions options{.method = method, .lr = 0.01, .weight_decay = weight_decay, .kernels = kernels};
   at::Generator generator = cpu_generator(1);
@@ -73,18 +73,18 @@ INSTANTIATE_TEST_SUITE_P(All, AdamTest,
                          testing::Combine(testing::Values("adam", "adamw"), testing::Values("fused", "foreach"),
                                           testing::Values(0.0, 0.1)));
 
-TEST(Adam, TakesAMissingGradientForZeros) {
+TEST(Adam, MissingGradientCountsAsZeros) {
   torch::Tensor weight = torch::ones({2}).requires_grad_();
   Adam adam({weight}, {});
   adam.step(0.1);
   EXPECT_TRUE(torch::equal(weight.detach(), torch::ones({2})));
 }
 
-TEST(GlobalNorm, CountsAllTensors) {
+TEST(GlobalNorm, CoversAllTensors) {
   EXPECT_DOUBLE_EQ(global_norm({torch::full({4}, 1.0), torch::full({3, 4}, 2.0)}).item<double>(), std::sqrt(52.0F));
 }
 
-TEST(ClipGlobalNorm, ScalesLargeGradientsAndLeavesSmallOnes) {
+TEST(ClipGlobalNorm, ScalesOnlyLargeGradients) {
   std::vector<torch::Tensor> large{torch::full({4}, 3.0), torch::full({4}, 4.0)};
   EXPECT_NEAR(clip_global_norm(large, 1.0).item<double>(), 10.0, 1e-6);
   EXPECT_NEAR(global_norm(large).item<double>(), 1.0, 1e-5);
@@ -94,7 +94,7 @@ TEST(ClipGlobalNorm, ScalesLargeGradientsAndLeavesSmallOnes) {
   EXPECT_TRUE(torch::equal(small[0], torch::full({4}, 0.25)));
 }
 
-TEST(OptimizerOptions, RefuseWhatIsOutOfRange) {
+TEST(OptimizerOptions, ValuesOutOfRangeAreRefused) {
   EXPECT_THROW(OptimizerOptions{.method = "sgd"}.check(), UsageError);
   EXPECT_THROW(OptimizerOptions{.kernels = "slow"}.check(), UsageError);
   EXPECT_THROW(OptimizerOptions{.lr = 0}.check(), UsageError);

@@ -1,4 +1,4 @@
-// A worker, or a training run's log, as a process of its own: fmboost_train_probe TASK [ARGUMENT].
+// One process of a group, or a training run's log, as a separate program: fmboost_train_probe TASK [ARGUMENT].
 
 #include <ATen/Parallel.h>
 #include <csignal>
@@ -21,22 +21,22 @@
 namespace fmboost::test {
 namespace {
 
-// The patience of real runs, in seconds, is too long for a test.
-WorkerOptions quick_options() {
-  WorkerOptions options = WorkerOptions::from_environment();
-  options.beat_interval = std::chrono::milliseconds(100);
+// The timeouts of real runs are too long for a test.
+ProcessGroupOptions quick_options() {
+  ProcessGroupOptions options = ProcessGroupOptions::from_environment();
+  options.heartbeat_interval = std::chrono::milliseconds(100);
   options.lost_after = std::chrono::seconds(3);
   options.join_timeout = std::chrono::seconds(environment_variable("PROBE_JOIN") ? 1 : 60);
   return options;
 }
 
-bool is_last(const Workers& workers) {
-  return workers.rank() == workers.size() - 1;
+bool is_last(const ProcessGroup& group) {
+  return group.rank() == group.size() - 1;
 }
 
-void train_until_it_fails(Workers& workers) {
+void train_until_it_fails(ProcessGroup& group) {
   torch::Tensor weights = torch::ones({1000}, torch::requires_grad());
-  GradientReducer reducer({weights}, workers);
+  GradientReducer reducer({weights}, group);
   for (int i = 0; i < 1000000; ++i) {
     reducer.expect_backward(true);
     weights.square().sum().backward();
@@ -44,10 +44,10 @@ void train_until_it_fails(Workers& workers) {
   }
 }
 
-// Writes what rank 0 has into a file.
+// Writes the gradients of rank 0 to a file.
 void gradients(const std::string& file) {
-  Workers workers(quick_options());
-  const ProbeRun run = run_probe(workers, 64 << 10);
+  ProcessGroup group(quick_options());
+  const ProbeRun run = run_probe(group, 64 << 10);
   NamedTensors tensors;
   for (const auto& [name, tensor] : run.gradients) {
     tensors.emplace_back("once." + name, tensor);
@@ -55,125 +55,126 @@ void gradients(const std::string& file) {
   for (const auto& [name, tensor] : run.accumulated) {
     tensors.emplace_back("accumulated." + name, tensor);
   }
-  if (workers.is_first()) {
+  if (group.is_first()) {
     write_safetensors(file, tensors,
                       {{"buckets", std::to_string(run.buckets)}, {"overlapped", std::to_string(run.overlapped)}});
   }
 }
 
 void collectives(const std::string& file) {
-  Workers workers(quick_options());
+  ProcessGroup group(quick_options());
   NamedTensors results;
-  const auto rank = static_cast<double>(workers.rank());
+  const auto rank = static_cast<double>(group.rank());
   torch::Tensor sum = torch::tensor({rank + 1, 10 * (rank + 1)});
-  workers.all_reduce_sum(sum);
+  group.all_reduce_sum(sum);
   results.emplace_back("sum", sum);
   torch::Tensor view = torch::full({4, 6}, rank).slice(1, 0, 6, 2);
-  workers.all_reduce_sum(view);
+  group.all_reduce_sum(view);
   results.emplace_back("sum of a view", view.contiguous());
   torch::Tensor sent = torch::arange(24.0).view({1, 2, 3, 4}).contiguous(at::MemoryFormat::ChannelsLast) + 100 * rank;
-  workers.broadcast({sent});
+  group.broadcast({sent});
   results.emplace_back("broadcast", sent.contiguous());
-  results.emplace_back("any", torch::tensor({workers.any(false), workers.any(is_last(workers))}).to(torch::kFloat32));
+  results.emplace_back("any", torch::tensor({group.any(false), group.any(is_last(group))}).to(torch::kFloat32));
   torch::Tensor used = torch::ones({3}, torch::requires_grad());
   torch::Tensor unused = torch::ones({2}, torch::requires_grad());
-  GradientReducer reducer({used, unused}, workers);
+  GradientReducer reducer({used, unused}, group);
   reducer.expect_backward(true);
   ((rank + 1) * used).sum().backward();
   reducer.finish();
   results.emplace_back("used", used.grad());
   results.emplace_back("unused", unused.grad());
-  workers.require_same("the same thing", 5);
-  workers.barrier();
-  write_safetensors(file + std::to_string(workers.rank()), results);
+  group.require_same("the same thing", 5);
+  group.barrier();
+  write_safetensors(file + std::to_string(group.rank()), results);
 }
 
 void killed() {
-  Workers workers(quick_options());
-  workers.barrier();
-  if (is_last(workers)) {
+  ProcessGroup group(quick_options());
+  group.barrier();
+  if (is_last(group)) {
     std::raise(SIGKILL);
   }
-  train_until_it_fails(workers);
+  train_until_it_fails(group);
 }
 
 void stopped() {
-  Workers workers(quick_options());
-  workers.barrier();
-  if (is_last(workers)) {
+  ProcessGroup group(quick_options());
+  group.barrier();
+  if (is_last(group)) {
     std::raise(SIGSTOP);
   }
-  train_until_it_fails(workers);
+  train_until_it_fails(group);
 }
 
-// The first worker waits in a call that the watch does not see, as one that waits for a GPU.
-void killed_while_the_other_is_deaf() {
-  const WorkerOptions options = quick_options();
-  const Rendezvous rendezvous = meet(options);
-  const HeartbeatMonitor watch(rendezvous, options, /*device_may_hang=*/true);
+// Rank 0 waits in a call that the monitor does not see, like a call that waits for a GPU.
+void killed_while_the_other_is_blocked() {
+  const ProcessGroupOptions options = quick_options();
+  const Rendezvous rendezvous = join_rendezvous(options);
+  const HeartbeatMonitor monitor(rendezvous, options, /*device_may_hang=*/true);
   if (options.rank == 1) {
     std::raise(SIGKILL);
   }
   std::this_thread::sleep_for(std::chrono::minutes(2));
 }
 
-// By hand, on a machine with a GPU: NCCL with one worker or more, which the tests cannot do without.
+// To be run manually on a machine with a GPU, since the tests cannot use NCCL without one.
 void nccl() {
-  const WorkerOptions options = quick_options();
+  const ProcessGroupOptions options = quick_options();
   const torch::Device device(torch::kCUDA, static_cast<torch::DeviceIndex>(options.local_rank));
-  const Rendezvous rendezvous = meet(options);
+  const Rendezvous rendezvous = join_rendezvous(options);
   const auto collectives = make_nccl_collectives(rendezvous, options);
   const torch::Tensor sum = torch::full({1 << 20}, options.rank + 1.0, torch::TensorOptions().device(device));
   collectives->start_sum(sum)();
   collectives->start_broadcast(sum)();
-  std::cout << "sum " << sum.mean().item<double>() << ", needed " << options.size * (options.size + 1) / 2 << std::endl;
+  std::cout << "sum " << sum.mean().item<double>() << ", expected " << options.size * (options.size + 1) / 2
+            << std::endl;
 }
 
 void failed() {
-  Workers workers(quick_options());
-  workers.barrier();
-  if (is_last(workers)) {
-    throw Error("this worker's own trouble");
+  ProcessGroup group(quick_options());
+  group.barrier();
+  if (is_last(group)) {
+    throw Error("the failure of this process");
   }
-  train_until_it_fails(workers);
+  train_until_it_fails(group);
 }
 
 void first_killed() {
-  Workers workers(quick_options());
-  workers.barrier();
-  if (workers.is_first()) {
+  ProcessGroup group(quick_options());
+  group.barrier();
+  if (group.is_first()) {
     std::raise(SIGKILL);
   }
-  train_until_it_fails(workers);
+  train_until_it_fails(group);
 }
 
-// A worker that is busy for longer than the silence that counts as death.
+// The last process is busy for longer than `lost_after`.
 void busy() {
-  Workers workers(quick_options());
-  workers.barrier();
-  if (is_last(workers)) {
+  ProcessGroup group(quick_options());
+  group.barrier();
+  if (is_last(group)) {
     std::this_thread::sleep_for(std::chrono::milliseconds(3500));
   }
-  workers.barrier();
+  group.barrier();
 }
 
 void join() {
-  Workers workers(quick_options());
-  workers.barrier();
-  std::cout << "worker " << workers.rank() << " of " << workers.size() << " is done" << std::endl;
+  ProcessGroup group(quick_options());
+  group.barrier();
+  std::cout << "rank " << group.rank() << " of " << group.size() << " is done" << std::endl;
 }
 
 void disagree() {
-  Workers workers(quick_options());
-  workers.require_same("the number of training pairs", 100 + workers.rank());
+  ProcessGroup group(quick_options());
+  group.require_same("the number of training pairs", 100 + group.rank());
 }
 
 void validate(const std::string& file) {
-  Workers workers(quick_options());
+  ProcessGroup group(quick_options());
   QuarterAutoencoder autoencoder;
-  Validator validator({}, FlowLossOptions(), std::make_shared<SmoothPairs>(7), torch::kCPU, workers);
+  Validator validator({}, FlowLossOptions(), std::make_shared<SmoothPairs>(7), torch::kCPU, group);
   const auto result = validator.run(bent_velocity, autoencoder).value();
-  if (workers.is_first()) {
+  if (group.is_first()) {
     const torch::Tensor numbers =
         torch::tensor({static_cast<double>(result.pairs), static_cast<double>(result.originals), result.result.psnr_rgb,
                        result.result.ssim_rgb, result.start.psnr_rgb});
@@ -181,7 +182,7 @@ void validate(const std::string& file) {
   }
 }
 
-// A run that is cut off in the middle of step 40's record and goes on from step 20.
+// A run that is interrupted while it writes step 40 and is resumed from step 20.
 void log(const std::string& folder) {
   const auto record = [](RunLog& run_log, std::int64_t step, double loss) {
     run_log.scalars(step, {{"train/loss", loss}, {"train/lr", 3e-5}});
@@ -213,7 +214,7 @@ int run(const std::string& task, const std::string& argument) {
       {"collectives", [&] { collectives(argument); }},
       {"killed", killed},
       {"stopped", stopped},
-      {"killed-while-the-other-is-deaf", killed_while_the_other_is_deaf},
+      {"killed-while-the-other-is-blocked", killed_while_the_other_is_blocked},
       {"failed", failed},
       {"first-killed", first_killed},
       {"busy", busy},

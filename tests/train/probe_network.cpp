@@ -52,20 +52,20 @@ CfmUnet probe_network() {
   return network;
 }
 
-ProbeRun run_probe(Workers& workers, std::int64_t bucket_bytes) {
+ProbeRun run_probe(ProcessGroup& group, std::int64_t bucket_bytes) {
   CfmUnet network = probe_network();
-  GradientReducer reducer(network->parameters(), workers,
+  GradientReducer reducer(network->parameters(), group,
                           {.bucket_bytes = bucket_bytes, .first_bucket_bytes = bucket_bytes});
   ProbeRun run;
   reducer.expect_backward(true);
-  loss_of(network, workers.rank(), workers.size(), 1, 0).backward();
+  loss_of(network, group.rank(), group.size(), 1, 0).backward();
   reducer.finish();
   run.gradients = take_gradients(network);
   run.buckets = reducer.bucket_count();
   run.overlapped = reducer.buckets_overlapped();
   for (const bool last : {false, true}) {
     reducer.expect_backward(last);
-    loss_of(network, workers.rank(), workers.size(), 2, last ? 1 : 0).backward();
+    loss_of(network, group.rank(), group.size(), 2, last ? 1 : 0).backward();
     reducer.finish();
   }
   run.accumulated = take_gradients(network);

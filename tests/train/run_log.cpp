@@ -21,11 +21,7 @@ namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-std::string csv(const fs::path& folder) {
-  return read_text_file(folder / "metrics.csv");
-}
-
-std::string json_lines(const fs::path& folder) {
+std::string metrics_in(const fs::path& folder) {
   return read_text_file(folder / "metrics.jsonl");
 }
 
@@ -52,43 +48,32 @@ void append(const fs::path& file, const std::string& text) {
   std::ofstream(file, std::ios::app | std::ios::binary) << text;
 }
 
-TEST(RunLog, WritesARowAStepAndAColumnAMetric) {
+TEST(RunLog, EachStepIsOneLine) {
   const test::TemporaryFolder folder;
   RunLog log(folder / "run");
   log.scalars(10, {{"loss", 0.5}, {"lr", 3e-5}});
   log.scalars(20, {{"loss", 0.25}, {"lr", 1e-4}});
-  EXPECT_EQ(csv(folder / "run"), "step,loss,lr\n10,0.5,3e-05\n20,0.25,1e-04\n");
-  EXPECT_EQ(json_lines(folder / "run"),
+  EXPECT_EQ(metrics_in(folder / "run"),
             "{\"step\":10,\"loss\":0.5,\"lr\":3e-05}\n{\"step\":20,\"loss\":0.25,\"lr\":0.0001}\n");
 }
 
-TEST(RunLog, JoinsWhatComesForOneStep) {
+TEST(RunLog, MetricsOfOneStepAreMerged) {
   const test::TemporaryFolder folder;
   RunLog log(folder / "run");
   log.scalars(10, {{"loss", 0.5}});
   log.scalars(10, {{"psnr", 27.25}});
   log.scalars(20, {{"loss", 0.25}});
-  EXPECT_EQ(csv(folder / "run"), "step,loss,psnr\n10,0.5,27.25\n20,0.25,\n");
-  EXPECT_EQ(json_lines(folder / "run"), "{\"step\":10,\"loss\":0.5,\"psnr\":27.25}\n{\"step\":20,\"loss\":0.25}\n");
+  EXPECT_EQ(metrics_in(folder / "run"), "{\"step\":10,\"loss\":0.5,\"psnr\":27.25}\n{\"step\":20,\"loss\":0.25}\n");
 }
 
-TEST(RunLog, GivesEarlierRowsEmptyFieldsInANewColumn) {
-  const test::TemporaryFolder folder;
-  RunLog log(folder / "run");
-  log.scalars(10, {{"loss", 0.5}});
-  log.scalars(20, {{"a", 1}, {"b", 2}});
-  EXPECT_EQ(csv(folder / "run"), "step,loss,a,b\n10,0.5,,\n20,,1,2\n");
-}
-
-TEST(RunLog, WritesNumbersThatAreNotFiniteAsEachFormatCan) {
+TEST(RunLog, NonFiniteNumbersAreNull) {
   const test::TemporaryFolder folder;
   RunLog log(folder / "run");
   log.scalars(1, {{"a", std::nan("")}, {"b", std::numeric_limits<double>::infinity()}});
-  EXPECT_EQ(csv(folder / "run"), "step,a,b\n1,nan,inf\n");
-  EXPECT_EQ(json_lines(folder / "run"), "{\"step\":1,\"a\":null,\"b\":null}\n");
+  EXPECT_EQ(metrics_in(folder / "run"), "{\"step\":1,\"a\":null,\"b\":null}\n");
 }
 
-TEST(RunLog, GoesOnAfterAResumeWithoutStepsTwice) {
+TEST(RunLog, ResumedRunRepeatsNoSteps) {
   const test::TemporaryFolder folder;
   {
     RunLog log(folder / "run");
@@ -99,14 +84,13 @@ TEST(RunLog, GoesOnAfterAResumeWithoutStepsTwice) {
   RunLog log(folder / "run", {.resume_step = 20});
   log.scalars(20, {{"psnr", 30}});
   log.scalars(30, {{"loss", 2}});
-  EXPECT_EQ(csv(folder / "run"), "step,loss,psnr\n10,0.1,\n20,0.05,30\n30,2,\n");
-  EXPECT_EQ(json_lines(folder / "run"),
+  EXPECT_EQ(metrics_in(folder / "run"),
             "{\"step\":10,\"loss\":0.1}\n{\"step\":20,\"loss\":0.05,\"psnr\":30.0}\n{\"step\":30,\"loss\":2.0}\n");
-  // A version and a start a file; steps 10 and 20 in the first, 20 and 30 in the second.
+  // Each file has a version and a start; steps 10 and 20 are in the first, 20 and 30 in the second.
   EXPECT_EQ(events(folder / "run").size(), 8U);
 }
 
-TEST(RunLog, DropsWhatAKilledRunLeftHalfWritten) {
+TEST(RunLog, IncompleteRecordsAreRemoved) {
   const test::TemporaryFolder folder;
   {
     RunLog log(folder / "run");
@@ -120,21 +104,19 @@ TEST(RunLog, DropsWhatAKilledRunLeftHalfWritten) {
   }
   RunLog log(folder / "run", {.resume_step = 20});
   log.scalars(30, {{"loss", 0.125}});
-  EXPECT_EQ(csv(folder / "run"), "step,loss\n10,0.5\n30,0.125\n");
-  EXPECT_EQ(json_lines(folder / "run"), "{\"step\":10,\"loss\":0.5}\n{\"step\":30,\"loss\":0.125}\n");
+  EXPECT_EQ(metrics_in(folder / "run"), "{\"step\":10,\"loss\":0.5}\n{\"step\":30,\"loss\":0.125}\n");
   EXPECT_EQ(events(folder / "run").size(), 6U);
 }
 
-TEST(RunLog, BeginsAnewWhereTheRunDoes) {
+TEST(RunLog, ResumeFromStepZeroStartsAnew) {
   const test::TemporaryFolder folder;
   { RunLog(folder / "run").scalars(10, {{"loss", 0.5}}); }
   RunLog log(folder / "run", {.resume_step = 0});
   log.scalars(10, {{"loss", 0.25}});
-  EXPECT_EQ(csv(folder / "run"), "step,loss\n10,0.25\n");
-  EXPECT_EQ(json_lines(folder / "run"), "{\"step\":10,\"loss\":0.25}\n");
+  EXPECT_EQ(metrics_in(folder / "run"), "{\"step\":10,\"loss\":0.25}\n");
 }
 
-TEST(RunLog, KeepsImagesAsPng) {
+TEST(RunLog, ImagesAreWrittenAsPng) {
   const test::TemporaryFolder folder;
   RunLog log(folder / "run");
   torch::Tensor pixels = torch::zeros({3, 5, 7});
@@ -148,32 +130,27 @@ TEST(RunLog, KeepsImagesAsPng) {
   EXPECT_THAT(events(folder / "run").back(), HasSubstr(png));
 }
 
-TEST(RunLog, WritesOnlyWhatIsAskedFor) {
+TEST(RunLog, TensorBoardCanBeTurnedOff) {
   const test::TemporaryFolder folder;
-  RunLog log(folder / "run", {.csv = false, .json_lines = true, .tensorboard = false});
+  RunLog log(folder / "run", {.tensorboard = false});
   log.scalars(1, {{"loss", 1}});
-  EXPECT_FALSE(fs::exists(folder / "run" / "metrics.csv"));
   EXPECT_FALSE(fs::exists(folder / "run" / "tensorboard"));
   EXPECT_TRUE(fs::exists(folder / "run" / "metrics.jsonl"));
 }
 
-TEST(RunLog, RefusesAnotherRunsFolder) {
+TEST(RunLog, FolderOfAnotherRunIsRefused) {
   const test::TemporaryFolder folder;
   { RunLog(folder / "run").scalars(1, {{"loss", 1}}); }
   EXPECT_THAT(test::thrown<UsageError>([&] { RunLog log(folder / "run"); }), HasSubstr("belongs to an earlier run"));
 }
 
-TEST(RunLog, RefusesFilesThatAreNotItsOwn) {
+TEST(RunLog, ForeignFileIsRefused) {
   const test::TemporaryFolder folder;
-  append(folder / "metrics.csv", "time,loss\n1,2\n");
-  EXPECT_THAT(test::thrown<Error>([&] { RunLog(folder.path(), {.resume_step = 5}); }), HasSubstr("metrics.csv"));
-  fs::remove(folder / "metrics.csv");
-  fs::remove(folder / "metrics.jsonl");
   append(folder / "metrics.jsonl", "[1, 2]\n");
   EXPECT_THAT(test::thrown<Error>([&] { RunLog(folder.path(), {.resume_step = 5}); }), HasSubstr("metrics.jsonl"));
 }
 
-TEST(RunLog, RefusesNamesAndStepsThatTheFilesCannotHold) {
+TEST(RunLog, InvalidNamesAndStepsAreRefused) {
   const test::TemporaryFolder folder;
   RunLog log(folder / "run");
   EXPECT_THROW(log.scalars(1, {{"a,b", 1}}), Error);
@@ -183,25 +160,24 @@ TEST(RunLog, RefusesNamesAndStepsThatTheFilesCannotHold) {
   EXPECT_THAT(test::thrown<Error>([&] { log.scalars(4, {{"loss", 1}}); }), HasSubstr("step 4 came after"));
 }
 
-TEST(RunLog, NamesAFileThatCannotBeWritten) {
+TEST(RunLog, UnwritableFileIsNamed) {
   const test::TemporaryFolder folder;
   append(folder / "file", "");
   EXPECT_THAT(test::thrown<Error>([&] { RunLog(folder / "file" / "run"); }),
               StartsWith("cannot create the folder '" + (folder / "file" / "run").string()));
-  RunLog log(folder / "full", {.tensorboard = false});
-  fs::remove(folder / "full" / "metrics.csv");
-  fs::create_directory(folder / "full" / "metrics.csv");
-  EXPECT_THAT(test::thrown<Error>([&] { log.scalars(1, {{"loss", 1}}); }), HasSubstr("metrics.csv"));
+  fs::create_directory(folder / "full" / "metrics.jsonl");
+  EXPECT_THAT(test::thrown<Error>([&] { RunLog(folder / "full", {.tensorboard = false, .resume_step = 0}); }),
+              HasSubstr("metrics.jsonl"));
 }
 
 // Vectors of RFC 3720, appendix B.4.
-TEST(RecordFile, HasTheChecksumOfTheStandard) {
+TEST(RecordFile, ChecksumMatchesTheStandard) {
   EXPECT_EQ(crc32c("123456789"), 0xe3069283U);
   EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8a9136aaU);
   EXPECT_EQ(crc32c(std::string(32, '\xff')), 0x62a8ab43U);
 }
 
-TEST(RecordFile, StopsAtTheFirstDamage) {
+TEST(RecordFile, ScanStopsAtTheFirstDamage) {
   const std::string first = framed_record("first");
   std::string bytes = first + framed_record("second") + framed_record("");
   const auto count = [](const std::string& file) {

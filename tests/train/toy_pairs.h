@@ -7,7 +7,7 @@
 #include "fmboost/train/options.h"
 
 #include "data/pair_dataset.h"
-#include "train/flow_loss.h"
+#include "train/loss/flow_loss.h"
 
 namespace fmboost::test {
 
@@ -63,7 +63,7 @@ inline LatentBatch batch_of(const PairDataset& pairs, const std::vector<std::int
 
 /// Draws for samples of 4 x 8 x 8 latents with these numbers.
 inline FlowNoise draw(const FlowLossOptions& options, std::vector<std::int64_t> numbers, std::uint64_t seed = 3) {
-  return draw_flow(options, {static_cast<std::int64_t>(numbers.size()), 4, 8, 8}, seed, numbers);
+  return draw_flow_noise(options, {static_cast<std::int64_t>(numbers.size()), 4, 8, 8}, seed, numbers);
 }
 
 }  // namespace fmboost::test

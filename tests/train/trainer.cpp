@@ -26,13 +26,13 @@ class ToyRun {
       : checkpoints(folder, 10),
         state(options, torch::kCPU),
         pairs_(std::move(pairs)),
-        loader(pairs_, {.batch_size = options.batch_size, .seed = options.seed, .workers = 1}),
-        trainer(state, loader, workers, &checkpoints, trainer_options, std::move(observer)) {}
+        loader(pairs_, {.batch_size = options.batch_size, .seed = options.seed, .num_workers = 1}),
+        trainer(state, loader, group, &checkpoints, trainer_options, std::move(observer)) {}
 
   void start() { trainer.start(std::nullopt, static_cast<std::int64_t>(pairs_->size())); }
   void resume() { trainer.start(checkpoints.load_newest(state), static_cast<std::int64_t>(pairs_->size())); }
 
-  Workers workers;
+  ProcessGroup group;
   CheckpointFolder checkpoints;
   TrainingState state;
 
@@ -59,7 +59,7 @@ std::string content(const fs::path& checkpoint) {
   return all;
 }
 
-TEST(Trainer, AResumedRunGivesTheSameBytes) {
+TEST(Trainer, ResumedRunGivesTheSameBytes) {
   const TemporaryFolder folder;
   TrainOptions options = training_of(6);
   options.accumulate = 2;
@@ -80,7 +80,7 @@ TEST(Trainer, AResumedRunGivesTheSameBytes) {
   EXPECT_EQ(content(folder / "parts/step-00000006"), content(folder / "whole/step-00000006"));
 }
 
-TEST(Trainer, ALossOfItsDataGoesDown) {
+TEST(Trainer, LossDecreases) {
   const TemporaryFolder folder;
   TrainOptions options = training_of(60);
   options.flow.noising_step = 0;
@@ -93,7 +93,7 @@ TEST(Trainer, ALossOfItsDataGoesDown) {
   EXPECT_LT(reports[2].loss, 0.7 * reports[0].loss);
 }
 
-TEST(Trainer, ReportsWhereItStands) {
+TEST(Trainer, ReportsProgress) {
   const TemporaryFolder folder;
   std::vector<TrainReport> reports;
   ToyRun run(folder.path(), training_of(5), {.log_every = 2, .checkpoint_every = 0},
@@ -116,7 +116,7 @@ TEST(Trainer, ReportsWhereItStands) {
   }
 }
 
-TEST(Trainer, SavesAndValidatesAtItsTimesAndInTheEnd) {
+TEST(Trainer, SavesAndValidatesPeriodicallyAndAtTheEnd) {
   const TemporaryFolder folder;
   std::vector<std::int64_t> validated;
   const std::vector<double> scores{10, 30, 20, 25};
@@ -133,7 +133,7 @@ TEST(Trainer, SavesAndValidatesAtItsTimesAndInTheEnd) {
   EXPECT_DOUBLE_EQ(run.checkpoints.best()->psnr, 30);
 }
 
-/// The third pair is not a number.
+/// The latent of the pair with index 3 is NaN.
 class BrokenPairs final : public PairDataset {
  public:
   std::size_t size() const override { return 5; }
@@ -146,7 +146,7 @@ class BrokenPairs final : public PairDataset {
   }
 };
 
-TEST(Trainer, ALossThatIsNotFiniteStopsItWithADiagnosisAndGoodWeights) {
+TEST(Trainer, NonFiniteLossStopsWithADiagnosisAndIntactWeights) {
   const TemporaryFolder folder;
   ToyRun run(folder.path(), training_of(20), {.checkpoint_every = 1}, {}, std::make_shared<BrokenPairs>());
   run.start();
@@ -170,7 +170,7 @@ TEST(Trainer, ALossThatIsNotFiniteStopsItWithADiagnosisAndGoodWeights) {
   }
 }
 
-TEST(Trainer, AFinishedRunHasNothingLeftToDo) {
+TEST(Trainer, FinishedRunDoesNothing) {
   const TemporaryFolder folder;
   ToyRun run(folder.path(), training_of(2));
   run.start();
@@ -183,7 +183,7 @@ TEST(Trainer, AFinishedRunHasNothingLeftToDo) {
   EXPECT_EQ(content(folder / "step-00000002"), before);
 }
 
-TEST(TrainReport, IsOneLine) {
+TEST(TrainReport, TextIsOneLine) {
   const TrainReport report{.step = 1250,
                            .steps = 100000,
                            .loss = 0.12345,

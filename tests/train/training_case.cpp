@@ -1,8 +1,8 @@
-// fmboost_training_case CASE OUT: trains on what CASE.safetensors holds, for tests/python/test_training.py.
+// fmboost_training_case CASE OUT: trains on the data of CASE.safetensors, for tests/python/test_training_step.py.
 //
-// CASE: weight.NAME; latent.I, context.I, t.I, start.I[, path.I, alpha_bar.I, other_start.I, diversity_weight.I] of every batch
-// I; metadata `options`, JSON whose keys are read below, and `config`, the network's. OUT: loss (steps), norm (steps),
-// gradient.NAME of the first step, weight.NAME and ema.NAME after the last.
+// CASE: weight.NAME; latent.I, context.I, t.I, start.I[, path.I, alpha_bar.I, other_start.I, diversity_weight.I] of
+// every batch I; metadata `options`, JSON whose keys are read below, and `config`, the network's. OUT: loss (steps),
+// norm (steps), gradient.NAME of the first step, weight.NAME and ema.NAME after the last.
 #include <cstdio>
 #include <exception>
 #include <nlohmann/json.hpp>
@@ -35,7 +35,7 @@ TrainOptions read_options(const SafetensorsFile& file) {
   if (source.contains("noising_step_max")) {
     options.flow.noising_step_max = source["noising_step_max"].get<int>();
   }
-  options.flow.objective = parse_objective(source.value("objective", "velocity"));
+  options.flow.objective = parse_enum<Objective>(source.value("objective", "velocity"));
   read(source, "start_from_noise", options.flow.start_from_noise);
   read(source, "method", options.optimizer.method);
   read(source, "kernels", options.optimizer.kernels);
@@ -62,7 +62,7 @@ void run(const std::string& input, const std::string& output) {
     return file.contains(name) ? file.tensor(name) : torch::Tensor();
   };
   TrainingState state(read_options(file), torch::kCPU);
-  const json walk = json::parse(file.metadata().at("options")).value("walk", json::object());
+  const json rollout = json::parse(file.metadata().at("options")).value("rollout", json::object());
   NamedTensors results;
   std::vector<torch::Tensor> losses;
   std::vector<torch::Tensor> norms;
@@ -75,20 +75,20 @@ void run(const std::string& input, const std::string& output) {
     torch::Tensor loss = torch::zeros({});
     for (std::int64_t i = 0; i < state.options().accumulate; ++i, ++batch) {
       const std::string number = "." + std::to_string(batch);
-      const FlowNoise draw{.t = file.tensor("t" + number),
-                          .start = optional("start" + number),
-                          .path = optional("path" + number),
-                          .upsampling = {},
-                          .alpha_bar = optional("alpha_bar" + number),
-                          .other_start = optional("other_start" + number),
-                          .diversity_weight = optional("diversity_weight" + number),
-                          .rollout_steps = walk.value("steps", 1),
-                          .patches = {.y = walk.value("y", 0), .x = walk.value("x", 0)}};
+      const FlowNoise noise{.t = file.tensor("t" + number),
+                            .start = optional("start" + number),
+                            .path = optional("path" + number),
+                            .upsampling = {},
+                            .alpha_bar = optional("alpha_bar" + number),
+                            .other_start = optional("other_start" + number),
+                            .diversity_weight = optional("diversity_weight" + number),
+                            .rollout_steps = rollout.value("steps", 1),
+                            .patches = {.y = rollout.value("y", 0), .x = rollout.value("x", 0)}};
       const torch::AutoGradMode with_grad(true);
       LatentBatch pairs;
       pairs.latent = file.tensor("latent" + number);
       pairs.context = file.tensor("context" + number);
-      loss += state.backward(pairs, draw) / state.options().accumulate;
+      loss += state.backward(pairs, noise) / state.options().accumulate;
     }
     losses.push_back(loss);
     if (step == 0) {

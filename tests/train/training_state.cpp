@@ -9,15 +9,16 @@
 #include "nn/cfm/cfm_unet.h"
 #include "support/compare.h"
 #include "toy_pairs.h"
+#include "train/autocast.h"
 
 namespace fmboost::test {
 namespace {
 
 using testing::HasSubstr;
 
-// The zeroed last layers would hide errors in the gradients of all others; and in front of norms whose groups have one
-// channel, biases have no gradient but rounding errors.
-TrainingState stirred_state(TrainOptions options) {
+// Layers initialized to zero would hide errors in the gradients of all others, and biases before norms with one channel
+// per group have gradients that consist of rounding errors.
+TrainingState randomized_state(TrainOptions options) {
   options.network.model_channels = 64;
   TrainingState state(options, torch::kCPU);
   const torch::NoGradGuard no_grad;
@@ -30,7 +31,7 @@ TrainingState stirred_state(TrainOptions options) {
 }
 
 FlowNoise draw_for(const TrainingState& state, const LatentBatch& batch) {
-  return draw_flow(state.options().flow, batch.latent.sizes(), state.options().seed, batch.numbers);
+  return draw_flow_noise(state.options().flow, batch.latent.sizes(), state.options().seed, batch.numbers);
 }
 
 double run_batch(TrainingState& state, const std::vector<std::int64_t>& numbers) {
@@ -47,7 +48,7 @@ void expect_same_gradients(const TrainingState& one, const TrainingState& other,
   }
 }
 
-TEST(TrainingState, StartsFromTheSeedAlone) {
+TEST(TrainingState, InitialWeightsDependOnlyOnTheSeed) {
   TrainOptions options = small_training();
   const TrainingState one(options, torch::kCPU);
   const TrainingState same(options, torch::kCPU);
@@ -58,34 +59,34 @@ TEST(TrainingState, StartsFromTheSeedAlone) {
   EXPECT_FALSE(torch::equal(first(one), first(other)));
 }
 
-TEST(TrainingState, AccumulatedBatchesGiveTheGradientsOfOneLargeOne) {
+TEST(TrainingState, AccumulatedBatchesGiveTheGradientsOfALargeBatch) {
   TrainOptions options = small_training();
-  TrainingState whole = stirred_state(options);
+  TrainingState whole = randomized_state(options);
   options.accumulate = 2;
-  TrainingState parts = stirred_state(options);
+  TrainingState parts = randomized_state(options);
   const double loss = run_batch(whole, {3, 4, 5, 6});
   const double mean = (run_batch(parts, {3, 4}) + run_batch(parts, {5, 6})) / 2;
   EXPECT_NEAR(mean, loss, 1e-6 * loss);
   expect_same_gradients(parts, whole, 1e-5);
 }
 
-TEST(TrainingState, ChannelsLastComputesWhatContiguousDoes) {
+TEST(TrainingState, ChannelsLastEqualsContiguous) {
   TrainOptions options = small_training();
   options.memory_format = "channels-last";
-  TrainingState last = stirred_state(options);
+  TrainingState last = randomized_state(options);
   options.memory_format = "contiguous";
-  TrainingState first = stirred_state(options);
+  TrainingState first = randomized_state(options);
   EXPECT_TRUE(last.parameters()[4].is_contiguous(at::MemoryFormat::ChannelsLast));
   const double loss = run_batch(first, {0, 1});
   EXPECT_NEAR(run_batch(last, {0, 1}), loss, 1e-6 * loss);
   expect_same_gradients(last, first, 2e-5);
 }
 
-TEST(TrainingState, MixedPrecisionIsNearAndKeepsFloat32Weights) {
+TEST(TrainingState, MixedPrecisionIsCloseAndKeepsFloat32Weights) {
   TrainOptions options = small_training();
-  TrainingState exact = stirred_state(options);
+  TrainingState exact = randomized_state(options);
   options.precision = "bf16-mixed";
-  TrainingState mixed = stirred_state(options);
+  TrainingState mixed = randomized_state(options);
   const double loss = run_batch(exact, {0, 1});
   const double near = run_batch(mixed, {0, 1});
   EXPECT_NE(near, loss);
@@ -95,7 +96,7 @@ TEST(TrainingState, MixedPrecisionIsNearAndKeepsFloat32Weights) {
   }
 }
 
-TEST(TrainingState, StepsMoveWeightsAndAverageAndDropGradients) {
+TEST(TrainingState, StepUpdatesWeightsAndAverageAndRemovesGradients) {
   TrainingState state(small_training(), torch::kCPU);
   const torch::Tensor before = state.parameters().back().detach().clone();
   for (int i = 0; i < 3; ++i) {
@@ -112,10 +113,10 @@ TEST(TrainingState, StepsMoveWeightsAndAverageAndDropGradients) {
   EXPECT_FALSE(state.parameters().back().grad().defined());
 }
 
-// After the first step Adam's first moments are a tenth of the gradients that it was given.
+// After the first step, Adam's first moments are a tenth of the gradients.
 double norm_given_to_adam(const TrainingState& state) {
   std::vector<torch::Tensor> moments;
-  for (const auto& [name, tensor] : state.state()) {
+  for (const auto& [name, tensor] : state.tensors()) {
     if (name.rfind("exp_avg.", 0) == 0) {
       moments.push_back(tensor * 10);
     }
@@ -123,11 +124,11 @@ double norm_given_to_adam(const TrainingState& state) {
   return global_norm(moments).item<double>();
 }
 
-TEST(TrainingState, ClipsTheGradients) {
+TEST(TrainingState, GradientsAreClipped) {
   TrainOptions options = small_training();
-  TrainingState free = stirred_state(options);
+  TrainingState free = randomized_state(options);
   options.clip_norm = 1e-3;
-  TrainingState clipped = stirred_state(options);
+  TrainingState clipped = randomized_state(options);
   run_batch(free, {0});
   run_batch(clipped, {0});
   EXPECT_FALSE(free.step(/*measure_norm=*/false).defined());
@@ -137,7 +138,7 @@ TEST(TrainingState, ClipsTheGradients) {
   EXPECT_NEAR(norm_given_to_adam(clipped), 1e-3, 1e-6);
 }
 
-TEST(TrainingState, FollowsItsSchedule) {
+TEST(TrainingState, LearningRateFollowsTheSchedule) {
   TrainOptions options = small_training();
   options.schedule.warmup_steps = 4;
   TrainingState state(options, torch::kCPU);
@@ -158,7 +159,7 @@ std::string message(LatentBatch batch) {
   return "";
 }
 
-TEST(TrainingState, NamesTheSampleOfABatchThatDoesNotFit) {
+TEST(TrainingState, BatchThatDoesNotFitIsNamed) {
   LatentBatch batch = batch_of(NoisePairs(1), {0});
   EXPECT_EQ(message(batch), "");
   batch.latent = torch::zeros({1, 4, 9, 8});
@@ -167,17 +168,17 @@ TEST(TrainingState, NamesTheSampleOfABatchThatDoesNotFit) {
   EXPECT_THAT(message(batch), testing::AllOf(HasSubstr("'pair-0'"), HasSubstr("another autoencoder")));
 }
 
-TEST(TrainOptions, TakeTheFasterPrecisionOfADeviceUnlessToldAnother) {
+TEST(TrainOptions, AutoPrecisionIsTheFasterOne) {
   EXPECT_EQ(TrainOptions{}.precision, "auto");
-  EXPECT_EQ(precision_on("auto", torch::kCPU), cpu_has_fast_bfloat16() ? "bf16-mixed" : "float32");
-  EXPECT_EQ(precision_on("auto", torch::kCUDA), "bf16-mixed");
+  EXPECT_EQ(resolve_precision("auto", torch::kCPU), cpu_has_fast_bfloat16() ? "bf16-mixed" : "float32");
+  EXPECT_EQ(resolve_precision("auto", torch::kCUDA), "bf16-mixed");
   for (const auto* precision : {"bf16-mixed", "float32"}) {
-    EXPECT_EQ(precision_on(precision, torch::kCPU), precision);
-    EXPECT_EQ(precision_on(precision, torch::kCUDA), precision);
+    EXPECT_EQ(resolve_precision(precision, torch::kCPU), precision);
+    EXPECT_EQ(resolve_precision(precision, torch::kCUDA), precision);
   }
 }
 
-TEST(TrainOptions, RefuseWhatIsOutOfRange) {
+TEST(TrainOptions, ValuesOutOfRangeAreRefused) {
   const auto refused = [](auto change) {
     TrainOptions options = small_training();
     change(options);

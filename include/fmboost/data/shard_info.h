@@ -1,53 +1,41 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
-
-#include "fmboost/model/manifest.h"
 
 namespace fmboost {
 
-/// Names the latents that an autoencoder makes: the SHA-256 of its encoder's file. Decoder, scale and shift do not
-/// count, since what is stored are latents as the encoder gives them.
-std::string latent_space_hash(const AutoencoderEntry& autoencoder);
-
-/// What a folder of shards holds and how it was made: its dataset.json. Two machines that fill one folder write the
-/// same file.
+/// What a folder of shards holds and how it was made: its dataset.json. Machines that fill one folder together write
+/// the same file.
 struct ShardSetInfo {
   std::string bundle_name;
   std::string bundle_hash;       ///< SHA-256 of its bundle.json
-  std::string autoencoder_hash;  ///< latent_space_hash
-  std::int64_t factor = 8;       ///< pixels a latent pixel
+  std::string autoencoder_hash;  ///< SHA-256 of the autoencoder's encoder file
+  std::int64_t factor = 8;       ///< pixels per latent pixel
   std::int64_t latent_channels = 4;
   double scale = 1.0;  ///< scaled latent = (stored - shift) * scale
   double shift = 0.0;
-  std::string upsampling = "pixel";  ///< pixel: latent_lowres has the size of latent; else that of the small image's
-  std::int64_t low = 0;            ///< pixels a side
-  std::int64_t high = 0;
-  std::string downsampling;   ///< how the small image was made of the large one
-  std::string crop;        ///< "random" or "center"
-  std::int64_t crops = 1;  ///< an image
-  bool flip = false;       ///< each crop was mirrored or not, by chance
-  bool fit = false;        ///< images were shrunk to the crop's size first
+  std::string upsampling = "pixel";  ///< pixel: latent_lowres has the size of latent; otherwise it is smaller
+  std::int64_t low = 0;              ///< side of the small squares, in pixels
+  std::int64_t high = 0;             ///< side of the large squares
+  std::string downsampling;          ///< how the small squares were made from the large ones
+  std::string crop;                  ///< "random" or "center"
+  std::int64_t crops = 1;            ///< per image
+  bool flip = false;                 ///< each square was mirrored with a probability of one half
+  bool fit = false;                  ///< images were shrunk to the square's size first
   std::uint64_t seed = 0;
-  std::string stored_dtype;   ///< "float16" or "float32"
-  std::string dtype;          ///< that the autoencoder computed in
-  int jpeg_quality = 0;       ///< 0: no images are kept
-  std::int64_t images = 0;  ///< in the folder of images, bad ones counted
-  std::string images_hash;  ///< of their names and sizes
+  std::string stored_dtype;  ///< "float16" or "float32"
+  std::string dtype;         ///< in which the autoencoder computed
+  int jpeg_quality = 0;      ///< 0: the images are not kept
+  std::int64_t images = 0;   ///< in the folder of images, including unusable ones
+  std::string images_hash;   ///< of their names and sizes
   std::int64_t images_per_shard = 0;
   std::int64_t shards = 0;
 };
-
-/// Reads the dataset.json of a folder; none where there is no such file. Throws Error for a damaged or newer one.
-std::optional<ShardSetInfo> read_shard_set(const std::filesystem::path& folder);
-
-/// Writes it, or, where there is one, checks that it says the same. Throws Error naming the settings that differ.
-void write_or_match_shard_set(const std::filesystem::path& folder, const ShardSetInfo& info);
 
 /// An image that could not be used.
 struct FailedImage {
@@ -55,19 +43,27 @@ struct FailedImage {
   std::string reason;
 };
 
-/// What became of one shard: shard-000000.json beside shard-000000.tar, written after it. With it the shard is done.
+/// The result of one shard: shard-000000.json beside shard-000000.tar, written after it. A shard with a record is
+/// complete.
 struct ShardRecord {
-  std::string file;  ///< name of the archive; there is none when `samples` is 0
+  std::string file;  ///< name of the archive; it does not exist if `samples` is 0
   std::int64_t samples = 0;
   std::int64_t bytes = 0;  ///< of the archive
   std::vector<FailedImage> failures;
 };
 
-/// "shard-000012.tar"
-std::string shard_name(std::int64_t number);
+/// What is found in one archive or a folder of archives.
+struct ShardSummary {
+  std::size_t shards = 0;
+  std::size_t samples = 0;
+  std::vector<std::int64_t> latent_shape;   ///< of the first sample, (C, H, W)
+  std::vector<std::int64_t> context_shape;  ///< of its latent_lowres
+  bool keeps_images = false;                ///< the first sample has its image beside it
+  std::optional<ShardSetInfo> info;         ///< the folder's dataset.json, if it exists
+};
 
-/// The record of a shard, none where it is not done: no record, or an archive that is missing or of another size.
-std::optional<ShardRecord> read_shard_record(const std::filesystem::path& folder, const std::string& shard);
-void write_shard_record(const std::filesystem::path& folder, const ShardRecord& record);
+/// Opens shards and checks the headers of all samples; with `read_all` also all numbers. Throws Error naming archive
+/// and member for what cannot be used in training, and Interrupted between samples.
+ShardSummary inspect_shards(const std::filesystem::path& path, bool read_all);
 
 }  // namespace fmboost

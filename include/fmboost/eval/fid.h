@@ -15,31 +15,31 @@ namespace fmboost {
 /// Images (B, 3, H, W) uint8 on the CPU to features (B, D) float32.
 using FeatureFunction = std::function<torch::Tensor(const torch::Tensor& images)>;
 
-/// Loads a TorchScript program that takes images (B, 3, H, W), uint8, of any size to features (B, D), such as
-/// scripts/export_inception.py writes, and runs it in float32 on `device`. Throws ModelError when it is none, holds
-/// operators that are not tensor arithmetic, or returns another shape.
+/// Loads a TorchScript program, for example one written by scripts/export_inception.py, and runs it in float32 on
+/// `device`. It must map images (B, 3, H, W), uint8, of any size to features (B, D). Throws ModelError if the file is
+/// not such a program, contains operators other than tensor arithmetic, or returns another shape.
 FeatureFunction load_feature_program(const std::filesystem::path& file, torch::Device device);
 
-/// How FID and patch-FID look at images. The defaults are the published protocol.
+/// How FID and patch-FID sample images. The defaults are the published protocol.
 struct FidOptions {
-  std::int64_t crops = 4;        ///< of each image, at random places; 0: no patch-FID
+  std::int64_t crops = 4;        ///< per image, at random positions; 0: no patch-FID
   std::int64_t crop_size = 512;  ///< side of a crop in pixels
-  std::uint64_t seed = 42;       ///< of the places; images of one name and size are cut at the same places
-  std::int64_t batch_size = 16;  ///< images of one size that are run at once
+  std::uint64_t seed = 42;       ///< of the positions; images with the same name and size have the same positions
+  std::int64_t batch_size = 16;  ///< images of one size per call of the program
   FewImages few = FewImages::refuse;
 
   /// Throws UsageError naming what is out of range.
   void check() const;
 };
 
-/// Gathers the statistics of one set of images, of their features as a whole and of their crops.
+/// Collects the feature statistics of one set of images and of their crops.
 class ImageSet {
  public:
   ImageSet(FeatureFunction features, const FidOptions& options);
 
-  /// image: (3, H, W) uint8. Throws ModelError where its features are not finite.
+  /// image: (3, H, W) uint8. Throws ModelError if its features are not finite.
   void add(const torch::Tensor& image, const std::string& name);
-  /// Runs what still waits for its batch to fill. Call it once all images are there.
+  /// Processes the incomplete batches. Must be called after the last image.
   void finish();
 
   const FeatureStatistics& whole() const { return whole_.statistics; }
@@ -65,10 +65,10 @@ class ImageSet {
 
 struct FidResult {
   double fid = 0;
-  std::optional<double> patch_fid;  ///< open when it was not asked for or when an image is smaller than a crop
+  std::optional<double> patch_fid;  ///< none if it is turned off or an image is smaller than a crop
 };
 
-/// Throws Error when there are too few images, see `frechet_distance`.
+/// Throws Error if there are too few images, see frechet_distance().
 FidResult compare_sets(const ImageSet& a, const ImageSet& b, const FidOptions& options);
 
 }  // namespace fmboost

@@ -6,29 +6,27 @@
 #include <string>
 #include <vector>
 
+#include "fmboost/data/options.h"
+#include "fmboost/model/manifest.h"
 #include "fmboost/train/options.h"
-
-#include "data/image_dataset.h"
-#include "train/log/run_log.h"
-#include "train/trainer.h"
-#include "train/validation.h"
 
 namespace fmboost {
 
-/// Where pairs come from, and how they are dealt out.
+/// The sources of the pairs, and how they are loaded.
 struct TrainingDataOptions {
-  /// Shards, or folders of images that are encoded on the fly. Folders of several factors teach one network them all.
+  /// Shards, or folders of images that are encoded on the fly. With folders of several factors one network learns all
+  /// of these factors.
   std::vector<std::filesystem::path> training;
-  std::vector<std::filesystem::path> validation;  ///< the same; empty: no validation
-  bool accept_other_autoencoder = false;          ///< of shards that were made with another bundle
-  ImageDatasetOptions images;                     ///< how images are cut and cached
-  std::vector<std::int64_t> crop_sizes;  ///< latent pixels; none: whole samples; several: one drawn for each batch
-  int workers = 2;                       ///< threads that load
-  int prefetch = 4;                      ///< batches held ready
+  std::vector<std::filesystem::path> validation;  ///< likewise; empty: no validation
+  bool accept_other_autoencoder = false;          ///< accepts shards that were made with another bundle's autoencoder
+  ImageDatasetOptions images;                     ///< how images are cropped and cached
+  std::vector<std::int64_t> crop_sizes;  ///< latent pixels; empty: whole samples; several: one is drawn for each batch
+  int num_workers = 2;                   ///< loader threads
+  int prefetch = 4;                      ///< batches loaded ahead
 };
 
-/// A bundle that takes the trained coupling, and what its entry says besides.
-struct IntoBundleOptions {
+/// A bundle into which the trained coupling is installed, and the coupling's entry there.
+struct InstallOptions {
   std::filesystem::path bundle;  ///< empty: none
   ImageSource applies_to = ImageSource::any;
   std::string solver = "euler";
@@ -42,22 +40,28 @@ struct TrainingRunOptions {
   TrainerOptions trainer;
   ValidationOptions validation;
   TrainingDataOptions data;
-  IntoBundleOptions into;
-  std::filesystem::path bundle;  ///< whose autoencoder made, or makes, the latents
+  InstallOptions install;
+  std::filesystem::path bundle;  ///< provides the autoencoder of the latents
   std::filesystem::path output;  ///< folder of the run
   std::filesystem::path init;    ///< weights to start from; empty: fresh ones
-  std::int64_t factor = 0;       ///< how much larger the coupling makes images; 0: what the data says, else 2
+  std::int64_t factor = 0;       ///< by which the coupling upscales; 0: taken from the data, or 2 if it has none
   int keep_checkpoints = 3;
   bool tensorboard = true;
   bool resume = false;
   std::int64_t resume_step = -1;  ///< -1: the newest checkpoint
-  bool force = false;             ///< starts over in a folder that holds a run, or replaces a bundle's coupling
+  bool force = false;             ///< starts over in a folder that holds a run, and replaces a bundle's coupling
   std::string device = "auto";
   std::string dtype = "auto";  ///< of the autoencoder
-  std::string settings;        ///< is kept as train.toml in the run's folder
+  std::string settings;        ///< saved as train.toml in the run's folder
 
   /// Throws UsageError or ModelError naming what is missing or out of range.
   void check() const;
+};
+
+/// The best checkpoint according to validation.
+struct BestCheckpoint {
+  std::int64_t step = 0;
+  double psnr = 0;
 };
 
 struct TrainingRunResult {
@@ -65,12 +69,13 @@ struct TrainingRunResult {
   std::filesystem::path bundle_weights;  ///< their copy in the bundle; empty without one
   std::int64_t steps = 0;
   std::optional<BestCheckpoint> best;
+  int rank = 0;  ///< of this process; only rank 0 has written the files
 };
 
-/// Trains, in as many processes as the environment says (WorkerOptions::from_environment), which share the run's
-/// folder; the first one writes. The folder gets checkpoints/, metrics.csv, metrics.jsonl, tensorboard/, images/,
+/// Trains in as many processes as the environment specifies (RANK and WORLD_SIZE, as set by torchrun, or srun's
+/// variables). They share the run's folder, which rank 0 writes: checkpoints/, metrics.jsonl, tensorboard/, images/,
 /// train.toml and the weights. Everything that can be checked is checked before the first step. Throws Interrupted
-/// after a signal, when the run has been saved.
+/// after a signal, once the run has been saved.
 TrainingRunResult run_training(const TrainingRunOptions& options);
 
 }  // namespace fmboost

@@ -14,12 +14,12 @@ namespace fmboost {
 class BackendCollectives final : public Collectives {
  public:
   explicit BackendCollectives(c10::intrusive_ptr<c10d::Backend> backend) : backend_(std::move(backend)) {}
-  // NCCL's communicators wait for their work when they are shut down, which never ends once a worker is lost.
+  // shutdown() of NCCL waits for pending work, which never ends once a process is lost.
   ~BackendCollectives() override {
     try {
       std::uncaught_exceptions() > 0 ? backend_->abort() : backend_->shutdown();
     } catch (const std::exception& error) {
-      log_debug("while a process group goes down: " + short_reason(error));
+      log_debug("while a process group shuts down: " + short_reason(error));
     }
   }
   BackendCollectives(const BackendCollectives&) = delete;
@@ -28,7 +28,7 @@ class BackendCollectives final : public Collectives {
   std::function<void()> start_sum(const torch::Tensor& tensor) override {
     return start_reduce(tensor, c10d::ReduceOp::SUM);
   }
-  std::function<void()> start_largest(const torch::Tensor& tensor) override {
+  std::function<void()> start_max(const torch::Tensor& tensor) override {
     return start_reduce(tensor, c10d::ReduceOp::MAX);
   }
   std::function<void()> start_broadcast(const torch::Tensor& tensor) override {

@@ -8,20 +8,19 @@
 
 namespace fmboost {
 
-/// Starts sums and broadcasts over all workers. Calling what they return waits. On errors LibTorch's exceptions come
-/// out.
+/// Starts sums, maxima and broadcasts over all processes. Calling the results waits. Errors are LibTorch's exceptions.
 class Collectives {
  public:
   virtual ~Collectives() = default;
   virtual std::function<void()> start_sum(const torch::Tensor& tensor) = 0;
-  virtual std::function<void()> start_largest(const torch::Tensor& tensor) = 0;
+  virtual std::function<void()> start_max(const torch::Tensor& tensor) = 0;
   virtual std::function<void()> start_broadcast(const torch::Tensor& tensor) = 0;
 };
 
-/// Over CPU tensors. Throws UsageError where the build has no Gloo.
-std::unique_ptr<Collectives> make_gloo_collectives(const Rendezvous& rendezvous, const WorkerOptions& options);
+/// For CPU tensors. Throws UsageError if the build has no Gloo.
+std::unique_ptr<Collectives> make_gloo_collectives(const Rendezvous& rendezvous, const ProcessGroupOptions& options);
 
-/// Over tensors of the present CUDA device. Throws UsageError where the build has no NCCL.
-std::unique_ptr<Collectives> make_nccl_collectives(const Rendezvous& rendezvous, const WorkerOptions& options);
+/// For tensors of the current CUDA device. Throws UsageError if the build has no NCCL.
+std::unique_ptr<Collectives> make_nccl_collectives(const Rendezvous& rendezvous, const ProcessGroupOptions& options);
 
 }  // namespace fmboost

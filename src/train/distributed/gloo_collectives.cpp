@@ -1,5 +1,6 @@
-// LibTorch ships Gloo's code but not its headers; the distribution's are of 2022. Of Gloo's own types this file touches
-// only pointers to devices, which the two agree on. LibTorch itself defines USE_C10D_GLOO where it has the code.
+// LibTorch ships Gloo's code without its headers; those of the distribution date from 2022. This file uses only
+// pointers to devices of Gloo's own types, which are the same in both. LibTorch defines USE_C10D_GLOO if it contains
+// the code.
 #include "fmboost/core/error.h"
 
 #include "train/distributed/backend_collectives.h"
@@ -18,8 +19,8 @@ bool is_loopback(const std::string& address) {
   return address == "localhost" || address == "::1" || address.starts_with("127.");
 }
 
-// GLOO_SOCKET_IFNAME is PyTorch's own variable for it. On one machine the loopback needs no name service.
-std::shared_ptr<gloo::transport::Device> make_device(const WorkerOptions& options) {
+// GLOO_SOCKET_IFNAME is PyTorch's variable. The loopback interface needs no name resolution.
+std::shared_ptr<gloo::transport::Device> make_device(const ProcessGroupOptions& options) {
   using Group = c10d::ProcessGroupGloo;
   if (const auto interface = environment_variable("GLOO_SOCKET_IFNAME"); interface && !interface->empty()) {
     return Group::createDeviceForInterface(*interface);
@@ -30,7 +31,7 @@ std::shared_ptr<gloo::transport::Device> make_device(const WorkerOptions& option
 
 }  // namespace
 
-std::unique_ptr<Collectives> make_gloo_collectives(const Rendezvous& rendezvous, const WorkerOptions& options) {
+std::unique_ptr<Collectives> make_gloo_collectives(const Rendezvous& rendezvous, const ProcessGroupOptions& options) {
   using Group = c10d::ProcessGroupGloo;
   auto group_options = Group::Options::create(options.collective_timeout);
   group_options->devices.push_back(make_device(options));
@@ -41,8 +42,8 @@ std::unique_ptr<Collectives> make_gloo_collectives(const Rendezvous& rendezvous,
 
 #else
 
-std::unique_ptr<Collectives> make_gloo_collectives(const Rendezvous&, const WorkerOptions&) {
-  throw UsageError("this build cannot run several workers: it was made without Gloo's headers (libgloo-dev)");
+std::unique_ptr<Collectives> make_gloo_collectives(const Rendezvous&, const ProcessGroupOptions&) {
+  throw UsageError("this build cannot run several processes: it was made without Gloo's headers (libgloo-dev)");
 }
 
 #endif

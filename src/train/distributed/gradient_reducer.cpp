@@ -18,7 +18,7 @@ struct GradientReducer::Bucket {
 
 struct GradientReducer::Slot {
   std::size_t bucket = 0;
-  torch::Tensor view;  ///< the parameter's part of its bucket, laid out as the parameter is
+  torch::Tensor view;  ///< the parameter's part of its bucket, with the parameter's strides
   bool ready = false;
 };
 
@@ -37,14 +37,14 @@ namespace {
 
 void check_parameter(const torch::Tensor& parameter, const torch::Tensor& first) {
   if (!parameter.is_leaf() || !parameter.requires_grad()) {
-    throw Error("gradients of a tensor that takes none cannot be averaged");
+    throw Error("the gradient reducer got a tensor that does not require gradients");
   }
   if (parameter.device() != first.device() || parameter.scalar_type() != first.scalar_type()) {
-    throw Error("all parameters must lie on one device and have one type, for their gradients to travel together");
+    throw Error("all parameters must have the same device and data type, so that their gradients can share buckets");
   }
 }
 
-// A view of the flat bucket with the parameter's own strides, so that a kernel meets both in the same order.
+// A view of the flat bucket with the parameter's own strides, so that kernels can process both in the same order.
 torch::Tensor view_like(const torch::Tensor& flat, const torch::Tensor& parameter, std::int64_t offset) {
   if (parameter.is_non_overlapping_and_dense()) {
     return flat.as_strided(parameter.sizes(), parameter.strides(), offset);
@@ -56,27 +56,27 @@ torch::Tensor view_like(const torch::Tensor& flat, const torch::Tensor& paramete
 
 void GradientReducerOptions::check() const {
   if (bucket_bytes < 1 || first_bucket_bytes < 1) {
-    throw UsageError("buckets of gradients must have at least one byte");
+    throw UsageError("buckets must have at least one byte");
   }
 }
 
-GradientReducer::GradientReducer(std::vector<torch::Tensor> parameters, Workers& workers,
+GradientReducer::GradientReducer(std::vector<torch::Tensor> parameters, ProcessGroup& group,
                                  const GradientReducerOptions& options)
-    : parameters_(std::move(parameters)), workers_(workers) {
+    : parameters_(std::move(parameters)), group_(group) {
   options.check();
   for (const auto& parameter : parameters_) {
     check_parameter(parameter, parameters_.front());
   }
-  if (workers_.size() == 1 || parameters_.empty()) {
+  if (group_.size() == 1 || parameters_.empty()) {
     return;
   }
   make_buckets(options);
-  workers_.require_same("the number of tensors to train", static_cast<std::int64_t>(parameters_.size()));
+  group_.require_same("the number of tensors to train", static_cast<std::int64_t>(parameters_.size()));
   std::int64_t elements = 0;
   for (const auto& bucket : buckets_) {
     elements += bucket.elements;
   }
-  workers_.require_same("the number of weights to train", elements);
+  group_.require_same("the number of weights to train", elements);
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     torch::autograd::impl::set_post_acc_grad_hooks(parameters_[i], std::make_unique<Hook>(*this, i));
   }
@@ -148,7 +148,7 @@ void GradientReducer::on_gradient(std::size_t parameter) {
   start_complete_buckets();
 }
 
-// In one order on all workers, whatever the order in which their gradients come.
+// All processes send in the same order, whatever the order in which gradients become ready.
 void GradientReducer::start_complete_buckets() {
   while (started_ < buckets_.size() && buckets_[started_].ready == buckets_[started_].parameters.size()) {
     start(buckets_[started_++]);
@@ -156,8 +156,8 @@ void GradientReducer::start_complete_buckets() {
 }
 
 void GradientReducer::start(Bucket& bucket) {
-  bucket.flat.div_(workers_.size());
-  bucket.wait = workers_.start_all_reduce_sum(bucket.flat);
+  bucket.flat.div_(group_.size());
+  bucket.wait = group_.start_all_reduce_sum(bucket.flat);
 }
 
 void GradientReducer::finish() {

@@ -11,41 +11,42 @@
 namespace fmboost {
 
 struct GradientReducerOptions {
-  std::int64_t bucket_bytes = std::int64_t{25} << 20;       ///< gradients that travel together
-  std::int64_t first_bucket_bytes = std::int64_t{1} << 20;  ///< small, so that the first leaves early
+  std::int64_t bucket_bytes = std::int64_t{25} << 20;       ///< gradients that are sent together
+  std::int64_t first_bucket_bytes = std::int64_t{1} << 20;  ///< small, so that it can be sent early
 
   /// Throws UsageError for sizes below one byte.
   void check() const;
 };
 
-/// Averages gradients over all workers while the backward pass still runs, as PyTorch's DistributedDataParallel does
-/// (arXiv 2006.15704): gradients are laid into flat buckets, last layers first, and a bucket starts to travel once all
-/// of its gradients and all buckets before it are complete. Afterwards the gradients are views of the buckets. In a run
-/// of one worker nothing is done and nothing allocated.
+/// Averages gradients over all processes during the backward pass, like PyTorch's DistributedDataParallel (arXiv
+/// 2006.15704): gradients are copied into flat buckets, last layers first, and a bucket is sent once all of its
+/// gradients are complete and all earlier buckets have been sent. Afterwards the gradients are views of the buckets.
+/// With one process it does nothing and allocates nothing.
 ///
 ///     reducer.expect_backward(last_of_the_accumulated_batches);
 ///     loss.backward();
 ///     reducer.finish();
 class GradientReducer {
  public:
-  /// Leaf tensors that take gradients, on one device, in the order of the forward pass. They must outlive the reducer.
-  /// Throws UsageError where the workers' parameters differ.
-  GradientReducer(std::vector<torch::Tensor> parameters, Workers& workers, const GradientReducerOptions& options = {});
-  /// Takes its hooks off the parameters.
+  /// `parameters`: leaf tensors that require gradients, on one device, in the order of the forward pass. They must
+  /// outlive the reducer. Throws UsageError if the processes have different parameters.
+  GradientReducer(std::vector<torch::Tensor> parameters, ProcessGroup& group,
+                  const GradientReducerOptions& options = {});
+  /// Removes its hooks from the parameters.
   ~GradientReducer();
   GradientReducer(const GradientReducer&) = delete;
   GradientReducer& operator=(const GradientReducer&) = delete;
 
-  /// To be called before every backward pass. With `synchronize` false gradients only accumulate on this worker.
+  /// To be called before every backward pass. With `synchronize` false gradients only accumulate in this process.
   void expect_backward(bool synchronize);
 
-  /// Waits for what is under way (on CUDA the stream waits, not the host). All gradients are then the averages. A
-  /// parameter that the loss did not reach has a gradient of zeros. Does nothing unless the last expect_backward()
-  /// asked for synchronization. Throws Error when a worker is lost.
+  /// Waits for the pending sums (on CUDA the stream waits, not the host). Then all gradients are averages; a parameter
+  /// that the loss does not depend on has a gradient of zeros. Does nothing unless the last expect_backward() requested
+  /// synchronization. Throws Error if a process is lost.
   void finish();
 
   std::size_t bucket_count() const;
-  /// How many buckets were under way before the last finish() was called.
+  /// The number of buckets that had been sent when the last finish() was called.
   std::size_t buckets_overlapped() const { return overlapped_; }
 
  private:
@@ -60,11 +61,11 @@ class GradientReducer {
   void start(Bucket& bucket);
 
   std::vector<torch::Tensor> parameters_;
-  Workers& workers_;
-  std::vector<Bucket> buckets_;  ///< in the order in which they travel
+  ProcessGroup& group_;
+  std::vector<Bucket> buckets_;  ///< in the order in which they are sent
   std::vector<Slot> slots_;      ///< by parameter
   bool synchronize_ = false;
-  std::size_t started_ = 0;  ///< buckets under way
+  std::size_t started_ = 0;  ///< buckets that have been sent
   std::size_t overlapped_ = 0;
 };
 

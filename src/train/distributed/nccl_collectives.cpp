@@ -12,22 +12,22 @@ namespace fmboost {
 #if defined(FMBOOST_HAVE_NCCL_HEADERS) && defined(USE_C10D_NCCL)
 namespace {
 
-// c10d's classes hold structures of NCCL's that grow from release to release.
+// c10d's classes contain NCCL structures that grow between releases.
 void check_header_version() {
   const std::uint64_t library = torch::cuda::nccl::version();
   const auto major = static_cast<int>(library >> 32);
   const auto minor = static_cast<int>(library >> 16 & 0xffff);
   if (major != NCCL_MAJOR || minor != NCCL_MINOR) {
-    throw UsageError("this build cannot run several workers on GPUs: it was made with the header of NCCL " +
-                     std::to_string(NCCL_MAJOR) + "." + std::to_string(NCCL_MINOR) + ", and LibTorch holds NCCL " +
+    throw UsageError("this build cannot run several processes on GPUs: it was made with the header of NCCL " +
+                     std::to_string(NCCL_MAJOR) + "." + std::to_string(NCCL_MINOR) + ", and LibTorch contains NCCL " +
                      std::to_string(major) + "." + std::to_string(minor) +
-                     ". Build it with -DFMBOOST_NCCL_INCLUDE_DIR of that version, or use --device cpu");
+                     ". Build it with -DFMBOOST_NCCL_INCLUDE_DIR for that version, or use `device` cpu");
   }
 }
 
 }  // namespace
 
-std::unique_ptr<Collectives> make_nccl_collectives(const Rendezvous& rendezvous, const WorkerOptions& options) {
+std::unique_ptr<Collectives> make_nccl_collectives(const Rendezvous& rendezvous, const ProcessGroupOptions& options) {
   using Group = c10d::ProcessGroupNCCL;
   check_header_version();
   auto group_options = Group::Options::create();
@@ -39,8 +39,8 @@ std::unique_ptr<Collectives> make_nccl_collectives(const Rendezvous& rendezvous,
 
 #else
 
-std::unique_ptr<Collectives> make_nccl_collectives(const Rendezvous&, const WorkerOptions&) {
-  throw UsageError("this build cannot run several workers on GPUs: its LibTorch has no NCCL; use --device cpu");
+std::unique_ptr<Collectives> make_nccl_collectives(const Rendezvous&, const ProcessGroupOptions&) {
+  throw UsageError("this build cannot run several processes on GPUs: its LibTorch has no NCCL; use `device` cpu");
 }
 
 #endif

@@ -14,12 +14,12 @@ using Collective = std::function<void()> (Collectives::*)(const torch::Tensor&);
 
 }  // namespace
 
-/// What a run of several holds. Members go away in reverse order: the watch last, so that it can end a process that
-/// hangs in taking a group down.
-class Workers::Group {
+/// The state of a run of several processes. Members are destroyed in reverse order: the monitor after the collectives,
+/// so that it can terminate a process that hangs while they shut down.
+class ProcessGroup::Connections {
  public:
-  Group(const WorkerOptions& options, torch::Device device)
-      : rendezvous_(meet(options)), watch_(rendezvous_, options, device.is_cuda()) {
+  Connections(const ProcessGroupOptions& options, torch::Device device)
+      : rendezvous_(join_rendezvous(options)), monitor_(rendezvous_, options, device.is_cuda()) {
     run([&] { host_ = make_gloo_collectives(rendezvous_, options); });
     if (device.is_cuda()) {
       run([&] { device_ = make_nccl_collectives(rendezvous_, options); });
@@ -31,68 +31,68 @@ class Workers::Group {
       return *host_;
     }
     if (!device_) {
-      throw Error("workers on the CPU were given a tensor on " + tensor.device().str());
+      throw Error("a process group on the CPU got a tensor on " + tensor.device().str());
     }
     return *device_;
   }
 
-  // Runs LibTorch's part of the work; what goes wrong in it is another worker's doing.
+  // Runs a part of the work in LibTorch. Its errors are caused by another process.
   void run(const std::function<void()>& part) {
-    watch_.check();
-    const HeartbeatMonitor::Waiting waiting(watch_);
+    monitor_.check();
+    const HeartbeatMonitor::Waiting waiting(monitor_);
     try {
       part();
     } catch (const Error&) {
       throw;
     } catch (const c10::ValueError&) {
-      throw;  // a tensor that no collective takes
+      throw;  // a tensor that collectives do not support
     } catch (const std::exception& error) {
-      watch_.explain(short_reason(error));
+      monitor_.throw_failure(short_reason(error));
     }
   }
 
-  // Starts a collective and returns what waits for it.
+  // Starts a collective; calling the result waits for it.
   std::function<void()> start(const torch::Tensor& tensor, Collective collective) {
     std::function<void()> wait;
-    Collectives& group = collectives(tensor);
-    run([&] { wait = (group.*collective)(tensor); });
+    Collectives& backend = collectives(tensor);
+    run([&] { wait = (backend.*collective)(tensor); });
     return [this, wait = std::move(wait)] { run(wait); };
   }
 
-  void check() const { watch_.check(); }
+  void check() const { monitor_.check(); }
 
  private:
   Rendezvous rendezvous_;
-  HeartbeatMonitor watch_;
+  HeartbeatMonitor monitor_;
   std::unique_ptr<Collectives> host_, device_;
 };
 
-Workers::Workers(const WorkerOptions& options, torch::Device device) : options_(options) {
+ProcessGroup::ProcessGroup(const ProcessGroupOptions& options, torch::Device device) : options_(options) {
   options_.check();
   if (options_.size > 1) {
-    group_ = std::make_unique<Group>(options_, device);
+    connections_ = std::make_unique<Connections>(options_, device);
   }
 }
 
-Workers::~Workers() = default;
+ProcessGroup::~ProcessGroup() = default;
 
-void Workers::broadcast(const std::vector<torch::Tensor>& tensors) {
-  if (!group_) {
+void ProcessGroup::broadcast(const std::vector<torch::Tensor>& tensors) {
+  if (!connections_) {
     return;
   }
   const torch::NoGradGuard no_grad;
   for (const auto& tensor : tensors) {
-    // c10d takes the memory as it lies, which is in another order where a tensor is channels-last or a view.
+    // c10d sends memory in its physical order, which differs for a channels-last tensor or a view.
     const torch::Tensor dense = tensor.detach().contiguous();
-    group_->start(dense, &Collectives::start_broadcast)();
+    connections_->start(dense, &Collectives::start_broadcast)();
     if (!is_first() && dense.data_ptr() != tensor.data_ptr()) {
       tensor.copy_(dense);
     }
   }
 }
 
-void Workers::all_reduce_sum(const torch::Tensor& tensor) {
-  if (!group_) {
+void ProcessGroup::all_reduce_sum(const torch::Tensor& tensor) {
+  if (!connections_) {
     return;
   }
   const torch::NoGradGuard no_grad;
@@ -103,44 +103,44 @@ void Workers::all_reduce_sum(const torch::Tensor& tensor) {
   }
 }
 
-std::function<void()> Workers::start_all_reduce_sum(const torch::Tensor& tensor) {
-  if (!group_) {
+std::function<void()> ProcessGroup::start_all_reduce_sum(const torch::Tensor& tensor) {
+  if (!connections_) {
     return [] {};
   }
-  return group_->start(tensor, &Collectives::start_sum);
+  return connections_->start(tensor, &Collectives::start_sum);
 }
 
-bool Workers::any(bool mine) {
-  if (!group_) {
+bool ProcessGroup::any(bool mine) {
+  if (!connections_) {
     return mine;
   }
   const torch::Tensor flag = torch::full({1}, mine ? 1 : 0, torch::kInt64);
-  group_->start(flag, &Collectives::start_largest)();
+  connections_->start(flag, &Collectives::start_max)();
   return flag.item<std::int64_t>() != 0;
 }
 
-void Workers::barrier() {
+void ProcessGroup::barrier() {
   any(false);
 }
 
-void Workers::require_same(const std::string& what, std::int64_t value) {
-  if (!group_) {
+void ProcessGroup::require_same(const std::string& what, std::int64_t value) {
+  if (!connections_) {
     return;
   }
   const torch::Tensor bounds = torch::tensor({value, -value}, torch::kInt64);
-  group_->start(bounds, &Collectives::start_largest)();
+  connections_->start(bounds, &Collectives::start_max)();
   const auto largest = bounds[0].item<std::int64_t>();
   const auto smallest = -bounds[1].item<std::int64_t>();
   if (largest != smallest) {
-    throw UsageError("the workers disagree on " + what + ": " + std::to_string(smallest) + " to " +
+    throw UsageError("the processes disagree on " + what + ": " + std::to_string(smallest) + " to " +
                      std::to_string(largest) + ", here " + std::to_string(value) +
-                     ". Give all of them the same options and data");
+                     ". Use the same options and data for all of them");
   }
 }
 
-void Workers::check() const {
-  if (group_) {
-    group_->check();
+void ProcessGroup::check() const {
+  if (connections_) {
+    connections_->check();
   }
 }
 

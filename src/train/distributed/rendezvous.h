@@ -4,27 +4,28 @@
 #include <torch/csrc/distributed/c10d/Store.hpp>
 #include <vector>
 
-#include "train/distributed/worker_options.h"
+#include "train/distributed/process_group_options.h"
 
 namespace fmboost {
 
-/// "worker 1 (node02, process 4711)", by rank.
-using WorkerNames = std::vector<std::string>;
+/// By rank: "rank 1 (node02, process 4711)".
+using ProcessNames = std::vector<std::string>;
 
-/// Where the workers find each other: a key-value store that rank 0, or the launcher, serves.
+/// How the processes find each other: a key-value store that rank 0, or the launcher, serves.
 struct Rendezvous {
   c10::intrusive_ptr<c10d::Store> store;
-  WorkerNames names;
+  ProcessNames names;
 };
 
-/// Opens or joins the store and waits until all workers are there. Errors as the constructor of Workers.
-Rendezvous meet(const WorkerOptions& options);
+/// Opens or joins the store and waits until all processes have joined. Throws what the constructor of ProcessGroup
+/// throws.
+Rendezvous join_rendezvous(const ProcessGroupOptions& options);
 
-/// Under these keys, by rank, workers show that they live; from before the others learn of them.
-std::vector<std::string> beat_keys(int size);
-std::string beat_key(int rank);
+/// The keys of the heartbeats, by rank. They exist before join_rendezvous() returns in any process.
+std::vector<std::string> heartbeat_keys(int size);
+std::string heartbeat_key(int rank);
 
-/// The part of a LibTorch message that a user can do something with: its first line, without source positions.
+/// The useful part of a LibTorch message: its first line, without source positions.
 std::string short_reason(const std::exception& error);
 
 }  // namespace fmboost

@@ -7,11 +7,11 @@
 
 namespace fmboost {
 
-/// A file that grows record by record. Each record goes out in one write, unbuffered, so that a run that is killed
-/// loses none. All errors throw Error naming the file and the reason.
+/// A file that grows record by record. Each record is written unbuffered, so that a killed run loses none. All errors
+/// throw Error naming the file and the reason.
 class AppendFile {
  public:
-  /// Opens or creates the file and cuts it to `size` bytes, which it must have. The last record begins at
+  /// Opens or creates the file and truncates it to `size` bytes, which it must have. The last record starts at
   /// `last_record`.
   AppendFile(std::filesystem::path file, std::int64_t size, std::int64_t last_record);
   AppendFile(std::filesystem::path file, std::int64_t size) : AppendFile(std::move(file), size, size) {}
@@ -20,10 +20,8 @@ class AppendFile {
   AppendFile& operator=(const AppendFile&) = delete;
 
   void append(std::string_view bytes);
-  /// Takes the place of the last record.
+  /// Replaces the last record.
   void replace_last(std::string_view bytes);
-  std::int64_t size() const { return size_; }
-  const std::filesystem::path& path() const { return file_; }
 
  private:
   void write_at(std::int64_t offset, std::string_view bytes);

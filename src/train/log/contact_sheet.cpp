@@ -17,7 +17,7 @@ CellSize cell_size(const std::vector<torch::Tensor>& row, std::int64_t largest_s
   CellSize size;
   for (const auto& image : row) {
     if (image.dim() != 3 || image.size(0) != 3) {
-      throw Error(c10::str("a contact sheet takes images (3, H, W), not ", image.sizes()));
+      throw Error(c10::str("a contact sheet needs images (3, H, W), got ", image.sizes()));
     }
     size.height = std::max(size.height, image.size(1));
     size.width = std::max(size.width, image.size(2));
@@ -25,17 +25,17 @@ CellSize cell_size(const std::vector<torch::Tensor>& row, std::int64_t largest_s
   const std::int64_t side = std::max(size.height, size.width);
   if (largest_side > 0 && side > largest_side) {
     const double factor = static_cast<double>(largest_side) / static_cast<double>(side);
-    const auto reduced = [&](std::int64_t length) { return std::max<std::int64_t>(std::lround(length * factor), 1); };
-    size = {reduced(size.height), reduced(size.width)};
+    const auto scaled = [&](std::int64_t length) { return std::max<std::int64_t>(std::lround(length * factor), 1); };
+    size = {scaled(size.height), scaled(size.width)};
   }
   return size;
 }
 
 torch::Tensor fit(const torch::Tensor& image, const CellSize& size) {
   const torch::Tensor one = image.detach().to(torch::kCPU, torch::kFloat32).unsqueeze(0);
-  const bool reduces = one.size(2) > size.height || one.size(3) > size.width;
-  const torch::Tensor fitted = reduces ? resize_bicubic(one, size.height, size.width)
-                                       : at::_upsample_nearest_exact2d(one, {size.height, size.width});
+  const bool downsamples = one.size(2) > size.height || one.size(3) > size.width;
+  const torch::Tensor fitted = downsamples ? resize_bicubic(one, size.height, size.width)
+                                           : at::_upsample_nearest_exact2d(one, {size.height, size.width});
   return fitted.squeeze(0).clamp(-1, 1);
 }
 
@@ -43,7 +43,7 @@ torch::Tensor fit(const torch::Tensor& image, const CellSize& size) {
 
 void ContactSheetOptions::check() const {
   if (largest_side < 0 || gap < 0) {
-    throw UsageError("the sides of a contact sheet's images, and its gaps, must be 0 or more pixels");
+    throw UsageError("a contact sheet's largest side and gap must be at least 0 pixels");
   }
 }
 

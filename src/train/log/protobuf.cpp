@@ -18,7 +18,7 @@ std::optional<std::uint64_t> take_varint(std::string_view& message) {
   return std::nullopt;
 }
 
-// The bytes that a value of this wire type takes up, its varint of a length already taken off the message.
+// The size in bytes of a value of this wire type. A length prefix is removed from the message.
 std::optional<std::uint64_t> value_size(std::string_view& message, std::uint64_t wire_type) {
   switch (wire_type) {
     case 1:

@@ -8,7 +8,7 @@
 
 namespace fmboost {
 
-/// The wire format of protocol buffers, as far as event files need it.
+/// The part of the protocol buffer wire format that event files need.
 /// https://protobuf.dev/programming-guides/encoding
 class ProtobufWriter {
  public:
@@ -55,8 +55,8 @@ class ProtobufWriter {
   std::string text_;
 };
 
-/// The integer of a field of a serialized message; 0, as for every field that was left out, when it is not there or the
-/// message is damaged before it.
+/// The integer of a field of a serialized message; 0, the default of omitted fields, if it is missing or the message is
+/// damaged before it.
 std::int64_t protobuf_integer(std::string_view message, std::uint32_t field);
 
 }  // namespace fmboost

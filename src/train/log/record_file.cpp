@@ -24,7 +24,7 @@ constexpr std::array<std::uint32_t, 256> make_crc_table() {
 
 constexpr auto kCrcTable = make_crc_table();
 
-// Masked, since the CRC of bytes that hold their own CRC would tell little.
+// The format masks CRCs, because the CRC of data that contains its own CRC detects little.
 std::uint32_t masked_crc(std::string_view bytes) {
   const std::uint32_t crc = crc32c(bytes);
   return (crc >> 15 | crc << 17) + 0xa282ead8U;
@@ -44,7 +44,7 @@ Number number_at(std::string_view bytes, std::size_t offset) {
   return value;
 }
 
-// The data of the record that `file` begins with; a null view when it is torn or damaged.
+// The data of the first record of `file`; a null view if it is incomplete or damaged.
 std::string_view first_record(std::string_view file) {
   constexpr std::size_t kHeader = kLengthSize + kCrcSize;
   if (file.size() < kHeader + kCrcSize ||

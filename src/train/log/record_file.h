@@ -15,8 +15,8 @@ std::uint32_t crc32c(std::string_view bytes);
 /// little-endian. https://www.tensorflow.org/tutorials/load_data/tfrecord
 std::string framed_record(std::string_view data);
 
-/// Calls `visit` with every whole record until it returns false. Returns the offset after the last record that was
-/// visited with true: what follows is unwanted, torn or damaged.
+/// Calls `visit` with each record until it returns false or a record is incomplete or damaged. Returns the offset after
+/// the last record for which it returned true.
 std::int64_t scan_records(std::string_view file, const std::function<bool(std::string_view data)>& visit);
 
 }  // namespace fmboost

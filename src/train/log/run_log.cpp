@@ -8,7 +8,7 @@
 #include "fmboost/image/encode.h"
 #include "fmboost/io/files.h"
 
-#include "train/log/metric_files.h"
+#include "train/log/metrics_file.h"
 #include "train/log/tensorboard.h"
 
 namespace fmboost {
@@ -21,7 +21,7 @@ void check_name(const std::string& name) {
     return std::isalnum(c) != 0 || c == '_' || c == '-' || c == '.' || c == '/';
   };
   if (name.empty() || name == "step" || !std::all_of(name.begin(), name.end(), allowed)) {
-    throw Error("'" + name + "' cannot name a metric: letters, digits and _-./ can");
+    throw Error("'" + name + "' is not a metric name: use letters, digits and _-./");
   }
 }
 
@@ -34,10 +34,10 @@ void create_folder(const fs::path& folder) {
 }
 
 void refuse_other_logs(const fs::path& folder) {
-  for (const char* name : {"metrics.csv", "metrics.jsonl", "tensorboard"}) {
+  for (const char* name : {"metrics.jsonl", "tensorboard"}) {
     if (fs::exists(folder / name)) {
       throw UsageError("'" + (folder / name).string() +
-                       "' belongs to an earlier run: resume that one, or choose another folder");
+                       "' belongs to an earlier run: resume it, or use another folder");
     }
   }
 }
@@ -57,12 +57,7 @@ class RunLog::Files {
       refuse_other_logs(folder_);
     }
     last_step_ = options.resume_step.value_or(-1);
-    if (options.csv) {
-      csv_ = std::make_unique<CsvMetrics>(folder_ / "metrics.csv", last_step_);
-    }
-    if (options.json_lines) {
-      json_lines_ = std::make_unique<JsonLinesMetrics>(folder_ / "metrics.jsonl", last_step_);
-    }
+    metrics_ = std::make_unique<MetricsFile>(folder_ / "metrics.jsonl", last_step_);
     if (options.tensorboard) {
       cut_event_files(folder_ / "tensorboard", last_step_);
       tensorboard_ = std::make_unique<TensorBoardWriter>(folder_ / "tensorboard", last_step_ + 1);
@@ -74,12 +69,7 @@ class RunLog::Files {
     for (const auto& item : values) {
       check_name(item.first);
     }
-    if (csv_) {
-      csv_->add(step, values);
-    }
-    if (json_lines_) {
-      json_lines_->add(step, values);
-    }
+    metrics_->add(step, values);
     if (tensorboard_) {
       tensorboard_->scalars(step, values);
     }
@@ -103,7 +93,7 @@ class RunLog::Files {
   }
 
  private:
-  // The files can be cut back to a step only while they are in the order of the steps.
+  // Truncating the files at a step requires that their steps are in order.
   void advance(std::int64_t step) {
     if (step < last_step_) {
       throw Error("metrics of step " + std::to_string(step) + " came after those of step " +
@@ -114,8 +104,7 @@ class RunLog::Files {
 
   fs::path folder_;
   std::int64_t last_step_ = -1;
-  std::unique_ptr<CsvMetrics> csv_;
-  std::unique_ptr<JsonLinesMetrics> json_lines_;
+  std::unique_ptr<MetricsFile> metrics_;
   std::unique_ptr<TensorBoardWriter> tensorboard_;
 };
 

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Field numbers of the messages that are written.
+// Field numbers of the protobuf messages.
 struct Event {
   static constexpr std::uint32_t wall_time = 1, step = 2, file_version = 3, summary = 5, session_log = 7;
 };
@@ -40,7 +40,7 @@ double wall_time() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-// TensorBoard reads the files of a folder in the order of their names, so the time stands first.
+// TensorBoard reads the files of a folder in the order of their names, so the time comes first.
 fs::path new_file(const fs::path& folder) {
   static std::atomic<int> counter{0};
   std::array<char, 256> host{};
@@ -72,7 +72,6 @@ class TensorBoardWriter::File {
  public:
   explicit File(const fs::path& file) : file_(file, 0) {}
   void append(const ProtobufWriter& event) { file_.append(framed_record(event.text())); }
-  const fs::path& path() const { return file_.path(); }
 
  private:
   AppendFile file_;
@@ -90,10 +89,6 @@ TensorBoardWriter::TensorBoardWriter(const fs::path& folder, std::int64_t first_
 
 TensorBoardWriter::~TensorBoardWriter() = default;
 
-const fs::path& TensorBoardWriter::path() const {
-  return file_->path();
-}
-
 void TensorBoardWriter::scalars(std::int64_t step, const std::map<std::string, double>& values) {
   ProtobufWriter summary;
   for (const auto& [name, number] : values) {
@@ -105,7 +100,7 @@ void TensorBoardWriter::scalars(std::int64_t step, const std::map<std::string, d
 }
 
 void TensorBoardWriter::image(std::int64_t step, const std::string& name, std::int64_t height, std::int64_t width,
-                                int channels, std::span<const std::byte> png) {
+                              int channels, std::span<const std::byte> png) {
   ProtobufWriter image;
   image.integer(Image::height, height).integer(Image::width, width).integer(Image::colorspace, channels);
   image.bytes(Image::encoded, {reinterpret_cast<const char*>(png.data()), png.size()});

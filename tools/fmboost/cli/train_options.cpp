@@ -38,7 +38,7 @@ void add_data_options(CLI::App& app, TrainFlags& flags) {
                  "Side of the squares cut out of the latents, in latent pixels; several: one drawn for each batch "
                  "(default: whole latents)")
       ->group(kData);
-  option(app, kData, "--workers", data.workers, "Threads that load");
+  option(app, kData, "--num-workers", data.num_workers, "Threads that load");
   option(app, kData, "--prefetch", data.prefetch, "Batches held ready");
   app.add_flag("--accept-other-autoencoder", data.accept_other_autoencoder,
                "Train on shards of another bundle's autoencoder all the same")
@@ -52,7 +52,7 @@ void add_data_options(CLI::App& app, TrainFlags& flags) {
          "Of images: mirror half of the squares, in pixels; latents are never mirrored, which would not be exact")
       ->group(kData);
   app.add_flag("--fit", crop.fit, "Of images: shrink them first, so that their shorter side is --high")->group(kData);
-  option(app, kData, "--downsample", flags.reduce,
+  option(app, kData, "--downsample", flags.downsampling,
          "Of images: how a large square becomes a small one: area, bilinear or bicubic");
   app.add_option("--cache", data.images.cache.folder, "Of images: keep their latents there (default: in memory)")
       ->type_name("DIR")
@@ -179,13 +179,13 @@ void add_validation_options(CLI::App& app, TrainFlags& flags) {
 }
 
 void add_bundle_options(CLI::App& app, TrainFlags& flags) {
-  IntoBundleOptions& into = flags.options.into;
-  app.add_option("--install-into", into.bundle, "Bundle that takes the trained coupling")->type_name("DIR")->group(kBundle);
+  InstallOptions& install = flags.options.install;
+  app.add_option("--install-into", install.bundle, "Bundle that takes the trained coupling")->type_name("DIR")->group(kBundle);
   option(app, kBundle, "--applies-to", flags.applies_to,
          "That it upscales there: all, own (those that the bundle's denoiser draws) or other");
-  option(app, kBundle, "--flow-solver", into.solver, "That its entry asks for");
-  option(app, kBundle, "--flow-steps", into.flow_steps, "That its entry asks for");
-  option(app, kBundle, "--back-project", into.back_projection, "Rounds for existing images that its entry asks for");
+  option(app, kBundle, "--flow-solver", install.solver, "That its entry asks for");
+  option(app, kBundle, "--flow-steps", install.flow_steps, "That its entry asks for");
+  option(app, kBundle, "--back-project", install.back_projection, "Rounds for existing images that its entry asks for");
 }
 
 // An option of the network that was given, here or in the configuration file.
@@ -222,7 +222,7 @@ void add_train_options(CLI::App& app, TrainFlags& flags) {
   add_network_options(app, flags.options.train.network);
   add_optimizer_options(app, flags.options.train);
   add_run_folder_options(app, flags.options);
-  app.add_flag("--no-tensorboard", flags.no_tensorboard, "Write no TensorBoard files beside metrics.csv and .jsonl")
+  app.add_flag("--no-tensorboard", flags.no_tensorboard, "Write no TensorBoard files, only metrics.jsonl")
       ->group(kRun);
   add_validation_options(app, flags);
   add_bundle_options(app, flags);
@@ -230,13 +230,13 @@ void add_train_options(CLI::App& app, TrainFlags& flags) {
 
 void finish(const CLI::App& app, TrainFlags& flags) {
   TrainingRunOptions& options = flags.options;
-  options.data.images.crop.place = parse_crop_place(flags.crop);
-  options.data.images.crop.downsampling = parse_downsampling(flags.reduce);
+  options.data.images.crop.place = parse_enum<CropPlace>(flags.crop);
+  options.data.images.crop.downsampling = parse_enum<Downsampling>(flags.downsampling);
   options.data.images.crop.seed = options.train.seed;
   options.data.images.cache.memory_limit = flags.cache_mebibytes << 20;
   options.train.flow.path = parse_path(flags.path);
-  options.train.flow.objective = parse_objective(flags.objective);
-  options.train.flow.noiseless_loss = parse_noiseless_loss(flags.noiseless_loss);
+  options.train.flow.objective = parse_enum<Objective>(flags.objective);
+  options.train.flow.noiseless_loss = parse_enum<NoiselessLoss>(flags.noiseless_loss);
   if (options.train.flow.noising_step_max && app.get_option("--noising-step")->count() == 0) {
     options.train.flow.noising_step = 0;
   }
@@ -244,9 +244,9 @@ void finish(const CLI::App& app, TrainFlags& flags) {
   options.train.flow.with_context = !flags.no_context;
   options.tensorboard = !flags.no_tensorboard;
   options.bundle = upscaler_folder(model_folder(flags.run.model));
-  options.into.applies_to = parse_image_source(flags.applies_to);
-  if (!options.into.bundle.empty()) {
-    options.into.bundle = upscaler_folder(options.into.bundle);
+  options.install.applies_to = parse_image_source(flags.applies_to);
+  if (!options.install.bundle.empty()) {
+    options.install.bundle = upscaler_folder(options.install.bundle);
   }
   options.device = flags.run.device;
   options.dtype = flags.run.dtype;

@@ -13,13 +13,13 @@ namespace fmboost::tool {
 struct TrainFlags {
   RunOptions run;
   TrainingRunOptions options;
-  std::string crop = crop_place_name(ImageCropOptions{}.place);
-  std::string reduce = downsampling_name(ImageCropOptions{}.downsampling);
-  std::string objective = objective_name(FlowLossOptions{}.objective);
-  std::string noiseless_loss = noiseless_loss_name(FlowLossOptions{}.noiseless_loss);
+  std::string crop = enum_name(ImageCropOptions{}.place);
+  std::string downsampling = enum_name(ImageCropOptions{}.downsampling);
+  std::string objective = enum_name(FlowLossOptions{}.objective);
+  std::string noiseless_loss = enum_name(FlowLossOptions{}.noiseless_loss);
   std::string path = path_name(FlowLossOptions{}.path);
   std::string coupling = upsampling_name(FlowLossOptions{}.upsampling);
-  std::string applies_to = image_source_name(IntoBundleOptions{}.applies_to);
+  std::string applies_to = image_source_name(InstallOptions{}.applies_to);
   bool no_context = false;
   bool no_tensorboard = false;
   std::int64_t cache_mebibytes = LatentCacheOptions{}.memory_limit >> 20;

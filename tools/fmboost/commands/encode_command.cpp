@@ -21,8 +21,8 @@ struct EncodeFlags {
   EncodeImagesOptions options;
   std::string images;
   std::string output;
-  std::string crop = crop_place_name(ImageCropOptions{}.place);
-  std::string reduce = downsampling_name(ImageCropOptions{}.downsampling);
+  std::string crop = enum_name(ImageCropOptions{}.place);
+  std::string downsampling = enum_name(ImageCropOptions{}.downsampling);
   std::string coupling = upsampling_name(Upsampling::pixel);
   std::string store = dtype_name(EncodeImagesOptions{}.stored);
   std::string shard = "0/1";
@@ -40,7 +40,7 @@ void add_crop_options(CLI::App& app, EncodeFlags& flags) {
                "Mirror half of the squares, in pixels: the latent of a mirrored image is not its mirrored latent, so "
                "this cannot be made up for later");
   app.add_flag("--fit", crop.fit, "Shrink images first, so that their shorter side is --high");
-  app.add_option("--downsample", flags.reduce,
+  app.add_option("--downsample", flags.downsampling,
                  "How a large square becomes a small one: area (mean), bilinear or bicubic (both with antialias)")
       ->capture_default_str();
   app.add_option("-s,--seed", crop.seed, "Of the squares' places and mirroring")->capture_default_str();
@@ -65,7 +65,7 @@ void add_options(CLI::App& app, EncodeFlags& flags) {
       ->capture_default_str();
   app.add_option("--batch-size", options.batch_size, "Squares that go through the autoencoder at once")
       ->capture_default_str();
-  app.add_option("--workers", options.workers, "Threads that read, decode and cut images")->capture_default_str();
+  app.add_option("--num-workers", options.num_workers, "Threads that read, decode and cut images")->capture_default_str();
   app.add_option("--shard", flags.shard, "I/N: make every N-th shard from I on, for N machines that share the folder")
       ->capture_default_str();
   flags.run.dtype = "float32";  // latents are made once and used for long
@@ -75,12 +75,13 @@ void add_options(CLI::App& app, EncodeFlags& flags) {
 
 void finish_options(EncodeFlags& flags) {
   EncodeImagesOptions& options = flags.options;
-  options.crop.place = parse_crop_place(flags.crop);
-  options.crop.downsampling = parse_downsampling(flags.reduce);
+  options.crop.place = parse_enum<CropPlace>(flags.crop);
+  options.crop.downsampling = parse_enum<Downsampling>(flags.downsampling);
   options.stored = parse_dtype(flags.store);
+  options.upsampling = parse_upsampling(flags.coupling);
   const Shard shard = parse_shard(flags.shard);
-  options.machine = shard.index;
-  options.machines = shard.count;
+  options.slice = shard.index;
+  options.slices = shard.count;
   options.check();
 }
 
@@ -134,12 +135,11 @@ int run_encode(EncodeFlags flags) {
     throw UsageError("'" + flags.images + "' is not a folder of images");
   }
   const auto components = open_upscaler(flags.run.model, flags.run);
-  const PairEncoder encoder(components->bundle(), components->placement(), parse_upsampling(flags.coupling));
   std::int64_t kept = 0;
   EncodeProgressLine line(flags.run.quiet);
   const EncodeProgress progress =
-      encode_images(flags.images, flags.output, encoder, {components->manifest().name, components->bundle().hash()},
-                      flags.options, observe(flags, line, kept));
+      encode_images(flags.images, flags.output, components->bundle(), components->placement(), flags.options,
+                    observe(flags, line, kept));
   line.clear();
   return report_end(progress, kept);
 }

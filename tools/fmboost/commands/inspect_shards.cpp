@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "fmboost/core/interrupt.h"
-#include "fmboost/data/shard_dataset.h"
+#include "fmboost/data/shard_info.h"
 
 namespace fmboost::tool {
 
@@ -23,16 +22,15 @@ bool looks_like_shards(const fs::path& path) {
 }
 
 json describe_shards(const fs::path& path, bool verify) {
-  const ShardDataset dataset(path);
-  const LatentPair first = dataset.get(0, 0);
+  const ShardSummary summary = inspect_shards(path, /*read_all=*/verify);
   json result = {{"kind", "shards"},
                  {"path", path.string()},
-                 {"shards", dataset.shard_count()},
-                 {"samples", dataset.size()},
-                 {"latent", first.latent.sizes().vec()},
-                 {"latent_lowres", first.context.sizes().vec()},
-                 {"keeps_images", dataset.original(0, 0).defined()}};
-  if (const auto& info = dataset.info()) {
+                 {"shards", summary.shards},
+                 {"samples", summary.samples},
+                 {"latent", summary.latent_shape},
+                 {"latent_lowres", summary.context_shape},
+                 {"keeps_images", summary.keeps_images}};
+  if (const auto& info = summary.info) {
     result["made_by"] = {{"bundle", info->bundle_name},
                          {"bundle_hash", info->bundle_hash},
                          {"autoencoder_hash", info->autoencoder_hash},
@@ -51,11 +49,7 @@ json describe_shards(const fs::path& path, bool verify) {
                          {"planned_shards", info->shards}};
   }
   if (verify) {
-    for (std::size_t i = 0; i < dataset.size(); ++i) {
-      check_interrupt();
-      dataset.get(i, 0);
-    }
-    result["verified"] = json::array({"all latents of " + std::to_string(dataset.size()) + " samples"});
+    result["verified"] = json::array({"all latents of " + std::to_string(summary.samples) + " samples"});
   }
   return result;
 }

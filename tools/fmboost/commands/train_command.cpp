@@ -21,7 +21,7 @@ int run_train(const CLI::App& app, TrainFlags flags) {
   apply(flags.run);
   finish(app, flags);
   const TrainingRunResult result = run_training(flags.options);
-  if (WorkerOptions::from_environment().rank != 0) {
+  if (result.rank != 0) {
     return 0;
   }
   if (flags.run.json) {

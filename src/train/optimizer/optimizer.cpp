@@ -1,4 +1,4 @@
-#include "train/optimizer.h"
+#include "train/optimizer/optimizer.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/_fused_adam.h>
@@ -33,7 +33,8 @@ bool choose_fused(const OptimizerOptions& options, torch::Device device) {
   }
   const bool available = has_fused_kernel(options.method, device);
   if (!available && options.kernels == "fused") {
-    throw Error("this LibTorch has no fused " + options.method + " for " + device.str() + "; use foreach kernels");
+    throw Error("this LibTorch has no fused " + options.method + " for " + device.str() +
+                "; use `optimizer_kernels` foreach");
   }
   if (!available) {
     log_info("this LibTorch has no fused " + options.method + " for " + device.str() +
@@ -42,23 +43,7 @@ bool choose_fused(const OptimizerOptions& options, torch::Device device) {
   return available;
 }
 
-void require_optimizer_option(bool condition, const std::string& message) {
-  if (!condition) {
-    throw UsageError("the optimizer's " + message);
-  }
-}
-
 }  // namespace
-
-void OptimizerOptions::check() const {
-  require_optimizer_option(method == "adam" || method == "adamw", "method must be adam or adamw, not '" + method + "'");
-  require_optimizer_option(kernels == "auto" || kernels == "fused" || kernels == "foreach",
-          "kernels must be auto, fused or foreach, not '" + kernels + "'");
-  require_optimizer_option(lr > 0 && std::isfinite(lr), "learning rate must be greater than 0, not " + std::to_string(lr));
-  require_optimizer_option(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1, "betas must be at least 0 and less than 1");
-  require_optimizer_option(eps > 0 && std::isfinite(eps), "eps must be greater than 0");
-  require_optimizer_option(weight_decay >= 0 && std::isfinite(weight_decay), "weight decay must be at least 0");
-}
 
 Adam::Adam(std::vector<torch::Tensor> parameters, OptimizerOptions options)
     : parameters_(std::move(parameters)), options_(std::move(options)) {
@@ -98,7 +83,7 @@ void Adam::step(double lr) {
   }
 }
 
-// The kernel only reads the step count, so that all parameters can share one.
+// All parameters share one step count, since the kernel only reads it.
 void Adam::step_fused(const std::vector<torch::Tensor>& gradients, double lr) {
   step_count_.fill_(static_cast<double>(steps_));
   const std::vector<torch::Tensor> counts(parameters_.size(), step_count_);

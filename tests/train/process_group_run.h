@@ -10,10 +10,10 @@
 
 namespace fmboost::test {
 
-/// Workers of one run, each a process of fmboost_train_probe, rendezvous on the loopback.
-class WorkerRun {
+/// The processes of one run of fmboost_train_probe, with their rendezvous on the loopback interface.
+class ProcessGroupRun {
  public:
-  WorkerRun(int size, const std::string& task, const std::string& argument = "", std::vector<int> ranks = {}) {
+  ProcessGroupRun(int size, const std::string& task, const std::string& argument = "", std::vector<int> ranks = {}) {
     if (ranks.empty()) {
       ranks.resize(static_cast<std::size_t>(size));
       std::iota(ranks.begin(), ranks.end(), 0);
@@ -27,14 +27,14 @@ class WorkerRun {
                                                    {"MASTER_PORT", std::to_string(free_port())}};
     for (const int rank : ranks) {
       environment["RANK"] = std::to_string(rank);
-      workers_.push_back(std::make_unique<ChildProcess>(command, environment));
+      processes_.push_back(std::make_unique<ChildProcess>(command, environment));
     }
   }
 
-  ChildProcess& operator[](std::size_t rank) { return *workers_[rank]; }
+  ChildProcess& operator[](std::size_t rank) { return *processes_[rank]; }
 
  private:
-  std::vector<std::unique_ptr<ChildProcess>> workers_;
+  std::vector<std::unique_ptr<ChildProcess>> processes_;
 };
 
 }  // namespace fmboost::test

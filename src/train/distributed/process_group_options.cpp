@@ -1,4 +1,4 @@
-#include "train/distributed/worker_options.h"
+#include "train/distributed/process_group_options.h"
 
 #include <charconv>
 #include <cstdlib>
@@ -18,7 +18,7 @@ int parse_number(const std::string& name, const std::string& text) {
   return value;
 }
 
-// Reads variables that must be there because another one is.
+// Reads variables that are required because another one is set.
 class Reader {
  public:
   Reader(const EnvironmentLookup& lookup, std::string because) : lookup_(lookup), because_(std::move(because)) {}
@@ -27,7 +27,7 @@ class Reader {
     const auto value = lookup_(name);
     if (!value || value->empty()) {
       throw UsageError("the environment variable " + because_ + " is set, but " + name +
-                       " is not: a run of several workers needs both. Start it with torchrun or srun, or unset " +
+                       " is not: a run of several processes needs both. Start it with torchrun or srun, or unset " +
                        because_);
     }
     return *value;
@@ -43,7 +43,7 @@ class Reader {
   std::string because_;
 };
 
-void read_launcher(const EnvironmentLookup& lookup, WorkerOptions& options) {
+void read_launcher(const EnvironmentLookup& lookup, ProcessGroupOptions& options) {
   const Reader reader(lookup, lookup("RANK") ? "RANK" : "WORLD_SIZE");
   options.rank = reader.number("RANK");
   options.size = reader.number("WORLD_SIZE");
@@ -56,7 +56,7 @@ void read_launcher(const EnvironmentLookup& lookup, WorkerOptions& options) {
   }
 }
 
-void read_slurm(const EnvironmentLookup& lookup, WorkerOptions& options) {
+void read_slurm(const EnvironmentLookup& lookup, ProcessGroupOptions& options) {
   const Reader reader(lookup, "SLURM_STEP_NUM_TASKS");
   options.size = reader.number("SLURM_STEP_NUM_TASKS");
   if (options.size <= 1) {
@@ -67,7 +67,7 @@ void read_slurm(const EnvironmentLookup& lookup, WorkerOptions& options) {
   const auto address = lookup("MASTER_ADDR");
   options.master_address =
       address && !address->empty() ? *address : first_slurm_host(reader.text("SLURM_STEP_NODELIST"));
-  // Jobs that share a machine have different numbers, and so different ports.
+  // Jobs that share a machine have different numbers and therefore different ports.
   constexpr int kFirstPort = 15000;
   constexpr int kPorts = 10000;
   options.master_port = reader.number("MASTER_PORT", kFirstPort + reader.number("SLURM_JOB_ID", 0) % kPorts);
@@ -84,30 +84,30 @@ std::optional<std::string> environment_variable(const std::string& name) {
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
-void WorkerOptions::check() const {
+void ProcessGroupOptions::check() const {
   if (size < 1) {
-    out_of_range("the number of workers (WORLD_SIZE)", size, "at least 1");
+    out_of_range("the number of processes (WORLD_SIZE)", size, "at least 1");
   }
   if (rank < 0 || rank >= size) {
-    out_of_range("the worker's rank (RANK)", rank,
+    out_of_range("the rank of the process (RANK)", rank,
                  "0 to " + std::to_string(size - 1) + " (WORLD_SIZE is " + std::to_string(size) + ")");
   }
   if (local_rank < 0 || local_rank >= size) {
-    out_of_range("the worker's rank on its machine (LOCAL_RANK)", local_rank, "0 to " + std::to_string(size - 1));
+    out_of_range("the rank of the process on its machine (LOCAL_RANK)", local_rank, "0 to " + std::to_string(size - 1));
   }
   if (size > 1 && (master_port < 1 || master_port > 65535)) {
-    out_of_range("the port that workers meet at (MASTER_PORT)", master_port, "1 to 65535");
+    out_of_range("the port of the rendezvous (MASTER_PORT)", master_port, "1 to 65535");
   }
   if (size > 1 && master_address.empty()) {
-    throw UsageError("the address that workers meet at (MASTER_ADDR) is empty");
+    throw UsageError("the address of the rendezvous (MASTER_ADDR) is empty");
   }
-  if (beat_interval.count() <= 0 || lost_after < 3 * beat_interval) {
-    throw UsageError("a worker counts as lost after at least three intervals of its signs of life");
+  if (heartbeat_interval.count() <= 0 || lost_after < 3 * heartbeat_interval) {
+    throw UsageError("a process must not count as lost before three heartbeat intervals have passed");
   }
 }
 
-WorkerOptions WorkerOptions::from_environment(const EnvironmentLookup& lookup) {
-  WorkerOptions options;
+ProcessGroupOptions ProcessGroupOptions::from_environment(const EnvironmentLookup& lookup) {
+  ProcessGroupOptions options;
   if (lookup("RANK") || lookup("WORLD_SIZE")) {
     read_launcher(lookup, options);
   } else if (lookup("SLURM_STEP_NUM_TASKS")) {
@@ -117,7 +117,7 @@ WorkerOptions WorkerOptions::from_environment(const EnvironmentLookup& lookup) {
   return options;
 }
 
-std::string worker_device_name(const std::string& device, const WorkerOptions& options, int gpus) {
+std::string process_device_name(const std::string& device, const ProcessGroupOptions& options, int gpus) {
   if (options.size == 1 || gpus == 0 || (device != "auto" && device != "cuda")) {
     return device;
   }
@@ -125,9 +125,9 @@ std::string worker_device_name(const std::string& device, const WorkerOptions& o
     return "cuda:0";
   }
   if (options.local_rank >= gpus) {
-    throw UsageError("worker " + std::to_string(options.rank) + " is number " + std::to_string(options.local_rank) +
-                     " on its machine (LOCAL_RANK), which has " + std::to_string(gpus) +
-                     " GPUs: start at most one worker a GPU, or use --device cpu");
+    throw UsageError("rank " + std::to_string(options.rank) + " has the local rank " +
+                     std::to_string(options.local_rank) + " (LOCAL_RANK) on a machine with " + std::to_string(gpus) +
+                     " GPUs: start at most one process per GPU, or use `device` cpu");
   }
   return "cuda:" + std::to_string(options.local_rank);
 }

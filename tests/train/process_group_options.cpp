@@ -1,4 +1,4 @@
-#include "train/distributed/worker_options.h"
+#include "train/distributed/process_group_options.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -22,28 +22,28 @@ EnvironmentLookup lookup_in(const Variables& variables) {
   };
 }
 
-WorkerOptions options_from(const Variables& variables) {
-  return WorkerOptions::from_environment(lookup_in(variables));
+ProcessGroupOptions options_from(const Variables& variables) {
+  return ProcessGroupOptions::from_environment(lookup_in(variables));
 }
 
 std::string error_from(const Variables& variables) {
   return test::thrown<UsageError>([&] { options_from(variables); });
 }
 
-TEST(WorkerOptions, AreOneProcessWithoutALauncher) {
-  const WorkerOptions options = options_from({});
+TEST(ProcessGroupOptions, DefaultIsOneProcess) {
+  const ProcessGroupOptions options = options_from({});
   EXPECT_EQ(options.size, 1);
   EXPECT_EQ(options.rank, 0);
   EXPECT_EQ(options.local_rank, 0);
 }
 
-TEST(WorkerOptions, ReadWhatTorchrunSets) {
-  const WorkerOptions options = options_from({{"RANK", "5"},
-                                              {"WORLD_SIZE", "8"},
-                                              {"LOCAL_RANK", "1"},
-                                              {"MASTER_ADDR", "node01"},
-                                              {"MASTER_PORT", "29511"},
-                                              {"TORCHELASTIC_USE_AGENT_STORE", "True"}});
+TEST(ProcessGroupOptions, TorchrunVariablesAreRead) {
+  const ProcessGroupOptions options = options_from({{"RANK", "5"},
+                                                    {"WORLD_SIZE", "8"},
+                                                    {"LOCAL_RANK", "1"},
+                                                    {"MASTER_ADDR", "node01"},
+                                                    {"MASTER_PORT", "29511"},
+                                                    {"TORCHELASTIC_USE_AGENT_STORE", "True"}});
   EXPECT_EQ(options.rank, 5);
   EXPECT_EQ(options.size, 8);
   EXPECT_EQ(options.local_rank, 1);
@@ -52,20 +52,20 @@ TEST(WorkerOptions, ReadWhatTorchrunSets) {
   EXPECT_TRUE(options.agent_store);
 }
 
-TEST(WorkerOptions, TakeTheRankForTheLocalOneWhereNoneIsGiven) {
-  const WorkerOptions options =
+TEST(ProcessGroupOptions, LocalRankDefaultsToTheRank) {
+  const ProcessGroupOptions options =
       options_from({{"RANK", "1"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "127.0.0.1"}, {"MASTER_PORT", "4000"}});
   EXPECT_EQ(options.local_rank, 1);
   EXPECT_FALSE(options.agent_store);
 }
 
-TEST(WorkerOptions, ReadWhatSrunSets) {
+TEST(ProcessGroupOptions, SrunVariablesAreRead) {
   Variables variables{{"SLURM_STEP_NUM_TASKS", "4"},
                       {"SLURM_PROCID", "3"},
                       {"SLURM_LOCALID", "1"},
                       {"SLURM_STEP_NODELIST", "gpu[03-04,09]"},
                       {"SLURM_JOB_ID", "4712345"}};
-  WorkerOptions options = options_from(variables);
+  ProcessGroupOptions options = options_from(variables);
   EXPECT_EQ(options.rank, 3);
   EXPECT_EQ(options.size, 4);
   EXPECT_EQ(options.local_rank, 1);
@@ -78,12 +78,12 @@ TEST(WorkerOptions, ReadWhatSrunSets) {
   EXPECT_EQ(options.master_port, 5000);
 }
 
-// A batch script runs once, though the job has room for several tasks.
-TEST(WorkerOptions, AreOneProcessInABatchScriptOutsideOfSrun) {
+// A batch script runs once, even if the job has several tasks.
+TEST(ProcessGroupOptions, BatchScriptOutsideSrunIsOneProcess) {
   EXPECT_EQ(options_from({{"SLURM_NTASKS", "4"}, {"SLURM_PROCID", "0"}}).size, 1);
 }
 
-TEST(WorkerOptions, SayWhichVariableIsMissing) {
+TEST(ProcessGroupOptions, MissingVariableIsNamed) {
   EXPECT_THAT(error_from({{"RANK", "0"}}),
               AllOf(HasSubstr("RANK is set, but WORLD_SIZE is not"), HasSubstr("torchrun")));
   EXPECT_THAT(error_from({{"WORLD_SIZE", "2"}}), HasSubstr("WORLD_SIZE is set, but RANK is not"));
@@ -92,7 +92,7 @@ TEST(WorkerOptions, SayWhichVariableIsMissing) {
   EXPECT_THAT(error_from({{"SLURM_STEP_NUM_TASKS", "2"}}), HasSubstr("SLURM_PROCID is not"));
 }
 
-TEST(WorkerOptions, SayWhatIsOutOfRange) {
+TEST(ProcessGroupOptions, VariableOutOfRangeIsNamed) {
   const auto with = [](const std::string& name, const std::string& value) {
     Variables variables{{"RANK", "0"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "a"}, {"MASTER_PORT", "4000"}};
     variables[name] = value;
@@ -106,24 +106,24 @@ TEST(WorkerOptions, SayWhatIsOutOfRange) {
   EXPECT_THAT(with("MASTER_PORT", "65536"), AllOf(HasSubstr("MASTER_PORT"), HasSubstr("1 to 65535")));
 }
 
-TEST(WorkerOptions, GiveEveryWorkerOfAMachineItsOwnGpu) {
-  WorkerOptions options;
+TEST(ProcessGroupOptions, EveryProcessOfAMachineGetsItsOwnGpu) {
+  ProcessGroupOptions options;
   options.rank = 5;
   options.size = 8;
   options.local_rank = 1;
-  EXPECT_EQ(worker_device_name("auto", options, 4), "cuda:1");
-  EXPECT_EQ(worker_device_name("cuda", options, 4), "cuda:1");
-  EXPECT_EQ(worker_device_name("cuda", options, 1), "cuda:0") << "a launcher that shows a process one GPU";
-  EXPECT_EQ(worker_device_name("cuda:3", options, 4), "cuda:3");
-  EXPECT_EQ(worker_device_name("cpu", options, 4), "cpu");
-  EXPECT_EQ(worker_device_name("auto", options, 0), "auto");
-  EXPECT_EQ(worker_device_name("auto", WorkerOptions(), 4), "auto");
+  EXPECT_EQ(process_device_name("auto", options, 4), "cuda:1");
+  EXPECT_EQ(process_device_name("cuda", options, 4), "cuda:1");
+  EXPECT_EQ(process_device_name("cuda", options, 1), "cuda:0") << "if the launcher makes one GPU visible per process";
+  EXPECT_EQ(process_device_name("cuda:3", options, 4), "cuda:3");
+  EXPECT_EQ(process_device_name("cpu", options, 4), "cpu");
+  EXPECT_EQ(process_device_name("auto", options, 0), "auto");
+  EXPECT_EQ(process_device_name("auto", ProcessGroupOptions(), 4), "auto");
   options.local_rank = 3;
-  EXPECT_THAT(test::thrown<UsageError>([&] { worker_device_name("auto", options, 2); }),
-              AllOf(HasSubstr("2 GPUs"), HasSubstr("--device cpu")));
+  EXPECT_THAT(test::thrown<UsageError>([&] { process_device_name("auto", options, 2); }),
+              AllOf(HasSubstr("2 GPUs"), HasSubstr("`device` cpu")));
 }
 
-TEST(WorkerOptions, KnowTheFirstHostOfASlurmNodeList) {
+TEST(ProcessGroupOptions, FirstHostOfASlurmNodeListIsParsed) {
   EXPECT_EQ(first_slurm_host("node07"), "node07");
   EXPECT_EQ(first_slurm_host("login1,node[07-09]"), "login1");
   EXPECT_EQ(first_slurm_host("node[07-09,12],login1"), "node07");
