@@ -66,7 +66,7 @@ std::vector<std::int64_t> plan_factors(double ratio, const std::vector<std::int6
   }
   if (available.empty()) {
     throw UsageError(
-        "this bundle has no coupling, so it cannot upscale; use `no_upscale`, or an `upscaler` that has one");
+        "this bundle has no coupling, so it cannot upscale; use `upscale` false, or an `upscaler` that has one");
   }
   std::vector<std::int64_t> factors = available;
   std::sort(factors.begin(), factors.end(), std::greater<>());

@@ -59,7 +59,8 @@ void expect_estimate_within_a_factor_of_two(const Options& options, const std::s
   for (const auto dtype : {torch::kFloat32, torch::kBFloat16}) {
     const auto autoencoder = file.load(entry, dtype);
     EXPECT_EQ(autoencoder->bytes_per_pixel(), estimate_memory(entry, dtype)->bytes_per_pixel);
-    for (const auto& [height, width] : {std::pair(8, 8), std::pair(24, 16)}) {
+    // Smaller images are convolved by another algorithm, which unfolds them.
+    for (const auto& [height, width] : {std::pair(40, 32), std::pair(64, 64)}) {
       const double ratio = estimate_over_peak(*autoencoder, entry, dtype, height, width);
       EXPECT_GE(ratio, 0.95) << name << " " << dtype << " " << height;
       EXPECT_LE(ratio, 2.0) << name << " " << dtype << " " << height;

@@ -97,7 +97,7 @@ TEST(PlanGeneration, NeedsCouplingsBeyondTheNativeSize) {
   EXPECT_THAT(thrown<UsageError>([] {
                 plan_generation({1024, 1024}, 512, 64, {});
               }),
-              HasSubstr("use `no_upscale`, or an `upscaler`"));
+              HasSubstr("use `upscale` false, or an `upscaler`"));
 }
 
 TEST(PlanGenerationFrom, CoversBothSides) {
