@@ -59,8 +59,9 @@ void expect_estimate_within_a_factor_of_two(const Options& options, const std::s
   for (const auto dtype : {torch::kFloat32, torch::kBFloat16}) {
     const auto autoencoder = file.load(entry, dtype);
     EXPECT_EQ(autoencoder->bytes_per_pixel(), estimate_memory(entry, dtype)->bytes_per_pixel);
-    // Smaller images are convolved by another algorithm, which unfolds them.
-    for (const auto& [height, width] : {std::pair(40, 32), std::pair(64, 64)}) {
+    // Images should not be much smaller: the weights' copies in the blocked layout would count, and small tensors are
+    // convolved by another algorithm.
+    for (const auto& [height, width] : {std::pair(32, 24), std::pair(48, 48)}) {
       const double ratio = estimate_over_peak(*autoencoder, entry, dtype, height, width);
       EXPECT_GE(ratio, 0.95) << name << " " << dtype << " " << height;
       EXPECT_LE(ratio, 2.0) << name << " " << dtype << " " << height;
@@ -75,7 +76,7 @@ TEST(AutoencoderMemory, EstimateMatchesThePeakOfTheKlAutoencoder) {
       AutoencoderKlOptions{.block_out_channels = {16, 16, 32, 32}, .norm_num_groups = 8}, "kl-8x");
   // Most of the memory is at the coarsest level here.
   expect_estimate_within_a_factor_of_two<AutoencoderKl>(
-      AutoencoderKlOptions{.block_out_channels = {8, 256}, .layers_per_block = 1, .norm_num_groups = 8}, "kl-coarse");
+      AutoencoderKlOptions{.block_out_channels = {8, 96}, .layers_per_block = 1, .norm_num_groups = 8}, "kl-coarse");
 }
 
 TEST(AutoencoderMemory, EstimateMatchesThePeakOfTheTinyAutoencoder) {

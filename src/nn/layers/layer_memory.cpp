@@ -16,27 +16,29 @@ class PeakCounter {
   void operator()(const layers::Conv2d& conv) {
     const auto out = static_cast<double>(conv->weight.size(0));
     const auto stride = static_cast<double>(conv->options.stride);
-    note(channels_ + out / (stride * stride));
+    note(channels_ + convolution(channels_, out / (stride * stride)));
     advance(out, 1 / stride);
   }
   void operator()(const layers::NormSilu& /*norm*/) { note(2 * channels_); }
   void operator()(const ResnetBlock& block) {
     const auto out = static_cast<double>(block->conv2->weight.size(0));
-    note(std::max(2 * channels_ + out, channels_ + 3 * out));
+    note(2 * channels_ + convolution(channels_, out));
+    note(channels_ + 2 * out + convolution(out, out));
+    note(channels_ + out + convolution(channels_, out));  // the skip
     advance(out, 1);
   }
   // Input, tokens, queries, keys, values and the result, which is copied once.
   void operator()(const SpatialSelfAttention& /*attention*/) { note(7 * channels_); }
   void operator()(const Downsample& layer) {
-    note(channels_ * (layer->pad_right_and_bottom ? 2 : 1) + channels_ / 4);
+    note(channels_ * (layer->pad_right_and_bottom ? 2 : 1) + convolution(channels_, channels_ / 4));
     advance(channels_, 0.5);
   }
   void operator()(const Upsample& /*layer*/) {
-    note(channels_ + 8 * channels_);
+    note(channels_ + 4 * channels_ + convolution(4 * channels_, 4 * channels_));
     advance(channels_, 2);
   }
-  void operator()(const TinyBlock& /*layer*/) { note(5 * channels_); }
-  void operator()(const PlainBlock& /*layer*/) { note(5 * channels_); }
+  void operator()(const TinyBlock& /*layer*/) { note(3 * channels_ + convolution(channels_, channels_)); }
+  void operator()(const PlainBlock& /*layer*/) { note(4 * channels_ + convolution(channels_, channels_)); }
   void operator()(const Pointwise& /*layer*/) { note(3 * channels_); }
   void operator()(const UpscaleTwice& /*layer*/) {
     note(channels_ + 4 * channels_);
@@ -54,6 +56,8 @@ class PeakCounter {
   }
 
  private:
+  // What a convolution holds beside its input: its result, and copies of both in the blocked layout of oneDNN.
+  static double convolution(double in, double out) { return in + 2 * out; }
   // `planes`: how many planes of the present resolution are held.
   void note(double planes) { peak_ = std::max(peak_, planes * area_); }
   void advance(double channels, double side) {
