@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/memory_probe.h"
 
 #include "nn/default_model/conv_autoencoder.h"
 #include "nn/default_model/patch_unet.h"
@@ -17,17 +16,15 @@
 namespace fmboost {
 namespace {
 
-// The side of the latents at which an autoencoder is weighed.
-constexpr std::int64_t kProbeSide = 8;
-
 template <typename Network>
-Network load(Network network, const std::filesystem::path& file, const Placement& placement, HalfPrecisionWeights half_weights) {
+Network load(Network network, const std::filesystem::path& file, const Placement& placement,
+             HalfPrecisionWeights half_weights) {
   load_into(*network, SafetensorsFile(file), placement, "", half_weights);
   network->eval();
   return network;
 }
 
-// ImageSource are laid out as load_into() lays out convolutions.
+// Images get the memory layout that load_into() gives convolutions.
 torch::Tensor place(const torch::Tensor& tensor, const Placement& placement) {
   const bool channels_last = placement.device.is_cuda() && tensor.dim() == 4;
   return tensor.to(placement.device, placement.dtype, /*non_blocking=*/false, /*copy=*/false,
@@ -43,7 +40,7 @@ torch::Tensor run(const ClipTextModel& network, const torch::Tensor& ids, std::o
 }
 torch::Tensor run(const WordTransformer& network, const torch::Tensor& ids, std::optional<int> clip_skip) {
   if (clip_skip) {
-    throw ModelError("the text encoder is not CLIP's: its layers cannot be chosen");
+    throw ModelError("the text encoder is not a CLIP model, so its layer cannot be chosen with `clip_skip`");
   }
   return network->forward(ids);
 }
@@ -81,7 +78,7 @@ class NativeDenoiser final : public Denoiser {
   torch::Tensor predict(const torch::Tensor& x, double timestep, const torch::Tensor& text,
                         const torch::Tensor& guidance) override {
     const c10::InferenceMode no_gradients;
-    // Float32: bfloat16 cannot tell 998 from 999.
+    // Float32: 998 and 999 are the same number in bfloat16.
     const torch::Tensor t =
         torch::full({x.size(0)}, timestep, torch::TensorOptions().dtype(torch::kFloat32).device(placement_.device));
     return leave(run(network_, place(x, placement_), t, place(text, placement_),
@@ -100,15 +97,25 @@ torch::Tensor mode_of(const torch::Tensor& latent) {
   return latent;
 }
 
-// What attention over all latent pixels holds for each pixel: its input as it is and as tokens, queries, keys, values
-// and the result.
-double attention_numbers(const AutoencoderKl& network) {
+constexpr double kImageChannels = 3;
+
+// The image is float32 wherever it enters or leaves the network, whatever dtype the network computes in.
+template <typename Network>
+double whole_image_bytes(const Network& network, torch::ScalarType dtype) {
+  const auto element = static_cast<double>(torch::elementSize(dtype));
+  const double copy = dtype == torch::kFloat32 ? 0 : kImageChannels * element;
+  return network->peak_activations_per_pixel() * element + copy + kImageChannels * sizeof(float);
+}
+
+// Activations per pixel that attention over all latent pixels holds: its input as an image and as tokens, queries,
+// keys, values and the result.
+double attention_activations(const AutoencoderKl& network) {
   const AutoencoderKlOptions& options = network->options();
   const auto pixels = static_cast<double>(options.factor() * options.factor());
   return options.mid_block_add_attention ? 6 * static_cast<double>(options.block_out_channels.back()) / pixels : 0;
 }
 template <typename Network>
-double attention_numbers(const Network& /*network*/) {
+double attention_activations(const Network& /*network*/) {
   return 0;
 }
 
@@ -116,15 +123,11 @@ template <typename Network>
 class NativeAutoencoder final : public StripAutoencoder {
  public:
   NativeAutoencoder(Network network, const AutoencoderEntry& entry, const Placement& placement)
-      : network_(std::move(network)), scale_(entry.scale), shift_(entry.shift), placement_(placement) {
-    attention_numbers_ = attention_numbers(network_);
-    const std::int64_t side = kProbeSide * entry.factor;
-    const auto encoding = peak_tensor_memory(placement.device, [&] { encode(torch::zeros({1, 3, side, side})); });
-    const auto decoding = peak_tensor_memory(placement.device, [&] {
-      decode(torch::zeros({1, entry.latent_channels, kProbeSide, kProbeSide}));
-    });
-    bytes_per_pixel_ = static_cast<double>(std::max(encoding, decoding)) / static_cast<double>(side * side);
-  }
+      : network_(std::move(network)),
+        scale_(entry.scale),
+        shift_(entry.shift),
+        placement_(placement),
+        bytes_per_pixel_(whole_image_bytes(network_, placement.dtype)) {}
 
   torch::Tensor encode(const torch::Tensor& pixels) override { return encode(pixels, nullptr); }
   torch::Tensor decode(const torch::Tensor& latent) override { return decode(latent, nullptr); }
@@ -135,10 +138,6 @@ class NativeAutoencoder final : public StripAutoencoder {
     return decode(latent, &limits);
   }
   double bytes_per_pixel() const override { return bytes_per_pixel_; }
-  double bytes_per_pixel_in_strips() const override {
-    constexpr double kImage = 2 * 3 * sizeof(float);  // as it is given and as it is placed
-    return kImage + attention_numbers_ * static_cast<double>(torch::elementSize(placement_.dtype));
-  }
 
  private:
   torch::Tensor encode(const torch::Tensor& pixels, const StripLimits* strips) {
@@ -153,11 +152,10 @@ class NativeAutoencoder final : public StripAutoencoder {
   Network network_;
   double scale_, shift_;
   Placement placement_;
-  double bytes_per_pixel_ = 0;
-  double attention_numbers_ = 0;  ///< per pixel
+  double bytes_per_pixel_;
 };
 
-// Which network a configuration is of.
+// The network of a configuration, without weights.
 ClipTextModel make_network(const ClipTextOptions& options) {
   return ClipTextModel(options);
 }
@@ -180,13 +178,13 @@ ConvAutoencoder make_network(const ConvAutoencoderOptions& options) {
   return ConvAutoencoder(options);
 }
 
-// Calls `use` with the network of an entry, whose weights have not been read.
+// Calls `use` with the network of an entry. Its weights are not read.
 template <typename Result, typename Entry, typename Use>
 Result with_network(const Entry& entry, const Use& use) {
   return std::visit(
       [&](const auto& options) -> Result {
         if constexpr (std::is_same_v<std::decay_t<decltype(options)>, TorchScriptNetwork>) {
-          throw ModelError("a TorchScript program is no native network");
+          throw ModelError("a TorchScript program is not a native network");
         } else {
           return use(make_network(options));
         }
@@ -204,25 +202,37 @@ void check_file(const std::filesystem::path& file, const Entry& entry) {
 std::unique_ptr<TextEncoder> make_native_text_encoder(const std::filesystem::path& file, const TextEncoderEntry& entry,
                                                       const Placement& placement) {
   return with_network<std::unique_ptr<TextEncoder>>(entry, [&](auto network) {
-    return std::make_unique<NativeTextEncoder<decltype(network)>>(load(network, file, placement, HalfPrecisionWeights::stay),
-                                                                  placement);
+    return std::make_unique<NativeTextEncoder<decltype(network)>>(
+        load(network, file, placement, HalfPrecisionWeights::stay), placement);
   });
 }
 
 std::unique_ptr<Denoiser> make_native_denoiser(const std::filesystem::path& file, const DenoiserEntry& entry,
                                                const Placement& placement) {
   return with_network<std::unique_ptr<Denoiser>>(entry, [&](auto network) {
-    return std::make_unique<NativeDenoiser<decltype(network)>>(load(network, file, placement, HalfPrecisionWeights::stay),
-                                                               placement);
+    return std::make_unique<NativeDenoiser<decltype(network)>>(
+        load(network, file, placement, HalfPrecisionWeights::stay), placement);
   });
 }
 
 std::unique_ptr<Autoencoder> make_native_autoencoder(const std::filesystem::path& file, const AutoencoderEntry& entry,
                                                      const Placement& placement) {
   return with_network<std::unique_ptr<Autoencoder>>(entry, [&](auto network) {
-    // Cast here, since the memory that casts take would be weighed with the images'.
-    return std::make_unique<NativeAutoencoder<decltype(network)>>(load(network, file, placement, HalfPrecisionWeights::cast),
-                                                                  entry, placement);
+    // Cast once here: casts at every use would add to the memory of large images.
+    return std::make_unique<NativeAutoencoder<decltype(network)>>(
+        load(network, file, placement, HalfPrecisionWeights::cast), entry, placement);
+  });
+}
+
+std::optional<AutoencoderMemory> estimate_memory(const AutoencoderEntry& entry, torch::ScalarType dtype) {
+  if (!is_native(entry)) {
+    return std::nullopt;
+  }
+  return with_network<AutoencoderMemory>(entry, [&](const auto& network) {
+    constexpr double kImageTwice = 2 * kImageChannels * sizeof(float);  // as it is given and as the network takes it
+    const double attention = attention_activations(network) * static_cast<double>(torch::elementSize(dtype));
+    return AutoencoderMemory{.bytes_per_pixel = whole_image_bytes(network, dtype),
+                             .strip_bytes_per_pixel = kImageTwice + attention};
   });
 }
 

@@ -8,10 +8,10 @@
 namespace fmboost {
 namespace {
 
-// Timesteps stay in float32: bfloat16 cannot tell 998 from 999.
+// Timesteps stay in float32: 998 and 999 are the same number in bfloat16.
 constexpr std::size_t kTimestepInput = 1;
 
-// The side of the latents that programs are probed at: small, and large enough for three halvings.
+// The side of the latents used to probe programs: small, but large enough to be halved three times.
 constexpr std::int64_t kProbeLatentSide = 8;
 
 class TorchScriptTextEncoder final : public TextEncoder {
@@ -25,7 +25,7 @@ class TorchScriptTextEncoder final : public TextEncoder {
  private:
   torch::Tensor encode_at(const torch::Tensor& ids, std::optional<int> clip_skip) override {
     if (clip_skip) {
-      throw ModelError("the text encoder is a TorchScript program: its layers cannot be chosen");
+      throw ModelError("the text encoder is a TorchScript program, so its layer cannot be chosen with `clip_skip`");
     }
     return program_.run({ids});
   }
@@ -57,7 +57,7 @@ class TorchScriptDenoiser final : public Denoiser {
     torch::Tensor prediction = program_.run(inputs, {kTimestepInput});
     if (prediction.sizes() != x.sizes()) {
       throw ModelError(c10::str("the denoiser returned ", prediction.sizes(), " for latents of ", x.sizes(),
-                                "; its program does not take this batch or size"));
+                                "; its program does not accept this batch or size"));
     }
     return prediction;
   }
@@ -76,7 +76,7 @@ class TorchScriptAutoencoder final : public Autoencoder {
     const std::int64_t side = kProbeLatentSide * entry.factor;
     const std::vector<std::int64_t> latent{1, entry.latent_channels, kProbeLatentSide, kProbeLatentSide};
     const auto pixels = static_cast<double>(side * side);
-    // Both are weighed while they are probed; the larger one decides what fits into memory.
+    // The probes measure memory too; the larger of the two decides what fits.
     const auto encoding = peak_tensor_memory(placement.device, [&] {
       encoder_.probe({torch::zeros({1, 3, side, side})}, latent);
     });

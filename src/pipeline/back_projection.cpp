@@ -6,7 +6,7 @@
 namespace fmboost {
 namespace {
 
-// The a-trous low-pass of one level: the kernel's taps stand `spacing` latent pixels apart.
+// The a-trous low-pass of one level: the kernel's taps are `spacing` pixels apart.
 torch::Tensor low_pass(const torch::Tensor& x, std::int64_t spacing) {
   const torch::Tensor taps = torch::tensor({0.25F, 0.5F, 0.25F}, x.options());
   const std::int64_t channels = x.size(1);
@@ -32,8 +32,8 @@ torch::Tensor low_frequencies(torch::Tensor x) {
 
 torch::Tensor back_project(torch::Tensor upscaled, const torch::Tensor& source, int rounds) {
   for (int round = 0; round < rounds; ++round) {
-    const torch::Tensor reduced = resize_bicubic(upscaled, source.size(2), source.size(3));
-    upscaled = upscaled + resize_bicubic(source - reduced, upscaled.size(2), upscaled.size(3));
+    const torch::Tensor downsampled = resize_bicubic(upscaled, source.size(2), source.size(3));
+    upscaled = upscaled + resize_bicubic(source - downsampled, upscaled.size(2), upscaled.size(3));
   }
   return upscaled;
 }
@@ -59,8 +59,8 @@ torch::Tensor fix_colors(const torch::Tensor& upscaled, const torch::Tensor& sou
       return std::pair(x.mean(positions, true), (x.var(positions, false, true) + kEpsilon).sqrt());
     };
     const auto [mean, deviation] = statistics(upscaled);
-    const auto [wanted_mean, wanted_deviation] = statistics(source);
-    return (upscaled - mean) / deviation * wanted_deviation + wanted_mean;
+    const auto [source_mean, source_deviation] = statistics(source);
+    return (upscaled - mean) / deviation * source_deviation + source_mean;
   }
   if (fix == ColorFix::wavelet) {
     const torch::Tensor reference = resize_bicubic(source, upscaled.size(2), upscaled.size(3));

@@ -10,116 +10,123 @@
 namespace fmboost {
 namespace {
 
-// Latent latent pixels of reflection on every side, as far as the decoders' zero padding reaches visibly.
+// Latent pixels of reflection on every side: as far as zero padding inside decoders has a visible effect.
 constexpr std::int64_t kMarginLatentPixels = 4;
 
 }  // namespace
 
-CouplingStage::CouplingStage(ModelComponents& components, CouplingEntry coupling, std::uint64_t noise_seed, int index)
+CouplingStage::CouplingStage(ModelComponents& components, CouplingEntry coupling, int index, TileOptions tiles,
+                             Hooks hooks)
     : components_(components),
       coupling_(std::move(coupling)),
-      noise_seed_(noise_seed),
       index_(index),
+      tiles_(tiles),
+      hooks_(std::move(hooks)),
       factor_(components.manifest().autoencoder->factor),
       unit_(factor_ * coupling_.network.size_multiple()) {}
 
-void CouplingStage::watch(ProgressCallback progress, IntermediateObserver observer) {
-  progress_ = std::move(progress);
-  observer_ = std::move(observer);
-}
-
 void CouplingStage::report(const std::string& name, const torch::Tensor& tensor) const {
-  if (observer_) {
-    observer_(name + "-" + std::to_string(index_), tensor);
+  if (hooks_.intermediate) {
+    hooks_.intermediate(name + "-" + std::to_string(index_), tensor);
   }
 }
 
-void CouplingStage::prepare(const UpscaleInput& input, const Size& target, const TilesFor& tiles_for) {
+PreparedCoupling CouplingStage::prepare(const UpscaleInput& input, const Size& target, std::uint64_t noise_seed) const {
+  PreparedCoupling prepared;
+  prepared.target = target;
   if (coupling_.upsampling == Upsampling::pixel) {
-    prepare_pixels(input.pixels, target);
+    prepare_pixels(prepared, input.pixels, target);
   } else {
-    prepare_latent(input, target, tiles_for);
+    prepare_latent(prepared, input, target, noise_seed);
   }
-  auto generator = cpu_generator(noise_seed_);
-  noise_ = gaussian_noise(
-      {1, components_.manifest().autoencoder->latent_channels, padded_.height / factor_, padded_.width / factor_},
-      generator);
+  const std::int64_t channels = components_.manifest().autoencoder->latent_channels;
+  auto generator = cpu_generator(noise_seed);
+  prepared.noise =
+      gaussian_noise({1, channels, prepared.padded.height / factor_, prepared.padded.width / factor_}, generator);
+  prepared.memory = plan_stage_memory(components_, prepared.padded);
+  prepared.tiles = plan_tiles(prepared.memory, tiles_);
+  return prepared;
 }
 
-// `covered` is what the upscaled image has, at least `target`; what is beyond the target counts as margin.
-void CouplingStage::choose_margins(const Size& covered, const Size& target) {
+// `covered` is the size of the upsampled image, at least `target`; what is beyond the target becomes margin.
+void CouplingStage::choose_margins(PreparedCoupling& prepared, const Size& covered, const Size& target) const {
   const std::int64_t least = kMarginLatentPixels * factor_;
-  const auto padded = [&](std::int64_t side) { return (side + 2 * least + unit_ - 1) / unit_ * unit_; };
-  padded_ = {padded(covered.width), padded(covered.height)};
-  // Whole latent pixels in front, so that the same margin can be put around pixels and around latents.
+  const auto padded_side = [&](std::int64_t side) { return (side + 2 * least + unit_ - 1) / unit_ * unit_; };
+  prepared.padded = {padded_side(covered.width), padded_side(covered.height)};
+  // Whole latent pixels at the left and top, so that pixels and latents can be padded alike.
   const auto front = [&](std::int64_t whole, std::int64_t side) { return (whole - side) / 2 / factor_ * factor_; };
-  margins_.left = front(padded_.width, covered.width);
-  margins_.top = front(padded_.height, covered.height);
-  margins_.right = padded_.width - target.width - margins_.left;
-  margins_.bottom = padded_.height - target.height - margins_.top;
+  Margins& margins = prepared.margins;
+  margins.left = front(prepared.padded.width, covered.width);
+  margins.top = front(prepared.padded.height, covered.height);
+  margins.right = prepared.padded.width - target.width - margins.left;
+  margins.bottom = prepared.padded.height - target.height - margins.top;
 }
 
-void CouplingStage::prepare_pixels(const torch::Tensor& pixels, const Size& target) {
-  choose_margins(target, target);
-  upsampled_pixels_ = pad_reflect(upsample_bilinear(pixels, target.height, target.width), margins_);
+void CouplingStage::prepare_pixels(PreparedCoupling& prepared, const torch::Tensor& pixels, const Size& target) const {
+  choose_margins(prepared, target, target);
+  prepared.upsampled_pixels = pad_reflect(upsample_bilinear(pixels, target.height, target.width), prepared.margins);
 }
 
-torch::Tensor CouplingStage::encode(const torch::Tensor& pixels, const TilesFor& tiles_for) {
+torch::Tensor CouplingStage::encode(const torch::Tensor& pixels) const {
   const Margins fill{.right = (factor_ - pixels.size(3) % factor_) % factor_,
                      .bottom = (factor_ - pixels.size(2) % factor_) % factor_};
   const torch::Tensor filled = pad_reflect(pixels, fill);
-  const auto pieces = tiles_for({filled.size(3), filled.size(2)});
+  const auto tiles = plan_tiles(plan_stage_memory(components_, {filled.size(3), filled.size(2)}), tiles_);
   return run_with_float32_fallback("the encoder", components_.placement().dtype, [&](torch::ScalarType dtype) {
-    return TiledAutoencoder(components_.autoencoder(dtype), factor_, pieces).encode(filled);
+    return TiledAutoencoder(components_.autoencoder(dtype), factor_, tiles).encode(filled);
   });
 }
 
-void CouplingStage::prepare_latent(const UpscaleInput& input, const Size& target, const TilesFor& tiles_for) {
-  const torch::Tensor latent =
-      (input.latent.defined() ? input.latent : encode(input.pixels, tiles_for)).to(torch::kCPU);
+void CouplingStage::prepare_latent(PreparedCoupling& prepared, const UpscaleInput& input, const Size& target,
+                                   std::uint64_t noise_seed) const {
+  const torch::Tensor latent = (input.latent.defined() ? input.latent : encode(input.pixels)).to(torch::kCPU);
   const std::int64_t scale = coupling_.upsampling == Upsampling::identity ? 1 : coupling_.factor;
   const std::int64_t height = latent.size(2) * scale;
   const std::int64_t width = latent.size(3) * scale;
   const Size covered{width * factor_, height * factor_};
   if (covered.width < target.width || covered.height < target.height) {
-    throw UsageError("latent-space upsampling '" + upsampling_name(coupling_.upsampling) + "' makes " +
-                     to_string(covered) + ", which is smaller than the " + to_string(target) + " asked for; use pixel");
+    throw UsageError("`upsampling` " + upsampling_name(coupling_.upsampling) + " gives " + to_string(covered) +
+                     ", which is smaller than the target size " + to_string(target) + "; use pixel");
   }
-  auto generator = cpu_generator(derive_seed(noise_seed_, "upsampling"));
+  auto generator = cpu_generator(derive_seed(noise_seed, "upsampling"));
   const torch::Tensor noise = gaussian_noise({1, latent.size(1), height, width}, generator);
-  choose_margins(covered, target);
-  const Margins around{.left = margins_.left / factor_,
-                       .right = (padded_.width - covered.width - margins_.left) / factor_,
-                       .top = margins_.top / factor_,
-                       .bottom = (padded_.height - covered.height - margins_.top) / factor_};
-  upsampled_latent_ = pad_reflect(upsample_latent(latent, coupling_.upsampling, height, width, noise), around);
+  choose_margins(prepared, covered, target);
+  const Margins& margins = prepared.margins;
+  const Margins around{.left = margins.left / factor_,
+                       .right = (prepared.padded.width - covered.width - margins.left) / factor_,
+                       .top = margins.top / factor_,
+                       .bottom = (prepared.padded.height - covered.height - margins.top) / factor_};
+  prepared.upsampled_latent = pad_reflect(upsample_latent(latent, coupling_.upsampling, height, width, noise), around);
 }
 
-torch::Tensor CouplingStage::flow(const torch::Tensor& context, VelocityNetwork& network,
-                                  const StripLimits* strips) const {
-  const torch::Tensor noise = noise_.to(context.device());
+torch::Tensor CouplingStage::flow(const torch::Tensor& context, const torch::Tensor& cpu_noise,
+                                  VelocityNetwork& network, const StripLimits* strips) const {
+  const torch::Tensor noise = cpu_noise.to(context.device());
   const torch::Tensor start = coupling_.start_from_noise ? noise : noised_start(context, noise, coupling_.noising_step);
   const auto field = [&](double t, const torch::Tensor& x) {
     check_interrupt();
     return network.velocity(x, t, context, strips);
   };
   const auto advance = [&](int step, double, const torch::Tensor&) {
-    if (progress_) {
-      progress_("flow " + std::to_string(index_ + 1), step, coupling_.steps);
+    if (hooks_.progress) {
+      hooks_.progress("flow " + std::to_string(index_ + 1), step, coupling_.steps);
     }
   };
   return solve_ode(field, start, {.method = coupling_.solver, .steps = coupling_.steps}, advance);
 }
 
-torch::Tensor CouplingStage::run(const std::optional<TilePlan>& pieces, torch::ScalarType dtype) {
-  const TiledAutoencoder autoencoder(components_.autoencoder(dtype), factor_, pieces);
-  const torch::Tensor context = (upsampled_latent_.defined() ? upsampled_latent_ : autoencoder.encode(upsampled_pixels_))
-                                    .to(components_.placement().device);
+torch::Tensor CouplingStage::run(const PreparedCoupling& prepared, torch::ScalarType dtype) const {
+  const TiledAutoencoder autoencoder(components_.autoencoder(dtype), factor_, prepared.tiles);
+  const bool from_latent = prepared.upsampled_latent.defined();
+  const torch::Tensor context =
+      (from_latent ? prepared.upsampled_latent : autoencoder.encode(prepared.upsampled_pixels))
+          .to(components_.placement().device);
   report("context", context);
-  const torch::Tensor latent = flow(context, components_.velocity(coupling_, dtype), pieces ? &pieces->strips : nullptr);
+  const StripLimits* strips = prepared.tiles ? &prepared.tiles->strips : nullptr;
+  const torch::Tensor latent = flow(context, prepared.noise, components_.velocity(coupling_, dtype), strips);
   report("high_latent", latent);
   check_interrupt();
-  return crop(autoencoder.decode(latent).to(torch::kCPU), margins_).contiguous();
+  return crop(autoencoder.decode(latent).to(torch::kCPU), prepared.margins).contiguous();
 }
 
 }  // namespace fmboost

@@ -7,46 +7,49 @@
 
 namespace fmboost {
 
-/// One coupling on one image: context from the upscaled pixels or latent, the noised start, the flow, the decoder.
-/// The image is padded by reflection on all sides, so that zero padding inside the networks stays outside of it.
+/// Everything that a coupling needs to run on one image.
+struct PreparedCoupling {
+  Size target;                     ///< of the result, in pixels
+  Size padded;                     ///< of the padded image, in pixels
+  Margins margins;                 ///< around the target within the padded image
+  torch::Tensor upsampled_pixels;  ///< padded; for pixel upsampling
+  torch::Tensor upsampled_latent;  ///< padded; for latent upsampling
+  torch::Tensor noise;             ///< for the padded latent, on the CPU
+  MemoryPlan memory;               ///< of the padded image
+  std::optional<TilePlan> tiles;   ///< none: no tiling
+};
+
+/// One coupling: context from the upscaled pixels or latent, the noised start, the flow, the decoder. The image is
+/// padded by reflection on all sides, so that zero padding inside the networks stays outside the result.
 class CouplingStage {
  public:
-  CouplingStage(ModelComponents& components, CouplingEntry coupling, std::uint64_t noise_seed, int index);
+  /// `components` must outlive it. `index`: position of the coupling in its chain.
+  CouplingStage(ModelComponents& components, CouplingEntry coupling, int index, TileOptions tiles, Hooks hooks);
 
-  void watch(ProgressCallback progress, IntermediateObserver observer);
+  /// Upsamples and pads to `target`, draws the noise and plans the memory. Throws UsageError if a latent upsampling
+  /// cannot reach the target.
+  PreparedCoupling prepare(const UpscaleInput& input, const Size& target, std::uint64_t noise_seed) const;
 
-  /// Upscales and pads; draws the noise. `tiles_for`: how to work on an image of a size.
-  using TilesFor = std::function<std::optional<TilePlan>(const Size&)>;
-  void prepare(const UpscaleInput& input, const Size& target, const TilesFor& tiles_for);
-
-  /// The padded image's size in pixels.
-  Size padded_size() const { return padded_; }
-
-  /// Returns the target's pixels, (1, 3, H, W) float32 on the CPU. The flow is that of the whole image, whatever the
-  /// pieces.
-  torch::Tensor run(const std::optional<TilePlan>& pieces, torch::ScalarType dtype);
+  /// Returns the target's pixels, (1, 3, H, W) float32 on the CPU. The flow is that of the whole image with any tiling.
+  torch::Tensor run(const PreparedCoupling& prepared, torch::ScalarType dtype) const;
 
  private:
-  void prepare_pixels(const torch::Tensor& pixels, const Size& target);
-  void prepare_latent(const UpscaleInput& input, const Size& target, const TilesFor& tiles_for);
-  torch::Tensor encode(const torch::Tensor& pixels, const TilesFor& tiles_for);
-  void choose_margins(const Size& covered, const Size& target);
-  torch::Tensor flow(const torch::Tensor& context, VelocityNetwork& network, const StripLimits* strips) const;
+  void prepare_pixels(PreparedCoupling& prepared, const torch::Tensor& pixels, const Size& target) const;
+  void prepare_latent(PreparedCoupling& prepared, const UpscaleInput& input, const Size& target,
+                      std::uint64_t noise_seed) const;
+  torch::Tensor encode(const torch::Tensor& pixels) const;
+  void choose_margins(PreparedCoupling& prepared, const Size& covered, const Size& target) const;
+  torch::Tensor flow(const torch::Tensor& context, const torch::Tensor& cpu_noise, VelocityNetwork& network,
+                     const StripLimits* strips) const;
   void report(const std::string& name, const torch::Tensor& tensor) const;
 
   ModelComponents& components_;
   CouplingEntry coupling_;
-  std::uint64_t noise_seed_;
   int index_;
+  TileOptions tiles_;
+  Hooks hooks_;
   std::int64_t factor_;  ///< of the autoencoder
-  std::int64_t unit_;    ///< that the padded sides are multiples of
-  ProgressCallback progress_;
-  IntermediateObserver observer_;
-  Margins margins_;
-  Size padded_;
-  torch::Tensor upsampled_pixels_;  ///< padded; for pixel
-  torch::Tensor upsampled_latent_;  ///< padded; for the other upsamplings
-  torch::Tensor noise_;
+  std::int64_t unit_;    ///< the padded sides are multiples of it
 };
 
 }  // namespace fmboost

@@ -9,7 +9,7 @@
 namespace fmboost {
 namespace {
 
-// One generator an image: an image of a batch gets the numbers it would get alone.
+// One generator per image: an image gets the same numbers in a batch as alone.
 class BatchNoise {
  public:
   BatchNoise(const std::vector<std::uint64_t>& seeds, std::vector<std::int64_t> shape) : shape_(std::move(shape)) {

@@ -8,15 +8,15 @@
 
 namespace fmboost {
 
-/// Text states of a batch of requests: (B, chunks * max_length, width) each; unconditional only with guidance.
+/// Text states of a batch of images: (B, chunks * max_length, width) each; unconditional only with guidance.
 struct TextStates {
   torch::Tensor conditional;
   torch::Tensor unconditional;
 };
 
 /// Runs the sampler of `plan` for a batch that shares everything but text and seed. Noise comes from one CPU generator
-/// an image, in the order diffusers draws it: the start, then a draw a step where the sampler draws. Returns scaled
-/// latents, (B, C, h, w) float32.
+/// per image, in diffusers' order: the start, then one draw per step if the sampler adds noise. Returns scaled latents,
+/// (B, C, h, w) float32.
 torch::Tensor denoise(ModelComponents& components, const GeneratePlan& plan, const std::vector<std::uint64_t>& seeds,
                       const TextStates& text, torch::ScalarType dtype, const ProgressCallback& progress);
 

@@ -1,4 +1,4 @@
-#include <tuple>
+#include <algorithm>
 
 #include "fmboost/core/error.h"
 #include "fmboost/diffusion/sampler.h"
@@ -9,17 +9,8 @@
 namespace fmboost {
 namespace {
 
-auto flow_fields(const FlowOptions& flow) {
-  return std::tie(flow.steps, flow.solver, flow.noising_step, flow.upsampling, flow.fidelity, flow.back_projection);
-}
-
-auto fields(const GenerateRequest& r) {
-  return std::tie(r.prompt, r.negative_prompt, r.long_prompt, r.clip_skip, r.seed, r.size, r.base_size, r.steps,
-                  r.guidance, r.sampler, r.karras, r.upscale);
-}
-
-// Where no size is asked for: kDefaultSide with couplings, the native size without, and either in the shape of a base
-// size that was asked for.
+// The final size if the request leaves it open: kDefaultSide with couplings, the native size without; in either case
+// with the shape of the base size if there is one.
 Size default_size(const GenerateRequest& request, std::int64_t native, const std::vector<std::int64_t>& factors) {
   if (factors.empty()) {
     return request.base_size.value_or(Size{native, native});
@@ -34,51 +25,68 @@ Size default_size(const GenerateRequest& request, std::int64_t native, const std
   return {request.base_size->width * product, request.base_size->height * product};
 }
 
-}  // namespace
-
-bool GenerateRequest::operator==(const GenerateRequest& other) const {
-  return fields(*this) == fields(other) && flow_fields(flow) == flow_fields(other.flow);
+void tokenize(GeneratePlan& plan, const Tokenizer& tokenizer) {
+  const GenerateRequest& request = plan.request;
+  plan.prompt_tokens = tokenizer.encode(request.prompt, request.long_prompt);
+  if (plan.guided) {
+    plan.negative_tokens = tokenizer.encode(request.negative_prompt, request.long_prompt);
+  }
+  const std::size_t longest = std::max(plan.prompt_tokens.ids.size(), plan.negative_tokens.ids.size());
+  plan.text_chunks = static_cast<std::int64_t>(longest / tokenizer.max_length());
 }
 
-GeneratePlan GeneratePipeline::plan(const GenerateRequest& request) const {
-  const DenoiserEntry& denoiser = *components_->manifest().denoiser;
-  request.flow.check();
-  check_text_options(request, components_->manifest());
-  GeneratePlan plan;
-  plan.request = request;
-  plan.source = is_own_upscaler(components_->bundle(), upscaler_components_->bundle()) ? ImageSource::generated
-                                                                                      : ImageSource::external;
-  const auto factors =
-      request.upscale ? coupling_factors(upscaler_components_->manifest(), plan.source) : std::vector<std::int64_t>();
-  plan.size = request.size.value_or(default_size(request, denoiser.native_size, factors));
-  check_size(plan.size, "an image");
-  if (!request.upscale) {
-    if (request.base_size && request.size && *request.base_size != *request.size) {
-      throw UsageError("a base size of " + to_string(*request.base_size) + " and a size of " + to_string(plan.size) +
-                       " do not go together where nothing is upscaled; give one of them");
-    }
-    const auto up = [&](std::int64_t value) {
-      return (value + denoiser.size_multiple - 1) / denoiser.size_multiple * denoiser.size_multiple;
-    };
-    plan.chain.low = {up(plan.size.width), up(plan.size.height)};
-  } else if (request.base_size) {
-    plan.chain = plan_generation_from(*request.base_size, plan.size, denoiser.size_multiple, factors);
-  } else {
-    plan.chain = plan_generation(plan.size, denoiser.native_size, denoiser.size_multiple, factors);
-  }
-  for (const auto factor : plan.chain.factors) {
-    resolve_coupling(upscaler_components_->manifest(), factor, plan.request.flow, plan.source);
-  }
+void choose_sampler(GeneratePlan& plan, const DenoiserEntry& denoiser) {
+  const GenerateRequest& request = plan.request;
   plan.sampler = request.sampler.value_or(denoiser.default_sampler);
   plan.steps = request.steps.value_or(denoiser.default_steps);
   plan.guidance = request.guidance.value_or(denoiser.default_guidance);
   plan.karras = request.karras.value_or(denoiser.default_karras && plan.sampler == denoiser.default_sampler);
   if (!(plan.guidance >= 0 && plan.guidance <= 1000)) {
-    throw UsageError("the guidance must be from 0 to 1000");
+    throw UsageError(c10::str("`guidance` must be from 0 to 1000, got ", plan.guidance));
   }
   plan.guided = plan.guidance > 1.0 && !denoiser.guidance_embedding;
+  // Throws for settings that do not fit together.
   make_sampler({.name = plan.sampler, .steps = plan.steps, .karras = plan.karras, .prediction = denoiser.prediction},
-               NoiseSchedule(denoiser.schedule));  // throws for what does not go together
+               NoiseSchedule(denoiser.schedule));
+}
+
+}  // namespace
+
+ChainPlan GeneratePipeline::plan_sizes(const GenerateRequest& request, const std::vector<std::int64_t>& factors,
+                                       const Size& size) const {
+  const DenoiserEntry& denoiser = *components_->manifest().denoiser;
+  if (!request.upscale) {
+    if (request.base_size && request.size && *request.base_size != *request.size) {
+      throw UsageError("`base_size` " + to_string(*request.base_size) + " and `size` " + to_string(size) +
+                       " must be equal without upscaling; give one of them");
+    }
+    const auto round_up = [&](std::int64_t side) {
+      return (side + denoiser.size_multiple - 1) / denoiser.size_multiple * denoiser.size_multiple;
+    };
+    return {.low = {round_up(size.width), round_up(size.height)}, .factors = {}};
+  }
+  if (request.base_size) {
+    return plan_generation_from(*request.base_size, size, denoiser.size_multiple, factors);
+  }
+  return plan_generation(size, denoiser.native_size, denoiser.size_multiple, factors);
+}
+
+GeneratePlan GeneratePipeline::plan(const GenerateRequest& request) const {
+  const DenoiserEntry& denoiser = *components_->manifest().denoiser;
+  const Manifest& upscaler = upscaler_components_->manifest();
+  request.flow.check();
+  check_text_options(request, components_->manifest());
+  GeneratePlan plan;
+  plan.request = request;
+  plan.source = source_;
+  const auto factors = request.upscale ? coupling_factors(upscaler, source_) : std::vector<std::int64_t>();
+  plan.size = request.size.value_or(default_size(request, denoiser.native_size, factors));
+  check_size(plan.size, "an image");
+  plan.chain = plan_sizes(request, factors, plan.size);
+  plan.couplings = resolve_couplings(upscaler, plan.chain.factors, request.flow, source_);
+  choose_sampler(plan, denoiser);
+  tokenize(plan, *tokenizer_);
+  plan.memory = plan_memory(plan.couplings.empty() ? *components_ : *upscaler_components_, plan.size);
   return plan;
 }
 

@@ -5,14 +5,21 @@
 
 namespace fmboost {
 
-template <typename Part, typename Load>
-Part& ModelComponents::get(Slot<Part>& slot, torch::ScalarType dtype, const Load& load) {
-  if (!slot.part || slot.dtype != dtype) {
-    slot.part.reset();  // the old one is freed before the new one is loaded
-    slot.part = load(Placement{placement_.device, dtype});
+ModelComponents::ModelComponents(Bundle bundle, Placement placement)
+    : bundle_(std::move(bundle)), placement_(placement) {
+  if (manifest().autoencoder) {
+    autoencoder_memory_ = estimate_memory(*manifest().autoencoder, placement_.dtype);
+  }
+}
+
+template <typename Component, typename Load>
+Component& ModelComponents::get(Slot<Component>& slot, torch::ScalarType dtype, const Load& load) {
+  if (!slot.component || slot.dtype != dtype) {
+    slot.component.reset();  // the old one is freed before the new one is loaded
+    slot.component = load(Placement{placement_.device, dtype});
     slot.dtype = dtype;
   }
-  return *slot.part;
+  return *slot.component;
 }
 
 TextEncoder& ModelComponents::text_encoder(torch::ScalarType dtype) {
@@ -24,7 +31,12 @@ Denoiser& ModelComponents::denoiser(torch::ScalarType dtype) {
 }
 
 Autoencoder& ModelComponents::autoencoder(torch::ScalarType dtype) {
-  return get(autoencoder_, dtype, [&](const Placement& p) { return bundle_.load_autoencoder(p); });
+  Autoencoder& autoencoder = get(autoencoder_, dtype, [&](const Placement& p) { return bundle_.load_autoencoder(p); });
+  if (!autoencoder_memory_ && dtype == placement_.dtype) {
+    autoencoder_memory_ =
+        AutoencoderMemory{.bytes_per_pixel = autoencoder.bytes_per_pixel(), .strip_bytes_per_pixel = {}};
+  }
+  return autoencoder;
 }
 
 VelocityNetwork& ModelComponents::velocity(const CouplingEntry& coupling, torch::ScalarType dtype) {
@@ -33,20 +45,20 @@ VelocityNetwork& ModelComponents::velocity(const CouplingEntry& coupling, torch:
 }
 
 torch::Tensor run_with_float32_fallback(const std::string& stage, torch::ScalarType dtype,
-                         const std::function<torch::Tensor(torch::ScalarType dtype)>& run) {
+                                        const std::function<torch::Tensor(torch::ScalarType dtype)>& run) {
   const auto finite = [](const torch::Tensor& tensor) { return tensor.isfinite().all().item<bool>(); };
   torch::Tensor result = run(dtype);
   if (finite(result)) {
     return result;
   }
   if (dtype != torch::kFloat32) {
-    log_warning(stage + " gave NaN or infinite values in " + dtype_name(dtype) + "; running it again in float32");
+    log_warning(stage + " gave NaN or infinite values in " + dtype_name(dtype) + "; repeating it in float32");
     result = run(torch::kFloat32);
     if (finite(result)) {
       return result;
     }
   }
-  throw Error(stage + " gave NaN or infinite values in float32; the model or its settings cannot make this image");
+  throw Error(stage + " gave NaN or infinite values in float32; this model cannot make the image with these settings");
 }
 
 }  // namespace fmboost

@@ -30,7 +30,7 @@ std::int64_t parse_side(std::string_view text, const std::string& whole) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || value < 1 || value > kMaxSide) {
-    throw UsageError("'" + whole + "' is not a size: give N or WxH in pixels, each from 1 to " +
+    throw UsageError("'" + whole + "' is not a size: use N or WxH in pixels, each from 1 to " +
                      std::to_string(kMaxSide));
   }
   return value;
@@ -66,7 +66,7 @@ std::vector<std::int64_t> plan_factors(double ratio, const std::vector<std::int6
   }
   if (available.empty()) {
     throw UsageError(
-        "this bundle has no coupling, so it cannot upscale; use --no-upscale, or --upscaler with one that has");
+        "this bundle has no coupling, so it cannot upscale; use `upscale` false, or an `upscaler` that has one");
   }
   std::vector<std::int64_t> factors = available;
   std::sort(factors.begin(), factors.end(), std::greater<>());
@@ -74,7 +74,7 @@ std::vector<std::int64_t> plan_factors(double ratio, const std::vector<std::int6
   std::vector<std::int64_t> best;
   std::int64_t best_product = std::numeric_limits<std::int64_t>::max();
   std::vector<std::int64_t> chain;
-  // Non-increasing sequences only: larger factors first. The depth is bounded because every factor is at least 2.
+  // Tries non-increasing sequences only: larger factors first. Every factor is at least 2, which bounds the depth.
   const std::function<void(std::size_t, std::int64_t)> extend = [&](std::size_t first, std::int64_t product) {
     if (static_cast<double>(product) >= ratio - kRounding) {
       if (product < best_product || (product == best_product && chain.size() < best.size())) {
@@ -106,15 +106,14 @@ ChainPlan plan_generation(const Size& final_size, std::int64_t native, std::int6
 
 ChainPlan plan_generation_from(const Size& low, const Size& final_size, std::int64_t multiple,
                                const std::vector<std::int64_t>& available) {
-  check_size(low, "a base size");
+  check_size(low, "`base_size`");
   if (low.width % multiple != 0 || low.height % multiple != 0) {
-    throw UsageError("the base size " + to_string(low) + " does not fit this model: its sides must be multiples of " +
-                     std::to_string(multiple) + "; the next one is " +
+    throw UsageError("`base_size` " + to_string(low) + " does not fit this model: its sides must be multiples of " +
+                     std::to_string(multiple) + "; the next larger size is " +
                      to_string({round_up(low.width, multiple), round_up(low.height, multiple)}));
   }
   if (low.width > round_up(final_size.width, multiple) || low.height > round_up(final_size.height, multiple)) {
-    throw UsageError("the base size " + to_string(low) + " is larger than the image of " + to_string(final_size) +
-                     " that it is to become");
+    throw UsageError("`base_size` " + to_string(low) + " is larger than the final size " + to_string(final_size));
   }
   const double ratio = std::max(static_cast<double>(final_size.width) / static_cast<double>(low.width),
                                 static_cast<double>(final_size.height) / static_cast<double>(low.height));

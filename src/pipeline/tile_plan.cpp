@@ -11,23 +11,25 @@ namespace {
 
 using torch::indexing::Slice;
 
-// Of the memory for networks that work strip by strip, what goes to the strips; the rest is for what they keep.
+// Share of the free memory for the strips themselves; the rest is for results that are kept.
 constexpr double kShareOfStrips = 0.25;
 
-torch::Tensor cut(const torch::Tensor& x, const Window& w) {
-  return x.index({Slice(), Slice(), Slice(w.top, w.top + w.height), Slice(w.left, w.left + w.width)}).contiguous();
+torch::Tensor cut(const torch::Tensor& x, const Tile& tile) {
+  const Slice rows(tile.top, tile.top + tile.height);
+  const Slice columns(tile.left, tile.left + tile.width);
+  return x.index({Slice(), Slice(), rows, columns}).contiguous();
 }
 
-Window scaled(const Window& window, std::int64_t scale) {
-  return {window.top * scale, window.left * scale, window.height * scale, window.width * scale};
+Tile scaled(const Tile& tile, std::int64_t scale) {
+  return {tile.top * scale, tile.left * scale, tile.height * scale, tile.width * scale};
 }
 
 TilePlan tiles_of_side(const MemoryPlan& plan, std::int64_t side, std::int64_t overlap) {
-  const double piece = static_cast<double>(side) * static_cast<double>(side);
+  const double tile_pixels = static_cast<double>(side) * static_cast<double>(side);
   return {.side = side,
           .overlap = std::min(overlap, side / 2),
-          .strips = {.strip_bytes = static_cast<std::int64_t>(plan.bytes_per_pixel * piece),
-                     .kept_bytes = std::max<std::int64_t>(plan.available - plan.tiled_bytes(piece), 0)}};
+          .strips = {.strip_bytes = static_cast<std::int64_t>(plan.bytes_per_pixel * tile_pixels),
+                     .kept_bytes = std::max<std::int64_t>(plan.available - plan.tiled_bytes(tile_pixels), 0)}};
 }
 
 }  // namespace
@@ -45,37 +47,42 @@ TilePlan largest_tiles(const MemoryPlan& plan, std::int64_t most, std::int64_t o
   return tiles_of_side(plan, std::min(side, most), overlap);
 }
 
-std::optional<TilePlan> plan_tiles(const MemoryPlan& plan, const TileOptions& tiles, const Size& size) {
-  const std::int64_t whole = std::max(size.width, size.height);
-  if (tiles.automatic) {
-    return plan.untiled_bytes() <= plan.available ? std::nullopt : std::optional(largest_tiles(plan, whole, tiles.overlap));
+std::optional<TilePlan> plan_tiles(const MemoryPlan& plan, const TileOptions& options) {
+  const std::int64_t longer_side = std::max(plan.size.width, plan.size.height);
+  if (options.automatic) {
+    const bool fits = plan.untiled_bytes() <= plan.available;
+    return fits ? std::nullopt : std::optional(largest_tiles(plan, longer_side, options.overlap));
   }
-  const bool untiled_bytes = tiles.size == 0 || tiles.size >= whole;
-  return untiled_bytes ? std::nullopt : std::optional(tiles_of_side(plan, tiles.size, tiles.overlap));
+  const bool untiled = options.size == 0 || options.size >= longer_side;
+  return untiled ? std::nullopt : std::optional(tiles_of_side(plan, options.size, options.overlap));
 }
 
-void log_blended_tiling(const MemoryPlan& plan, const std::optional<TilePlan>& pieces) {
-  if (pieces && !plan.in_strips) {
-    log_info("the autoencoder is a TorchScript program: it works in windows of " + std::to_string(pieces->side) +
+MemoryPlan plan_stage_memory(ModelComponents& components, const Size& size) {
+  components.autoencoder(components.placement().dtype);
+  return plan_memory(components, size);
+}
+
+void log_blended_tiling(const MemoryPlan& plan, const std::optional<TilePlan>& tiles) {
+  if (tiles && !plan.in_strips) {
+    log_info("the autoencoder is a TorchScript program: it works in tiles of " + std::to_string(tiles->side) +
              " pixels, which are blended");
   }
 }
 
-torch::Tensor TiledAutoencoder::in_windows(const torch::Tensor& x, std::int64_t pixels_in, std::int64_t pixels_out,
-                                               const Work& work) const {
+torch::Tensor TiledAutoencoder::blend_tiles(const torch::Tensor& x, std::int64_t pixels_in, std::int64_t pixels_out,
+                                            const Work& work) const {
   const std::int64_t height = x.size(2) / pixels_in;
   const std::int64_t width = x.size(3) / pixels_in;
   const std::int64_t side = std::max<std::int64_t>(tiles_->side / factor_, 1);
-  const std::int64_t shared = std::min(tiles_->overlap / factor_, side - 1);
-  const auto windows = plan_windows(height, width, side, shared, /*multiple=*/1);
-  std::optional<WindowBlender> blender;
-  for (const Window& window : windows) {
+  const std::int64_t overlap = std::min(tiles_->overlap / factor_, side - 1);
+  std::optional<TileBlender> blender;
+  for (const Tile& tile : tile_grid(height, width, side, overlap, /*multiple=*/1)) {
     check_interrupt();
-    const torch::Tensor result = work(cut(x, scaled(window, pixels_in)));
+    const torch::Tensor result = work(cut(x, scaled(tile, pixels_in)));
     if (!blender) {
-      blender.emplace(result.size(1), height * pixels_out, width * pixels_out, shared * pixels_out);
+      blender.emplace(result.size(1), height * pixels_out, width * pixels_out, overlap * pixels_out);
     }
-    blender->add(scaled(window, pixels_out), result);
+    blender->add(scaled(tile, pixels_out), result);
   }
   return blender->result();
 }
@@ -87,7 +94,7 @@ torch::Tensor TiledAutoencoder::encode(const torch::Tensor& pixels) const {
   if (auto* exact = dynamic_cast<StripAutoencoder*>(&autoencoder_)) {
     return exact->encode_in_strips(pixels, tiles_->strips);
   }
-  return in_windows(pixels, factor_, 1, [&](const torch::Tensor& window) { return autoencoder_.encode(window); });
+  return blend_tiles(pixels, factor_, 1, [&](const torch::Tensor& tile) { return autoencoder_.encode(tile); });
 }
 
 torch::Tensor TiledAutoencoder::decode(const torch::Tensor& latent) const {
@@ -97,7 +104,7 @@ torch::Tensor TiledAutoencoder::decode(const torch::Tensor& latent) const {
   if (auto* exact = dynamic_cast<StripAutoencoder*>(&autoencoder_)) {
     return exact->decode_in_strips(latent, tiles_->strips);
   }
-  return in_windows(latent, 1, factor_, [&](const torch::Tensor& window) { return autoencoder_.decode(window); });
+  return blend_tiles(latent, 1, factor_, [&](const torch::Tensor& tile) { return autoencoder_.decode(tile); });
 }
 
 }  // namespace fmboost

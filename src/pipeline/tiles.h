@@ -1,35 +1,34 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <torch/types.h>
 #include <vector>
 
 namespace fmboost {
 
-/// A window of an image, in latent pixels (latent pixels).
-struct Window {
+/// A rectangle of an image, in pixels or latent pixels.
+struct Tile {
   std::int64_t top = 0;
   std::int64_t left = 0;
   std::int64_t height = 0;
   std::int64_t width = 0;
 };
 
-/// Windows of at most tile x tile latent pixels that cover height x width, neighbors sharing at least `overlap` latent pixels (at most
-/// tile - multiple). All edges are multiples of `multiple`, as are height, width and tile. One window when everything
-/// fits into one.
-std::vector<Window> plan_windows(std::int64_t height, std::int64_t width, std::int64_t tile, std::int64_t overlap,
-                                 std::int64_t multiple);
+/// Tiles of at most side x side that cover height x width, row by row; neighbors share at least `overlap` (at most
+/// side - multiple). All edges are multiples of `multiple`, as height, width and side must be. A single tile if the
+/// whole fits into one.
+std::vector<Tile> tile_grid(std::int64_t height, std::int64_t width, std::int64_t side, std::int64_t overlap,
+                            std::int64_t multiple);
 
-/// Puts overlapping windows together: each is weighted by linear ramps over the overlap on its inner sides, and the sum
-/// is divided by the weights. With a single window its values come out unchanged.
-class WindowBlender {
+/// Blends overlapping tiles: each is weighted by linear ramps over the overlap on its inner sides, and the sum is
+/// divided by the weights. The values of a single tile come out unchanged.
+class TileBlender {
  public:
-  /// All in the pixels of the result; `ramp` is the length of the ramps.
-  WindowBlender(std::int64_t channels, std::int64_t height, std::int64_t width, std::int64_t ramp);
+  /// All in pixels of the result; `ramp` is the length of the ramps.
+  TileBlender(std::int64_t channels, std::int64_t height, std::int64_t width, std::int64_t ramp);
 
-  /// values: (1, channels, window.height, window.width), float32 on any device.
-  void add(const Window& window, const torch::Tensor& values);
+  /// values: (1, channels, tile.height, tile.width), on any device.
+  void add(const Tile& tile, const torch::Tensor& values);
 
   /// (1, channels, height, width) float32 on the CPU.
   torch::Tensor result();

@@ -1,11 +1,12 @@
 #include "fmboost/pipeline/upscale.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 #include "fmboost/core/error.h"
 #include "fmboost/image/resize.h"
+
+#include "pipeline/stopwatch.h"
 
 namespace fmboost {
 namespace {
@@ -14,7 +15,7 @@ std::int64_t rounded(double value) {
   return std::max<std::int64_t>(static_cast<std::int64_t>(std::llround(value)), 1);
 }
 
-// Where a size is asked for that stretches the image by more than what rounding explains.
+// Whether the target distorts the image by no more than rounding explains.
 bool same_shape(const Size& source, const Size& target) {
   const double horizontal = static_cast<double>(target.width) / static_cast<double>(source.width);
   const double vertical = static_cast<double>(target.height) / static_cast<double>(source.height);
@@ -27,7 +28,7 @@ bool same_shape(const Size& source, const Size& target) {
 
 void UpscaleOptions::check() const {
   if (!(scale > 1.0 && scale <= 64.0)) {
-    throw UsageError("the scale must be more than 1 and at most 64");
+    throw UsageError(c10::str("`scale` must be more than 1 and at most 64, got ", scale));
   }
   flow.check();
   tiles.check();
@@ -46,8 +47,8 @@ Size upscaled_size(const Size& source, const UpscaleOptions& options) {
     if (!same_shape(source, target)) {
       const double scale = std::min(static_cast<double>(target.width) / static_cast<double>(source.width),
                                     static_cast<double>(target.height) / static_cast<double>(source.height));
-      throw UsageError("a size of " + to_string(target) + " would stretch an image of " + to_string(source) +
-                       "; the nearest size of its shape within it is " +
+      throw UsageError("`size` " + to_string(target) + " would distort an image of " + to_string(source) +
+                       "; the largest size of the same shape that fits is " +
                        to_string({rounded(static_cast<double>(source.width) * scale),
                                   rounded(static_cast<double>(source.height) * scale)}));
     }
@@ -55,48 +56,49 @@ Size upscaled_size(const Size& source, const UpscaleOptions& options) {
   check_size(target, "an upscaled image");
   if (target.width < source.width || target.height < source.height || target == source) {
     throw UsageError("an image of " + to_string(source) + " cannot be upscaled to " + to_string(target) +
-                     ": ask for a larger size");
+                     "; use a larger size");
   }
   return target;
 }
 
 UpscalePipeline::UpscalePipeline(std::shared_ptr<ModelComponents> components, UpscaleOptions options)
-    : components_(std::move(components)), options_(std::move(options)), chain_(*components_, options_.flow, options_.tiles, ImageSource::external) {
+    : components_(std::move(components)), options_(std::move(options)) {
   options_.check();
   if (coupling_factors(components_->manifest(), ImageSource::external).empty()) {
     throw ModelError("the bundle '" + components_->bundle().folder().string() +
-                     "' has no coupling for existing images, so it cannot upscale them; export one with --cfm, or "
+                     "' has no coupling for existing images, so it cannot upscale them; export one with `cfm`, or "
                      "use another bundle");
   }
 }
 
-void UpscalePipeline::check_memory(const Size& size) {
-  chain_.check_memory(size);
+UpscalePlan UpscalePipeline::plan(const Size& source) const {
+  const Manifest& manifest = components_->manifest();
+  UpscalePlan plan{.couplings = {}, .size = upscaled_size(source, options_), .fit = SizeFit::scale, .memory = {}};
+  const double ratio = std::max(static_cast<double>(plan.size.width) / static_cast<double>(source.width),
+                                static_cast<double>(plan.size.height) / static_cast<double>(source.height));
+  const auto factors = plan_factors(ratio, coupling_factors(manifest, ImageSource::external));
+  plan.couplings = resolve_couplings(manifest, factors, options_.flow, ImageSource::external);
+  plan.memory = plan_memory(*components_, plan.size);
+  return plan;
 }
 
-Image UpscalePipeline::run(const Image& source, const ProgressCallback& progress,
-                           std::map<std::string, double>* seconds, const IntermediateObserver& observer) {
-  const Size size{source.width(), source.height()};
-  const Size target = upscaled_size(size, options_);
-  check_memory(target);
-  const double ratio = std::max(static_cast<double>(target.width) / static_cast<double>(size.width),
-                                static_cast<double>(target.height) / static_cast<double>(size.height));
-  const auto factors = plan_factors(ratio, coupling_factors(components_->manifest(), ImageSource::external));
-  const auto start = std::chrono::steady_clock::now();
+UpscaledImage UpscalePipeline::run(const Image& source, const Hooks& hooks) {
+  const UpscalePlan plan = this->plan({source.width(), source.height()});
+  check_memory(plan.memory, options_.tiles);
+  UpscaledImage result{source, {}};
   const torch::Tensor pixels = source.pixels.unsqueeze(0);
-  torch::Tensor upscaled = chain_.run({pixels, {}}, factors, target, options_.seed, progress, observer);
-  const auto flow_end = std::chrono::steady_clock::now();
-  upscaled = back_project(std::move(upscaled), pixels, chain_.back_projection(factors));
-  upscaled = fix_colors(upscaled, pixels, options_.color_fix);
-  const auto finished = std::chrono::steady_clock::now();
-  if (seconds != nullptr) {
-    (*seconds)["upscale"] = std::chrono::duration<double>(flow_end - start).count();
-    (*seconds)["back_projection"] = std::chrono::duration<double>(finished - flow_end).count();
+  const Stopwatch upscale;
+  torch::Tensor upscaled = UpscaleChain(*components_, options_.tiles).run(plan, {pixels, {}}, options_.seed, hooks);
+  result.seconds["upscale"] = upscale.seconds();
+  if (options_.color_fix != ColorFix::none) {
+    const Stopwatch color_fix;
+    upscaled = fix_colors(upscaled, pixels, options_.color_fix);
+    result.seconds["color_fix"] = color_fix.seconds();
   }
-  Image result = source;
-  result.pixels = upscaled.squeeze(0);
+  result.image.pixels = upscaled.squeeze(0);
   if (source.alpha.defined()) {
-    result.alpha = resize_bicubic(source.alpha.unsqueeze(0), target.height, target.width).squeeze(0).clamp(0, 1);
+    const torch::Tensor alpha = resize_bicubic(source.alpha.unsqueeze(0), plan.size.height, plan.size.width);
+    result.image.alpha = alpha.squeeze(0).clamp(0, 1);
   }
   return result;
 }

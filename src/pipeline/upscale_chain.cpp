@@ -8,25 +8,71 @@
 #include "fmboost/core/memory_probe.h"
 #include "fmboost/core/random.h"
 #include "fmboost/flow/ode_solver.h"
-#include "fmboost/pipeline/memory_plan.h"
+#include "fmboost/pipeline/back_projection.h"
 
 #include "pipeline/coupling_stage.h"
 
 namespace fmboost {
 namespace {
 
-// At the faithful end of the dial, of couplings that ask for less themselves.
+// Rounds of back-projection at fidelity 1 for couplings that ask for fewer themselves.
 constexpr int kFaithfulRounds = 2;
 
-// Where memory is short, what strips leave behind them must not stand between what is kept: by half more otherwise.
+// When memory is tight, freed strip buffers of at least this size are returned to the OS; otherwise they fragment the
+// heap, which then grows by up to half.
 constexpr std::int64_t kLeastReturned = 1 << 20;
 
 void apply_fidelity(double fidelity, CouplingEntry& coupling) {
   coupling.back_projection =
       static_cast<int>(std::lround(fidelity * std::max(coupling.back_projection, kFaithfulRounds)));
-  if (coupling.noising_step_max) {  // the others know no noise but the one they were trained with
+  if (coupling.noising_step_max) {  // the others were trained with a single noising step
     coupling.noising_step = static_cast<int>(std::lround((1 - fidelity) * *coupling.noising_step_max));
   }
+}
+
+// The tiles to try after memory ran out with those of `prepared`. Throws MemoryError if there are none.
+TilePlan smaller_tiles(ModelComponents& components, const PreparedCoupling& prepared, const TileOptions& options) {
+  const Size& size = prepared.padded;
+  const TilePlan smaller = prepared.tiles ? prepared.tiles->halved()
+                                          : largest_tiles(plan_stage_memory(components, size),
+                                                          std::max(size.width, size.height) / 2, options.overlap);
+  if (!options.automatic || smaller.side < smallest_tile(prepared.memory)) {
+    const std::string tiling =
+        prepared.tiles ? " with tiles of " + std::to_string(prepared.tiles->side) + " pixels" : "";
+    throw MemoryError("out of memory while upscaling to " + to_string(prepared.target) + tiling +
+                      "; use a smaller size or a smaller `tile`");
+  }
+  return smaller;
+}
+
+// Runs a coupling; if memory runs out and tiling is automatic, repeats it with smaller tiles.
+torch::Tensor run_with_smaller_tiles(ModelComponents& components, const CouplingStage& stage, PreparedCoupling prepared,
+                                     const std::string& name, const TileOptions& options) {
+  if (prepared.tiles) {
+    return_freed_memory(kLeastReturned, kLeastReturned);
+  }
+  log_blended_tiling(prepared.memory, prepared.tiles);
+  while (true) {
+    try {
+      return run_with_float32_fallback(name, components.placement().dtype,
+                                       [&](torch::ScalarType dtype) { return stage.run(prepared, dtype); });
+    } catch (const std::exception& error) {
+      if (!is_out_of_memory(error)) {
+        throw;
+      }
+      prepared.tiles = smaller_tiles(components, prepared, options);
+      log_warning("out of memory; retrying with tiles of " + std::to_string(prepared.tiles->side) + " pixels");
+    }
+  }
+}
+
+torch::Tensor crop_center(const torch::Tensor& pixels, const Size& size) {
+  const std::int64_t spare_width = pixels.size(3) - size.width;
+  const std::int64_t spare_height = pixels.size(2) - size.height;
+  return crop(pixels, {.left = spare_width / 2,
+                       .right = spare_width - spare_width / 2,
+                       .top = spare_height / 2,
+                       .bottom = spare_height - spare_height / 2});
 }
 
 }  // namespace
@@ -37,24 +83,13 @@ void FlowOptions::check() const {
   ode.steps = steps.value_or(ode.steps);
   ode.check();
   if (noising_step && *noising_step > 999) {
-    throw UsageError("the flow's noising step must be at most 999, not " + std::to_string(*noising_step));
+    throw UsageError("`flow_noise` must be at most 999, got " + std::to_string(*noising_step));
   }
   if (fidelity && !(*fidelity >= 0 && *fidelity <= 1)) {
-    throw UsageError(c10::str("the fidelity must be from 0 (generative) to 1 (faithful), not ", *fidelity));
+    throw UsageError(c10::str("`fidelity` must be from 0 (generative) to 1 (faithful), got ", *fidelity));
   }
   if (back_projection && (*back_projection < 0 || *back_projection > 16)) {
-    throw UsageError("back-projection takes 0 to 16 rounds, not " + std::to_string(*back_projection));
-  }
-}
-
-void TileOptions::check() const {
-  if (!automatic && size != 0 && (size < 64 || size > kMaxSide)) {
-    throw UsageError("a tile of " + std::to_string(size) + " pixels is out of range: give 64 to " +
-                     std::to_string(kMaxSide) + ", auto or off");
-  }
-  if (overlap < 0 || (!automatic && size != 0 && overlap > size / 2)) {
-    throw UsageError("a tile overlap of " + std::to_string(overlap) +
-                     " pixels is out of range: it must be at least 0 and at most half the tile");
+    throw UsageError("`back_project` must be from 0 to 16 rounds, got " + std::to_string(*back_projection));
   }
 }
 
@@ -75,7 +110,7 @@ CouplingEntry resolve_coupling(const Manifest& manifest, std::int64_t factor, co
   if (fidelity) {
     apply_fidelity(*fidelity, coupling);
   } else if (source == ImageSource::generated) {
-    coupling.back_projection = 0;  // what the bundle says is for existing images
+    coupling.back_projection = 0;  // the bundle's number is for existing images
   }
   coupling.steps = options.steps.value_or(coupling.steps);
   coupling.solver = options.solver.value_or(coupling.solver);
@@ -95,80 +130,41 @@ std::vector<std::int64_t> coupling_factors(const Manifest& manifest, ImageSource
   return factors;
 }
 
-UpscaleChain::UpscaleChain(ModelComponents& components, FlowOptions flow, TileOptions tiles, ImageSource source)
-    : components_(components), flow_(std::move(flow)), tiles_(tiles), source_(source) {
-  flow_.check();
+std::vector<CouplingEntry> resolve_couplings(const Manifest& manifest, const std::vector<std::int64_t>& factors,
+                                             const FlowOptions& options, ImageSource source) {
+  std::vector<CouplingEntry> couplings;
+  for (const auto factor : factors) {
+    couplings.push_back(resolve_coupling(manifest, factor, options, source));
+  }
+  return couplings;
+}
+
+UpscaleChain::UpscaleChain(ModelComponents& components, TileOptions tiles) : components_(components), tiles_(tiles) {
   tiles_.check();
 }
 
-void UpscaleChain::check_memory(const Size& size) {
-  const MemoryPlan plan = plan_memory(components_, size);
-  const std::int64_t side = tiles_.automatic ? smallest_tile(plan) : tiles_.size;
-  const auto piece = static_cast<double>(side * side);
-  std::int64_t needed = plan.untiled_bytes();
-  if (side > 0 && piece < plan.pixels) {
-    needed = tiles_.automatic ? std::min(needed, plan.tiled_bytes(piece)) : plan.tiled_bytes(piece);
+torch::Tensor UpscaleChain::run(const UpscalePlan& plan, const UpscaleInput& input, std::uint64_t seed,
+                                const Hooks& hooks) {
+  if (!plan.memory.complete && !plan.couplings.empty()) {
+    check_memory(plan_stage_memory(components_, plan.size), tiles_);
   }
-  if (needed > plan.available) {
-    throw MemoryError("an image of " + to_string(size) + " needs about " + format_bytes(needed) + " of memory, and " +
-                      format_bytes(plan.available) + " can be used" +
-                      (tiles_.automatic ? "; ask for a smaller size" : "; use --tile auto, or ask for a smaller size"));
-  }
-}
-
-torch::Tensor UpscaleChain::run_coupling(const UpscaleInput& input, const CouplingEntry& coupling, const Size& target,
-                                    int index, std::uint64_t seed, const ProgressCallback& progress,
-                                    const IntermediateObserver& observer) {
-  CouplingStage stage(components_, coupling, derive_seed(seed, "coupling-" + std::to_string(index)), index);
-  stage.watch(progress, observer);
-  stage.prepare(input, target, [&](const Size& size) { return plan_tiles(plan_memory(components_, size), tiles_, size); });
-  const Size padded = stage.padded_size();
-  const MemoryPlan plan = plan_memory(components_, padded);
-  auto pieces = plan_tiles(plan, tiles_, padded);
-  if (pieces) {
-    return_freed_memory(kLeastReturned, kLeastReturned);
-  }
-  log_blended_tiling(plan, pieces);
-  while (true) {
-    try {
-      return run_with_float32_fallback("coupling " + std::to_string(index + 1), components_.placement().dtype,
-                        [&](torch::ScalarType dtype) { return stage.run(pieces, dtype); });
-    } catch (const std::exception& error) {
-      if (!is_out_of_memory(error)) {
-        throw;
-      }
-      const std::int64_t half = std::max(padded.width, padded.height) / 2;
-      const TilePlan smaller =
-          pieces ? pieces->halved() : largest_tiles(plan_memory(components_, padded), half, tiles_.overlap);
-      if (!tiles_.automatic || smaller.side < smallest_tile(plan)) {
-        throw MemoryError("memory ran out while upscaling to " + to_string(target) +
-                          (pieces ? " in pieces of " + std::to_string(pieces->side) + " pixels a side" : "") +
-                          "; ask for a smaller size or a smaller --tile");
-      }
-      pieces = smaller;
-      log_warning("memory ran out; going on with pieces of " + std::to_string(pieces->side) + " pixels a side");
-    }
-  }
-}
-
-int UpscaleChain::back_projection(const std::vector<std::int64_t>& factors) const {
-  return resolve_coupling(components_.manifest(), factors.back(), flow_, source_).back_projection;
-}
-
-torch::Tensor UpscaleChain::run(const UpscaleInput& input, const std::vector<std::int64_t>& factors,
-                           std::optional<Size> target, std::uint64_t seed, const ProgressCallback& progress,
-                           const IntermediateObserver& observer) {
   UpscaleInput current = input;
-  for (std::size_t i = 0; i < factors.size(); ++i) {
-    Size size{current.pixels.size(3) * factors[i], current.pixels.size(2) * factors[i]};
-    if (target && i + 1 == factors.size()) {
-      size = *target;
-    }
-    const CouplingEntry coupling = resolve_coupling(components_.manifest(), factors[i], flow_, source_);
-    torch::Tensor pixels = run_coupling(current, coupling, size, static_cast<int>(i), seed, progress, observer);
-    current = {std::move(pixels), {}};
+  for (std::size_t i = 0; i < plan.couplings.size(); ++i) {
+    const CouplingEntry& coupling = plan.couplings[i];
+    const bool reaches_size = plan.fit == SizeFit::scale && i + 1 == plan.couplings.size();
+    const Size grown{current.pixels.size(3) * coupling.factor, current.pixels.size(2) * coupling.factor};
+    const Size target = reaches_size ? plan.size : grown;
+    const CouplingStage stage(components_, coupling, static_cast<int>(i), tiles_, hooks);
+    const std::uint64_t noise_seed = derive_seed(seed, "coupling-" + std::to_string(i));
+    const std::string name = "coupling " + std::to_string(i + 1);
+    current = {run_with_smaller_tiles(components_, stage, stage.prepare(current, target, noise_seed), name, tiles_),
+               {}};
   }
-  return current.pixels;
+  torch::Tensor pixels = std::move(current.pixels);
+  if (!plan.couplings.empty()) {
+    pixels = back_project(std::move(pixels), input.pixels, plan.couplings.back().back_projection);
+  }
+  return crop_center(pixels, plan.size);
 }
 
 }  // namespace fmboost

@@ -61,7 +61,7 @@ TEST(Bundle, LoadsEveryPart) {
   EXPECT_THAT(thrown<ModelError>([&] {
                 opened.load_text_encoder({})->encode(torch::zeros({1, 4}, torch::kInt64), 1);
               }),
-              HasSubstr("its layers cannot be chosen"));
+              HasSubstr("its layer cannot be chosen with `clip_skip`"));
   const torch::Tensor x = torch::ones({2, 4, 4, 6});
   const torch::Tensor prediction = opened.load_denoiser({})->predict(x, 800.0, torch::full({2, 4, 3}, 0.5F), {});
   EXPECT_TRUE(test::is_close(prediction, torch::full_like(x, 0.25F + 0.5F + 0.1F), 1e-6));

@@ -28,12 +28,12 @@ torch::Tensor image(std::int64_t height, std::int64_t width) {
   return upsample_bilinear(noise({1, 3, 4, 5}, 1), height, width).clamp(-3, 3) / 3;
 }
 
-// The mean difference between what a result says at the source's size and what the source says.
+// The mean difference between a result, downsampled to the source's size, and the source.
 double unfaithfulness(const torch::Tensor& upscaled, const torch::Tensor& source) {
   return (resize_bicubic(upscaled, source.size(2), source.size(3)) - source).abs().mean().item<double>();
 }
 
-TEST(BackProject, BringsBackWhatTheSourceSays) {
+TEST(BackProject, MakesTheResultConsistentWithTheSource) {
   for (const std::int64_t factor : {2, 3, 4}) {
     const torch::Tensor source = image(24, 30);
     const torch::Tensor upscaled =
@@ -49,7 +49,7 @@ TEST(BackProject, BringsBackWhatTheSourceSays) {
   }
 }
 
-TEST(BackProject, KeepsDetailThatTheSourceCannotSay) {
+TEST(BackProject, KeepsDetailFinerThanTheSource) {
   const torch::Tensor source = image(16, 16);
   torch::Tensor checker = torch::ones({1, 3, 64, 64});
   checker.slice(3, 0, 64, 2).mul_(-1);
@@ -61,19 +61,19 @@ TEST(BackProject, KeepsDetailThatTheSourceCannotSay) {
                        0.2 * checker.slice(2, 8, 56).slice(3, 8, 56), 0.02));
 }
 
-TEST(BackProject, ChangesNothingInNoRounds) {
+TEST(BackProject, ZeroRoundsChangeNothing) {
   const torch::Tensor upscaled = noise({1, 3, 20, 20}, 3);
   EXPECT_TRUE(torch::equal(back_project(upscaled, image(10, 10), 0), upscaled));
 }
 
-TEST(BackProject, LeavesItsInputAlone) {
+TEST(BackProject, DoesNotModifyItsInput) {
   const torch::Tensor upscaled = noise({1, 3, 20, 20}, 3);
   const torch::Tensor copy = upscaled.clone();
   back_project(upscaled, image(10, 10), 2);
   EXPECT_TRUE(torch::equal(upscaled, copy));
 }
 
-TEST(BackProject, TakesSizesThatAreNoMultiple) {
+TEST(BackProject, AcceptsSizesThatAreNotMultiples) {
   const torch::Tensor source = image(7, 13);
   const torch::Tensor upscaled = back_project(torch::zeros({1, 3, 17, 31}), source, 3);
   EXPECT_EQ(upscaled.sizes(), at::IntArrayRef({1, 3, 17, 31}));
@@ -82,19 +82,19 @@ TEST(BackProject, TakesSizesThatAreNoMultiple) {
                        torch::full({1, 3, 5, 4}, 0.5), 1e-5));
 }
 
-TEST(ColorFix, IsKnownByName) {
+TEST(ColorFix, IsParsedFromItsName) {
   for (const auto fix : {ColorFix::none, ColorFix::adain, ColorFix::wavelet}) {
     EXPECT_EQ(parse_color_fix(color_fix_name(fix)), fix);
   }
   EXPECT_THAT(thrown<UsageError>([] { parse_color_fix("AdaIN"); }), HasSubstr("use none, adain or wavelet"));
 }
 
-TEST(ColorFix, OfNoKindChangesNothing) {
+TEST(ColorFix, NoneChangesNothing) {
   const torch::Tensor upscaled = noise({1, 3, 20, 20}, 3);
   EXPECT_TRUE(torch::equal(fix_colors(upscaled, image(10, 10), ColorFix::none), upscaled));
 }
 
-TEST(ColorFix, OfAdainGivesEveryChannelTheSourcesStatistics) {
+TEST(ColorFix, AdainGivesEveryChannelTheSourcesStatistics) {
   const torch::Tensor source = image(12, 16);
   const torch::Tensor drifted = image(48, 64).flip({1}) * 0.4 + 0.3;
   const torch::Tensor fixed = fix_colors(drifted, source, ColorFix::adain);
@@ -104,13 +104,13 @@ TEST(ColorFix, OfAdainGivesEveryChannelTheSourcesStatistics) {
   }
 }
 
-TEST(ColorFix, OfAdainTakesFlatImages) {
+TEST(ColorFix, AdainAcceptsFlatImages) {
   const torch::Tensor fixed =
       fix_colors(torch::full({1, 3, 4, 4}, 0.7), torch::full({1, 3, 2, 2}, -0.2), ColorFix::adain);
   EXPECT_TRUE(is_close(fixed, torch::full({1, 3, 4, 4}, -0.2), 1e-4));
 }
 
-TEST(ColorFix, OfWaveletUndoesSlowDriftsAndKeepsDetail) {
+TEST(ColorFix, WaveletRemovesSlowDriftsAndKeepsDetail) {
   const torch::Tensor source = image(40, 48);
   const torch::Tensor upscaled = resize_bicubic(source, 80, 96);
   torch::Tensor checker = torch::ones({1, 3, 80, 96});
@@ -121,7 +121,7 @@ TEST(ColorFix, OfWaveletUndoesSlowDriftsAndKeepsDetail) {
   EXPECT_TRUE(is_close(detailed.slice(3, 4, 92), (upscaled + 0.2 * checker).slice(3, 4, 92), 0.05));
 }
 
-TEST(ColorFix, OfWaveletTakesImagesSmallerThanItsKernels) {
+TEST(ColorFix, WaveletAcceptsImagesSmallerThanItsKernels) {
   const torch::Tensor fixed =
       fix_colors(torch::full({1, 3, 2, 3}, 0.9), torch::full({1, 3, 1, 1}, 0.1), ColorFix::wavelet);
   EXPECT_TRUE(is_close(fixed, torch::full({1, 3, 2, 3}, 0.1), 1e-5));

@@ -10,8 +10,8 @@
 namespace fmboost {
 namespace {
 
-using test::Outcome;
 using test::components_of;
+using test::Outcome;
 using test::TinyBundle;
 using testing::AllOf;
 using testing::HasSubstr;
@@ -30,7 +30,7 @@ class GenerateFailures : public testing::Test {
   std::vector<GenerateRequest> requests_ = std::vector<GenerateRequest>(4, kFailingRequest);
 };
 
-TEST_F(GenerateFailures, GoOnPastARequestThatMakesNoSense) {
+TEST_F(GenerateFailures, InvalidRequestDoesNotStopTheOthers) {
   requests_[1].steps = 0;
   requests_[2].prompt = std::string("red \xff");
   requests_[3].size = Size{0, 0};
@@ -41,21 +41,21 @@ TEST_F(GenerateFailures, GoOnPastARequestThatMakesNoSense) {
   EXPECT_THAT(outcome.errors.at(2), HasSubstr("UTF-8"));
 }
 
-TEST_F(GenerateFailures, FindANegativePromptThatIsNoTextBeforeItsBatchIsDrawn) {
+TEST_F(GenerateFailures, NegativePromptThatIsNotTextIsFoundBeforeItsBatch) {
   requests_[2].negative_prompt = std::string("a\0b", 3);
   const Outcome outcome = run(4);
   EXPECT_THAT(outcome.images, UnorderedElementsAre(Key(0), Key(1), Key(3)));
   EXPECT_THAT(outcome.errors, UnorderedElementsAre(Key(2)));
 }
 
-// Texts with "round" (id 4, alone in having states of 0.5) make the denoiser infinite.
+// Prompts with "round" (id 4, the only one with states of 0.5) make the denoiser return infinite values.
 constexpr const char* kBreaksOnRound = R"(
 def forward(self, x, t, text):
     broken = (text == 0.5).any(2).any(1).to(x.dtype).reshape(-1, 1, 1, 1)
     return x * self.one / (1 - broken)
 )";
 
-TEST_F(GenerateFailures, TouchOnlyTheirOwnImageOfABatch) {
+TEST_F(GenerateFailures, BrokenImageDoesNotAffectItsBatch) {
   files_.set_program("denoiser.pt", {kBreaksOnRound});
   requests_[1].prompt = "round";
   for (const std::int64_t batch_size : {1, 2, 4}) {
@@ -66,7 +66,18 @@ TEST_F(GenerateFailures, TouchOnlyTheirOwnImageOfABatch) {
   }
 }
 
-TEST_F(GenerateFailures, OfWhatIsDoneWithAImageTouchOnlyThatImage) {
+TEST_F(GenerateFailures, PromptThatBreaksTheTextEncoderFailsAlone) {
+  files_.set_program("text_encoder.pt", {R"(
+def forward(self, ids):
+    return (ids.to(self.one.dtype) * self.one / (ids != 4)).unsqueeze(-1).expand(-1, -1, 3).contiguous()
+)"});
+  requests_[1].prompt = "round";
+  const Outcome outcome = run(4);
+  EXPECT_THAT(outcome.images, UnorderedElementsAre(Key(0), Key(2), Key(3)));
+  EXPECT_THAT(outcome.errors.at(1), HasSubstr("the text encoder gave NaN or infinite values"));
+}
+
+TEST_F(GenerateFailures, CallbackErrorFailsItsImageOnly) {
   GeneratePipeline pipeline(components_of(files_), nullptr, {.batch_size = 4});
   std::vector<std::size_t> finished;
   std::map<std::size_t, std::string> failed;
@@ -85,7 +96,7 @@ TEST_F(GenerateFailures, OfWhatIsDoneWithAImageTouchOnlyThatImage) {
   EXPECT_THAT(failed, UnorderedElementsAre(testing::Pair(1, "the disk is full")));
 }
 
-TEST_F(GenerateFailures, OfMemoryShrinkTheBatch) {
+TEST_F(GenerateFailures, OutOfMemoryShrinksTheBatch) {
   const Outcome sound = run();
   files_.set_program("denoiser.pt", {R"(
 def forward(self, x, t, text):
@@ -101,7 +112,7 @@ def forward(self, x, t, text):
   }
 }
 
-TEST_F(GenerateFailures, OfMemoryWithASingleImageAreItsOwn) {
+TEST_F(GenerateFailures, OutOfMemoryWithASingleImageFailsThatImage) {
   files_.set_program("denoiser.pt", {R"(
 def forward(self, x, t, text):
     assert x.size(3) <= 8, 'CUDA out of memory'
@@ -113,14 +124,14 @@ def forward(self, x, t, text):
   EXPECT_THAT(outcome.errors.at(2), AllOf(HasSubstr("memory ran out"), HasSubstr("denoiser.pt")));
 }
 
-TEST_F(GenerateFailures, OfTheModelEndTheRun) {
+TEST_F(GenerateFailures, ModelErrorEndsTheRun) {
   files_.set_program("denoiser.pt", {"def forward(self, x, t, text):\n    return x if x.size(0) == 1 else x.view(-1)"});
   EXPECT_THROW(run(4), Error);
   std::filesystem::remove(files_.folder() / "decoder.pt");
   EXPECT_THAT(test::thrown<ModelError>([&] { run(); }), HasSubstr("decoder.pt', which is missing"));
 }
 
-TEST_F(GenerateFailures, OfThePlanLeaveNothingToDraw) {
+TEST_F(GenerateFailures, FailedPlansLeaveNothingToGenerate) {
   for (auto& request : requests_) {
     request.sampler = "none";
   }

@@ -20,7 +20,7 @@ using testing::HasSubstr;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-TEST(RunFinite, RunsOnceWhenAllIsWell) {
+TEST(Float32Fallback, FiniteResultNeedsOneRun) {
   std::vector<torch::ScalarType> runs;
   const torch::Tensor result = run_with_float32_fallback("the stage", torch::kBFloat16, [&](torch::ScalarType dtype) {
     runs.push_back(dtype);
@@ -30,7 +30,7 @@ TEST(RunFinite, RunsOnceWhenAllIsWell) {
   EXPECT_EQ(result.sum().item<float>(), 2);
 }
 
-TEST(RunFinite, RunsAgainInFloat32) {
+TEST(Float32Fallback, BrokenResultIsRepeatedInFloat32) {
   for (const double broken : {kNan, kInfinity, -kInfinity}) {
     std::vector<torch::ScalarType> runs;
     const torch::Tensor result = run_with_float32_fallback("the stage", torch::kBFloat16, [&](torch::ScalarType dtype) {
@@ -42,7 +42,7 @@ TEST(RunFinite, RunsAgainInFloat32) {
   }
 }
 
-TEST(RunFinite, NeverReturnsABrokenResult) {
+TEST(Float32Fallback, BrokenResultIsNeverReturned) {
   for (const auto dtype : {torch::kFloat32, torch::kFloat16}) {
     int runs = 0;
     const std::string message = thrown<Error>([&] {
@@ -56,7 +56,7 @@ TEST(RunFinite, NeverReturnsABrokenResult) {
   }
 }
 
-TEST(ModelComponents, LoadsAPartOnceADtype) {
+TEST(ModelComponents, LoadsAComponentOncePerDtype) {
   const test::TinyBundle files;
   ModelComponents components(files.open(), {});
   Autoencoder& first = components.autoencoder(torch::kFloat32);
@@ -68,7 +68,7 @@ TEST(ModelComponents, LoadsAPartOnceADtype) {
   EXPECT_TRUE(torch::equal(components.autoencoder(torch::kFloat32).encode(pixels), exact));
 }
 
-TEST(ModelComponents, LoadsOnlyWhatIsAskedFor) {
+TEST(ModelComponents, LoadsOnlyTheRequestedComponent) {
   const test::TinyBundle files;
   std::filesystem::remove(files.folder() / "denoiser.pt");
   ModelComponents components(files.open(), {});
@@ -77,7 +77,7 @@ TEST(ModelComponents, LoadsOnlyWhatIsAskedFor) {
   EXPECT_THAT(thrown<ModelError>([&] { components.denoiser(torch::kFloat32); }), HasSubstr("which is missing"));
 }
 
-TEST(ModelComponents, LoadsAPartAgainAfterItsRelease) {
+TEST(ModelComponents, LoadsAComponentAgainAfterItsRelease) {
   const test::TinyBundle files;
   ModelComponents components(files.open(), {});
   components.denoiser(torch::kFloat32);
@@ -87,11 +87,39 @@ TEST(ModelComponents, LoadsAPartAgainAfterItsRelease) {
   EXPECT_THROW(components.denoiser(torch::kFloat32), ModelError);
 }
 
-TEST(ModelComponents, KeepsOneNetworkForCouplingsThatShareAFile) {
+TEST(ModelComponents, CouplingsThatShareAFileShareTheNetwork) {
   const test::TinyBundle files;
   ModelComponents components(files.open(), {});
   const auto& couplings = components.manifest().couplings;
   EXPECT_EQ(&components.velocity(couplings[0], torch::kFloat32), &components.velocity(couplings[1], torch::kFloat32));
+}
+
+TEST(ModelComponents, MemoryOfATorchScriptAutoencoderIsMeasuredWhenItIsLoaded) {
+  const test::TinyBundle files;
+  ModelComponents components(files.open(), {});
+  EXPECT_FALSE(components.autoencoder_memory());
+  const double measured = components.autoencoder(torch::kFloat32).bytes_per_pixel();
+  components.release_autoencoder();
+  ASSERT_TRUE(components.autoencoder_memory());
+  EXPECT_EQ(components.autoencoder_memory()->bytes_per_pixel, measured);
+  EXPECT_FALSE(components.autoencoder_memory()->strip_bytes_per_pixel);
+}
+
+TEST(ModelComponents, MemoryOfANativeAutoencoderIsKnownWithoutLoadingIt) {
+  test::TinyBundle files;
+  nlohmann::json& autoencoder = files.manifest["autoencoder"];
+  autoencoder.erase("encoder");
+  autoencoder.erase("decoder");
+  autoencoder.update({{"backend", "native"},
+                      {"file", "missing.safetensors"},
+                      {"sha256", std::string(64, '0')},
+                      {"config", {{"_class_name", "ConvAutoencoder"}, {"latent_channels", 4}}}});
+  files.write();
+  ModelComponents components(files.open(), {});
+  ASSERT_TRUE(components.autoencoder_memory());
+  EXPECT_GT(components.autoencoder_memory()->bytes_per_pixel, 2 * 3 * sizeof(float));
+  EXPECT_TRUE(components.autoencoder_memory()->strip_bytes_per_pixel);
+  EXPECT_THROW(components.autoencoder(torch::kFloat32), ModelError);
 }
 
 }  // namespace

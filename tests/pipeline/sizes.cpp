@@ -15,14 +15,14 @@ using testing::AllOf;
 using testing::HasSubstr;
 using Factors = std::vector<std::int64_t>;
 
-TEST(Size, IsReadAsOneOrTwoNumbers) {
+TEST(Size, IsParsedFromOneOrTwoNumbers) {
   EXPECT_EQ(parse_size("1024"), (Size{1024, 1024}));
   EXPECT_EQ(parse_size("1024x768"), (Size{1024, 768}));
   EXPECT_EQ(parse_size("1X8192"), (Size{1, 8192}));
   EXPECT_EQ(to_string(Size{1024, 768}), "1024x768");
 }
 
-TEST(Size, IsRefusedWhenItIsNone) {
+TEST(Size, RejectsOtherText) {
   for (const char* text : {"", "x", "0", "8193", "-5", "12x", "x12", "12x0", "12x13x14", "1e3", "12 x 13", "+5", "12.5",
                            "99999999999999999999"}) {
     EXPECT_THAT(thrown<UsageError>([&] { parse_size(text); }),
@@ -30,7 +30,7 @@ TEST(Size, IsRefusedWhenItIsNone) {
   }
 }
 
-TEST(Size, HasSidesWithinTheLimits) {
+TEST(Size, SidesOutsideTheLimitsAreRejected) {
   EXPECT_NO_THROW(check_size({1, 8192}, "an image"));
   for (const Size& size : {Size{0, 5}, Size{5, -1}, Size{8193, 5}, Size{5, 8193}}) {
     EXPECT_THAT(thrown<UsageError>([&] { check_size(size, "an image"); }),
@@ -46,7 +46,7 @@ struct Ratio {
 
 class PlanFactors : public testing::TestWithParam<Ratio> {};
 
-TEST_P(PlanFactors, TakesTheSmallestProductThenTheFewestStagesLargeFirst) {
+TEST_P(PlanFactors, ChooseTheSmallestProductThenTheFewestStagesLargestFirst) {
   EXPECT_EQ(plan_factors(GetParam().ratio, GetParam().available), GetParam().chosen) << GetParam().ratio;
 }
 
@@ -75,7 +75,7 @@ struct Chain {
 
 class PlanGeneration : public testing::TestWithParam<Chain> {};
 
-TEST_P(PlanGeneration, TakesTheNativeSizeToTheShorterSide) {
+TEST_P(PlanGeneration, BringsTheNativeSizeToTheShorterSide) {
   const Chain& chain = GetParam();
   const ChainPlan plan = plan_generation(chain.final_size, chain.native, chain.multiple, chain.available);
   EXPECT_EQ(to_string(plan.low), to_string(chain.low));
@@ -94,7 +94,10 @@ INSTANTIATE_TEST_SUITE_P(
         Chain{{512, 512}, 512, 64, {}, {512, 512}, {}}, Chain{{1024, 1024}, 128, 32, {2, 4}, {128, 128}, {4, 2}}));
 
 TEST(PlanGeneration, NeedsCouplingsBeyondTheNativeSize) {
-  EXPECT_THAT(thrown<UsageError>([] { plan_generation({1024, 1024}, 512, 64, {}); }), HasSubstr("--no-upscale"));
+  EXPECT_THAT(thrown<UsageError>([] {
+                plan_generation({1024, 1024}, 512, 64, {});
+              }),
+              HasSubstr("use `upscale` false, or an `upscaler`"));
 }
 
 TEST(PlanGenerationFrom, CoversBothSides) {
@@ -104,15 +107,15 @@ TEST(PlanGenerationFrom, CoversBothSides) {
   EXPECT_TRUE(plan_generation_from({512, 512}, {500, 460}, 64, {2}).factors.empty());
 }
 
-TEST(PlanGenerationFrom, RefusesASizeThatDoesNotFit) {
-  const auto refusal = [](const Size& low, const Size& final_size) {
+TEST(PlanGenerationFrom, RejectsASizeThatDoesNotFit) {
+  const auto rejection = [](const Size& low, const Size& final_size) {
     return thrown<UsageError>([&] { plan_generation_from(low, final_size, 64, {2}); });
   };
-  EXPECT_THAT(refusal({500, 512}, {1024, 1024}), AllOf(HasSubstr("multiples of 64"), HasSubstr("512x512")));
-  EXPECT_THAT(refusal({512, 576}, {512, 512}), HasSubstr("512x576 is larger than the image of 512x512"));
-  EXPECT_THAT(refusal({1024, 512}, {512, 1024}), HasSubstr("is larger than"));
-  EXPECT_THAT(refusal({0, 64}, {512, 512}), HasSubstr("a base size of 0x64 is out of range"));
-  EXPECT_THAT(refusal({-64, 64}, {512, 512}), HasSubstr("out of range"));
+  EXPECT_THAT(rejection({500, 512}, {1024, 1024}), AllOf(HasSubstr("multiples of 64"), HasSubstr("512x512")));
+  EXPECT_THAT(rejection({512, 576}, {512, 512}), HasSubstr("512x576 is larger than the final size 512x512"));
+  EXPECT_THAT(rejection({1024, 512}, {512, 1024}), HasSubstr("is larger than"));
+  EXPECT_THAT(rejection({0, 64}, {512, 512}), HasSubstr("`base_size` of 0x64 is out of range"));
+  EXPECT_THAT(rejection({-64, 64}, {512, 512}), HasSubstr("out of range"));
 }
 
 }  // namespace

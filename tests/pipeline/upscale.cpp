@@ -1,7 +1,9 @@
 #include "fmboost/pipeline/upscale.h"
 
+#include <chrono>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <thread>
 
 #include "fmboost/core/error.h"
 #include "fmboost/image/resize.h"
@@ -29,15 +31,14 @@ Image gradient_image(std::int64_t height, std::int64_t width) {
 
 class Upscale : public testing::Test {
  protected:
-  Image run(const Image& source, const UpscaleOptions& options, std::map<std::string, double>* seconds = nullptr,
-            const IntermediateObserver& observer = {}) const {
-    auto components = std::make_shared<ModelComponents>(files_.open(), Placement{});
-    return UpscalePipeline(components, options).run(source, {}, seconds, observer);
+  UpscalePipeline pipeline(const UpscaleOptions& options) const {
+    return {std::make_shared<ModelComponents>(files_.open(), Placement{}), options};
   }
+  Image run(const Image& source, const UpscaleOptions& options) const { return pipeline(options).run(source).image; }
   TinyBundle files_;
 };
 
-TEST_F(Upscale, MakesExactlyTheSizeAskedFor) {
+TEST_F(Upscale, ResultHasExactlyTheRequestedSize) {
   EXPECT_EQ(run(gradient_image(9, 14), {}).pixels.sizes(), at::IntArrayRef({3, 18, 28}));
   EXPECT_EQ(run(gradient_image(9, 14), {.scale = 3.3}).pixels.sizes(), at::IntArrayRef({3, 30, 46}));
   EXPECT_EQ(run(gradient_image(9, 14), {.size = Size{29, 19}}).pixels.sizes(), at::IntArrayRef({3, 19, 29}));
@@ -48,8 +49,9 @@ TEST_F(Upscale, MakesExactlyTheSizeAskedFor) {
 
 TEST_F(Upscale, ChainsCouplings) {
   std::vector<std::string> names;
-  const auto observer = [&](const std::string& name, const torch::Tensor&) { names.push_back(name); };
-  run(gradient_image(5, 6), {.scale = 8}, nullptr, observer);
+  Hooks hooks;
+  hooks.intermediate = [&](const std::string& name, const torch::Tensor&) { names.push_back(name); };
+  pipeline({.scale = 8}).run(gradient_image(5, 6), hooks);
   EXPECT_THAT(names, testing::ElementsAre("context-0", "high_latent-0", "context-1", "high_latent-1"));
 }
 
@@ -78,7 +80,7 @@ TEST_F(Upscale, UpscalesAlphaBicubically) {
   EXPECT_TRUE(is_close(result.alpha, resize_bicubic(source.alpha.unsqueeze(0), 16, 20).squeeze(0).clamp(0, 1), 1e-6));
 }
 
-TEST_F(Upscale, ProjectsBackAsOftenAsTheBundleSaysUnlessTold) {
+TEST_F(Upscale, BackProjectionComesFromTheBundleUnlessOverridden) {
   const Image source = gradient_image(16, 20);
   const auto unfaithfulness = [&](std::optional<int> rounds) {
     const torch::Tensor result = run(source, {.flow = {.back_projection = rounds}}).pixels.unsqueeze(0);
@@ -91,7 +93,7 @@ TEST_F(Upscale, ProjectsBackAsOftenAsTheBundleSaysUnlessTold) {
   EXPECT_LT(unfaithfulness(2), once / 2);
 }
 
-TEST_F(Upscale, TakesTheRoundsOfTheLastCoupling) {
+TEST_F(Upscale, BackProjectionIsThatOfTheLastCoupling) {
   files_.manifest["couplings"][1]["back_projection"] = 0;
   files_.write();
   const Image source = gradient_image(8, 8);
@@ -109,12 +111,32 @@ TEST_F(Upscale, FixesColors) {
   }
 }
 
+// The hook waits within the flow, so that its time is known from below and from above.
 TEST_F(Upscale, MeasuresItsStages) {
-  std::map<std::string, double> seconds;
-  run(gradient_image(8, 8), {}, &seconds);
-  EXPECT_EQ(seconds.size(), 2U);
-  EXPECT_GT(seconds["upscale"], 0);
-  EXPECT_GE(seconds["back_projection"], 0);
+  Hooks hooks;
+  hooks.progress = [](const std::string&, std::int64_t, std::int64_t) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  };
+  const auto start = std::chrono::steady_clock::now();
+  UpscaledImage result = pipeline({.color_fix = ColorFix::wavelet}).run(gradient_image(8, 8), hooks);
+  const double all = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  ASSERT_THAT(result.seconds, testing::ElementsAre(testing::Key("color_fix"), testing::Key("upscale")));
+  EXPECT_GE(result.seconds["upscale"], 2 * 0.1) << "two steps";
+  EXPECT_GT(result.seconds["color_fix"], 0);
+  EXPECT_LE(result.seconds["upscale"] + result.seconds["color_fix"], all);
+  EXPECT_LE(result.seconds["color_fix"], all - 2 * 0.1);
+  EXPECT_THAT(pipeline({}).run(gradient_image(8, 8)).seconds, testing::ElementsAre(testing::Key("upscale")));
+}
+
+TEST_F(Upscale, PlansWithoutLoadingAnything) {
+  std::filesystem::remove(files_.folder() / "decoder.pt");
+  const UpscalePlan plan = pipeline({.scale = 8}).plan({20, 10});
+  EXPECT_EQ(plan.size, (Size{160, 80}));
+  EXPECT_EQ(plan.fit, SizeFit::scale);
+  ASSERT_EQ(plan.couplings.size(), 2U);
+  EXPECT_EQ(plan.couplings[0].factor, 4);
+  EXPECT_EQ(plan.couplings[1].factor, 2);
+  EXPECT_EQ(plan.memory.size, plan.size);
 }
 
 TEST_F(Upscale, ChecksItsOptionsAndTheBundle) {
@@ -123,7 +145,7 @@ TEST_F(Upscale, ChecksItsOptionsAndTheBundle) {
   files_.manifest["couplings"] = nlohmann::json::array();
   files_.write();
   EXPECT_THAT(thrown<ModelError>([&] { run(gradient_image(8, 8), {}); }),
-              testing::AllOf(HasSubstr(files_.folder().string()), HasSubstr("has no coupling"), HasSubstr("--cfm")));
+              testing::AllOf(HasSubstr(files_.folder().string()), HasSubstr("has no coupling"), HasSubstr("`cfm`")));
 }
 
 }  // namespace

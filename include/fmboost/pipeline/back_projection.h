@@ -6,11 +6,11 @@
 
 namespace fmboost {
 
-/// y <- y + upscale(source - reduce(y)), bicubic, antialiased on the way down, `rounds` times: an upscaled photograph
-/// keeps what its source says. Both (B, 3, H, W) float32 in [-1, 1]; the result is not clamped.
+/// y <- y + upsample(source - downsample(y)), `rounds` times, bicubic, with antialiasing when downsampling: makes an
+/// upscaled image consistent with its source. Both (B, 3, H, W) float32 in [-1, 1]; the result is not clamped.
 torch::Tensor back_project(torch::Tensor upscaled, const torch::Tensor& source, int rounds);
 
-/// What to do about colors that drift from the source.
+/// Correction of colors that drift from the source.
 enum class ColorFix { none, adain, wavelet };
 
 /// "none", "adain" or "wavelet". Throws UsageError otherwise.
@@ -18,8 +18,8 @@ ColorFix parse_color_fix(const std::string& name);
 std::string color_fix_name(ColorFix fix);
 
 /// adain: gives every channel the mean and standard deviation of the source (Huang & Belongie 2017).
-/// wavelet: takes the low frequencies from the upscaled source and the rest from the result (five levels of the
-/// a-trous transform with the binomial kernel [1 2 1] / 4).
+/// wavelet: combines the low frequencies of the resized source with the high frequencies of the result (five levels of
+/// the a-trous transform with the binomial kernel [1 2 1] / 4).
 torch::Tensor fix_colors(const torch::Tensor& upscaled, const torch::Tensor& source, ColorFix fix);
 
 }  // namespace fmboost

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "fmboost/core/progress.h"
+#include "fmboost/pipeline/memory_plan.h"
 #include "fmboost/pipeline/model_components.h"
 #include "fmboost/pipeline/sizes.h"
 #include "fmboost/pipeline/upscale_chain.h"
@@ -18,19 +19,19 @@
 
 namespace fmboost {
 
-/// Side of an image that no size was asked for, where there are couplings to reach it.
+/// Default side of the final image if the model can upscale.
 inline constexpr std::int64_t kDefaultSide = 1024;
 
-/// One image to make. What is left open comes from the bundle.
+/// One image to generate. Options that are left open come from the bundle.
 struct GenerateRequest {
   std::string prompt;
   std::string negative_prompt;
   LongPrompt long_prompt = LongPrompt::truncate;
-  /// Text states of this layer, counted from the last one, 1 (as A1111 counts: diffusers' `clip_skip` is one less),
-  /// with the final norm; open: the bundle's.
+  /// Use the text states of this layer, counted from the last one, 1 (as A1111 counts: diffusers' `clip_skip` is one
+  /// less), with the final norm; open: the bundle's layer.
   std::optional<int> clip_skip;
   std::uint64_t seed = 42;
-  std::optional<Size> size;       ///< final size; open: kDefaultSide with couplings, else the native size
+  std::optional<Size> size;       ///< final size; open: kDefaultSide with couplings, otherwise the native size
   std::optional<Size> base_size;  ///< low-resolution size; open: see plan_generation
   std::optional<int> steps;
   std::optional<double> guidance;
@@ -38,38 +39,50 @@ struct GenerateRequest {
   std::optional<bool> karras;
   bool upscale = true;  ///< false: stop at low resolution
   FlowOptions flow;
-
-  bool operator==(const GenerateRequest&) const;
 };
 
 /// A request with everything decided.
 struct GeneratePlan {
   GenerateRequest request;
-  Size size;
+  Size size;  ///< of the final image
   ChainPlan chain;
-  ImageSource source = ImageSource::generated;  ///< whether the upscaling bundle drew the image itself
+  /// Who made the low-resolution image, from the upscaling bundle's point of view: `generated` if its own denoiser did.
+  /// An image drawn by another bundle's denoiser is `external`, as a photograph is: the couplings for external images
+  /// apply, with their own back-projection.
+  ImageSource source = ImageSource::generated;
+  std::vector<CouplingEntry> couplings;  ///< resolved, one per factor of the chain
   std::string sampler;
   int steps = 0;
   double guidance = 1.0;
   bool karras = false;
-  bool guided = false;  ///< classifier-free guidance: two predictions a step
+  bool guided = false;  ///< classifier-free guidance: two predictions per step
+  TokenizedPrompt prompt_tokens;
+  TokenizedPrompt negative_tokens;  ///< empty unless guided
+  /// Chunks of the tokenizer's max_length() that the longer of the two takes; the shorter is padded with empty prompts.
+  std::int64_t text_chunks = 1;
+  MemoryPlan memory;  ///< of the final image
 };
 
-/// What was made of one request.
+/// The result of one request.
 struct GeneratedImage {
   GeneratePlan plan;
-  torch::Tensor pixels;                                ///< (1, 3, H, W) float32 on the CPU, not clamped
-  std::map<std::string, torch::Tensor> intermediates;  ///< low_latent, low, and context-I, high_latent-I a coupling
-  std::map<std::string, double> seconds;               ///< by stage
+  torch::Tensor pixels;      ///< final image, (1, 3, H, W) float32 on the CPU, not clamped
+  torch::Tensor low_latent;  ///< scaled latent of the low-resolution image, (1, C, h, w) float32 on the CPU
+  torch::Tensor low_pixels;  ///< low-resolution image before upscaling and cropping, as `pixels`
+  /// What the couplings computed on the way, on the CPU, if it is kept: "context-I" and "high_latent-I" for coupling I.
+  std::map<std::string, torch::Tensor> intermediates;
+  /// By stage: text, denoise (an equal share of the batch), decode (to the low-resolution image), and upscale (encode,
+  /// flow, decode and back-projection of all couplings) if there are couplings.
+  std::map<std::string, double> seconds;
 };
 
 struct GenerateSettings {
-  std::int64_t batch_size = 1;  ///< requests alike in all but prompt and seed that are denoised together
+  std::int64_t batch_size = 1;  ///< most requests denoised together; they may differ in prompt and seed only
   TileOptions tiles;
   bool keep_intermediates = false;
 };
 
-/// What happens on the way. Every member may be empty.
+/// Callbacks during a run, on the caller's thread. Each may be empty.
 struct GenerateCallbacks {
   ProgressCallback progress;
   std::function<void(std::size_t index, GeneratedImage image)> finished;
@@ -77,27 +90,34 @@ struct GenerateCallbacks {
   std::function<void(std::size_t index, const std::string& notice)> notice;  ///< cut or unknown words, empty prompts
 };
 
-/// Text to images: tokenizer, text encoder, sampler over the denoiser, decoder, couplings.
+/// Text to images: tokenizer, text encoder, sampler with the denoiser, decoder, couplings.
 class GeneratePipeline {
  public:
-  /// `upscaler_components` holds the autoencoder and couplings that upscale; null: those of `parts`.
+  /// `upscaler_components` holds the autoencoder and couplings that upscale; null: those of `components`. Loads the
+  /// tokenizer. Throws UsageError for settings out of range, ModelError if the bundle cannot generate images.
   GeneratePipeline(std::shared_ptr<ModelComponents> components, std::shared_ptr<ModelComponents> upscaler_components,
                    GenerateSettings settings);
   ~GeneratePipeline();
 
-  /// Decides sizes, couplings and sampler settings without loading anything. Throws UsageError or ModelError.
+  /// Decides sizes, couplings, sampler, tokens and memory without loading any network. Throws UsageError, ModelError,
+  /// or Error for a prompt that is not text.
   GeneratePlan plan(const GenerateRequest& request) const;
 
-  /// Makes all of them, telling the callbacks. An item's error goes to `failed` and the rest is still made; a broken
-  /// model or an interrupt ends the run by throwing. Parts are freed after their last use.
+  /// Generates all images and reports to the callbacks. An error of one image goes to `failed`, and the run continues;
+  /// an error for which ends_batch() holds is thrown. Components are freed after their last use.
   void run(const std::vector<GenerateRequest>& requests, const GenerateCallbacks& callbacks);
 
  private:
   class Run;
 
+  ChainPlan plan_sizes(const GenerateRequest& request, const std::vector<std::int64_t>& factors,
+                       const Size& size) const;
+
   std::shared_ptr<ModelComponents> components_;
   std::shared_ptr<ModelComponents> upscaler_components_;
   GenerateSettings settings_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  ImageSource source_ = ImageSource::generated;
 };
 
 }  // namespace fmboost

@@ -13,7 +13,7 @@ struct Size {
   bool operator==(const Size&) const = default;
 };
 
-/// Images have at most this many pixels a side.
+/// Largest side of an image in pixels.
 inline constexpr std::int64_t kMaxSide = 8192;
 
 std::string to_string(const Size& size);  ///< "1024x768"
@@ -21,26 +21,26 @@ std::string to_string(const Size& size);  ///< "1024x768"
 /// "1024" (a square) or "1024x768"; sides from 1 to kMaxSide. Throws UsageError.
 Size parse_size(const std::string& text);
 
-/// Throws UsageError when a side is not within 1 .. kMaxSide.
+/// Throws UsageError naming `what` if a side is not within 1 .. kMaxSide.
 void check_size(const Size& size, const std::string& what);
 
 /// The coupling factors that upscale by at least `ratio`: the smallest product, then the fewest stages, larger factors
-/// first. Empty when ratio <= 1. Throws UsageError when there are no factors, naming `what` wanted them.
+/// first. Empty if ratio <= 1. Throws UsageError if upscaling is needed and no factor is available.
 std::vector<std::int64_t> plan_factors(double ratio, const std::vector<std::int64_t>& available);
 
-/// How an image of a final size is made from a low-resolution one.
+/// How an image of a final size is made from a low-resolution image.
 struct ChainPlan {
   Size low;                           ///< size of the low-resolution image
-  std::vector<std::int64_t> factors;  ///< couplings to run, in order; empty: none
+  std::vector<std::int64_t> factors;  ///< of the couplings, in the order in which they run; empty: no upscaling
 };
 
-/// Sizes of `generate`: the smallest product of factors that takes the denoiser's native size to the final shorter
-/// side; the low-resolution image is final / product, rounded up to what the denoiser takes.
+/// Sizes of `generate`: the smallest product of factors that brings the denoiser's native size to the final shorter
+/// side; the low-resolution size is final / product, rounded up to multiples of `multiple`.
 ChainPlan plan_generation(const Size& final_size, std::int64_t native, std::int64_t multiple,
                           const std::vector<std::int64_t>& available);
 
-/// The same from a low-resolution size that was asked for; it must be a multiple of `multiple` and no larger than the
-/// final size, rounded up (UsageError).
+/// The same from a given low-resolution size, which must be a multiple of `multiple` and no larger than the final size
+/// rounded up (UsageError).
 ChainPlan plan_generation_from(const Size& low, const Size& final_size, std::int64_t multiple,
                                const std::vector<std::int64_t>& available);
 

@@ -5,7 +5,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "fmboost/image/image.h"
 #include "fmboost/pipeline/back_projection.h"
@@ -14,41 +13,44 @@
 namespace fmboost {
 
 struct UpscaleOptions {
-  double scale = 2.0;                     ///< of both sides, more than 1
-  std::optional<Size> size;               ///< instead of scale: the exact size, of the source's shape
-  std::optional<std::int64_t> long_side;  ///< instead of both: the longer side, the other one follows
+  double scale = 2.0;                     ///< factor of both sides, more than 1
+  std::optional<Size> size;               ///< overrides scale: the exact size, of the source's shape
+  std::optional<std::int64_t> long_side;  ///< overrides scale: the longer side; the shorter side follows
   ColorFix color_fix = ColorFix::none;
-  std::uint64_t seed = 42;  ///< of the flow's noise, where the coupling has any
+  std::uint64_t seed = 42;  ///< of the flow's noise, if the coupling has any
   FlowOptions flow;
   TileOptions tiles;
 
-  /// Throws UsageError naming what is out of range.
+  /// Throws UsageError naming the option that is out of range.
   void check() const;
 };
 
-/// The size that these options give an image. Throws UsageError when it is out of range, not larger than the source or
+/// The size that these options give an image. Throws UsageError if it is out of range, not larger than the source or
 /// of another shape.
 Size upscaled_size(const Size& source, const UpscaleOptions& options);
 
-/// An existing image to a larger one: couplings, then back-projection, then the color fix. Alpha is upscaled
-/// bicubically; metadata is kept.
+/// An upscaled image and how long its stages took.
+struct UpscaledImage {
+  Image image;
+  std::map<std::string, double> seconds;  ///< by stage: upscale, and color_fix if there is one
+};
+
+/// Upscales existing images: couplings with back-projection, then the color fix. Alpha is upscaled bicubically;
+/// metadata is kept.
 class UpscalePipeline {
  public:
-  /// Throws ModelError when the bundle has no coupling.
+  /// Throws ModelError if the bundle has no coupling for existing images, UsageError for options out of range.
   UpscalePipeline(std::shared_ptr<ModelComponents> components, UpscaleOptions options);
 
-  /// `seconds`, where given, gets the time of each stage. Throws MemoryError before any work when the image will not
-  /// fit.
-  Image run(const Image& source, const ProgressCallback& progress = {},
-            std::map<std::string, double>* seconds = nullptr, const IntermediateObserver& observer = {});
+  /// Decides size, couplings and memory without loading anything. Throws UsageError.
+  UpscalePlan plan(const Size& source) const;
 
-  /// Throws MemoryError when an image of this size will not fit.
-  void check_memory(const Size& size);
+  /// Throws MemoryError before any work if the image will not fit into memory.
+  UpscaledImage run(const Image& source, const Hooks& hooks = {});
 
  private:
   std::shared_ptr<ModelComponents> components_;
   UpscaleOptions options_;
-  UpscaleChain chain_;
 };
 
 }  // namespace fmboost

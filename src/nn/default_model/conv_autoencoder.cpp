@@ -1,5 +1,8 @@
 #include "nn/default_model/conv_autoencoder.h"
 
+#include <algorithm>
+
+#include "nn/layers/layer_memory.h"
 #include "nn/layers/option_checks.h"
 #include "nn/layers/run_layers.h"
 
@@ -16,19 +19,18 @@ void ConvAutoencoderOptions::check() const {
   checks.size("fine_blocks", fine_blocks, checks.kMostLayers);
 }
 
-ConvAutoencoderImpl::ConvAutoencoderImpl(ConvAutoencoderOptions options) {
+ConvAutoencoderImpl::ConvAutoencoderImpl(ConvAutoencoderOptions options) : latent_channels_(options.latent_channels) {
   options.check();
   build_encoder(options);
   build_decoder(options);
 }
 
-void ConvAutoencoderImpl::add_convolution(LayerList& list, const std::string& name, std::int64_t in,
-                                           std::int64_t out) {
+void ConvAutoencoderImpl::add_convolution(LayerList& list, const std::string& name, std::int64_t in, std::int64_t out) {
   list.emplace_back(layers::add(*this, name, layers::Conv2d(in, out)));
 }
 
 void ConvAutoencoderImpl::add_blocks(LayerList& list, const std::string& name, std::int64_t channels,
-                                      std::int64_t count) {
+                                     std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) {
     list.emplace_back(layers::add(*this, name + "." + std::to_string(i), PlainBlock(channels)));
   }
@@ -60,6 +62,12 @@ torch::Tensor ConvAutoencoderImpl::encode(const torch::Tensor& pixels, const Str
 
 torch::Tensor ConvAutoencoderImpl::decode(const torch::Tensor& latent, const StripLimits* strips) const {
   return run_layers(layers_.decoder, latent, strips);
+}
+
+double ConvAutoencoderImpl::peak_activations_per_pixel() const {
+  const auto factor = static_cast<double>(ConvAutoencoderOptions::factor());
+  return std::max(peak_activations(layers_.encoder, 3),
+                  peak_activations(layers_.decoder, latent_channels_) / (factor * factor));
 }
 
 }  // namespace fmboost

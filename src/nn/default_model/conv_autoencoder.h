@@ -18,12 +18,17 @@ class ConvAutoencoderImpl : public torch::nn::Module {
   /// latent -> pixels, about [-1, 1]
   torch::Tensor decode(const torch::Tensor& latent, const StripLimits* strips = nullptr) const;
 
+  /// The largest number of activations that encoding or decoding a whole image holds at one time, per pixel of the
+  /// image. Attention scores are not counted.
+  double peak_activations_per_pixel() const;
+
  private:
   void build_encoder(const ConvAutoencoderOptions& options);
   void build_decoder(const ConvAutoencoderOptions& options);
   void add_convolution(LayerList& list, const std::string& name, std::int64_t in, std::int64_t out);
   void add_blocks(LayerList& list, const std::string& name, std::int64_t channels, std::int64_t count);
 
+  std::int64_t latent_channels_;
   AutoencoderLayers layers_;
 };
 TORCH_MODULE(ConvAutoencoder);

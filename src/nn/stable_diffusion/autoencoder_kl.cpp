@@ -1,5 +1,8 @@
 #include "nn/stable_diffusion/autoencoder_kl.h"
 
+#include <algorithm>
+
+#include "nn/layers/layer_memory.h"
 #include "nn/layers/option_checks.h"
 #include "nn/layers/run_layers.h"
 
@@ -129,6 +132,12 @@ torch::Tensor AutoencoderKlImpl::decode(const torch::Tensor& latent, const Strip
                               latent.sizes()));
   }
   return run_layers(layers_->decoder, latent, strips);
+}
+
+double AutoencoderKlImpl::peak_activations_per_pixel() const {
+  const auto factor = static_cast<double>(options_.factor());
+  return std::max(peak_activations(layers_->encoder, options_.in_channels),
+                  peak_activations(layers_->decoder, options_.latent_channels) / (factor * factor));
 }
 
 }  // namespace fmboost

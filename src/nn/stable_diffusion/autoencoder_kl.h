@@ -33,6 +33,10 @@ class AutoencoderKlImpl : public torch::nn::Module {
   /// latent (B, latent_channels, H, W) -> pixels (B, out_channels, H factor, W factor), about [-1, 1]
   torch::Tensor decode(const torch::Tensor& latent, const StripLimits* strips = nullptr) const;
 
+  /// The largest number of activations that encoding or decoding a whole image holds at one time, per pixel of the
+  /// image. Attention scores are not counted.
+  double peak_activations_per_pixel() const;
+
   const AutoencoderKlOptions& options() const { return options_; }
 
  private:

@@ -148,8 +148,7 @@ void GenerateCommand::write(std::size_t index, const GeneratedImage& generated) 
   Image image;
   image.pixels = generated.pixels.squeeze(0);
   image.metadata.text = {
-      {"parameters", parameters_text(generated.plan, metadata, (chain_ ? chain_ : components_)->manifest())},
-      {"fmboost", to_text(metadata)}};
+      {"parameters", parameters_text(generated.plan, metadata)}, {"fmboost", to_text(metadata)}};
   nlohmann::json line = fields(index);
   try {
     if (!flags_.intermediates_folder.empty()) {

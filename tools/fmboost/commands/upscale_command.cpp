@@ -7,6 +7,7 @@
 #include "fmboost/core/log.h"
 #include "fmboost/image/decode.h"
 #include "fmboost/io/files.h"
+#include "fmboost/pipeline/batch_errors.h"
 #include "fmboost/pipeline/upscale.h"
 
 #include "cli/common_options.h"
@@ -109,13 +110,13 @@ std::vector<fs::path> plan_names(const UpscaleFlags& flags, const std::vector<Im
   return plan_outputs(flags.output.output, names);
 }
 
-// Upscales and writes one image; what goes wrong is thrown.
+// Upscales and writes one image; throws any error.
 void upscale_one(const UpscaleFlags& flags, UpscalePipeline& pipeline, const ImageSource& source,
                  const fs::path& output, ProgressBar& bar, ResultReporter& results, nlohmann::json line) {
   check_output(output, flags.output);
   const Image image = decode_image(read_source(source), title(source));
-  std::map<std::string, double> seconds;
-  Image result = pipeline.run(image, bar.callback(), &seconds);
+  UpscaledImage upscaled = pipeline.run(image, {.progress = bar.callback(), .intermediate = {}});
+  Image& result = upscaled.image;
   if (flags.strip) {
     if (!result.metadata.icc_profile.empty()) {
       log_debug("the pixels are written as sRGB, since the color profile is stripped too");
@@ -125,7 +126,7 @@ void upscale_one(const UpscaleFlags& flags, UpscalePipeline& pipeline, const Ima
   write_image(result, output, flags.output);
   line["width"] = result.width();
   line["height"] = result.height();
-  line["seconds"] = seconds;
+  line["seconds"] = upscaled.seconds;
   results.done(output, line);
 }
 
@@ -151,11 +152,10 @@ int run_upscale(UpscaleFlags flags) {
         {"input", sources[i].file.string()}, {"seed", flags.options.seed}, {"model", components->manifest().name}};
     try {
       upscale_one(flags, pipeline, sources[i], outputs[i], bar, results, line);
-    } catch (const Interrupted&) {
-      throw;
-    } catch (const ModelError&) {
-      throw;
     } catch (const std::exception& error) {
+      if (ends_batch(error)) {
+        throw;
+      }
       results.failed("'" + title(sources[i]) + "'", error, line);
     }
   }

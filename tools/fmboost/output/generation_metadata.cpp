@@ -210,7 +210,7 @@ GenerationMetadata read_generation_metadata(const std::filesystem::path& file) {
                    "' holds no fmboost data: it was made by another program, or they were stripped");
 }
 
-std::string parameters_text(const GeneratePlan& plan, const GenerationMetadata& metadata, const Manifest& chain) {
+std::string parameters_text(const GeneratePlan& plan, const GenerationMetadata& metadata) {
   std::string text = plan.request.prompt + "\n";
   if (!plan.request.negative_prompt.empty()) {
     text += "Negative prompt: " + plan.request.negative_prompt + "\n";
@@ -220,8 +220,8 @@ std::string parameters_text(const GeneratePlan& plan, const GenerationMetadata& 
           ", Size: " + to_string(plan.chain.low) + ", Model hash: " + metadata.model.hash.substr(0, 10) +
           ", Model: " + quoted(metadata.model.name) +
           (plan.request.clip_skip ? ", Clip skip: " + std::to_string(*plan.request.clip_skip) : "") + ", RNG: CPU";
-  if (!plan.chain.factors.empty()) {
-    const CouplingEntry coupling = resolve_coupling(chain, plan.chain.factors.back(), plan.request.flow, plan.source);
+  if (!plan.couplings.empty()) {
+    const CouplingEntry& coupling = plan.couplings.back();
     text += ", Hires resize: " + to_string(plan.size) + ", Flow steps: " + std::to_string(coupling.steps) +
             ", Flow solver: " + coupling.solver;
     text += plan.request.flow.fidelity ? ", Fidelity: " + number_text(*plan.request.flow.fidelity) : "";

@@ -38,7 +38,7 @@ GenerationMetadata parse_generation_metadata(const std::string& text, const std:
 GenerationMetadata read_generation_metadata(const std::filesystem::path& image);
 
 /// The text that A1111-style readers parse.
-std::string parameters_text(const GeneratePlan& plan, const GenerationMetadata& metadata, const Manifest& chain);
+std::string parameters_text(const GeneratePlan& plan, const GenerationMetadata& metadata);
 
 /// A request's settings from and to JSON; `origin` names the place in messages. Keys that are not settings throw.
 void read_settings(const nlohmann::json& json, const std::string& origin, GenerateRequest& request);

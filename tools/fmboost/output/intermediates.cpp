@@ -19,17 +19,13 @@ std::string file_name(const std::string& name) {
 
 }  // namespace
 
-void write_intermediates(const std::filesystem::path& folder, const std::string& stem,
-                         const GeneratedImage& image) {
-  for (const auto& [name, tensor] : image.intermediates) {
-    const std::string file = stem + "_" + file_name(name);
-    if (name == "low") {
-      Image low;
-      low.pixels = tensor.squeeze(0);
-      write_file_atomically(folder / (file + ".png"), encode_image(low, {}));
-    } else {
-      write_safetensors(folder / (file + ".safetensors"), {{"latent", tensor}});
-    }
+void write_intermediates(const std::filesystem::path& folder, const std::string& stem, const GeneratedImage& image) {
+  Image low;
+  low.pixels = image.low_pixels.squeeze(0);
+  write_file_atomically(folder / (stem + "_low.png"), encode_image(low, {}));
+  write_safetensors(folder / (stem + "_low_latent.safetensors"), {{"latent", image.low_latent}});
+  for (const auto& [name, latent] : image.intermediates) {
+    write_safetensors(folder / (stem + "_" + file_name(name) + ".safetensors"), {{"latent", latent}});
   }
 }
 

@@ -7,8 +7,8 @@
 
 namespace fmboost::tool {
 
-/// Writes every latent of an image as <stem>_<name>.safetensors and its low-resolution image as <stem>_low.png,
-/// where names of a coupling after the first end in its number. Throws Error.
+/// Writes the low-resolution image as <stem>_low.png and every latent as <stem>_<name>.safetensors: low_latent, and
+/// context and high_latent of each coupling, numbered from the second coupling on (context_2). Throws Error.
 void write_intermediates(const std::filesystem::path& folder, const std::string& stem, const GeneratedImage& image);
 
 }  // namespace fmboost::tool
