@@ -11,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// "out/" has an empty last part; what is meant is "out".
+// "out/" has an empty last component; "out" is meant.
 fs::path without_trailing_slash(const fs::path& folder) {
   const fs::path whole = fs::absolute(folder).lexically_normal();
   return whole.has_filename() ? whole : whole.parent_path();
@@ -32,7 +32,7 @@ fs::path beside(const fs::path& folder, const std::string& kind) {
 AtomicFolder::AtomicFolder(fs::path folder, std::string marker, bool replace)
     : folder_(without_trailing_slash(folder)), marker_(std::move(marker)), replace_(replace) {
   check_replaceable();
-  // A killed process of the same number, as happens in containers, may have left one of that name.
+  // A killed process with the same id (in a container) may have left a folder of that name.
   std::error_code error;
   do {
     temporary_ = beside(folder_, ".tmp-");
@@ -55,11 +55,11 @@ void AtomicFolder::check_replaceable() const {
     return;
   }
   if (!replace_) {
-    throw Error("'" + folder_.string() + "' exists already; give --force to replace it");
+    throw Error("'" + folder_.string() + "' already exists; use `force` to replace it");
   }
   if (!fs::is_directory(status) || !(fs::exists(folder_ / marker_) || fs::is_empty(folder_))) {
     throw Error("'" + folder_.string() + "' exists and is not a folder with " + marker_ +
-                "; it is not replaced, even with --force");
+                "; not replaced even with `force`");
   }
 }
 

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
 
+#include "io/json_reader.h"
 #include "io/safetensors_dtypes.h"
 
 namespace fmboost {
@@ -18,7 +18,7 @@ constexpr std::uint64_t kMaxHeader = 100'000'000;
 constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 62;
 
 [[noreturn]] void fail(const std::filesystem::path& file, const std::string& what) {
-  throw ModelError("'" + file.string() + "' is not a sound .safetensors file: " + what);
+  throw ModelError("'" + file.string() + "' is not a valid .safetensors file: " + what);
 }
 
 torch::ScalarType parse_stored_dtype(const std::filesystem::path& file, const std::string& tensor, const json& value) {
@@ -91,49 +91,6 @@ void check_coverage(const std::filesystem::path& file, const std::map<std::strin
   }
 }
 
-// Parses the header, refusing names that occur twice (which the JSON library would silently merge).
-json parse_header(const std::filesystem::path& file, std::string_view text) {
-  std::vector<std::map<std::string, int>> seen;
-  const auto watch = [&](int, json::parse_event_t event, json& parsed) {
-    if (event == json::parse_event_t::object_start) {
-      seen.emplace_back();
-    } else if (event == json::parse_event_t::object_end) {
-      seen.pop_back();
-    } else if (event == json::parse_event_t::key && seen.back()[parsed.get<std::string>()]++ > 0) {
-      fail(file, "'" + parsed.get<std::string>() + "' occurs twice in its header");
-    }
-    return true;
-  };
-  // Deeper nesting than the format has is refused before the parser, so that hostile headers cannot exhaust the stack.
-  int depth = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      i += c == '\\' ? 1 : 0;
-      in_string = c != '"';
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > 8) {
-        fail(file, "its header is nested too deeply");
-      }
-    } else if (c == '}' || c == ']') {
-      --depth;
-    }
-  }
-  json header;
-  try {
-    header = json::parse(text, watch);
-  } catch (const json::exception&) {
-    fail(file, "its header is not JSON");
-  }
-  if (!header.is_object()) {
-    fail(file, "its header is not a JSON object");
-  }
-  return header;
-}
-
 }  // namespace
 
 SafetensorsFile::SafetensorsFile(std::filesystem::path file) : path_(std::move(file)) {
@@ -154,9 +111,10 @@ SafetensorsFile::SafetensorsFile(std::filesystem::path file) : path_(std::move(f
   }
   data_begin_ = sizeof header_size + static_cast<std::size_t>(header_size);
   const std::size_t data_size = bytes.size() - data_begin_;
-  const json header = parse_header(
-      path_, {reinterpret_cast<const char*>(bytes.data()) + sizeof header_size, static_cast<std::size_t>(header_size)});
-  for (const auto& [name, value] : header.items()) {
+  const std::string_view header_text(reinterpret_cast<const char*>(bytes.data()) + sizeof header_size,
+                              static_cast<std::size_t>(header_size));
+  const JsonReader header = JsonReader::parse(header_text, path_.string() + "', header");
+  for (const auto& [name, value] : header.value().items()) {
     if (name != "__metadata__") {
       entries_.emplace(name, parse_entry(path_, name, value, data_size));
       continue;

@@ -116,7 +116,7 @@ fs::path Bundle::checked(const BundleFile& file, bool use_stamp) const {
 std::unique_ptr<Tokenizer> Bundle::load_tokenizer() const {
   const TokenizerEntry& entry = need(manifest_.tokenizer, folder_, "tokenizer");
   const auto max_length = static_cast<std::size_t>(entry.max_length);
-  if (entry.type == "words") {
+  if (entry.type == TokenizerType::words) {
     return std::make_unique<WordTokenizer>(
         checked(entry.words), WordTokenizerOptions{.max_length = max_length, .pad = entry.pad, .null = entry.null});
   }
@@ -129,18 +129,18 @@ std::unique_ptr<TextEncoder> Bundle::load_text_encoder(const Placement& placemen
   const LoadTime time("text encoder");
   const TextEncoderEntry& entry = need(manifest_.text_encoder, folder_, "text encoder: it upscales only");
   if (is_native(entry)) {
-    return make_native_text_encoder(checked(entry.program), entry, placement);
+    return make_native_text_encoder(checked(entry.file), entry, placement);
   }
-  return make_torchscript_text_encoder(checked(entry.program), entry, manifest_.tokenizer->max_length, placement);
+  return make_torchscript_text_encoder(checked(entry.file), entry, manifest_.tokenizer->max_length, placement);
 }
 
 std::unique_ptr<Denoiser> Bundle::load_denoiser(const Placement& placement) const {
   const LoadTime time("denoiser");
   const DenoiserEntry& entry = need(manifest_.denoiser, folder_, "denoiser: it upscales only");
   if (is_native(entry)) {
-    return make_native_denoiser(checked(entry.program), entry, placement);
+    return make_native_denoiser(checked(entry.file), entry, placement);
   }
-  return make_torchscript_denoiser(checked(entry.program), entry, manifest_.autoencoder->factor,
+  return make_torchscript_denoiser(checked(entry.file), entry, manifest_.autoencoder->factor,
                                    manifest_.tokenizer->max_length, manifest_.text_encoder->width, placement);
 }
 
@@ -160,23 +160,23 @@ std::unique_ptr<VelocityNetwork> Bundle::load_velocity(const CouplingEntry& coup
 }
 
 void Bundle::verify_networks(std::vector<std::string>& lines) const {
-  const auto check_program = [&](const BundleFile& program, std::size_t inputs) {
-    check_torchscript(checked(program), inputs);
-    lines.push_back("operators and inputs of " + program.file);
+  const auto check_program = [&](const BundleFile& file, std::size_t inputs) {
+    check_torchscript(checked(file), inputs);
+    lines.push_back("operators and inputs of " + file.file);
   };
   const auto check_native = [&](const BundleFile& weights, const auto& entry) {
     check_native_weights(checked(weights), entry);
     lines.push_back("tensors of " + weights.file);
   };
   if (const auto& entry = manifest_.text_encoder; entry && is_native(*entry)) {
-    check_native(entry->program, *entry);
+    check_native(entry->file, *entry);
   } else if (entry) {
-    check_program(entry->program, kTextEncoderInputs);
+    check_program(entry->file, kTextEncoderInputs);
   }
   if (const auto& entry = manifest_.denoiser; entry && is_native(*entry)) {
-    check_native(entry->program, *entry);
+    check_native(entry->file, *entry);
   } else if (entry) {
-    check_program(entry->program, denoiser_inputs(*entry));
+    check_program(entry->file, denoiser_inputs(*entry));
   }
   if (const auto& entry = manifest_.autoencoder; entry && is_native(*entry)) {
     check_native(entry->encoder, *entry);
@@ -194,7 +194,7 @@ std::vector<std::string> Bundle::verify() const {
   }
   if (manifest_.tokenizer) {
     load_tokenizer();
-    lines.emplace_back("tokenizer " + manifest_.tokenizer->type);
+    lines.emplace_back("tokenizer " + enum_name(manifest_.tokenizer->type));
   }
   verify_networks(lines);
   for (const auto& coupling : manifest_.couplings) {

@@ -49,7 +49,7 @@ void check_text(const Fit& fit, const Manifest& manifest, const ClipTextOptions&
   fit.equal("text_encoder.width", manifest.text_encoder->width, config + "hidden_size", clip.hidden_size);
   fit.at_most("tokenizer.max_length", tokenizer.max_length, config + "max_position_embeddings",
               clip.max_position_embeddings);
-  if (tokenizer.type == "clip-bpe") {
+  if (tokenizer.type == TokenizerType::clip_bpe) {
     const std::int64_t largest = std::max({tokenizer.start, tokenizer.end, tokenizer.pad});
     fit.at_most("the tokenizer's largest id", largest, config + "vocab_size - 1", clip.vocab_size - 1);
   }

@@ -5,7 +5,6 @@
 #include "fmboost/core/error.h"
 #include "fmboost/core/interrupt.h"
 #include "fmboost/core/random.h"
-#include "fmboost/flow/ode_solver.h"
 
 namespace fmboost {
 namespace {
@@ -82,7 +81,7 @@ void CouplingStage::prepare_latent(const UpscaleInput& input, const Size& target
   const std::int64_t width = latent.size(3) * scale;
   const Size covered{width * factor_, height * factor_};
   if (covered.width < target.width || covered.height < target.height) {
-    throw UsageError("latent-space upsampling '" + upsampling_name(coupling_.upsampling) + "' makes " +
+    throw UsageError("latent-space upsampling '" + enum_name(coupling_.upsampling) + "' makes " +
                      to_string(covered) + ", which is smaller than the " + to_string(target) + " asked for; use pixel");
   }
   auto generator = cpu_generator(derive_seed(noise_seed_, "upsampling"));
@@ -95,10 +94,15 @@ void CouplingStage::prepare_latent(const UpscaleInput& input, const Size& target
   upsampled_latent_ = pad_reflect(upsample_latent(latent, coupling_.upsampling, height, width, noise), around);
 }
 
+GaussianStart CouplingStage::gaussian_start(const torch::Tensor& context, const torch::Tensor& noise) const {
+  const StartWeights weights =
+      coupling_.start_from_noise ? StartWeights{0, 1} : start_weights(coupling_.noising_step);
+  return {.mean = context * weights.context, .scale = weights.noise, .noise = noise};
+}
+
 torch::Tensor CouplingStage::flow(const torch::Tensor& context, VelocityNetwork& network,
                                   const StripLimits* strips) const {
   const torch::Tensor noise = noise_.to(context.device());
-  const torch::Tensor start = coupling_.start_from_noise ? noise : noised_start(context, noise, coupling_.noising_step);
   const auto field = [&](double t, const torch::Tensor& x) {
     check_interrupt();
     return network.velocity(x, t, context, strips);
@@ -108,7 +112,16 @@ torch::Tensor CouplingStage::flow(const torch::Tensor& context, VelocityNetwork&
       progress_("flow " + std::to_string(index_ + 1), step, coupling_.steps);
     }
   };
-  return solve_ode(field, start, {.method = coupling_.solver, .steps = coupling_.steps}, advance);
+  const FlowSolver solver = coupling_.flow_solver();
+  if (!solver.is_stochastic()) {
+    const torch::Tensor start =
+        coupling_.start_from_noise ? noise : noised_start(context, noise, coupling_.noising_step);
+    return solve_ode(field, start, solver.ode(), advance);
+  }
+  // One field of noise per step for the whole image, drawn on the CPU: the same for every tiling and device.
+  auto generator = cpu_generator(derive_seed(noise_seed_, "sde"));
+  const auto draw = [&] { return gaussian_noise(noise_.sizes(), generator).to(context.device()); };
+  return solve_sde(field, gaussian_start(context, noise), Path(coupling_.path), solver.sde(), draw, advance);
 }
 
 torch::Tensor CouplingStage::run(const std::optional<TilePlan>& pieces, torch::ScalarType dtype) {

@@ -31,6 +31,7 @@ class CouplingStage {
   void prepare_latent(const UpscaleInput& input, const Size& target, const TilesFor& tiles_for);
   torch::Tensor encode(const torch::Tensor& pixels, const TilesFor& tiles_for);
   void choose_margins(const Size& covered, const Size& target);
+  GaussianStart gaussian_start(const torch::Tensor& context, const torch::Tensor& noise) const;
   torch::Tensor flow(const torch::Tensor& context, VelocityNetwork& network, const StripLimits* strips) const;
   void report(const std::string& name, const torch::Tensor& tensor) const;
 

@@ -10,7 +10,7 @@ namespace fmboost {
 namespace {
 
 auto flow_fields(const FlowOptions& flow) {
-  return std::tie(flow.steps, flow.solver, flow.noising_step, flow.upsampling, flow.fidelity, flow.back_projection);
+  return std::tie(flow.steps, flow.solver, flow.diffusion_form, flow.diffusion_norm, flow.noising_step, flow.upsampling, flow.fidelity, flow.back_projection);
 }
 
 auto fields(const GenerateRequest& r) {

@@ -6,19 +6,6 @@
 
 namespace fmboost {
 
-LongPrompt parse_long_prompt(const std::string& name) {
-  for (const auto rule : {LongPrompt::truncate, LongPrompt::chunk}) {
-    if (name == long_prompt_name(rule)) {
-      return rule;
-    }
-  }
-  throw UsageError("long prompts are handled by truncate or chunk, not '" + name + "'");
-}
-
-std::string long_prompt_name(LongPrompt rule) {
-  return rule == LongPrompt::truncate ? "truncate" : "chunk";
-}
-
 TokenizedPrompt Tokenizer::encode(std::string_view prompt, LongPrompt rule) const {
   check_prompt_encoding(prompt);
   return tokenize(prompt, rule);

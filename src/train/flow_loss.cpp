@@ -52,7 +52,7 @@ torch::Tensor upsampled_context(const FlowLossOptions& options, const LatentBatc
   const bool same_size = latent.sizes() == context.sizes();
   if (options.upsampling == Upsampling::pixel || options.upsampling == Upsampling::identity) {
     if (!same_size) {
-      throw Error(c10::str("with the coupling ", upsampling_name(options.upsampling),
+      throw Error(c10::str("with the coupling ", enum_name(options.upsampling),
                            " context and latent must be of one size; '", batch.keys.empty() ? "?" : batch.keys.front(),
                            "' has a context ", context.sizes(), " beside a latent ", latent.sizes(),
                            "; for data with small contexts use latent"));
@@ -60,7 +60,7 @@ torch::Tensor upsampled_context(const FlowLossOptions& options, const LatentBatc
     return context;
   }
   if (same_size) {
-    throw Error("with the coupling " + upsampling_name(options.upsampling) +
+    throw Error("with the coupling " + enum_name(options.upsampling) +
                 " the context must be smaller than the latent; '" + (batch.keys.empty() ? "?" : batch.keys.front()) +
                 "' has them of one size: this data was made for pixel");
   }

@@ -58,7 +58,7 @@ class Opener {
       throw UsageError(
           "the shards in '" + path.string() + "' hold contexts " +
           (upscaled ? "of the latents' size, which pixel takes" : "that are smaller than the latents, which latent takes") +
-          "; --upsampling " + upsampling_name(options_.train.flow.upsampling) + " does not");
+          "; --upsampling " + enum_name(options_.train.flow.upsampling) + " does not");
     }
     if (!upscaled) {
       add_factor(shards->context_factor(), path);

@@ -60,10 +60,10 @@ TEST_F(DamagedSafetensors, LengthThatLies) {
 
 TEST_F(DamagedSafetensors, HeaderThatIsNotAJsonObject) {
   for (const std::string header : {"", "{", "{}}", "{'x':1}", "\xff\xfe", "{\"a\":1e999}", "nul"}) {
-    EXPECT_THAT(complaint(with_header(header)), HasSubstr("not JSON")) << header;
+    EXPECT_THAT(complaint(with_header(header)), HasSubstr("header' is not valid JSON")) << header;
   }
   for (const std::string header : {"[]", "1", "null", "\"{}\""}) {
-    EXPECT_THAT(complaint(with_header(header)), HasSubstr("not a JSON object")) << header;
+    EXPECT_THAT(complaint(with_header(header)), HasSubstr("must hold a JSON object")) << header;
   }
 }
 

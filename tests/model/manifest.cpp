@@ -62,8 +62,8 @@ TEST(Manifest, LeavesWhatIsNotGivenAtItsDefault) {
   EXPECT_EQ(read.denoiser->default_sampler, "ddim");
   EXPECT_EQ(read.denoiser->default_steps, 25);
   EXPECT_EQ(read.denoiser->default_guidance, 7.5);
-  EXPECT_EQ(read.denoiser->schedule.beta_schedule, "scaled_linear");
-  EXPECT_EQ(read.denoiser->schedule.timestep_spacing, "");
+  EXPECT_EQ(read.denoiser->schedule.beta_schedule, BetaSchedule::scaled_linear);
+  EXPECT_EQ(read.denoiser->schedule.timestep_spacing, std::nullopt);
   EXPECT_EQ(read.couplings[0].applies_to, ImageSource::any);
   EXPECT_EQ(read.couplings[0].solver, "euler");
   EXPECT_EQ(read.couplings[0].steps, 4);

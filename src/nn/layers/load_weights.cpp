@@ -102,7 +102,7 @@ torch::Tensor cast_weight(const SafetensorsFile& file, const std::string& name, 
   const bool into_memory = memory != nullptr && stored.scalar_type() != dtype;
   torch::Tensor cast = into_memory ? memory->take(stored.sizes(), dtype).copy_(stored) : stored.to(dtype);
   if (!all_finite(holds_all(dtype, stored.scalar_type()) ? stored : cast)) {
-    fail(all_finite(stored) ? "holds numbers that are too large for " + dtype_name(dtype) + ": choose another --dtype"
+    fail(all_finite(stored) ? "holds values that are too large for " + dtype_name(dtype) + "; use another `dtype`"
                             : "holds NaN or infinity: the file is damaged, or its training failed");
   }
   return cast;

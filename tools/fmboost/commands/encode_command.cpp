@@ -23,7 +23,7 @@ struct EncodeFlags {
   std::string output;
   std::string crop = crop_place_name(ImageCropOptions{}.place);
   std::string reduce = downsampling_name(ImageCropOptions{}.downsampling);
-  std::string coupling = upsampling_name(Upsampling::pixel);
+  std::string coupling = enum_name(Upsampling::pixel);
   std::string store = dtype_name(EncodeImagesOptions{}.stored);
   std::string shard = "0/1";
 };
@@ -134,7 +134,7 @@ int run_encode(EncodeFlags flags) {
     throw UsageError("'" + flags.images + "' is not a folder of images");
   }
   const auto components = open_upscaler(flags.run.model, flags.run);
-  const PairEncoder encoder(components->bundle(), components->placement(), parse_upsampling(flags.coupling));
+  const PairEncoder encoder(components->bundle(), components->placement(), parse_enum<Upsampling>(flags.coupling));
   std::int64_t kept = 0;
   EncodeProgressLine line(flags.run.quiet);
   const EncodeProgress progress =
