@@ -6,7 +6,7 @@
 
 namespace fmboost {
 
-/// The published CFM UNet's options, under its names (https://github.com/CompVis/fm-upscaling).
+/// Options of the published CFM UNet, under its names (https://github.com/CompVis/fm-upscaling).
 struct CfmUnetOptions {
   std::int64_t in_channels = 8;  ///< of x_t and the context together
   std::int64_t model_channels = 128;

@@ -7,12 +7,12 @@
 namespace fmboost {
 namespace {
 
-constexpr std::int64_t kPatch = 2;  // latents a side that are one place
+constexpr std::int64_t kPatch = 2;  // latent pixels per side of a patch
 constexpr std::int64_t kNormGroups = 32;
 constexpr double kEps = 1e-5;
 constexpr layers::Conv2dOptions kSinglePlace{.kernel = 1, .padding = 0};
 
-/// norm, SiLU, convolution, twice, beside a skip; the time scales and shifts the second norm.
+/// Residual block: norm, SiLU and convolution, twice; the timestep embedding scales and shifts the second norm.
 class PatchResBlock : public torch::nn::Module {
  public:
   PatchResBlock(std::int64_t channels, std::int64_t time_width) {
@@ -35,7 +35,7 @@ class PatchResBlock : public torch::nn::Module {
   layers::Linear time_ = nullptr;
 };
 
-/// Every place looks at all others, then at the words, then thinks for itself.
+/// Transformer block: self-attention over the patches, cross-attention to the words, feed-forward.
 class PatchAttentionBlock : public torch::nn::Module {
  public:
   PatchAttentionBlock(std::int64_t channels, std::int64_t text_width, std::int64_t heads) : heads_(heads) {
@@ -116,7 +116,7 @@ class PatchLevel : public torch::nn::Module {
   std::vector<std::shared_ptr<PatchAttentionBlock>> attentions_;
 };
 
-/// A residual block on latents, without norms: outlines are the largest numbers of a latent, and would be dulled.
+/// A residual block on latents, without norms: edges are the largest values of a latent, and norms would weaken them.
 class PatchFineBlock : public torch::nn::Module {
  public:
   PatchFineBlock(std::int64_t channels, std::int64_t time_width) {
@@ -135,7 +135,7 @@ class PatchFineBlock : public torch::nn::Module {
   layers::Linear time_ = nullptr;
 };
 
-/// What is added to the velocity at each latent, from it and from the features of its patch.
+/// The correction of the prediction at each latent pixel, from the latents and the features of its patch.
 class PatchFine : public torch::nn::Module {
  public:
   explicit PatchFine(const PatchUnetOptions& options) {

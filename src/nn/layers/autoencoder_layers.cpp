@@ -8,7 +8,7 @@ namespace {
 torch::Tensor forward(const Pointwise& layer, const torch::Tensor& x) {
   return layer.function(x);
 }
-torch::Tensor forward(const UpscaleTwice& /*layer*/, const torch::Tensor& x) {
+torch::Tensor forward(const NearestUpsample& /*layer*/, const torch::Tensor& x) {
   return at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
 }
 torch::Tensor forward(const PixelShuffle& layer, const torch::Tensor& x) {

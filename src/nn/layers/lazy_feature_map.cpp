@@ -7,14 +7,14 @@
 namespace fmboost {
 namespace {
 
-// How many results of its widest layer computing a strip holds at a time.
+// How many results of the widest layer are in memory while a strip is computed.
 constexpr std::int64_t kResultsAtATime = 5;
 
 std::int64_t divide_up(std::int64_t value, std::int64_t divisor) {
   return (value + divisor - 1) / divisor;
 }
 
-// The rows of an input of `height` rows that some rows of the result come from, whole steps of the layer.
+// The rows of an input with `height` rows that some rows of the result depend on, in whole steps of the layer.
 Rows seen_rows(Rows wanted, const Footprint& f, std::int64_t height) {
   const std::int64_t top = std::max<std::int64_t>(wanted.top * f.down / f.up - f.halo, 0) / f.down * f.down;
   const std::int64_t bottom = divide_up(divide_up(wanted.bottom * f.down, f.up) + f.halo, f.down) * f.down;

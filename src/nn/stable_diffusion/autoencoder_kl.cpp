@@ -9,7 +9,7 @@ namespace {
 constexpr double kEps = 1e-6;
 constexpr layers::Conv2dOptions kSinglePixel{.kernel = 1, .padding = 0};
 
-// Appends layers that are registered under names of the module.
+// Appends layers and registers them under their names in the module.
 class LayerBuilder {
  public:
   LayerBuilder(torch::nn::Module& module, LayerList& list, NormOptions norm)

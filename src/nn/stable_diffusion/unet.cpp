@@ -48,7 +48,7 @@ void UnetOptions::check() const {
   }
 }
 
-/// The embedded timestep, through two layers; guidance is added to the first one's input.
+/// The embedded timestep, through two layers; the guidance embedding is added to the input of the first.
 class TimestepEmbedding : public torch::nn::Module {
  public:
   TimestepEmbedding(std::int64_t width, std::int64_t out, std::optional<std::int64_t> guidance) : width_(width) {
@@ -72,8 +72,8 @@ class TimestepEmbedding : public torch::nn::Module {
   layers::Linear linear_1_ = nullptr, linear_2_ = nullptr, cond_proj_ = nullptr;
 };
 
-/// One level of the way down or up, or the middle: residual blocks with or without attention between them, then a
-/// change of size.
+/// One level of the down or up path, or the middle: residual blocks with or without attention between them, then a change
+/// of size.
 class UnetBlock : public torch::nn::Module {
  public:
   UnetBlock(const UnetOptions& options, std::size_t level) : options_(options), level_(level) {}
@@ -122,7 +122,7 @@ class UnetBlock : public torch::nn::Module {
       skips.pop_back();
       x = attend_at(i, resnets_[i]->forward(x, time), text);
     }
-    // To the size that the way down had here, which need not be even.
+    // To the size of this level in the down path, which need not be even.
     return up_.is_empty() ? x : up_->forward(x, skips.back().size(2), skips.back().size(3));
   }
 
