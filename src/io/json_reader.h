@@ -32,12 +32,12 @@ class JsonReader {
 
   /// The object under `key`.
   JsonReader object(const std::string& key) const;
-  /// The objects of the list under `key`; none when it is missing.
+  /// The objects of the list under `key`; none if it is missing.
   std::vector<JsonReader> objects(const std::string& key) const;
 
-  /// The texts of the list under `key`; none when it is missing.
+  /// The strings of the list under `key`; none if it is missing.
   std::vector<std::string> texts(const std::string& key) const;
-  /// The whole numbers of the list under `key`, which must be there.
+  /// The integers of the list under `key`, which is required.
   std::vector<std::int64_t> whole_numbers(const std::string& key) const;
 
   template <typename T>
@@ -81,7 +81,7 @@ class JsonReader {
   JsonReader(json value, std::string origin, std::string path)
       : value_(std::move(value)), origin_(std::move(origin)), path_(std::move(path)) {}
 
-  // Stricter than the library, which turns true into 1 and 2.5 into 2.
+  // Stricter than the library, which converts true to 1 and 2.5 to 2.
   template <typename T>
   T convert(const std::string& key) const {
     const json& found = value_.at(key);

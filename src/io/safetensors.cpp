@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-// The reference reader's limit.
+// The limit of the reference reader.
 constexpr std::uint64_t kMaxHeader = 100'000'000;
 constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 62;
 
@@ -46,7 +46,7 @@ SafetensorsFile::Entry parse_entry(const std::filesystem::path& file, const std:
     fail(file, "tensor '" + name + "' has a shape or data_offsets that are not lists of sizes");
   }
   std::uint64_t bytes = c10::elementSize(entry.dtype);
-  std::uint64_t stride = bytes;  // PyTorch's strides count empty sides as 1
+  std::uint64_t stride = bytes;  // PyTorch counts empty dimensions as 1 in strides
   for (const auto& side : shape) {
     const auto size = side.get<std::uint64_t>();
     entry.shape.push_back(static_cast<std::int64_t>(size));
@@ -58,7 +58,7 @@ SafetensorsFile::Entry parse_entry(const std::filesystem::path& file, const std:
   entry.begin = offsets[0].get<std::size_t>();
   entry.end = offsets[1].get<std::size_t>();
   if (entry.begin > entry.end || entry.end > data_size) {
-    fail(file, "tensor '" + name + "' claims bytes " + offsets.dump() + " of a data section of " +
+    fail(file, "tensor '" + name + "' refers to bytes " + offsets.dump() + " of a data section of " +
                    std::to_string(data_size) + " bytes; the file may be truncated");
   }
   if (entry.end - entry.begin != bytes) {
@@ -106,8 +106,8 @@ SafetensorsFile::SafetensorsFile(std::filesystem::path file) : path_(std::move(f
   }
   std::memcpy(&header_size, bytes.data(), sizeof header_size);
   if (header_size > kMaxHeader || header_size > bytes.size() - sizeof header_size) {
-    fail(path_, "it announces a header of " + std::to_string(header_size) + " bytes and has " +
-                    std::to_string(bytes.size()) + " in all");
+    fail(path_, "it declares a header of " + std::to_string(header_size) + " bytes but has " +
+                    std::to_string(bytes.size()) + " bytes in total");
   }
   data_begin_ = sizeof header_size + static_cast<std::size_t>(header_size);
   const std::size_t data_size = bytes.size() - data_begin_;

@@ -32,18 +32,18 @@ template <typename Entry>
 const Entry& need(const std::optional<Entry>& entry, const fs::path& folder, const std::string& part) {
   if (!entry) {
     throw ModelError("the bundle '" + folder.string() + "' has no " + part +
-                     "; `fmboost inspect` shows what it can do");
+                     "; `fmboost inspect` shows its components");
   }
   return *entry;
 }
 
-// What cannot be looked at, such as a name that is too long, is not there either.
+// A path that cannot be examined, such as one that is too long, does not exist.
 bool is_there(const fs::path& path) {
   std::error_code error;
   return fs::exists(path, error);
 }
 
-// Whether both are there, and `path` with all symbolic links resolved lies in `folder`.
+// Whether both exist and `path`, with all symbolic links resolved, is inside `folder`.
 bool lies_inside(const fs::path& path, const fs::path& folder) {
   const fs::path real = fs::canonical(path);
   const fs::path root = fs::canonical(folder);
@@ -72,7 +72,7 @@ std::string line_for(const std::string& part, const std::string& file, std::int6
   return part + " " + file + " (" + format_bytes(bytes) + ")";
 }
 
-// Says with -v how long a part took to load.
+// Logs the loading time of a component.
 class LoadTime {
  public:
   explicit LoadTime(const char* part) : part_(part) {}
@@ -102,7 +102,7 @@ Bundle::Bundle(fs::path folder) : folder_(std::move(folder)) {
 fs::path Bundle::checked(const BundleFile& file, bool use_stamp) const {
   const fs::path path = folder_ / file.file;
   try {
-    // A symbolic link could lead out of the folder where the text of the path does not.
+    // A symbolic link could lead out of the folder even if the path does not.
     if (!lies_inside(path, folder_)) {
       throw ModelError("'" + path.string() + "' leads out of the bundle's folder");
     }
@@ -127,7 +127,7 @@ std::unique_ptr<Tokenizer> Bundle::load_tokenizer() const {
 
 std::unique_ptr<TextEncoder> Bundle::load_text_encoder(const Placement& placement) const {
   const LoadTime time("text encoder");
-  const TextEncoderEntry& entry = need(manifest_.text_encoder, folder_, "text encoder: it upscales only");
+  const TextEncoderEntry& entry = need(manifest_.text_encoder, folder_, "text encoder: it can only upscale");
   if (is_native(entry)) {
     return make_native_text_encoder(checked(entry.file), entry, placement);
   }
@@ -136,7 +136,7 @@ std::unique_ptr<TextEncoder> Bundle::load_text_encoder(const Placement& placemen
 
 std::unique_ptr<Denoiser> Bundle::load_denoiser(const Placement& placement) const {
   const LoadTime time("denoiser");
-  const DenoiserEntry& entry = need(manifest_.denoiser, folder_, "denoiser: it upscales only");
+  const DenoiserEntry& entry = need(manifest_.denoiser, folder_, "denoiser: it can only upscale");
   if (is_native(entry)) {
     return make_native_denoiser(checked(entry.file), entry, placement);
   }
@@ -219,8 +219,8 @@ fs::path upscaler_folder(const fs::path& folder) {
     throw ModelError("'" + chain.folder().string() + "' leads out of the bundle's folder");
   }
   if (!chain.manifest().upscaler.empty()) {
-    throw ModelError("'" + chain.folder().string() + "' upscales for '" + folder.string() +
-                     "' and must do it itself, without a `upscaler` of its own");
+    throw ModelError("'" + chain.folder().string() + "' is the upscaler of '" + folder.string() +
+                     "' and must not have an 'upscaler' itself");
   }
   return chain.folder();
 }
@@ -237,7 +237,7 @@ fs::path default_model_folder() {
   if (const auto manifest = find_shared_data("models/default/bundle.json")) {
     return manifest->parent_path();
   }
-  throw ModelError("no model was named with -m or FMBOOST_MODEL, and the default one was not found beside '" +
+  throw ModelError("no model was given with `model` or FMBOOST_MODEL, and the default model was not found near '" +
                    executable_dir().string() + "'");
 }
 

@@ -81,7 +81,7 @@ class NativeDenoiser final : public Denoiser {
   torch::Tensor predict(const torch::Tensor& x, double timestep, const torch::Tensor& text,
                         const torch::Tensor& guidance) override {
     const c10::InferenceMode no_gradients;
-    // Float32: bfloat16 cannot tell 998 from 999.
+    // Float32: bfloat16 cannot distinguish 998 from 999.
     const torch::Tensor t =
         torch::full({x.size(0)}, timestep, torch::TensorOptions().dtype(torch::kFloat32).device(placement_.device));
     return leave(run(network_, place(x, placement_), t, place(text, placement_),
@@ -157,7 +157,7 @@ class NativeAutoencoder final : public StripAutoencoder {
   double attention_numbers_ = 0;  ///< per pixel
 };
 
-// Which network a configuration is of.
+// The network class of a configuration.
 ClipTextModel make_network(const ClipTextOptions& options) {
   return ClipTextModel(options);
 }
@@ -180,13 +180,13 @@ ConvAutoencoder make_network(const ConvAutoencoderOptions& options) {
   return ConvAutoencoder(options);
 }
 
-// Calls `use` with the network of an entry, whose weights have not been read.
+// Calls `use` with the network of an entry, before its weights are read.
 template <typename Result, typename Entry, typename Use>
 Result with_network(const Entry& entry, const Use& use) {
   return std::visit(
       [&](const auto& options) -> Result {
         if constexpr (std::is_same_v<std::decay_t<decltype(options)>, TorchScriptNetwork>) {
-          throw ModelError("a TorchScript program is no native network");
+          throw ModelError("a TorchScript program is not a native network");
         } else {
           return use(make_network(options));
         }

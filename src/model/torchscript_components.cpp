@@ -8,10 +8,10 @@
 namespace fmboost {
 namespace {
 
-// Timesteps stay in float32: bfloat16 cannot tell 998 from 999.
+// Timesteps stay in float32: bfloat16 cannot distinguish 998 from 999.
 constexpr std::size_t kTimestepInput = 1;
 
-// The side of the latents that programs are probed at: small, and large enough for three halvings.
+// The side of the latents for probing programs: small, but large enough for three downsamplings.
 constexpr std::int64_t kProbeLatentSide = 8;
 
 class TorchScriptTextEncoder final : public TextEncoder {
@@ -25,7 +25,7 @@ class TorchScriptTextEncoder final : public TextEncoder {
  private:
   torch::Tensor encode_at(const torch::Tensor& ids, std::optional<int> clip_skip) override {
     if (clip_skip) {
-      throw ModelError("the text encoder is a TorchScript program: its layers cannot be chosen");
+      throw ModelError("the text encoder is a TorchScript program, whose layers cannot be selected");
     }
     return program_.run({ids});
   }
@@ -57,7 +57,7 @@ class TorchScriptDenoiser final : public Denoiser {
     torch::Tensor prediction = program_.run(inputs, {kTimestepInput});
     if (prediction.sizes() != x.sizes()) {
       throw ModelError(c10::str("the denoiser returned ", prediction.sizes(), " for latents of ", x.sizes(),
-                                "; its program does not take this batch or size"));
+                                "; its program does not support this batch or size"));
     }
     return prediction;
   }

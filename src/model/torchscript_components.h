@@ -8,7 +8,7 @@
 
 namespace fmboost {
 
-/// The makers of the "torchscript" backend. Each loads, checks and probes its program at a small size.
+/// Factories of the "torchscript" backend. Each loads, checks and probes its program at a small size.
 std::unique_ptr<TextEncoder> make_torchscript_text_encoder(const std::filesystem::path& file,
                                                            const TextEncoderEntry& entry, std::int64_t max_length,
                                                            const Placement& placement);
@@ -19,7 +19,7 @@ std::unique_ptr<Autoencoder> make_torchscript_autoencoder(const std::filesystem:
                                                           const std::filesystem::path& decoder,
                                                           const AutoencoderEntry& entry, const Placement& placement);
 
-/// How many tensors each program takes.
+/// The number of input tensors of each program.
 inline constexpr std::size_t kTextEncoderInputs = 1;
 inline constexpr std::size_t kAutoencoderInputs = 1;
 inline std::size_t denoiser_inputs(const DenoiserEntry& entry) {

@@ -121,7 +121,7 @@ INSTANTIATE_TEST_SUITE_P(
                     WrongOption{"only_cross_attention", true, "false"},
                     WrongOption{"cross_attention_dim", json({768, 768}), "a whole number"},
                     WrongOption{"norm_eps", 0, "between 0 and 1"},
-                    WrongOption{"gated", true, "this version does not know it"}));
+                    WrongOption{"gated", true, "this version does not support it"}));
 
 TEST(AutoencoderConfiguration, LacksWhatOlderFilesDoNotSay) {
   const AutoencoderKlOptions options = read_autoencoder_kl_options(config(autoencoder()));
@@ -142,7 +142,7 @@ INSTANTIATE_TEST_SUITE_P(
                     WrongOption{"down_block_types", json({"AttnDownEncoderBlock2D"}), "a list of DownEncoderBlock2D"},
                     WrongOption{"block_out_channels", json({128, 100}), "multiples of norm_num_groups"},
                     WrongOption{"layers_per_block", -1, "from 1 to 64, found -1"},
-                    WrongOption{"spatial_norm", true, "does not know it"}));
+                    WrongOption{"spatial_norm", true, "does not support it"}));
 
 TEST(TinyAutoencoderConfiguration, HasOneWidth) {
   EXPECT_EQ(read_autoencoder_tiny_options(config(tiny())).channels, 64);

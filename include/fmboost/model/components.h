@@ -9,14 +9,14 @@
 
 namespace fmboost {
 
-/// The networks as the pipeline sees them. A call moves its inputs to the part's device and dtype and returns float32
-/// on that device; nobody else asks about devices and dtypes.
+/// The networks of the pipeline. Each call moves its inputs to the device and dtype of the component and returns float32 on
+/// that device; no other code converts devices or dtypes.
 
 class TextEncoder {
  public:
   virtual ~TextEncoder() = default;
-  /// ids: (B, max_length) int64 -> (B, max_length, width). `clip_skip`: take the states of this layer, counted from the
-  /// last one, 1, instead of the one that the bundle says. Throws ModelError where the encoder has no such layers.
+  /// ids: (B, max_length) int64 -> (B, max_length, width). `clip_skip`: return the states of this layer, counted from
+  /// the last, 1, instead of that of the bundle. Throws ModelError if the encoder has no such layer.
   torch::Tensor encode(const torch::Tensor& ids, std::optional<int> clip_skip = {}) {
     return encode_at(ids, clip_skip);
   }
@@ -29,7 +29,7 @@ class Denoiser {
  public:
   virtual ~Denoiser() = default;
   /// x (B, C, H, W), one timestep for the whole batch, text (B, max_length, width), guidance (B, dim) or undefined
-  /// -> epsilon or v, (B, C, H, W). Native networks take text states of any length.
+  /// -> epsilon or v, (B, C, H, W). Native networks accept text states of any length.
   virtual torch::Tensor predict(const torch::Tensor& x, double timestep, const torch::Tensor& text,
                                 const torch::Tensor& guidance) = 0;
 };
@@ -46,7 +46,7 @@ class Autoencoder {
   virtual double bytes_per_pixel() const = 0;
 };
 
-/// One that can work strip by strip, to the results of encode and decode.
+/// An autoencoder that can also work strip by strip, with the results of encode() and decode().
 class StripAutoencoder : public Autoencoder {
  public:
   virtual torch::Tensor encode_in_strips(const torch::Tensor& pixels, const StripLimits& limits) = 0;
@@ -58,8 +58,8 @@ class StripAutoencoder : public Autoencoder {
 class VelocityNetwork {
  public:
   virtual ~VelocityNetwork() = default;
-  /// v(x, t | context): x (B, C, H, W), one time for the whole batch, context of x's size or undefined -> (B, C, H, W).
-  /// With `strips` it is computed strip by strip, to the same result; their kept_bytes bind nobody here.
+  /// v(x, t | context): x (B, C, H, W), one time for the whole batch, context of the shape of x or undefined -> (B, C, H, W).
+  /// With `strips` it is computed strip by strip, with the same result; kept_bytes is ignored.
   virtual torch::Tensor velocity(const torch::Tensor& x, double t, const torch::Tensor& context,
                                  const StripLimits* strips = nullptr) = 0;
 };

@@ -201,7 +201,7 @@ torch::Tensor PatchUnetImpl::forward(const torch::Tensor& x, const torch::Tensor
   const std::int64_t multiple = options_.size_multiple();
   if (x.dim() != 4 || x.size(1) != options_.latent_channels || x.size(2) % multiple != 0 || x.size(3) % multiple != 0) {
     throw ModelError(c10::str("the denoiser needs latents (B, ", options_.latent_channels,
-                              ", H, W) with H and W multiples of ", multiple, "; it was given ", x.sizes()));
+                              ", H, W) with H and W multiples of ", multiple, "; got ", x.sizes()));
   }
   const torch::Tensor time = embed(timestep, text);
   torch::Tensor h = conv_in_->forward(torch::pixel_unshuffle(x, kPatch));

@@ -97,7 +97,7 @@ torch::Tensor cast_weight(const SafetensorsFile& file, const std::string& name, 
     throw ModelError("tensor '" + name + "' in '" + file.path().string() + "' " + what);
   };
   if (!stored.is_floating_point()) {
-    fail(std::string("holds ") + c10::toString(stored.scalar_type()) + ": weights are floating-point numbers");
+    fail(std::string("holds ") + c10::toString(stored.scalar_type()) + ": weights must be floating-point numbers");
   }
   const bool into_memory = memory != nullptr && stored.scalar_type() != dtype;
   torch::Tensor cast = into_memory ? memory->take(stored.sizes(), dtype).copy_(stored) : stored.to(dtype);
@@ -131,7 +131,7 @@ void check_weights(const torch::nn::Module& module, const SafetensorsFile& file,
   }
   if (!missing.empty() || !extra.empty() || !misshaped.empty()) {
     throw ModelError("the weights in '" + file.path().string() + "' do not fit the network" +
-                     listing("missing", missing) + listing("not known to the network", extra) +
+                     listing("missing", missing) + listing("unknown to the network", extra) +
                      listing("of another shape", misshaped));
   }
 }

@@ -82,13 +82,13 @@ ClipTextModelImpl::ClipTextModelImpl(ClipTextOptions options) : options_(std::mo
 
 torch::Tensor ClipTextModelImpl::forward(const torch::Tensor& ids, std::optional<std::int64_t> omitted) const {
   if (ids.dim() != 2 || ids.size(1) > options_.max_position_embeddings) {
-    throw ModelError(c10::str("the text encoder reads (B, length) tokens with a length of at most ",
-                              options_.max_position_embeddings, "; it was given ", ids.sizes()));
+    throw ModelError(c10::str("the text encoder needs (B, length) tokens with a length of at most ",
+                              options_.max_position_embeddings, "; got ", ids.sizes()));
   }
   const std::int64_t used = options_.num_hidden_layers - omitted.value_or(options_.clip_skip);
   if (used < 1 || used > options_.num_hidden_layers) {
-    throw ModelError(c10::str("of the text encoder's ", options_.num_hidden_layers, " layers ",
-                              options_.num_hidden_layers - used, " cannot be left off"));
+    throw ModelError(c10::str("cannot omit ", options_.num_hidden_layers - used, " of the ", options_.num_hidden_layers,
+                              " layers of the text encoder"));
   }
   torch::Tensor x = embeddings_->forward(ids);
   for (std::int64_t i = 0; i < used; ++i) {

@@ -208,7 +208,7 @@ torch::Tensor UnetImpl::forward(const torch::Tensor& x, const torch::Tensor& tim
                                 const torch::Tensor& guidance) const {
   if (x.dim() != 4 || x.size(1) != options_.in_channels) {
     throw ModelError(
-        c10::str("the UNet needs latents (B, ", options_.in_channels, ", H, W); it was given ", x.sizes()));
+        c10::str("the UNet needs latents (B, ", options_.in_channels, ", H, W); got ", x.sizes()));
   }
   if (guidance.defined() != options_.time_cond_proj_dim.has_value()) {
     throw ModelError(guidance.defined() ? "the UNet has no input for guidance" : "the UNet needs a guidance embedding");
