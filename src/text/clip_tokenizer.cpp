@@ -33,7 +33,7 @@ struct ClipTokenizer::Implementation {
   std::unordered_map<std::string, std::int64_t> vocabulary;
   BytePairs pairs;
 
-  std::size_t room() const { return options.max_length - 2; }  ///< ids of the prompt itself in a chunk
+  std::size_t room() const { return options.max_length - 2; }  ///< ids of the prompt per chunk
   void append_ids(const std::string& word, std::vector<std::int64_t>& ids) const;
   std::vector<std::int64_t> chunked(const std::vector<std::int64_t>& ids) const;
 };
@@ -49,7 +49,7 @@ void ClipTokenizer::Implementation::append_ids(const std::string& word, std::vec
   }
 }
 
-// Start, end and padding around every part of `ids`, of which there is at least one.
+// Adds start, end and padding to every chunk of `ids`; there is at least one.
 std::vector<std::int64_t> ClipTokenizer::Implementation::chunked(const std::vector<std::int64_t>& ids) const {
   std::vector<std::int64_t> result;
   std::size_t used = 0;

@@ -22,7 +22,7 @@ void check_prompt_encoding(std::string_view text) {
       throw Error("the prompt is not valid UTF-8 at byte " + std::to_string(position) + "; save it as UTF-8");
     }
     if (point == 0) {
-      throw Error("the prompt holds a NUL at byte " + std::to_string(position) + "; is it a text file?");
+      throw Error("the prompt contains a NUL at byte " + std::to_string(position) + "; is it a text file?");
     }
     position += static_cast<std::size_t>(used);
   }

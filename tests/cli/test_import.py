@@ -97,8 +97,8 @@ A = {"dtype": "U8", "shape": [2], "data_offsets": [0, 2]}
     ("content", "said"),
     [
         (b"", "only 0 bytes"),
-        (b"PK\x03\x04" + bytes(60), "announces a header"),
-        (header({"a": A})[:-1], "announces a header"),
+        (b"PK\x03\x04" + bytes(60), "declares a header"),
+        (header({"a": A})[:-1], "declares a header"),
         (header({"a": A}, b"x"), "truncated"),
         (header({"a": A | {"data_offsets": [0, 1]}}, b"x"), "'a' of shape [2] needs 2 bytes"),
         (header({"a": A, "b": A}, b"xx"), "'b' overlaps"),

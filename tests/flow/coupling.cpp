@@ -30,7 +30,7 @@ TEST(Upsampling, IsKnownByName) {
     EXPECT_EQ(parse_enum<Upsampling>(enum_name(upsampling)), upsampling);
   }
   EXPECT_THAT(thrown<UsageError>([] { parse_enum<Upsampling>("cubic"); }),
-              AllOf(HasSubstr("unknown coupling 'cubic'"), HasSubstr("pixel, latent, latent-nearest")));
+              AllOf(HasSubstr("unknown upsampling 'cubic'"), HasSubstr("pixel, latent, latent-nearest")));
 }
 
 TEST(UpscaleBilinear, HasItsCentersBetweenPixels) {
@@ -65,9 +65,9 @@ TEST(UpsampleLatent, RefusesNoiseThatDoesNotFit) {
   const auto refusal = [](std::int64_t height, std::int64_t width, const torch::Tensor& noise) {
     return thrown<UsageError>([&] { upsample_latent(latent(), Upsampling::noise_upsampling, height, width, noise); });
   };
-  EXPECT_THAT(refusal(4, 6, torch::zeros({1, 2, 4, 7})), HasSubstr("noise of the result's size"));
+  EXPECT_THAT(refusal(4, 6, torch::zeros({1, 2, 4, 7})), HasSubstr("noise of the size of the result"));
   EXPECT_THAT(refusal(4, 7, torch::zeros({1, 2, 4, 7})), HasSubstr("a whole factor"));
-  EXPECT_THAT(refusal(4, 6, {}), HasSubstr("noise of the result's size"));
+  EXPECT_THAT(refusal(4, 6, {}), HasSubstr("noise of the size of the result"));
 }
 
 TEST(UpsampleLatent, LeavesIdentityAsItIs) {

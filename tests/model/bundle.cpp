@@ -61,7 +61,7 @@ TEST(Bundle, LoadsEveryPart) {
   EXPECT_THAT(thrown<ModelError>([&] {
                 opened.load_text_encoder({})->encode(torch::zeros({1, 4}, torch::kInt64), 1);
               }),
-              HasSubstr("its layers cannot be chosen"));
+              HasSubstr("whose layers cannot be selected"));
   const torch::Tensor x = torch::ones({2, 4, 4, 6});
   const torch::Tensor prediction = opened.load_denoiser({})->predict(x, 800.0, torch::full({2, 4, 3}, 0.5F), {});
   EXPECT_TRUE(test::is_close(prediction, torch::full_like(x, 0.25F + 0.5F + 0.1F), 1e-6));
@@ -83,7 +83,7 @@ TEST(Bundle, SaysWhichPartItLacks) {
   files.write();
   const Bundle bundle = files.open();
   EXPECT_THAT(thrown<ModelError>([&] { bundle.load_denoiser({}); }),
-              AllOf(HasSubstr(files.folder().string()), HasSubstr("has no denoiser: it upscales only")));
+              AllOf(HasSubstr(files.folder().string()), HasSubstr("has no denoiser: it can only upscale")));
   EXPECT_THAT(thrown<ModelError>([&] { bundle.load_text_encoder({}); }), HasSubstr("has no text encoder"));
   EXPECT_THAT(thrown<ModelError>([&] { bundle.load_tokenizer(); }), HasSubstr("has no tokenizer"));
   EXPECT_NE(bundle.load_autoencoder({}), nullptr);
@@ -210,7 +210,7 @@ TEST(BoostingFolder, NamesWhatIsWrongWithTheOneInside) {
   nest(deeper, TinyBundle());
   TinyBundle three;
   nest(three, deeper);
-  EXPECT_THAT(thrown<ModelError>([&] { upscaler_folder(three.folder()); }), HasSubstr("do it itself"));
+  EXPECT_THAT(thrown<ModelError>([&] { upscaler_folder(three.folder()); }), HasSubstr("must not have an 'upscaler' itself"));
 
   TinyBundle elsewhere;
   const TinyBundle target;

@@ -111,7 +111,7 @@ TEST(Manifest, MayHaveNoCoupling) {
 TEST(Manifest, MayLeaveUpscalingToABundleInside) {
   json manifest = test::tiny_manifest();
   manifest["upscaler"] = "upscaler";
-  EXPECT_THAT(refusal(manifest), HasSubstr("give it the couplings"));
+  EXPECT_THAT(refusal(manifest), HasSubstr("move them to the bundle"));
   manifest.erase("couplings");
   EXPECT_EQ(parsed(manifest).upscaler, "upscaler");
   for (const char* outside : {"", "../upscaler", "/upscaler"}) {
@@ -156,7 +156,7 @@ TEST(Manifest, NeedsPartsThatBelongTogether) {
   for (const char* part : {"tokenizer", "text_encoder", "denoiser"}) {
     json manifest = test::tiny_manifest();
     manifest.erase(part);
-    EXPECT_THAT(refusal(manifest), HasSubstr("tokenizer, text_encoder and denoiser belong together")) << part;
+    EXPECT_THAT(refusal(manifest), HasSubstr("tokenizer, text_encoder and denoiser together")) << part;
   }
   json manifest = test::tiny_manifest();
   manifest.erase("autoencoder");

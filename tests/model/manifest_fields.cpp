@@ -142,7 +142,7 @@ INSTANTIATE_TEST_SUITE_P(
                     WrongField{"/couplings/0/network/num_heads", 2.5, "couplings[0].network", "a whole number"},
                     WrongField{"/couplings/0/path", "vp", "couplings[0].path", "unknown path 'vp'"},
                     WrongField{"/couplings/0/applies_to", "drawn", "couplings[0].applies_to", "any, generated or external"},
-                    WrongField{"/couplings/0/upsampling", "cubic", "couplings[0].upsampling", "unknown coupling"},
+                    WrongField{"/couplings/0/upsampling", "cubic", "couplings[0].upsampling", "unknown upsampling"},
                     WrongField{"/couplings/0/solver", "rk5", "couplings[0].solver", "euler, midpoint, rk4, heun3, dopri5, bosh3, sde-euler or sde-heun"},
                     WrongField{"/couplings/0/diffusion_form", "sbdm", "couplings[0].diffusion_form", "'sbdm'"},
                     WrongField{"/couplings/0/diffusion_norm", -1, "couplings[0].diffusion_norm", "from 0"},

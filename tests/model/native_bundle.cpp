@@ -266,7 +266,7 @@ TEST_F(NativeBundle, NamesTensorsThatDoNotFit) {
   for (const std::string& message : {thrown<ModelError>([&] { files_.open().load_denoiser({}); }),
                                      thrown<ModelError>([&] { files_.open().verify(); })}) {
     EXPECT_THAT(message, AllOf(HasSubstr("unet.safetensors"), HasSubstr("missing (1):\n    conv_in.bias"),
-                               HasSubstr("not known to the network (1):\n    conv_in.scale"),
+                               HasSubstr("unknown to the network (1):\n    conv_in.scale"),
                                HasSubstr("conv_out.weight: expected [4, 16, 3, 3], found [3, 16, 3, 3]")));
   }
 }
