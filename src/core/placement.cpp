@@ -40,7 +40,8 @@ torch::Device resolve_device(const std::string& name) {
     throw Error("device '" + name + "' is not available: LibTorch found no usable CUDA GPU; use `device` cpu");
   }
   if (index >= gpus) {
-    throw Error("device '" + name + "' is not available: CUDA GPUs found: " + std::to_string(gpus) + ", numbered from 0");
+    throw Error("device '" + name + "' is not available: CUDA GPUs found: " + std::to_string(gpus) +
+                ", numbered from 0");
   }
   return {torch::kCUDA, static_cast<torch::DeviceIndex>(index)};
 }

@@ -13,7 +13,8 @@ class Ddim final : public Sampler {
       : prediction_(options.prediction),
         schedule_(schedule),
         stride_(schedule.train_steps() / options.steps),
-        timesteps_(spaced_timesteps(schedule.options(), schedule.options().timestep_spacing.value_or(TimestepSpacing::leading),
+        timesteps_(spaced_timesteps(schedule.options(),
+                                    schedule.options().timestep_spacing.value_or(TimestepSpacing::leading),
                                     options.steps, /*round_linspace=*/true)) {}
 
   const std::vector<double>& timesteps() const override { return timesteps_; }

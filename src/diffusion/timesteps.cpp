@@ -12,7 +12,8 @@ std::vector<double> spaced_timesteps(const NoiseScheduleOptions& options, Timest
   const int train_steps = options.train_steps;
   std::vector<double> times;
   if (spacing == TimestepSpacing::trailing) {
-    // std::nearbyint rounds half to even, as numpy does. numpy's arange, which diffusers uses, returns one point too many
+    // std::nearbyint rounds half to even, as numpy does. numpy's arange, which diffusers uses, returns one point too
+    // many
     // (-1) if T / (T / n) is rounded up.
     const double ratio = static_cast<double>(train_steps) / n;
     const double step = (train_steps - ratio) - train_steps;  // as in arange: the last bit breaks ties

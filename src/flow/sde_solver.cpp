@@ -32,10 +32,13 @@ void SdeOptions::check() const {
     throw UsageError("the SDE takes 2 to 100000 points, not " + std::to_string(points));
   }
   if (!(last_step_size > 0 && last_step_size < 1) || !(diffusion_norm >= 0 && std::isfinite(diffusion_norm))) {
-    throw UsageError("the last step of the SDE must be longer than 0 and shorter than 1, and the diffusion norm finite and at least 0");
+    throw UsageError(
+        "the last step of the SDE must be longer than 0 and shorter than 1, and the diffusion norm finite and at least "
+        "0");
   }
   if (method == SdeMethod::heun && last_step == SdeLastStep::none) {
-    throw UsageError("the SDE method heun needs a last step: without one it evaluates the score at t = 1, which is infinite");
+    throw UsageError(
+        "the SDE method heun needs a last step: without one it evaluates the score at t = 1, which is infinite");
   }
 }
 

@@ -13,8 +13,8 @@ namespace fmboost {
 
 /// samples: (H, W, C) float32 in [0, 1], C by the model -> (H, W, 3) sRGB. Without a profile, or with one that is
 /// damaged (with a warning), of another model or sRGB: RGB is unchanged, gray is repeated, and CMYK is multiplied out.
-/// `keep_profile`: whether a result should be converted back, that is, for RGB with a valid profile other than sRGB that
-/// supports conversion in this direction.
+/// `keep_profile`: whether a result should be converted back, that is, for RGB with a valid profile other than sRGB
+/// that supports conversion in this direction.
 torch::Tensor to_srgb(const torch::Tensor& samples, ColorModel model, const std::vector<std::byte>& profile,
                       const std::string& name, bool& keep_profile);
 

@@ -68,8 +68,9 @@ void check_dimensions(std::int64_t width, std::int64_t height, const DecodeLimit
     fail_decoding(name, "has an impossible size of " + size);
   }
   if (width > limits.max_side || height > limits.max_side || width * height > limits.max_pixels) {
-    fail_decoding(name, "is too large: its header says " + size + "; the limits are " + std::to_string(limits.max_side) +
-                            " pixels per side and " + std::to_string(limits.max_pixels) + " pixels in total");
+    fail_decoding(name, "is too large: its header says " + size + "; the limits are " +
+                            std::to_string(limits.max_side) + " pixels per side and " +
+                            std::to_string(limits.max_pixels) + " pixels in total");
   }
 }
 

@@ -34,7 +34,8 @@ void check(const EncodeOptions& options) {
     throw UsageError("`quality` must be from 1 to 100, got " + std::to_string(options.quality));
   }
   if (options.compression_level < 0 || options.compression_level > 9) {
-    throw UsageError("the compression level of PNG must be from 0 to 9, got " + std::to_string(options.compression_level));
+    throw UsageError("the compression level of PNG must be from 0 to 9, got " +
+                     std::to_string(options.compression_level));
   }
 }
 

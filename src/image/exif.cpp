@@ -71,8 +71,8 @@ class Tiff {
     }
     std::uint32_t value = 0;
     for (std::size_t i = 0; i < size; ++i) {
-      const std::size_t place = big_ ? at + i : at + size - 1 - i;
-      value = value << 8 | std::to_integer<std::uint32_t>(data_[place]);
+      const std::size_t index = big_ ? at + i : at + size - 1 - i;
+      value = value << 8 | std::to_integer<std::uint32_t>(data_[index]);
     }
     return value;
   }

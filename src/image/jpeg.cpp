@@ -139,8 +139,8 @@ std::vector<std::byte> join_profile(const jpeg_decompress_struct& info) {
       return {};
     }
     const std::size_t skip = kIccPrefix.size() + 2;
-    const auto piece = copy_bytes(segments[i]->data + skip, segments[i]->data_length - skip);
-    profile.insert(profile.end(), piece.begin(), piece.end());
+    const auto segment = copy_bytes(segments[i]->data + skip, segments[i]->data_length - skip);
+    profile.insert(profile.end(), segment.begin(), segment.end());
   }
   return profile;
 }
@@ -177,8 +177,7 @@ struct Buffer {
   ~Buffer() { std::free(data); }
 };
 
-bool compress(jpeg_compress_struct& info, ErrorManager& errors, const PackedImage& image, int quality,
-              Buffer& buffer) {
+bool compress(jpeg_compress_struct& info, ErrorManager& errors, const PackedImage& image, int quality, Buffer& buffer) {
   if (setjmp(errors.escape) != 0) {
     return false;
   }
@@ -228,8 +227,8 @@ RawImage decode_jpeg(Bytes bytes, const std::string& name, const DecodeLimits& l
   require(reader.start(cmyk ? JCS_CMYK : gray ? JCS_GRAYSCALE : JCS_RGB));
   const std::int64_t channels = cmyk ? 4 : gray ? 1 : 3;
   image.samples = torch::empty({info.output_height, info.output_width, channels}, torch::kUInt8);
-  require(reader.read_rows(image.samples.data_ptr<std::uint8_t>(),
-                           static_cast<std::size_t>(info.output_width * channels)));
+  require(
+      reader.read_rows(image.samples.data_ptr<std::uint8_t>(), static_cast<std::size_t>(info.output_width * channels)));
   if (cmyk && inverted) {
     image.samples = 255 - image.samples;
   }

@@ -58,8 +58,7 @@ double ssim_sum(const torch::Tensor& a, const torch::Tensor& b) {
 }
 
 torch::Tensor to_samples(const torch::Tensor& image, std::int64_t border) {
-  const torch::Tensor inner =
-      image.slice(1, border, image.size(1) - border).slice(2, border, image.size(2) - border);
+  const torch::Tensor inner = image.slice(1, border, image.size(1) - border).slice(2, border, image.size(2) - border);
   return (inner.to(torch::kCPU, torch::kFloat64) + 1.0) * (kPeak / 2);
 }
 
@@ -78,8 +77,8 @@ void check_comparable(const torch::Tensor& image, const torch::Tensor& reference
   }
   const std::int64_t side = kWindow + 2 * border;
   if (image.size(1) < side || image.size(2) < side) {
-    throw Error("an image of " + size_text(image) + " is too small to compare: with a border of " + std::to_string(border) +
-                " SSIM needs at least " + std::to_string(side) + "x" + std::to_string(side));
+    throw Error("an image of " + size_text(image) + " is too small to compare: with a border of " +
+                std::to_string(border) + " SSIM needs at least " + std::to_string(side) + "x" + std::to_string(side));
   }
 }
 

@@ -82,8 +82,8 @@ void split_channels(const torch::Tensor& rgba, bool gray, bool alpha, RawImage& 
   }
 }
 
-// Text chunks for libspng, which accepts neither empty texts nor keywords that are invalid in PNG; `storage` owns the data
-// that they point to.
+// Text chunks for libspng, which accepts neither empty texts nor keywords that are invalid in PNG; `storage` owns the
+// data that they point to.
 std::vector<spng_text> text_chunks(const ImageMetadata& metadata, std::vector<std::string>& storage) {
   std::vector<spng_text> chunks;
   storage.reserve(metadata.text.size());

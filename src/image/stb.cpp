@@ -28,9 +28,10 @@
 namespace fmboost {
 namespace {
 
-// stb_image treats data beyond the end of a file as zeros or leaves it uninitialized. This source detects that: a read is
-// either a refill of the library's buffer, which requests more than it needs and must only get something, or a direct one
-// into the image, which needs all of it. The first read is always a refill and reveals the address of the buffer.
+// stb_image treats data beyond the end of a file as zeros or leaves it uninitialized. This source detects that: a read
+// is either a refill of the library's buffer, which requests more than it needs and must only get something, or a
+// direct one into the image, which needs all of it. The first read is always a refill and reveals the address of the
+// buffer.
 class Stream {
  public:
   explicit Stream(Bytes bytes) : left_(bytes) {}

@@ -80,7 +80,7 @@ void encode_pixels(const PackedImage& image, int quality, Encoded& encoded) {
   const auto* samples = image.samples.data_ptr<std::uint8_t>();
   const int stride = frame.width * (image.has_alpha() ? 4 : 3);
   const bool imported = (image.has_alpha() ? WebPPictureImportRGBA(&frame, samples, stride)
-                                             : WebPPictureImportRGB(&frame, samples, stride)) != 0;
+                                           : WebPPictureImportRGB(&frame, samples, stride)) != 0;
   const bool good = imported && WebPEncode(&config, &frame) != 0;
   const int code = frame.error_code;
   WebPPictureFree(&frame);

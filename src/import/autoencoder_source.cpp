@@ -16,19 +16,19 @@ bool is_tiny(const Weights& tensors) {
 }  // namespace
 
 ImportedComponent make_autoencoder(Weights tensors, const std::string& origin, nlohmann::json config) {
-  ImportedComponent part{origin, {}, std::move(config)};
+  ImportedComponent component{origin, {}, std::move(config)};
   if (is_tiny(tensors)) {
-    part.weights = std::move(tensors);
-    if (part.config.is_null()) {
-      part.config = tiny_autoencoder_config(part.weights, origin);
+    component.weights = std::move(tensors);
+    if (component.config.is_null()) {
+      component.config = tiny_autoencoder_config(component.weights, origin);
     }
-    return part;
+    return component;
   }
-  part.weights = to_diffusers_autoencoder(std::move(tensors));
-  if (part.config.is_null()) {
-    part.config = autoencoder_config(part.weights, origin);
+  component.weights = to_diffusers_autoencoder(std::move(tensors));
+  if (component.config.is_null()) {
+    component.config = autoencoder_config(component.weights, origin);
   }
-  return part;
+  return component;
 }
 
 ImportedComponent load_autoencoder(const fs::path& source, std::vector<UnusedTensors>& unused) {

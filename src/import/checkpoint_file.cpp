@@ -15,8 +15,8 @@ namespace fs = std::filesystem;
 // The tensors under the first prefix with any tensors.
 Weights take_component(Weights& tensors, std::initializer_list<const char*> prefixes) {
   for (const char* prefix : prefixes) {
-    if (Weights part = take_prefix(tensors, prefix); !part.empty()) {
-      return part;
+    if (Weights component = take_prefix(tensors, prefix); !component.empty()) {
+      return component;
     }
   }
   return {};
@@ -89,7 +89,8 @@ std::string choose_prediction(const WeightFile& file, const SamplingChoices& cho
   if (prediction.empty() && is_version_2(model)) {
     prediction = "v_prediction";
     model.notices.emplace_back(
-        "the prediction type of the Stable Diffusion 2 file is unknown: assuming the 768x768 model, which predicts v; if "
+        "the prediction type of the Stable Diffusion 2 file is unknown: assuming the 768x768 model, which predicts v; "
+        "if "
         "the images are noise, it is the base model: use `prediction` epsilon");
   }
   return prediction.empty() ? "epsilon" : prediction;

@@ -11,8 +11,8 @@ namespace {
 
 using Shape = std::vector<std::int64_t>;
 
-// Name fragments that distinguish a kind of file from the ones after it in the list. "^" anchors a fragment to the start
-// of the name.
+// Name fragments that distinguish a kind of file from the ones after it in the list. "^" anchors a fragment to the
+// start of the name.
 struct Signature {
   std::array<const char*, 4> any_of;
   Recognition recognition;
@@ -125,8 +125,7 @@ Recognition with_unet(const Tensors& tensors, const std::string& prefix, std::in
     return {WeightKind::component, "the UNet of " + model + "model" + suffix + ", alone",
             "put it into the folder of the model that it belongs to, as unet/diffusion_pytorch_model.safetensors"};
   }
-  return {WeightKind::stable_diffusion, model + "checkpoint" + suffix,
-          "`fmboost import` makes a bundle of it"};
+  return {WeightKind::stable_diffusion, model + "checkpoint" + suffix, "`fmboost import` makes a bundle of it"};
 }
 
 bool is_autoencoder(const Tensors& tensors) {

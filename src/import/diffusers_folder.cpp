@@ -110,8 +110,7 @@ void refuse_other_pipelines(const fs::path& folder) {
   for (const char* other : {"XL", "StableDiffusion3", "Flux", "Inpaint", "ControlNet", "Upscale", "InstructPix2Pix",
                             "Depth2Img", "Cascade", "Kandinsky", "PixArt"}) {
     if (kind.find(other) != std::string::npos) {
-      throw ModelError("'" + folder.string() + "' contains a " + kind +
-                       ", but Stable Diffusion 1 or 2 is needed" +
+      throw ModelError("'" + folder.string() + "' contains a " + kind + ", but Stable Diffusion 1 or 2 is needed" +
                        (std::string(other) == "XL" ? std::string("; ") + kMissingForXl : ""));
     }
   }
@@ -169,8 +168,8 @@ ImportedComponent load_component_folder(const fs::path& folder) {
 
 ImportedModel load_diffusers_folder(const fs::path& folder) {
   refuse_other_pipelines(folder);
-  for (const char* part : {"unet", "vae", "text_encoder", "tokenizer", "scheduler"}) {
-    require(folder, part);
+  for (const char* component : {"unet", "vae", "text_encoder", "tokenizer", "scheduler"}) {
+    require(folder, component);
   }
   ImportedModel model;
   model.name = fs::canonical(folder).filename().string();

@@ -40,11 +40,11 @@ void check_networks(const Manifest& manifest, const ImportedModel& model) {
                 model.unet.origin);
   check_network(*ClipTextModel(std::get<ClipTextOptions>(manifest.text_encoder->network)), model.text_encoder.weights,
                 "the text encoder", model.text_encoder.origin);
-  const ImportedComponent& part = model.autoencoder;
+  const ImportedComponent& component = model.autoencoder;
   if (const auto* options = std::get_if<AutoencoderKlOptions>(&manifest.autoencoder->network)) {
-    check_network(*AutoencoderKl(*options), part.weights, "the autoencoder", part.origin);
+    check_network(*AutoencoderKl(*options), component.weights, "the autoencoder", component.origin);
   } else if (const auto* tiny = std::get_if<AutoencoderTinyOptions>(&manifest.autoencoder->network)) {
-    check_network(*AutoencoderTiny(*tiny), part.weights, "the tiny autoencoder", part.origin);
+    check_network(*AutoencoderTiny(*tiny), component.weights, "the tiny autoencoder", component.origin);
   }
 }
 
@@ -66,8 +66,9 @@ void merge_loras(ImportOptions& options, ImportedModel& model) {
     merge_lora(lora, choice.weight, model.unet.weights, model.text_encoder.weights);
     if (lora.for_consistency && !options.sampling.sampler) {
       options.sampling.sampler = "lcm";
-      model.notices.push_back("'" + choice.file.string() +
-                              "' is an LCM-LoRA according to its name: the bundle's default sampler is lcm (use `sampler` to override)");
+      model.notices.push_back(
+          "'" + choice.file.string() +
+          "' is an LCM-LoRA according to its name: the bundle's default sampler is lcm (use `sampler` to override)");
     }
   }
 }
@@ -116,8 +117,8 @@ std::int64_t written_bytes(const Weights& weights, std::optional<torch::ScalarTy
 // Fails before minutes of work rather than after.
 void check_space(const ImportedModel& model, const ImportOptions& options, const fs::path& folder) {
   std::int64_t needed = 0;
-  for (const auto* part : {&model.unet, &model.text_encoder, &model.autoencoder}) {
-    needed += written_bytes(part->weights, options.dtype);
+  for (const auto* component : {&model.unet, &model.text_encoder, &model.autoencoder}) {
+    needed += written_bytes(component->weights, options.dtype);
   }
   const auto free = static_cast<std::int64_t>(std::min<std::uintmax_t>(fs::space(folder).available, INT64_MAX));
   if (needed > free) {

@@ -37,7 +37,8 @@ TensorShapes shapes_of(const Weights& tensors, const std::string& prefix = "");
 
 /// Why Stable Diffusion XL is not supported.
 inline constexpr const char* kMissingForXl =
-    "it is not supported: it needs a second text encoder (OpenCLIP bigG), and a UNet with its pooled state and the image "
+    "it is not supported: it needs a second text encoder (OpenCLIP bigG), and a UNet with its pooled state and the "
+    "image "
     "size as inputs";
 
 /// Throws ModelError naming the kind of model unless it is Stable Diffusion 1 or 2.

@@ -17,16 +17,17 @@ std::vector<std::string> diffusers_unet_names(const std::vector<std::string>& na
 /// `names`: without "first_stage_model."
 std::vector<std::string> diffusers_autoencoder_names(const std::vector<std::string>& names);
 
-/// Renames the tensors of a component, and reshapes those of layers that are a convolution in one layout and a matrix in
-/// the other. Tensors in the diffusers layout only have the names of older versions updated.
+/// Renames the tensors of a component, and reshapes those of layers that are a convolution in one layout and a matrix
+/// in the other. Tensors in the diffusers layout only have the names of older versions updated.
 Weights to_diffusers_unet(Weights tensors);
 Weights to_diffusers_autoencoder(Weights tensors);
 
 /// The text transformer of CLIP, with or without the prefix "text_model.".
 Weights to_transformers_text(Weights tensors);
 
-/// The text transformer of OpenCLIP, as in Stable Diffusion 2 (without "cond_stage_model.model."): the fused projections
-/// are split. The last block is left in `rest`, since the model uses the states before it, and so are unused tensors.
+/// The text transformer of OpenCLIP, as in Stable Diffusion 2 (without "cond_stage_model.model."): the fused
+/// projections are split. The last block is left in `rest`, since the model uses the states before it, and so are
+/// unused tensors.
 Weights openclip_to_transformers_text(Weights tensors, Weights& rest);
 
 }  // namespace fmboost

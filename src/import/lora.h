@@ -12,7 +12,8 @@ namespace fmboost {
 /// Low-rank adapters (Hu et al. 2021, arXiv 2106.09685): the weight W of a layer becomes
 /// W + weight * alpha / rank * up down.
 
-/// The factors of the change of one layer: two, or three for a convolution (CP decomposition of LoCon, arXiv 2309.14859).
+/// The factors of the change of one layer: two, or three for a convolution (CP decomposition of LoCon, arXiv
+/// 2309.14859).
 struct LoraLayer {
   Weight down;                   ///< (rank, in); for a convolution (rank, in, k, k), or (rank, in, 1, 1) with `mid`
   Weight mid;                    ///< (rank, rank, k, k); `read` is empty if there is none
@@ -28,10 +29,10 @@ struct Lora {
   bool for_consistency = false;
 };
 
-/// Reads a LoRA with the names of kohya's scripts and LyCORIS ("lora_unet_...", "lora_te_..."), of PEFT ("lora_A") and of
-/// old and new diffusers ("lora.down", "to_q_lora.down"); alpha from the tensors, the metadata or adapter_config.json in
-/// the same folder. Throws ModelError naming the tensors if the file is not a LoRA, is another kind of adapter, or is
-/// incomplete.
+/// Reads a LoRA with the names of kohya's scripts and LyCORIS ("lora_unet_...", "lora_te_..."), of PEFT ("lora_A") and
+/// of old and new diffusers ("lora.down", "to_q_lora.down"); alpha from the tensors, the metadata or
+/// adapter_config.json in the same folder. Throws ModelError naming the tensors if the file is not a LoRA, is another
+/// kind of adapter, or is incomplete.
 Lora open_lora(const std::filesystem::path& file);
 
 /// Adds the changes of `lora` to the tensors of the UNet and the text encoder (with the names of diffusers and

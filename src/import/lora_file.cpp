@@ -113,11 +113,11 @@ std::map<std::string, LoraLayer> read_layers(const fs::path& file, const Weights
   }
   refuse_other_kinds(file, others);
   if (!has_factors) {
-    throw ModelError("'" + file.string() +
-                     "' is not a LoRA: it has no tensor named lora_down, lora_A or lora.down");
+    throw ModelError("'" + file.string() + "' is not a LoRA: it has no tensor named lora_down, lora_A or lora.down");
   }
   if (!others.empty()) {
-    throw ModelError("the LoRA '" + file.string() + "' contains tensors other than factors of layers: " + first_few(others));
+    throw ModelError("the LoRA '" + file.string() +
+                     "' contains tensors other than factors of layers: " + first_few(others));
   }
   check_complete(file, layers);
   return layers;
@@ -125,11 +125,12 @@ std::map<std::string, LoraLayer> read_layers(const fs::path& file, const Weights
 
 // PEFT's settings. In the metadata, every key has the component as its prefix ("unet.lora_alpha").
 json peft_settings(const fs::path& file, const std::map<std::string, std::string>& metadata) {
-  const fs::path beside = file.parent_path() / "adapter_config.json";
+  const fs::path config_file = file.parent_path() / "adapter_config.json";
   if (const auto found = metadata.find("lora_adapter_metadata"); found != metadata.end()) {
     return JsonReader::parse(found->second, file.string() + "', metadata 'lora_adapter_metadata").value();
   }
-  return fs::exists(beside) ? JsonReader::parse(read_text_file(beside), beside.string()).value() : json::object();
+  return fs::exists(config_file) ? JsonReader::parse(read_text_file(config_file), config_file.string()).value()
+                                 : json::object();
 }
 
 bool names_module(const std::string& layer, const std::string& pattern) {
@@ -162,8 +163,8 @@ bool has_lcm(const std::string& text) {
   return std::regex_search(text, kLcm);
 }
 
-// Published files are named lcm-lora-sdv1-5.safetensors, or pytorch_lora_weights.safetensors in a folder of such a name.
-// Trainers write a title, a name and tags into the metadata.
+// Published files are named lcm-lora-sdv1-5.safetensors, or pytorch_lora_weights.safetensors in a folder of such a
+// name. Trainers write a title, a name and tags into the metadata.
 bool is_for_consistency(const fs::path& file, const std::map<std::string, std::string>& metadata) {
   static const std::set<std::string> kTitles{"title", "name", "modelspec.title", "modelspec.tags", "ss_output_name"};
   const fs::path whole = fs::absolute(file);

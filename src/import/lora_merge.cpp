@@ -101,8 +101,8 @@ bool fits_in_three(const LoraLayer& layer, const Weight& weight) {
          weight.shape == std::vector<std::int64_t>{up[0], down[1], mid[2], mid[3]};
 }
 
-// Whether up (out, rank) times down (rank, in) has as many rows and elements as the weight. Trailing dimensions of 1 come
-// from convolutions.
+// Whether up (out, rank) times down (rank, in) has as many rows and elements as the weight. Trailing dimensions of 1
+// come from convolutions.
 bool fits(const LoraLayer& layer, const Weight& weight) {
   const auto& down = layer.down.shape;
   const auto& up = layer.up.shape;
@@ -163,8 +163,8 @@ void merge_lora(const Lora& lora, double weight, Weights& unet, Weights& text_en
     }
   }
   if (!problems.empty()) {
-    throw ModelError("the LoRA '" + lora.file.string() + "' was made for another model" + family_of(lora) +
-                     ": " + std::to_string(problems.size()) + " of its " + std::to_string(lora.layers.size()) +
+    throw ModelError("the LoRA '" + lora.file.string() + "' was made for another model" + family_of(lora) + ": " +
+                     std::to_string(problems.size()) + " of its " + std::to_string(lora.layers.size()) +
                      " layers do not fit: " + first_few(problems));
   }
   for (const auto& [target, layer] : changes) {

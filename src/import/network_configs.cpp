@@ -87,13 +87,13 @@ json heads(const std::vector<std::int64_t>& channels, bool linear) {
 // Blocks per level of one half, which is a sequence of convolutions with blocks in between: a convolution without bias
 // changes the level, the last one has a bias. Layers without tensors (activations, upsampling) do not appear.
 std::vector<std::int64_t> tiny_levels(const Weights& tensors, const Shapes& shapes, const std::string& half) {
-  std::set<std::int64_t> places;
+  std::set<std::int64_t> indices;
   for (auto at = tensors.lower_bound(half); at != tensors.end() && at->first.starts_with(half); ++at) {
-    places.insert(std::atoll(at->first.c_str() + half.size()));
+    indices.insert(std::atoll(at->first.c_str() + half.size()));
   }
-  places.erase(0);
+  indices.erase(0);
   std::vector<std::int64_t> levels = {0};
-  for (const auto i : places) {
+  for (const auto i : indices) {
     const std::string layer = half + std::to_string(i);
     if (shapes.has_module(layer + ".conv")) {
       ++levels.back();

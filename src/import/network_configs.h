@@ -7,9 +7,9 @@
 
 namespace fmboost {
 
-/// Configurations as diffusers and transformers write them, for files without one: derived from the shapes, and constant
-/// where all models of the kind agree. `tensors` have the names of diffusers. Throws ModelError naming the tensor of such
-/// a network that is missing from `origin`.
+/// Configurations as diffusers and transformers write them, for files without one: derived from the shapes, and
+/// constant where all models of the kind agree. `tensors` have the names of diffusers. Throws ModelError naming the
+/// tensor of such a network that is missing from `origin`.
 
 /// The number of heads is not visible in the shapes: 8 on every level if tokens are projected by convolutions (Stable
 /// Diffusion 1), else one per 64 channels (2).

@@ -97,15 +97,14 @@ void refuse_unsupported(const JsonReader& config, const std::string& sampler) {
 
 json schedule_of(const JsonReader& config, const Scheduler& scheduler, const SamplingChoices& choices) {
   const bool consistency = std::string_view(scheduler.sampler) == "lcm";
-  json schedule = {
-      {"beta_start", choices.beta_start.value_or(config.get_or("beta_start", scheduler.beta_start))},
-      {"beta_end", choices.beta_end.value_or(config.get_or("beta_end", scheduler.beta_end))},
-      {"beta_schedule",
-       choices.beta_schedule.value_or(config.get_or<std::string>("beta_schedule", scheduler.beta_schedule))},
-      {"train_steps", config.get_or("num_train_timesteps", 1000)},
-      // The Stable Diffusion pipelines of diffusers always set the offset to 1; that of LCM does not.
-      {"steps_offset", consistency ? config.get_or("steps_offset", 0) : 1},
-      {"set_alpha_to_one", false}};
+  json schedule = {{"beta_start", choices.beta_start.value_or(config.get_or("beta_start", scheduler.beta_start))},
+                   {"beta_end", choices.beta_end.value_or(config.get_or("beta_end", scheduler.beta_end))},
+                   {"beta_schedule", choices.beta_schedule.value_or(
+                                         config.get_or<std::string>("beta_schedule", scheduler.beta_schedule))},
+                   {"train_steps", config.get_or("num_train_timesteps", 1000)},
+                   // The Stable Diffusion pipelines of diffusers always set the offset to 1; that of LCM does not.
+                   {"steps_offset", consistency ? config.get_or("steps_offset", 0) : 1},
+                   {"set_alpha_to_one", false}};
   // Only the classes of DDIM and LCM have it.
   if (scheduler.set_alpha_to_one) {
     schedule["set_alpha_to_one"] = config.get_or("set_alpha_to_one", true);

@@ -21,8 +21,8 @@ struct TokenizerFiles {
 /// ModelError naming the file that is missing or malformed.
 TokenizerFiles read_tokenizer_folder(const std::filesystem::path& folder);
 
-/// The vocabulary of all Stable Diffusion 1 and 2 models, which is installed with the program. Throws ModelError if it is
-/// missing.
+/// The vocabulary of all Stable Diffusion 1 and 2 models, which is installed with the program. Throws ModelError if it
+/// is missing.
 TokenizerFiles shipped_tokenizer();
 
 /// Writes vocab.json and merges.txt into `folder`/tokenizer. Returns the entry in bundle.json, without max_length.

@@ -78,7 +78,8 @@ torch::ScalarType written_dtype(const Weight& weight, std::optional<torch::Scala
     case torch::kFloat8_e5m2:
       return wanted.value_or(torch::kFloat16);  // holds all values of both
     default:
-      throw ModelError(weight.origin + " is of type " + c10::toString(weight.dtype) + "; weights must be floating-point numbers");
+      throw ModelError(weight.origin + " is of type " + c10::toString(weight.dtype) +
+                       "; weights must be floating-point numbers");
   }
 }
 

@@ -48,8 +48,8 @@ Weight rows(const Weight& weight, std::int64_t begin, std::int64_t end);
 /// ModelError unless it is a floating-point tensor.
 torch::ScalarType written_dtype(const Weight& weight, std::optional<torch::ScalarType> wanted);
 
-/// Reads the tensor, applies its changes in float32, and casts it. Throws ModelError naming the tensor if it contains NaN,
-/// infinity, or a value out of the range of `dtype`.
+/// Reads the tensor, applies its changes in float32, and casts it. Throws ModelError naming the tensor if it contains
+/// NaN, infinity, or a value out of the range of `dtype`.
 torch::Tensor read_weight(const Weight& weight, torch::ScalarType dtype);
 
 /// "F, K and 12 more": the first few of many names.

@@ -17,7 +17,7 @@ fs::path without_trailing_slash(const fs::path& folder) {
   return whole.has_filename() ? whole : whole.parent_path();
 }
 
-fs::path beside(const fs::path& folder, const std::string& kind) {
+fs::path sibling(const fs::path& folder, const std::string& kind) {
   static std::atomic<unsigned> counter{0};
   return folder.parent_path() /
          ("." + folder.filename().string() + kind + std::to_string(::getpid()) + "-" + std::to_string(counter++));
@@ -35,7 +35,7 @@ AtomicFolder::AtomicFolder(fs::path folder, std::string marker, bool replace)
   // A killed process with the same id (in a container) may have left a folder of that name.
   std::error_code error;
   do {
-    temporary_ = beside(folder_, ".tmp-");
+    temporary_ = sibling(folder_, ".tmp-");
   } while (!fs::create_directory(temporary_, error) && !error);
   if (error) {
     fail(folder_, error);
@@ -65,7 +65,7 @@ void AtomicFolder::check_replaceable() const {
 
 void AtomicFolder::commit() {
   check_replaceable();
-  const fs::path old = beside(folder_, ".tmp-old-");
+  const fs::path old = sibling(folder_, ".tmp-old-");
   std::error_code error;
   const bool replaces = fs::exists(fs::symlink_status(folder_));
   if (replaces) {

@@ -80,8 +80,8 @@ std::string file_hash(const fs::path& file) {
 void check_file_hash(const fs::path& file, const std::string& expected, bool use_stamp) {
   const std::string found = use_stamp ? file_hash(file) : hash_of(file);
   if (found != expected) {
-    throw ModelError("'" + file.string() + "' is damaged or was changed: expected SHA-256 " + expected + " as in bundle.json, found " +
-                     found + "; get the bundle again");
+    throw ModelError("'" + file.string() + "' is damaged or was changed: expected SHA-256 " + expected +
+                     " as in bundle.json, found " + found + "; get the bundle again");
   }
 }
 

@@ -5,8 +5,8 @@
 
 namespace fmboost {
 
-/// SHA-256 of a file, cached: a stamp in the user's cache records size, time and hash of the file. Throws ModelError if the
-/// file cannot be read.
+/// SHA-256 of a file, cached: a stamp in the user's cache records size, time and hash of the file. Throws ModelError if
+/// the file cannot be read.
 std::string file_hash(const std::filesystem::path& file);
 
 /// Throws ModelError unless the SHA-256 of the file is the expected one. With `use_stamp`, a stamp of file_hash() is

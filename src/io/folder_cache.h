@@ -22,8 +22,8 @@ class FolderUse {
   int fd_ = -1;
 };
 
-/// Keeps the most recently used folders of the cache that together take at most `limit` bytes, and those in use. Removes
-/// the others and returns them.
+/// Keeps the most recently used folders of the cache that together take at most `limit` bytes, and those in use.
+/// Removes the others and returns them.
 std::vector<std::filesystem::path> trim_folder_cache(const std::filesystem::path& cache, std::int64_t limit);
 
 /// The bytes of all files in a folder, including subfolders.

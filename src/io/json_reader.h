@@ -13,8 +13,8 @@
 
 namespace fmboost {
 
-/// The one strict reader of JSON objects. Errors (ModelError) name the file and the path of the field, what was expected
-/// and what was found. A null counts as a missing field.
+/// The one strict reader of JSON objects. Errors (ModelError) name the file and the path of the field, what was
+/// expected and what was found. A null counts as a missing field.
 class JsonReader {
  public:
   using json = nlohmann::json;

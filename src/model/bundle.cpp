@@ -29,9 +29,9 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMaxManifest = std::size_t{16} << 20;
 
 template <typename Entry>
-const Entry& need(const std::optional<Entry>& entry, const fs::path& folder, const std::string& part) {
+const Entry& need(const std::optional<Entry>& entry, const fs::path& folder, const std::string& component) {
   if (!entry) {
-    throw ModelError("the bundle '" + folder.string() + "' has no " + part +
+    throw ModelError("the bundle '" + folder.string() + "' has no " + component +
                      "; `fmboost inspect` shows its components");
   }
   return *entry;
@@ -68,14 +68,14 @@ std::string read_manifest(const fs::path& folder) {
   }
 }
 
-std::string line_for(const std::string& part, const std::string& file, std::int64_t bytes) {
-  return part + " " + file + " (" + format_bytes(bytes) + ")";
+std::string line_for(const std::string& component, const std::string& file, std::int64_t bytes) {
+  return component + " " + file + " (" + format_bytes(bytes) + ")";
 }
 
 // Logs the loading time of a component.
 class LoadTime {
  public:
-  explicit LoadTime(const char* part) : part_(part) {}
+  explicit LoadTime(const char* component) : component_(component) {}
   LoadTime(const LoadTime&) = delete;
   LoadTime& operator=(const LoadTime&) = delete;
   ~LoadTime() {
@@ -83,11 +83,11 @@ class LoadTime {
       return;
     }
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start_;
-    log_debug(std::string(part_) + " loaded in " + std::to_string(std::lround(passed.count() * 1000)) + " ms");
+    log_debug(std::string(component_) + " loaded in " + std::to_string(std::lround(passed.count() * 1000)) + " ms");
   }
 
  private:
-  const char* part_;
+  const char* component_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 

@@ -49,12 +49,13 @@ ordered_json to_entry(const CouplingEntry& coupling) {
 
 // Whether `coupling` applies to all images that `old` applies to.
 bool replaces(const CouplingEntry& coupling, const CouplingEntry& old) {
-  return old.factor == coupling.factor && (coupling.applies_to == ImageSource::any || coupling.applies_to == old.applies_to);
+  return old.factor == coupling.factor &&
+         (coupling.applies_to == ImageSource::any || coupling.applies_to == old.applies_to);
 }
 
 // The file of these weights if the bundle already has them for another factor, otherwise an unused name.
 std::string file_name_for(const fs::path& bundle, const Manifest& manifest, const CouplingEntry& coupling,
-                    const std::string& hash) {
+                          const std::string& hash) {
   for (const CouplingEntry& entry : manifest.couplings) {
     if (entry.weights.sha256 == hash) {
       return entry.weights.file;
@@ -75,8 +76,8 @@ void copy_into(const fs::path& weights, const fs::path& target) {
   }
 }
 
-// Keeps the couplings that are not replaced, the rest of the file and the order of its keys. The first matching coupling
-// of a factor is used, so the new one precedes any remaining one for all images.
+// Keeps the couplings that are not replaced, the rest of the file and the order of its keys. The first matching
+// coupling of a factor is used, so the new one precedes any remaining one for all images.
 std::string with_entry(const std::string& text, const Manifest& before, const CouplingEntry& coupling) {
   ordered_json description = ordered_json::parse(text);
   ordered_json couplings = ordered_json::array();

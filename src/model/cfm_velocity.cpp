@@ -43,13 +43,15 @@ class CfmVelocity final : public VelocityNetwork {
     const torch::Tensor time =
         torch::full({x.size(0)}, t, torch::TensorOptions().dtype(torch::kFloat32).device(placement_.device));
     const torch::Tensor none;
-    return network_->forward(place(x), time, with_context_ ? place(context) : none, strips)
+    return network_->forward(to_placement(x), time, with_context_ ? to_placement(context) : none, strips)
         .to(torch::kFloat32)
         .contiguous();
   }
 
  private:
-  torch::Tensor place(const torch::Tensor& tensor) const { return tensor.to(placement_.device, placement_.dtype); }
+  torch::Tensor to_placement(const torch::Tensor& tensor) const {
+    return tensor.to(placement_.device, placement_.dtype);
+  }
 
   CfmUnet network_;
   bool with_context_;

@@ -226,8 +226,8 @@ void check_components_fit(const Manifest& manifest, const std::string& origin) {
 void check_shared_weights(const std::vector<CouplingEntry>& couplings, const std::string& origin) {
   for (std::size_t i = 0; i < couplings.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
-      const bool same = couplings[i].weights.sha256 == couplings[j].weights.sha256 &&
-                        couplings[i].network == couplings[j].network;
+      const bool same =
+          couplings[i].weights.sha256 == couplings[j].weights.sha256 && couplings[i].network == couplings[j].network;
       require(couplings[i].weights.file != couplings[j].weights.file || same, origin,
               c10::str("couplings[", j, "] and couplings[", i, "] both name '", couplings[i].weights.file,
                        "', so they must give it the same sha256 and network"));
@@ -302,7 +302,8 @@ Manifest parse_manifest(const std::string& text, const std::string& origin) {
   if (reader.has("upscaler")) {
     manifest.upscaler = reader.get<std::string>("upscaler");
     check_inside(reader, "upscaler", manifest.upscaler);
-    require(manifest.couplings.empty(), origin, "a bundle with 'upscaler' has no couplings of its own: move them to the bundle that it names");
+    require(manifest.couplings.empty(), origin,
+            "a bundle with 'upscaler' has no couplings of its own: move them to the bundle that it names");
   }
   manifest.examples = read_examples(reader);
   check_components_fit(manifest, origin);

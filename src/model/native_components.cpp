@@ -21,7 +21,8 @@ namespace {
 constexpr std::int64_t kProbeSide = 8;
 
 template <typename Network>
-Network load(Network network, const std::filesystem::path& file, const Placement& placement, HalfPrecisionWeights half_weights) {
+Network load(Network network, const std::filesystem::path& file, const Placement& placement,
+             HalfPrecisionWeights half_weights) {
   load_into(*network, SafetensorsFile(file), placement, "", half_weights);
   network->eval();
   return network;
@@ -204,16 +205,16 @@ void check_file(const std::filesystem::path& file, const Entry& entry) {
 std::unique_ptr<TextEncoder> make_native_text_encoder(const std::filesystem::path& file, const TextEncoderEntry& entry,
                                                       const Placement& placement) {
   return with_network<std::unique_ptr<TextEncoder>>(entry, [&](auto network) {
-    return std::make_unique<NativeTextEncoder<decltype(network)>>(load(network, file, placement, HalfPrecisionWeights::stay),
-                                                                  placement);
+    return std::make_unique<NativeTextEncoder<decltype(network)>>(
+        load(network, file, placement, HalfPrecisionWeights::stay), placement);
   });
 }
 
 std::unique_ptr<Denoiser> make_native_denoiser(const std::filesystem::path& file, const DenoiserEntry& entry,
                                                const Placement& placement) {
   return with_network<std::unique_ptr<Denoiser>>(entry, [&](auto network) {
-    return std::make_unique<NativeDenoiser<decltype(network)>>(load(network, file, placement, HalfPrecisionWeights::stay),
-                                                               placement);
+    return std::make_unique<NativeDenoiser<decltype(network)>>(
+        load(network, file, placement, HalfPrecisionWeights::stay), placement);
   });
 }
 
@@ -221,8 +222,8 @@ std::unique_ptr<Autoencoder> make_native_autoencoder(const std::filesystem::path
                                                      const Placement& placement) {
   return with_network<std::unique_ptr<Autoencoder>>(entry, [&](auto network) {
     // Cast here, since the memory that casts take would be weighed with the images'.
-    return std::make_unique<NativeAutoencoder<decltype(network)>>(load(network, file, placement, HalfPrecisionWeights::cast),
-                                                                  entry, placement);
+    return std::make_unique<NativeAutoencoder<decltype(network)>>(
+        load(network, file, placement, HalfPrecisionWeights::cast), entry, placement);
   });
 }
 

@@ -8,8 +8,8 @@
 
 namespace fmboost {
 
-/// Factories of the "native" backend. Each builds the network of the configuration and loads the tensors of the .safetensors
-/// file. Throws ModelError naming tensors that are missing, unknown or of another shape.
+/// Factories of the "native" backend. Each builds the network of the configuration and loads the tensors of the
+/// .safetensors file. Throws ModelError naming tensors that are missing, unknown or of another shape.
 std::unique_ptr<TextEncoder> make_native_text_encoder(const std::filesystem::path& file, const TextEncoderEntry& entry,
                                                       const Placement& placement);
 std::unique_ptr<Denoiser> make_native_denoiser(const std::filesystem::path& file, const DenoiserEntry& entry,

@@ -9,9 +9,9 @@
 
 namespace fmboost {
 
-/// Read the configurations of native networks, as diffusers and transformers write them in config.json. Unknown options, and
-/// unsupported ones that would change the network, are errors; options that only affect training or memory are ignored.
-/// All throw ModelError naming the file and the field.
+/// Read the configurations of native networks, as diffusers and transformers write them in config.json. Unknown
+/// options, and unsupported ones that would change the network, are errors; options that only affect training or memory
+/// are ignored. All throw ModelError naming the file and the field.
 ClipTextOptions read_clip_text_options(const JsonReader& config);
 UnetOptions read_unet_options(const JsonReader& config);
 AutoencoderKlOptions read_autoencoder_kl_options(const JsonReader& config);

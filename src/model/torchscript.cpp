@@ -42,8 +42,8 @@ std::string last_line(const std::exception& error) {
   return text.substr(start, last + 1 - start);
 }
 
-// Refuses code that would run while loading, before the operators can be checked: methods __setstate__ of its classes, and
-// those of LibTorch classes, of which its pickles may contain objects.
+// Refuses code that would run while loading, before the operators can be checked: methods __setstate__ of its classes,
+// and those of LibTorch classes, of which its pickles may contain objects.
 void refuse_code_that_runs_on_loading(const std::filesystem::path& file) {
   try {
     caffe2::serialize::PyTorchStreamReader reader(file.string());
@@ -66,8 +66,8 @@ void refuse_code_that_runs_on_loading(const std::filesystem::path& file) {
   }
 }
 
-// With an adapter, LibTorch reads the archive that was checked above; with a file name, it would read files with certain
-// first bytes in another format.
+// With an adapter, LibTorch reads the archive that was checked above; with a file name, it would read files with
+// certain first bytes in another format.
 torch::jit::Module load_archive(const std::filesystem::path& file) {
   refuse_code_that_runs_on_loading(file);
   try {
@@ -120,8 +120,8 @@ TorchScriptProgram::TorchScriptProgram(const std::filesystem::path& file, std::s
 torch::Tensor TorchScriptProgram::run(const std::vector<torch::Tensor>& inputs,
                                       std::initializer_list<std::size_t> keep_float32) {
   const c10::InferenceMode no_gradients;
-  // The optimizing executor re-specializes programs after the first runs, which takes time for every new size and may change
-  // results between the first and the second image.
+  // The optimizing executor re-specializes programs after the first runs, which takes time for every new size and may
+  // change results between the first and the second image.
   const torch::jit::GraphOptimizerEnabledGuard plain(false);
   std::vector<torch::jit::IValue> stack;
   for (std::size_t i = 0; i < inputs.size(); ++i) {

@@ -81,8 +81,8 @@ void CouplingStage::prepare_latent(const UpscaleInput& input, const Size& target
   const std::int64_t width = latent.size(3) * scale;
   const Size covered{width * factor_, height * factor_};
   if (covered.width < target.width || covered.height < target.height) {
-    throw UsageError("latent-space upsampling '" + enum_name(coupling_.upsampling) + "' makes " +
-                     to_string(covered) + ", which is smaller than the " + to_string(target) + " asked for; use pixel");
+    throw UsageError("latent-space upsampling '" + enum_name(coupling_.upsampling) + "' makes " + to_string(covered) +
+                     ", which is smaller than the " + to_string(target) + " asked for; use pixel");
   }
   auto generator = cpu_generator(derive_seed(noise_seed_, "upsampling"));
   const torch::Tensor noise = gaussian_noise({1, latent.size(1), height, width}, generator);
@@ -95,8 +95,7 @@ void CouplingStage::prepare_latent(const UpscaleInput& input, const Size& target
 }
 
 GaussianStart CouplingStage::gaussian_start(const torch::Tensor& context, const torch::Tensor& noise) const {
-  const StartWeights weights =
-      coupling_.start_from_noise ? StartWeights{0, 1} : start_weights(coupling_.noising_step);
+  const StartWeights weights = coupling_.start_from_noise ? StartWeights{0, 1} : start_weights(coupling_.noising_step);
   return {.mean = context * weights.context, .scale = weights.noise, .noise = noise};
 }
 
@@ -126,10 +125,12 @@ torch::Tensor CouplingStage::flow(const torch::Tensor& context, VelocityNetwork&
 
 torch::Tensor CouplingStage::run(const std::optional<TilePlan>& pieces, torch::ScalarType dtype) {
   const TiledAutoencoder autoencoder(components_.autoencoder(dtype), factor_, pieces);
-  const torch::Tensor context = (upsampled_latent_.defined() ? upsampled_latent_ : autoencoder.encode(upsampled_pixels_))
-                                    .to(components_.placement().device);
+  const torch::Tensor context =
+      (upsampled_latent_.defined() ? upsampled_latent_ : autoencoder.encode(upsampled_pixels_))
+          .to(components_.placement().device);
   report("context", context);
-  const torch::Tensor latent = flow(context, components_.velocity(coupling_, dtype), pieces ? &pieces->strips : nullptr);
+  const torch::Tensor latent =
+      flow(context, components_.velocity(coupling_, dtype), pieces ? &pieces->strips : nullptr);
   report("high_latent", latent);
   check_interrupt();
   return crop(autoencoder.decode(latent).to(torch::kCPU), margins_).contiguous();

@@ -49,8 +49,9 @@ void check_solver(const CouplingEntry& coupling, const FlowOptions& options) {
   if (solver.is_stochastic()) {
     check_stochastic_start(coupling);
   } else if (options.diffusion_form || options.diffusion_norm) {
-    throw UsageError("`flow_diffusion` and `flow_diffusion_norm` apply to the flow solvers sde-euler and sde-heun, not to " +
-                     coupling.solver);
+    throw UsageError(
+        "`flow_diffusion` and `flow_diffusion_norm` apply to the flow solvers sde-euler and sde-heun, not to " +
+        coupling.solver);
   }
 }
 
@@ -146,11 +147,12 @@ void UpscaleChain::check_memory(const Size& size) {
 }
 
 torch::Tensor UpscaleChain::run_coupling(const UpscaleInput& input, const CouplingEntry& coupling, const Size& target,
-                                    int index, std::uint64_t seed, const ProgressCallback& progress,
-                                    const IntermediateObserver& observer) {
+                                         int index, std::uint64_t seed, const ProgressCallback& progress,
+                                         const IntermediateObserver& observer) {
   CouplingStage stage(components_, coupling, derive_seed(seed, "coupling-" + std::to_string(index)), index);
   stage.watch(progress, observer);
-  stage.prepare(input, target, [&](const Size& size) { return plan_tiles(plan_memory(components_, size), tiles_, size); });
+  stage.prepare(input, target,
+                [&](const Size& size) { return plan_tiles(plan_memory(components_, size), tiles_, size); });
   const Size padded = stage.padded_size();
   const MemoryPlan plan = plan_memory(components_, padded);
   auto pieces = plan_tiles(plan, tiles_, padded);
@@ -161,7 +163,7 @@ torch::Tensor UpscaleChain::run_coupling(const UpscaleInput& input, const Coupli
   while (true) {
     try {
       return run_with_float32_fallback("coupling " + std::to_string(index + 1), components_.placement().dtype,
-                        [&](torch::ScalarType dtype) { return stage.run(pieces, dtype); });
+                                       [&](torch::ScalarType dtype) { return stage.run(pieces, dtype); });
     } catch (const std::exception& error) {
       if (!is_out_of_memory(error)) {
         throw;
@@ -185,8 +187,8 @@ int UpscaleChain::back_projection(const std::vector<std::int64_t>& factors) cons
 }
 
 torch::Tensor UpscaleChain::run(const UpscaleInput& input, const std::vector<std::int64_t>& factors,
-                           std::optional<Size> target, std::uint64_t seed, const ProgressCallback& progress,
-                           const IntermediateObserver& observer) {
+                                std::optional<Size> target, std::uint64_t seed, const ProgressCallback& progress,
+                                const IntermediateObserver& observer) {
   UpscaleInput current = input;
   for (std::size_t i = 0; i < factors.size(); ++i) {
     Size size{current.pixels.size(3) * factors[i], current.pixels.size(2) * factors[i]};

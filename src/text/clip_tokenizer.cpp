@@ -19,7 +19,8 @@ std::unordered_map<std::string, std::int64_t> read_vocabulary(const std::filesys
   std::unordered_map<std::string, std::int64_t> vocabulary;
   for (const auto& [token, id] : parsed.value().items()) {
     if (!id.is_number_unsigned()) {
-      throw ModelError("'" + file.string() + "': the id of the token '" + token + "' must be a whole number of at least 0");
+      throw ModelError("'" + file.string() + "': the id of the token '" + token +
+                       "' must be a whole number of at least 0");
     }
     vocabulary.emplace(token, id.get<std::int64_t>());
   }

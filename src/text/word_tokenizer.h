@@ -12,8 +12,9 @@ struct WordTokenizerOptions {
   std::int64_t null = 1;  ///< the only id of a prompt without a known word
 };
 
-/// A closed list of words; the id of a word is its index in the list. Text is lower-cased and a comma is a separate word.
-/// Other punctuation around a word is ignored if the word is unknown with it. Unknown words are skipped and reported.
+/// A closed list of words; the id of a word is its index in the list. Text is lower-cased and a comma is a separate
+/// word. Other punctuation around a word is ignored if the word is unknown with it. Unknown words are skipped and
+/// reported.
 class WordTokenizer final : public Tokenizer {
  public:
   /// words: a JSON list of strings. Throws ModelError naming the file if it is missing or malformed.

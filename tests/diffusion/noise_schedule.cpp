@@ -36,7 +36,8 @@ TEST(NoiseSchedule, MultipliesWhatEveryStepLeaves) {
     EXPECT_EQ(schedule.train_steps(), 1000);
     ASSERT_EQ(schedule.alphas_bar().size(), 1000U);
     for (const int t : {0, 1, 250, 500, 999}) {
-      EXPECT_NEAR(schedule.alpha_bar(t), product(options, t), 2e-5 * product(options, t)) << enum_name(form) << " " << t;
+      EXPECT_NEAR(schedule.alpha_bar(t), product(options, t), 2e-5 * product(options, t))
+          << enum_name(form) << " " << t;
     }
   }
 }

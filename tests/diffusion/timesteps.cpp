@@ -70,24 +70,25 @@ TEST_P(EverySpacing, GivesAsManyAsAskedForDescendingWithinTheSchedule) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Timesteps, EverySpacing,
-                         testing::Values(Spacing{"ddim", TimestepSpacing::leading}, Spacing{"ddim", TimestepSpacing::trailing},
-                                         Spacing{"ddim", TimestepSpacing::linspace}, Spacing{"euler", TimestepSpacing::leading},
-                                         Spacing{"euler", TimestepSpacing::trailing}, Spacing{"euler", TimestepSpacing::linspace},
-                                         Spacing{"euler", TimestepSpacing::linspace, true}, Spacing{"euler", TimestepSpacing::trailing, true},
-                                         Spacing{"euler-a", TimestepSpacing::trailing}, Spacing{"dpm++2m", TimestepSpacing::leading},
-                                         Spacing{"dpm++2m", TimestepSpacing::trailing}, Spacing{"dpm++2m", TimestepSpacing::linspace},
-                                         Spacing{"dpm++2m", TimestepSpacing::linspace, true}, Spacing{"lcm", std::nullopt}),
-                         [](const auto& test) {
-                           const std::string name = std::string(test.param.sampler) + "_" +
-                                                    (test.param.spacing ? enum_name(*test.param.spacing) : "") +
-                                                    (test.param.karras ? "_karras" : "");
-                           std::string letters;
-                           std::copy_if(name.begin(), name.end(), std::back_inserter(letters), [](char c) {
-                             return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
-                           });
-                           return letters;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Timesteps, EverySpacing,
+    testing::Values(Spacing{"ddim", TimestepSpacing::leading}, Spacing{"ddim", TimestepSpacing::trailing},
+                    Spacing{"ddim", TimestepSpacing::linspace}, Spacing{"euler", TimestepSpacing::leading},
+                    Spacing{"euler", TimestepSpacing::trailing}, Spacing{"euler", TimestepSpacing::linspace},
+                    Spacing{"euler", TimestepSpacing::linspace, true},
+                    Spacing{"euler", TimestepSpacing::trailing, true}, Spacing{"euler-a", TimestepSpacing::trailing},
+                    Spacing{"dpm++2m", TimestepSpacing::leading}, Spacing{"dpm++2m", TimestepSpacing::trailing},
+                    Spacing{"dpm++2m", TimestepSpacing::linspace}, Spacing{"dpm++2m", TimestepSpacing::linspace, true},
+                    Spacing{"lcm", std::nullopt}),
+    [](const auto& test) {
+      const std::string name = std::string(test.param.sampler) + "_" +
+                               (test.param.spacing ? enum_name(*test.param.spacing) : "") +
+                               (test.param.karras ? "_karras" : "");
+      std::string letters;
+      std::copy_if(name.begin(), name.end(), std::back_inserter(letters),
+                   [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; });
+      return letters;
+    });
 
 // diffusers places 62 of 61 trailing timesteps, the last one at -1.
 TEST(Timesteps, TrailingNeverLeaveTheScheduleByRounding) {
@@ -97,7 +98,8 @@ TEST(Timesteps, TrailingNeverLeaveTheScheduleByRounding) {
 
 TEST(Timesteps, LeadingThatWouldLeaveTheScheduleAreRefused) {
   const auto refusal = [](const std::string& name, int steps, int offset) {
-    return thrown<UsageError>([&] { timesteps(name, steps, {.timestep_spacing = TimestepSpacing::leading, .steps_offset = offset}); });
+    return thrown<UsageError>(
+        [&] { timesteps(name, steps, {.timestep_spacing = TimestepSpacing::leading, .steps_offset = offset}); });
   };
   EXPECT_THAT(refusal("ddim", 1000, 1), HasSubstr("an offset of 1; use fewer"));
   EXPECT_THAT(refusal("ddim", 10, 100), HasSubstr("a schedule of 1000"));

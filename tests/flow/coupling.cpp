@@ -25,8 +25,8 @@ torch::Tensor latent() {
 }
 
 TEST(Upsampling, IsKnownByName) {
-  for (const auto upsampling : {Upsampling::pixel, Upsampling::latent, Upsampling::latent_nearest, Upsampling::noise_upsampling,
-                                Upsampling::identity}) {
+  for (const auto upsampling : {Upsampling::pixel, Upsampling::latent, Upsampling::latent_nearest,
+                                Upsampling::noise_upsampling, Upsampling::identity}) {
     EXPECT_EQ(parse_enum<Upsampling>(enum_name(upsampling)), upsampling);
   }
   EXPECT_THAT(thrown<UsageError>([] { parse_enum<Upsampling>("cubic"); }),

@@ -38,11 +38,12 @@ TEST_P(EveryMethod, ReportsEveryGridPoint) {
   std::vector<int> indices;
   std::vector<double> times;
   std::vector<torch::Tensor> states;
-  const torch::Tensor end = solve_ode(bernoulli_field, bernoulli_start(), options_, [&](int index, double t, const auto& x) {
-    indices.push_back(index);
-    times.push_back(t);
-    states.push_back(x);
-  });
+  const torch::Tensor end =
+      solve_ode(bernoulli_field, bernoulli_start(), options_, [&](int index, double t, const auto& x) {
+        indices.push_back(index);
+        times.push_back(t);
+        states.push_back(x);
+      });
   EXPECT_THAT(indices, ElementsAre(0, 1, 2, 3, 4));
   EXPECT_THAT(times, ElementsAre(0, 0.25, 0.5, 0.75, 1));
   EXPECT_TRUE(torch::equal(states.front(), bernoulli_start()));
@@ -98,8 +99,8 @@ TEST(SolveOde, TakesEulerStepsOfTheGrid) {
 
 TEST(OdeOptions, NameWhatIsOutOfRange) {
   const auto refusal = [](const OdeOptions& options) { return thrown<UsageError>([&] { options.check(); }); };
-  EXPECT_THAT(refusal({.method = "rk5"}),
-              AllOf(HasSubstr("unknown flow solver 'rk5'"), HasSubstr("use euler, midpoint, rk4, heun3, dopri5 or bosh3")));
+  EXPECT_THAT(refusal({.method = "rk5"}), AllOf(HasSubstr("unknown flow solver 'rk5'"),
+                                                HasSubstr("use euler, midpoint, rk4, heun3, dopri5 or bosh3")));
   EXPECT_THAT(refusal({.steps = 0}), HasSubstr("1 to 1000 steps, not 0"));
   EXPECT_THAT(refusal({.steps = 1001}), HasSubstr("1 to 1000 steps, not 1001"));
   EXPECT_THAT(refusal({.absolute_tolerance = 0}), HasSubstr("tolerances must be positive"));

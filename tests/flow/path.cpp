@@ -99,7 +99,8 @@ TEST(Path, IsKnownByName) {
     EXPECT_EQ(parse_enum<PathKind>(enum_name(kind)), kind);
     EXPECT_EQ(Path(kind).kind(), kind);
   }
-  EXPECT_THAT(thrown<UsageError>([] { parse_enum<PathKind>("vp"); }), HasSubstr("unknown path 'vp': use linear or gvp"));
+  EXPECT_THAT(thrown<UsageError>([] { parse_enum<PathKind>("vp"); }),
+              HasSubstr("unknown path 'vp': use linear or gvp"));
 }
 
 TEST(Path, AddsNoiseWhereSigmaMinAsksForIt) {

@@ -158,7 +158,8 @@ TEST(SdeOptions, NameWhatIsOutOfRange) {
   EXPECT_THAT(refusal({.points = 1}), HasSubstr("2 to 100000 points, not 1"));
   EXPECT_THAT(refusal({.last_step_size = 1.0}), HasSubstr("shorter than 1"));
   EXPECT_THAT(refusal({.last_step_size = 0.0}), HasSubstr("longer than 0"));
-  EXPECT_THAT(refusal({.method = SdeMethod::heun, .last_step = SdeLastStep::none}), HasSubstr("heun needs a last step"));
+  EXPECT_THAT(refusal({.method = SdeMethod::heun, .last_step = SdeLastStep::none}),
+              HasSubstr("heun needs a last step"));
 }
 
 }  // namespace

@@ -115,13 +115,14 @@ TEST_P(SdeAccuracy, IsAnOdeSolverOfItsOrderWithoutDiffusion) {
   EXPECT_NEAR(error_slope(lengths, errors), order, 0.25);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Sde, SdeAccuracy,
-    testing::Values(Case{SdeMethod::euler, DiffusionForm::sigma, PathKind::linear},
-                    Case{SdeMethod::euler, DiffusionForm::constant, PathKind::gvp},
-                    Case{SdeMethod::heun, DiffusionForm::decreasing, PathKind::linear},
-                    Case{SdeMethod::heun, DiffusionForm::constant, PathKind::gvp}),
-    [](const auto& test) { return enum_name(test.param.method) + "_" + enum_name(test.param.path); });
+INSTANTIATE_TEST_SUITE_P(Sde, SdeAccuracy,
+                         testing::Values(Case{SdeMethod::euler, DiffusionForm::sigma, PathKind::linear},
+                                         Case{SdeMethod::euler, DiffusionForm::constant, PathKind::gvp},
+                                         Case{SdeMethod::heun, DiffusionForm::decreasing, PathKind::linear},
+                                         Case{SdeMethod::heun, DiffusionForm::constant, PathKind::gvp}),
+                         [](const auto& test) {
+                           return enum_name(test.param.method) + "_" + enum_name(test.param.path);
+                         });
 
 TEST(SolveSde, DrawsSamplesOfTheData) {
   const NormalData data(PathKind::linear, 0.5);
@@ -152,10 +153,9 @@ TEST(SolveSde, FromAStartAroundAMeanDrawsSamplesOfTheData) {
   for (const auto form : {DiffusionForm::sigma, DiffusionForm::decreasing}) {
     const torch::Tensor noise = gaussian_noise(shape, generator);
     const GaussianStart start{.mean = torch::full(shape, kMean), .scale = kScale, .noise = noise};
-    const torch::Tensor samples =
-        solve_sde(velocity, start, Path(PathKind::linear),
-                  {.diffusion = form, .points = 100, .last_step = SdeLastStep::euler},
-                  [&] { return gaussian_noise(shape, generator); });
+    const torch::Tensor samples = solve_sde(velocity, start, Path(PathKind::linear),
+                                            {.diffusion = form, .points = 100, .last_step = SdeLastStep::euler},
+                                            [&] { return gaussian_noise(shape, generator); });
     EXPECT_NEAR(samples.mean().item<double>(), kDataMean, 0.015) << enum_name(form);
     EXPECT_NEAR(samples.std().item<double>(), kDataDeviation, 0.015) << enum_name(form);
     // The noise decouples the result from its start.

@@ -210,7 +210,8 @@ TEST(BoostingFolder, NamesWhatIsWrongWithTheOneInside) {
   nest(deeper, TinyBundle());
   TinyBundle three;
   nest(three, deeper);
-  EXPECT_THAT(thrown<ModelError>([&] { upscaler_folder(three.folder()); }), HasSubstr("must not have an 'upscaler' itself"));
+  EXPECT_THAT(thrown<ModelError>([&] { upscaler_folder(three.folder()); }),
+              HasSubstr("must not have an 'upscaler' itself"));
 
   TinyBundle elsewhere;
   const TinyBundle target;

@@ -68,7 +68,8 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     OfTheText, Field,
-    testing::Values(WrongField{"/tokenizer/type", "sentencepiece", "tokenizer.type", "'sentencepiece': use clip-bpe or words"},
+    testing::Values(WrongField{"/tokenizer/type", "sentencepiece", "tokenizer.type",
+                               "'sentencepiece': use clip-bpe or words"},
                     WrongField{"/tokenizer/type", "clip-bpe", "tokenizer.vocab", "a value"},
                     WrongField{"/tokenizer/max_length", nullptr, "tokenizer.max_length", "a value"},
                     WrongField{"/tokenizer/max_length", 2, "tokenizer.max_length", "from 3 to 4096"},
@@ -141,9 +142,11 @@ INSTANTIATE_TEST_SUITE_P(
                     WrongField{"/couplings/0/network/heads", 4, "couplings[0].network", "'heads'"},
                     WrongField{"/couplings/0/network/num_heads", 2.5, "couplings[0].network", "a whole number"},
                     WrongField{"/couplings/0/path", "vp", "couplings[0].path", "unknown path 'vp'"},
-                    WrongField{"/couplings/0/applies_to", "drawn", "couplings[0].applies_to", "any, generated or external"},
+                    WrongField{"/couplings/0/applies_to", "drawn", "couplings[0].applies_to",
+                               "any, generated or external"},
                     WrongField{"/couplings/0/upsampling", "cubic", "couplings[0].upsampling", "unknown upsampling"},
-                    WrongField{"/couplings/0/solver", "rk5", "couplings[0].solver", "euler, midpoint, rk4, heun3, dopri5, bosh3, sde-euler or sde-heun"},
+                    WrongField{"/couplings/0/solver", "rk5", "couplings[0].solver",
+                               "euler, midpoint, rk4, heun3, dopri5, bosh3, sde-euler or sde-heun"},
                     WrongField{"/couplings/0/diffusion_form", "sbdm", "couplings[0].diffusion_form", "'sbdm'"},
                     WrongField{"/couplings/0/diffusion_norm", -1, "couplings[0].diffusion_norm", "from 0"},
                     WrongField{"/couplings/0/steps", 0, "couplings[0].steps", "from 1 to 1000"},

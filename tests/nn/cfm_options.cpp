@@ -6,7 +6,6 @@
 #include "fmboost/nn/cfm_unet_options.h"
 
 #include "nn/cfm/cfm_unet_json.h"
-
 #include "support/thrown.h"
 
 namespace fmboost {

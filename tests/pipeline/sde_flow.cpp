@@ -35,8 +35,7 @@ class SdeFlow : public testing::TestWithParam<const char*> {
     return latent;
   }
   std::string refusal() {
-    return thrown<UsageError>(
-        [&] { resolve_coupling(files_.open().manifest(), 2, flow_, ImageSource::external); });
+    return thrown<UsageError>([&] { resolve_coupling(files_.open().manifest(), 2, flow_, ImageSource::external); });
   }
 
   test::TinyBundle files_;
@@ -109,9 +108,8 @@ TEST_P(SdeFlow, NeedsTwoStepsAndNoiseAtTheStart) {
   EXPECT_THAT(refusal(), HasSubstr("`flow_diffusion`"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Pipeline, SdeFlow, testing::Values("sde-euler", "sde-heun"), [](const auto& test) {
-  return std::string(test.param) == "sde-euler" ? "euler" : "heun";
-});
+INSTANTIATE_TEST_SUITE_P(Pipeline, SdeFlow, testing::Values("sde-euler", "sde-heun"),
+                         [](const auto& test) { return std::string(test.param) == "sde-euler" ? "euler" : "heun"; });
 
 }  // namespace
 }  // namespace fmboost

@@ -62,8 +62,8 @@ TEST_F(ClipFiles, VocabularyMustBeAJsonObjectFromTokenToId) {
   merges("");
   for (const auto text : {"", "{", "[]", "[[\"a\",1]]", "1", "\xff"}) {
     vocabulary(text);
-    EXPECT_THAT(complaint(), AllOf(HasSubstr("vocab.json"), AnyOf(HasSubstr("not valid JSON"),
-                                                                  HasSubstr("must hold a JSON object"))))
+    EXPECT_THAT(complaint(), AllOf(HasSubstr("vocab.json"),
+                                   AnyOf(HasSubstr("not valid JSON"), HasSubstr("must hold a JSON object"))))
         << text;
   }
   for (const auto id : {"-1", "1.5", "true", "\"1\"", "null", "[1]"}) {

@@ -12,8 +12,8 @@ namespace fmboost {
 enum class Prediction { epsilon, v };
 
 template <>
-inline constexpr auto kEnumNames<Prediction> = enum_table<Prediction>(
-    "prediction type", {{Prediction::epsilon, "epsilon"}, {Prediction::v, "v_prediction"}});
+inline constexpr auto kEnumNames<Prediction> =
+    enum_table<Prediction>("prediction type", {{Prediction::epsilon, "epsilon"}, {Prediction::v, "v_prediction"}});
 
 enum class BetaSchedule { scaled_linear, linear };
 

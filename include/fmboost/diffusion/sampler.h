@@ -10,8 +10,8 @@
 
 namespace fmboost {
 
-/// A denoiser: takes x (B, C, H, W), scaled by the sampler, and the timestep, which may be fractional; returns epsilon or
-/// v of the same shape, float32.
+/// A denoiser: takes x (B, C, H, W), scaled by the sampler, and the timestep, which may be fractional; returns epsilon
+/// or v of the same shape, float32.
 using DenoiseFunction = std::function<torch::Tensor(const torch::Tensor& x, double timestep)>;
 
 /// Returns standard normal noise of the shape of the sample; called once per ancestral or consistency step.
@@ -63,7 +63,8 @@ class Sampler {
                              const NoiseFunction& noise) = 0;
 };
 
-/// Throws UsageError for an unknown name, steps out of range, or Karras sigmas with a sampler that does not support them.
+/// Throws UsageError for an unknown name, steps out of range, or Karras sigmas with a sampler that does not support
+/// them.
 std::unique_ptr<Sampler> make_sampler(const SamplerOptions& options, const NoiseSchedule& schedule);
 
 }  // namespace fmboost

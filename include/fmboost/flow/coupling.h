@@ -27,9 +27,9 @@ inline constexpr auto kEnumNames<Upsampling> =
 /// x: (B, C, H, W), any range; computed in float32.
 torch::Tensor upsample_bilinear(const torch::Tensor& x, std::int64_t height, std::int64_t width);
 
-/// Every upsampling of the latent alone, that is, all but pixel: (B, C, H, W) -> (B, C, height, width). `noise` is used by
-/// noise_upsampling only and has the shape of the result. Throws UsageError for pixel, and if the method needs a whole
-/// factor and the size is not a multiple.
+/// Every upsampling of the latent alone, that is, all but pixel: (B, C, H, W) -> (B, C, height, width). `noise` is used
+/// by noise_upsampling only and has the shape of the result. Throws UsageError for pixel, and if the method needs a
+/// whole factor and the size is not a multiple.
 torch::Tensor upsample_latent(const torch::Tensor& latent, Upsampling upsampling, std::int64_t height,
                               std::int64_t width, const torch::Tensor& noise = {});
 

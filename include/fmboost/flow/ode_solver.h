@@ -29,8 +29,8 @@ const std::vector<std::string>& ode_method_names();
 
 /// Solves dx/dt = field(t, x) from t = 0 to t = 1 and returns the final state. Adaptive methods control the RMS of the
 /// error over the whole batch, as torchdiffeq does, and step onto every grid point; if the field is not finite, the
-/// state becomes NaN, as with fixed grids. rk4 is the 3/8 rule, as in torchdiffeq. Throws Error if an adaptive method has
-/// not arrived after 100000 steps.
+/// state becomes NaN, as with fixed grids. rk4 is the 3/8 rule, as in torchdiffeq. Throws Error if an adaptive method
+/// has not arrived after 100000 steps.
 torch::Tensor solve_ode(const VelocityField& field, const torch::Tensor& x, const OdeOptions& options,
                         const FlowObserver& observer = {});
 

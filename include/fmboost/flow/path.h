@@ -12,8 +12,8 @@ namespace fmboost {
 enum class PathKind { linear, gvp };
 
 template <>
-inline constexpr auto kEnumNames<PathKind> =
-    enum_table<PathKind>("path", {{PathKind::linear, "linear"}, {PathKind::gvp, "gvp"}});
+inline constexpr auto kEnumNames<PathKind> = enum_table<PathKind>("path", {{PathKind::linear, "linear"},
+                                                                           {PathKind::gvp, "gvp"}});
 
 /// t is (B), one time per sample; x0, x1, x and velocity are (B, ...). Results have the dtype and device of x.
 class Path {

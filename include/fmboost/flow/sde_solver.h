@@ -15,8 +15,8 @@ enum class SdeMethod {
 };
 
 template <>
-inline constexpr auto kEnumNames<SdeMethod> =
-    enum_table<SdeMethod>("SDE method", {{SdeMethod::euler, "euler"}, {SdeMethod::heun, "heun"}});
+inline constexpr auto kEnumNames<SdeMethod> = enum_table<SdeMethod>("SDE method", {{SdeMethod::euler, "euler"},
+                                                                                   {SdeMethod::heun, "heun"}});
 
 /// The diffusion coefficient g(t) of the SDE, before `diffusion_norm`: SiT, arXiv 2401.08740, and its code,
 /// https://github.com/willisma/SiT (transport/path.py, compute_diffusion).
@@ -44,8 +44,9 @@ enum class SdeLastStep {
 };
 
 template <>
-inline constexpr auto kEnumNames<SdeLastStep> = enum_table<SdeLastStep>(
-    "last step", {{SdeLastStep::mean, "mean"}, {SdeLastStep::euler, "euler"}, {SdeLastStep::none, "none"}});
+inline constexpr auto kEnumNames<SdeLastStep> = enum_table<SdeLastStep>("last step", {{SdeLastStep::mean, "mean"},
+                                                                                      {SdeLastStep::euler, "euler"},
+                                                                                      {SdeLastStep::none, "none"}});
 
 /// The stochastic sampler of SiT (arXiv 2401.08740): drift f = v + g(t) score, dx = f dt + sqrt(2 g) dW.
 struct SdeOptions {

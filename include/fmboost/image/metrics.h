@@ -16,8 +16,8 @@ struct Quality {
 };
 
 /// Compares two images, each (3, H, W) in [-1, 1], after cutting `border` pixels off every side, as super-resolution
-/// results are compared (border = scale). Throws Error if the sizes differ, or if fewer than 11x11 pixels (the window of
-/// SSIM) remain.
+/// results are compared (border = scale). Throws Error if the sizes differ, or if fewer than 11x11 pixels (the window
+/// of SSIM) remain.
 Quality measure_quality(const torch::Tensor& image, const torch::Tensor& reference, std::int64_t border = 0);
 
 /// (3, H, W) RGB in 0 .. 255 -> (1, H, W) luma in 16 .. 235, not rounded: 16 + (65.481 R + 128.553 G + 24.966 B) / 255,
@@ -28,7 +28,8 @@ torch::Tensor luma(const torch::Tensor& rgb);
 double psnr(double mse);
 
 /// Structural similarity of (C, H, W) samples in 0 .. 255, mean over channels and windows (Wang et al. 2004): Gaussian
-/// windows of 11x11 with sigma 1.5, K1 = 0.01, K2 = 0.03, population variances, only windows within the image. Computed in float64.
+/// windows of 11x11 with sigma 1.5, K1 = 0.01, K2 = 0.03, population variances, only windows within the image. Computed
+/// in float64.
 double ssim(const torch::Tensor& a, const torch::Tensor& b);
 
 }  // namespace fmboost

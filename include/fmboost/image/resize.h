@@ -16,7 +16,8 @@ struct Margins {
   std::int64_t bottom = 0;
 };
 
-/// Pads by reflection (without repeating the edge), repeatedly if the image is small; a side of one pixel is replicated. x: (B, C, H, W).
+/// Pads by reflection (without repeating the edge), repeatedly if the image is small; a side of one pixel is
+/// replicated. x: (B, C, H, W).
 torch::Tensor pad_reflect(const torch::Tensor& x, const Margins& margins);
 
 /// The inverse: removes the margins.

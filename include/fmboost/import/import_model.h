@@ -22,10 +22,10 @@ struct LoraChoice {
 LoraChoice parse_lora_choice(const std::string& text);
 
 struct ImportOptions {
-  std::filesystem::path source;            ///< a .safetensors file, or a folder in the diffusers layout
-  std::filesystem::path vae;               ///< file or folder of an autoencoder that replaces the source's; empty for none
-  std::vector<LoraChoice> loras;           ///< merged in this order
-  std::filesystem::path cfm;               ///< file of a coupling network; empty for none
+  std::filesystem::path source;   ///< a .safetensors file, or a folder in the diffusers layout
+  std::filesystem::path vae;      ///< file or folder of an autoencoder that replaces the source's; empty for none
+  std::vector<LoraChoice> loras;  ///< merged in this order
+  std::filesystem::path cfm;      ///< file of a coupling network; empty for none
   std::vector<std::int64_t> cfm_factors;   ///< upscaling factors, one coupling each; empty for 2
   std::optional<int> cfm_noising_step;     ///< none: that of the file, else 400 as published; 0: no noise
   std::optional<torch::ScalarType> dtype;  ///< dtype of the stored weights; none: as in the source
@@ -60,8 +60,8 @@ struct ImportReport {
 
 /// Makes a bundle of native networks in `folder`, which must exist and be empty. `progress` is called with the name of
 /// each weight file before it is written. No code of the source is run, and only the tensor being written is in memory.
-/// Throws ModelError naming file and tensor if the source is damaged, incomplete, inconsistent or of another family, and
-/// UsageError for inconsistent options.
+/// Throws ModelError naming file and tensor if the source is damaged, incomplete, inconsistent or of another family,
+/// and UsageError for inconsistent options.
 ImportReport import_model(const ImportOptions& options, const std::filesystem::path& folder,
                           const std::function<void(const std::string& file)>& progress = {});
 

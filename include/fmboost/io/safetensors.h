@@ -32,8 +32,8 @@ class SafetensorsFile {
   const std::map<std::string, Entry>& entries() const { return entries_; }
   bool contains(const std::string& name) const { return entries_.contains(name); }
 
-  /// A read-only tensor over the mapped bytes, dtype as stored, which keeps the mapping alive. Bytes that are not aligned
-  /// are copied. Throws ModelError if there is no such tensor.
+  /// A read-only tensor over the mapped bytes, dtype as stored, which keeps the mapping alive. Bytes that are not
+  /// aligned are copied. Throws ModelError if there is no such tensor.
   torch::Tensor tensor(const std::string& name) const;
 
   /// Releases the pages of the tensor from memory; tensors over them stay valid and read them again.
@@ -51,8 +51,8 @@ class SafetensorsFile {
 
 using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
 
-/// Writes tensors (moved to the CPU and made contiguous) and metadata, atomically. Tensors are ordered by descending dtype
-/// size, then name, like those of the reference writer, so that every tensor is aligned.
+/// Writes tensors (moved to the CPU and made contiguous) and metadata, atomically. Tensors are ordered by descending
+/// dtype size, then name, like those of the reference writer, so that every tensor is aligned.
 void write_safetensors(const std::filesystem::path& file, const NamedTensors& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 

@@ -14,8 +14,8 @@ namespace fmboost {
 
 /// A folder with bundle.json and the files that it names. Opening reads the manifest only; components are loaded one by
 /// one. The hash of each file is checked before its use, or skipped if a stamp in the user's cache records an earlier
-/// check of the same file (by size and time). All members throw ModelError naming the file, what was expected and what was
-/// found.
+/// check of the same file (by size and time). All members throw ModelError naming the file, what was expected and what
+/// was found.
 class Bundle {
  public:
   explicit Bundle(std::filesystem::path folder);
@@ -31,8 +31,9 @@ class Bundle {
   std::unique_ptr<Autoencoder> load_autoencoder(const Placement& placement) const;
   std::unique_ptr<VelocityNetwork> load_velocity(const CouplingEntry& coupling, const Placement& placement) const;
 
-  /// Checks every hash (without stamps), the operators and inputs of every TorchScript program, and the tensor names and
-  /// shapes of every native network, without running anything. Returns one line per check; throws at the first failure.
+  /// Checks every hash (without stamps), the operators and inputs of every TorchScript program, and the tensor names
+  /// and shapes of every native network, without running anything. Returns one line per check; throws at the first
+  /// failure.
   std::vector<std::string> verify() const;
 
  private:
@@ -44,12 +45,12 @@ class Bundle {
   std::string hash_;
 };
 
-/// The folder of the bundle that upscales the images of the bundle in `folder`: the bundle that its `upscaler` names, else
-/// itself. Throws ModelError if that bundle is missing or has an `upscaler` as well.
+/// The folder of the bundle that upscales the images of the bundle in `folder`: the bundle that its `upscaler` names,
+/// else itself. Throws ModelError if that bundle is missing or has an `upscaler` as well.
 std::filesystem::path upscaler_folder(const std::filesystem::path& folder);
 
-/// Whether images of the denoiser of `drawing` count as generated (ImageSource::generated) for `upscaling`: it is the same
-/// bundle, or the upscaler of `drawing` and without a denoiser.
+/// Whether images of the denoiser of `drawing` count as generated (ImageSource::generated) for `upscaling`: it is the
+/// same bundle, or the upscaler of `drawing` and without a denoiser.
 bool is_own_upscaler(const Bundle& drawing, const Bundle& upscaling);
 
 /// The default model: $FMBOOST_MODEL, else the bundled model, relative to the executable

@@ -9,8 +9,8 @@
 
 namespace fmboost {
 
-/// The networks of the pipeline. Each call moves its inputs to the device and dtype of the component and returns float32 on
-/// that device; no other code converts devices or dtypes.
+/// The networks of the pipeline. Each call moves its inputs to the device and dtype of the component and returns
+/// float32 on that device; no other code converts devices or dtypes.
 
 class TextEncoder {
  public:
@@ -58,8 +58,8 @@ class StripAutoencoder : public Autoencoder {
 class VelocityNetwork {
  public:
   virtual ~VelocityNetwork() = default;
-  /// v(x, t | context): x (B, C, H, W), one time for the whole batch, context of the shape of x or undefined -> (B, C, H, W).
-  /// With `strips` it is computed strip by strip, with the same result; kept_bytes is ignored.
+  /// v(x, t | context): x (B, C, H, W), one time for the whole batch, context of the shape of x or undefined -> (B, C,
+  /// H, W). With `strips` it is computed strip by strip, with the same result; kept_bytes is ignored.
   virtual torch::Tensor velocity(const torch::Tensor& x, double t, const torch::Tensor& context,
                                  const StripLimits* strips = nullptr) = 0;
 };

@@ -29,8 +29,8 @@ struct CfmUnetOptions {
   bool operator==(const CfmUnetOptions&) const = default;
 };
 
-/// Reads a JSON object with the names of the fields; missing ones keep their defaults. `origin` names the text in messages.
-/// Throws ModelError naming the field for an unknown field, a wrong type or a value out of range.
+/// Reads a JSON object with the names of the fields; missing ones keep their defaults. `origin` names the text in
+/// messages. Throws ModelError naming the field for an unknown field, a wrong type or a value out of range.
 CfmUnetOptions parse_cfm_unet_options(const std::string& text, const std::string& origin);
 /// The inverse, with all fields.
 std::string to_json_text(const CfmUnetOptions& options);

@@ -13,8 +13,8 @@ struct UnetOptions {
   std::int64_t in_channels = 4;
   std::int64_t out_channels = 4;
   std::vector<std::int64_t> block_out_channels = {320, 640, 1280, 1280};
-  /// With or without attention: CrossAttnDownBlock2D or DownBlock2D in the down path, CrossAttnUpBlock2D or UpBlock2D in
-  /// the up path, the coarsest first.
+  /// With or without attention: CrossAttnDownBlock2D or DownBlock2D in the down path, CrossAttnUpBlock2D or UpBlock2D
+  /// in the up path, the coarsest first.
   std::vector<std::string> down_block_types = {"CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D",
                                                "DownBlock2D"};
   std::vector<std::string> up_block_types = {"UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D",

@@ -15,8 +15,9 @@ torch::Tensor back_project(torch::Tensor upscaled, const torch::Tensor& source, 
 enum class ColorFix { none, adain, wavelet };
 
 template <>
-inline constexpr auto kEnumNames<ColorFix> = enum_table<ColorFix>(
-    "color fix", {{ColorFix::none, "none"}, {ColorFix::adain, "adain"}, {ColorFix::wavelet, "wavelet"}});
+inline constexpr auto kEnumNames<ColorFix> = enum_table<ColorFix>("color fix", {{ColorFix::none, "none"},
+                                                                                {ColorFix::adain, "adain"},
+                                                                                {ColorFix::wavelet, "wavelet"}});
 
 /// adain: gives every channel the mean and standard deviation of the source (Huang & Belongie 2017).
 /// wavelet: takes the low frequencies from the upscaled source and the rest from the result (five levels of the

@@ -17,12 +17,12 @@ namespace fmboost {
 
 /// What a user may say about the flow; what is left open comes from the bundle's coupling.
 struct FlowOptions {
-  std::optional<int> steps;              ///< solver steps from t = 0 to t = 1
-  std::optional<std::string> solver;     ///< one of flow_solver_names()
+  std::optional<int> steps;                     ///< solver steps from t = 0 to t = 1
+  std::optional<std::string> solver;            ///< one of flow_solver_names()
   std::optional<DiffusionForm> diffusion_form;  ///< of the SDE solvers
   std::optional<double> diffusion_norm;         ///< of the SDE solvers: multiplies the diffusion form; at least 0
-  std::optional<int> noising_step;       ///< of 1000; 0 and less: start from the context itself
-  std::optional<Upsampling> upsampling;  ///< pixel or latent
+  std::optional<int> noising_step;              ///< of 1000; 0 and less: start from the context itself
+  std::optional<Upsampling> upsampling;         ///< pixel or latent
   /// 0..1, from generative (the coupling's largest noise, no back-projection) to faithful (no noise, the most
   /// back-projection); noising_step and back_projection win over it. See resolve_coupling.
   std::optional<double> fidelity;

@@ -22,10 +22,10 @@ inline constexpr auto kEnumNames<LongPrompt> =
 
 /// The result of tokenizing a prompt.
 struct TokenizedPrompt {
-  /// Exactly Tokenizer::max_length() ids, including start, end and padding; with LongPrompt::chunk one or more chunks of
-  /// that length, one after the other.
+  /// Exactly Tokenizer::max_length() ids, including start, end and padding; with LongPrompt::chunk one or more chunks
+  /// of that length, one after the other.
   std::vector<std::int64_t> ids;
-  std::string cut;  ///< the tail that was cut off, as text; empty if the whole prompt fitted
+  std::string cut;                         ///< the tail that was cut off, as text; empty if the whole prompt fitted
   std::vector<std::string> unknown_words;  ///< words missing from the vocabulary, in order, without repetition
 };
 

@@ -49,8 +49,8 @@ torch::Tensor CfmResBlockImpl::forward(const torch::Tensor& x, const torch::Tens
     h = out_norm(h + e);
   }
   h = out_conv(dropout(torch::silu(h)));
-  // In this order, since a sum takes the memory layout of its first operand: h comes from a convolution and is channels-last
-  // if the weights are; x may not be after an attention.
+  // In this order, since a sum takes the memory layout of its first operand: h comes from a convolution and is
+  // channels-last if the weights are; x may not be after an attention.
   return h + (skip.is_empty() ? x : skip(x));
 }
 

@@ -12,8 +12,8 @@ inline constexpr std::int64_t kCfmGroups = 32;
 
 /// Blocks of the CFM UNet. Their layers are public for running the network strip by strip.
 
-/// Residual block: GroupNorm, SiLU and convolution, twice. The time embedding is the scale and shift of the second norm, or
-/// is added before it.
+/// Residual block: GroupNorm, SiLU and convolution, twice. The time embedding is the scale and shift of the second
+/// norm, or is added before it.
 class CfmResBlockImpl : public torch::nn::Module {
  public:
   CfmResBlockImpl(std::int64_t in_channels, std::int64_t embedding, std::int64_t out_channels, bool scale_shift,

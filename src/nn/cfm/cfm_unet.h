@@ -18,8 +18,9 @@ class CfmUnetImpl : public torch::nn::Module {
   explicit CfmUnetImpl(CfmUnetOptions options);
 
   /// x (B, C, H, W) of the dtype of the weights, t (B) in [0, 1] float32, context of the shape of x or undefined ->
-  /// (B, out_channels, H, W). H and W must be multiples of options().size_multiple(). With `strips` it is computed strip by strip, with
-  /// the same result and without gradients; the results of layers that are still needed are always kept.
+  /// (B, out_channels, H, W). H and W must be multiples of options().size_multiple(). With `strips` it is computed
+  /// strip by strip, with the same result and without gradients; the results of layers that are still needed are always
+  /// kept.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& t, const torch::Tensor& context = {},
                         const StripLimits* strips = nullptr);
 

@@ -6,8 +6,8 @@
 
 namespace fmboost {
 
-/// The autoencoder of the default bundle, with the parameter names of models/workshop/training/networks.py. It has no norms
-/// and no attention: a pixel depends on its neighborhood only. Latents are not scaled.
+/// The autoencoder of the default bundle, with the parameter names of models/workshop/training/networks.py. It has no
+/// norms and no attention: a pixel depends on its neighborhood only. Latents are not scaled.
 class ConvAutoencoderImpl : public torch::nn::Module {
  public:
   explicit ConvAutoencoderImpl(ConvAutoencoderOptions options);

@@ -141,7 +141,8 @@ class PatchFine : public torch::nn::Module {
   explicit PatchFine(const PatchUnetOptions& options) {
     const std::int64_t channels = options.fine_channels;
     conv_in_ = register_module("conv_in", layers::Conv2d(options.latent_channels, channels));
-    from_patch_ = register_module("from_patch", layers::Conv2d(options.widths.front(), channels * kPatch * kPatch, kSinglePlace));
+    from_patch_ =
+        register_module("from_patch", layers::Conv2d(options.widths.front(), channels * kPatch * kPatch, kSinglePlace));
     for (std::int64_t i = 0; i < options.fine_blocks; ++i) {
       blocks_.push_back(layers::add(*this, "blocks." + std::to_string(i),
                                     std::make_shared<PatchFineBlock>(channels, 4 * options.widths.front())));
@@ -174,7 +175,8 @@ PatchUnetImpl::PatchUnetImpl(PatchUnetOptions options) : options_(std::move(opti
     const std::string number = std::to_string(level);
     down_.push_back(
         layers::add(*this, "down." + number, std::make_shared<PatchLevel>(options_, level, options_.down[level])));
-    up_.push_back(layers::add(*this, "up." + number, std::make_shared<PatchLevel>(options_, level, options_.up[level])));
+    up_.push_back(
+        layers::add(*this, "up." + number, std::make_shared<PatchLevel>(options_, level, options_.up[level])));
     if (level + 1 < options_.widths.size()) {
       const std::int64_t fine = options_.widths[level];
       const std::int64_t coarse = options_.widths[level + 1];
@@ -197,7 +199,7 @@ torch::Tensor PatchUnetImpl::embed(const torch::Tensor& timestep, const torch::T
 }
 
 torch::Tensor PatchUnetImpl::forward(const torch::Tensor& x, const torch::Tensor& timestep,
-                                    const torch::Tensor& text) const {
+                                     const torch::Tensor& text) const {
   const std::int64_t multiple = options_.size_multiple();
   if (x.dim() != 4 || x.size(1) != options_.latent_channels || x.size(2) % multiple != 0 || x.size(3) % multiple != 0) {
     throw ModelError(c10::str("the denoiser needs latents (B, ", options_.latent_channels,

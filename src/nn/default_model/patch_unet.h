@@ -16,8 +16,8 @@ class PatchFine;
 class PatchUnetImpl : public torch::nn::Module {
  public:
   explicit PatchUnetImpl(PatchUnetOptions options);
-  /// x (B, latent_channels, H, W) of the dtype of the weights, with sides that are multiples of options.size_multiple(),
-  /// timestep (B) float32, text (B, length, text_width) -> the shape of x
+  /// x (B, latent_channels, H, W) of the dtype of the weights, with sides that are multiples of
+  /// options.size_multiple(), timestep (B) float32, text (B, length, text_width) -> the shape of x
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& timestep, const torch::Tensor& text) const;
 
  private:

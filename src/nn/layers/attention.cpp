@@ -32,8 +32,8 @@ torch::Tensor attend(const torch::Tensor& q, const torch::Tensor& k, const torch
   return torch::cat(seen, 1);
 }
 
-torch::Tensor attend_positions(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, std::int64_t height,
-                           std::int64_t most_latent_pixels) {
+torch::Tensor attend_positions(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
+                               std::int64_t height, std::int64_t most_latent_pixels) {
   const std::int64_t width = q.size(1) / height;
   const std::int64_t rows = std::max<std::int64_t>(most_latent_pixels / width, 1);
   if (rows >= height) {

@@ -9,8 +9,8 @@
 
 namespace fmboost {
 
-/// Self-attention over latent pixels with one head and a residual connection; in large images limited to nearby rows (see
-/// attend_positions).
+/// Self-attention over latent pixels with one head and a residual connection; in large images limited to nearby rows
+/// (see attend_positions).
 class SpatialSelfAttentionImpl : public torch::nn::Module {
  public:
   SpatialSelfAttentionImpl(std::int64_t channels, NormOptions norm);

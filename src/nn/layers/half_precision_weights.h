@@ -7,8 +7,8 @@
 namespace fmboost {
 
 /// One block of memory for all tensors of a network on the CPU, in huge pages if the kernel supports them: clearing
-/// gigabytes in small pages takes longer than reading and casting the weights. The whole block is freed with the last of
-/// its tensors.
+/// gigabytes in small pages takes longer than reading and casting the weights. The whole block is freed with the last
+/// of its tensors.
 class WeightMemory {
  public:
   /// Bytes reserved for a tensor of `size` bytes.

@@ -13,8 +13,8 @@ namespace fmboost::layers {
 /// Registers a parameter with a shape and no memory.
 torch::Tensor add_parameter(torch::nn::Module& module, const std::string& name, at::IntArrayRef sizes);
 
-/// x (..., in) -> (..., out). The weight is cast to the type of x if it differs. It is (out, in), or (out, in, 1, 1) if the
-/// layer was trained as a 1x1 convolution.
+/// x (..., in) -> (..., out). The weight is cast to the type of x if it differs. It is (out, in), or (out, in, 1, 1) if
+/// the layer was trained as a 1x1 convolution.
 class LinearImpl : public torch::nn::Module {
  public:
   LinearImpl(std::int64_t in, std::int64_t out, bool with_bias = true, bool as_convolution = false);
@@ -82,8 +82,8 @@ class EmbeddingImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Embedding);
 
-/// Registers `layer` in `parent` under a dotted path such as "ff.net.0.proj", with plain modules in between, and returns
-/// it. A ModuleList of the Python code is thus just a component of the name.
+/// Registers `layer` in `parent` under a dotted path such as "ff.net.0.proj", with plain modules in between, and
+/// returns it. A ModuleList of the Python code is thus just a component of the name.
 template <typename Holder>
 Holder add(torch::nn::Module& parent, const std::string& path, Holder layer) {
   const auto dot = path.find('.');

@@ -14,8 +14,8 @@ struct Rows {
   std::int64_t bottom = 0;
 };
 
-/// How a layer changes sizes, and how many rows above and below it reads. One row of the result corresponds to `down / up`
-/// rows of the input.
+/// How a layer changes sizes, and how many rows above and below it reads. One row of the result corresponds to `down /
+/// up` rows of the input.
 struct Footprint {
   std::int64_t channels = 0;  ///< of the result
   std::int64_t halo = 0;      ///< rows of the input
@@ -46,8 +46,8 @@ class LazyFeatureMap {
   /// Calls `use` with all rows, in strips from the top to the bottom. Throws Error on an interrupt.
   void for_each_strip(const StripLimits& limits, const std::function<void(Rows, const torch::Tensor&)>& use) const;
 
-  /// The result of `layer`. The layer gets halo rows, and the rows of its result that depend on the padding beyond the halo
-  /// are cut off. At the edges of the image the zero padding is that of the layer.
+  /// The result of `layer`. The layer gets halo rows, and the rows of its result that depend on the padding beyond the
+  /// halo are cut off. At the edges of the image the zero padding is that of the layer.
   LazyFeatureMap apply(const Footprint& footprint, Layer layer) const;
   /// The same feature map with all rows computed now and kept.
   LazyFeatureMap keep(const StripLimits& limits) const;

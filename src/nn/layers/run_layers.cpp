@@ -58,8 +58,8 @@ class StripRun {
   }
   void operator()(const layers::NormSilu& norm) {
     const ChannelScale scale = normalization(image_, weights_of(*norm), limits_);
-    image_ = image_.apply({.channels = image_.sizes()[1]},
-                              [scale](const torch::Tensor& x) { return scale.apply_silu(x); });
+    image_ =
+        image_.apply({.channels = image_.sizes()[1]}, [scale](const torch::Tensor& x) { return scale.apply_silu(x); });
   }
   void operator()(const ResnetBlock& block) {
     const Layer skip =

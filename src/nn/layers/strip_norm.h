@@ -25,8 +25,8 @@ struct ChannelScale {
   ChannelScale then(const ChannelScale& outer) const;
 };
 
-/// Reads the image once. The means and variances of the strips are combined in float64 (Chan, Golub and LeVeque 1979) into
-/// those of the whole image.
+/// Reads the image once. The means and variances of the strips are combined in float64 (Chan, Golub and LeVeque 1979)
+/// into those of the whole image.
 ChannelScale normalization(const LazyFeatureMap& x, const NormWeights& norm, const StripLimits& limits);
 
 /// A residual block of the UNets and AutoencoderKL: norm, SiLU, conv1, norm, modulation, SiLU, conv2, plus the skip.
@@ -41,8 +41,8 @@ struct NormedResidual {
 /// The result between the convolutions is kept if it and the final result fit in memory together with x.
 LazyFeatureMap run_in_strips(const NormedResidual& block, const LazyFeatureMap& x, const StripLimits& limits);
 
-/// Keeps `result` if it takes at most half of what may be kept, so that it fits together with its input; otherwise returns
-/// it unchanged.
+/// Keeps `result` if it takes at most half of what may be kept, so that it fits together with its input; otherwise
+/// returns it unchanged.
 LazyFeatureMap keep_if_small(const LazyFeatureMap& result, const StripLimits& limits);
 
 }  // namespace fmboost

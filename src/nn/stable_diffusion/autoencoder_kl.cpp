@@ -125,8 +125,8 @@ GaussianPosterior AutoencoderKlImpl::encode(const torch::Tensor& pixels, const S
 
 torch::Tensor AutoencoderKlImpl::decode(const torch::Tensor& latent, const StripLimits* strips) const {
   if (latent.dim() != 4 || latent.size(1) != options_.latent_channels) {
-    throw ModelError(c10::str("the autoencoder needs latents (B, ", options_.latent_channels, ", H, W); got ",
-                              latent.sizes()));
+    throw ModelError(
+        c10::str("the autoencoder needs latents (B, ", options_.latent_channels, ", H, W); got ", latent.sizes()));
   }
   return run_layers(layers_->decoder, latent, strips);
 }

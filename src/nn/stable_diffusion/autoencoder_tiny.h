@@ -12,8 +12,8 @@ namespace fmboost {
 struct AutoencoderLayers;
 
 /// The tiny autoencoder, whose parameters have the names of diffusers' AutoencoderTiny, and no values until
-/// load_into() reads them. It has no norms and no attention: a pixel depends on its neighborhood only. Its latents are the
-/// scaled ones of Stable Diffusion.
+/// load_into() reads them. It has no norms and no attention: a pixel depends on its neighborhood only. Its latents are
+/// the scaled ones of Stable Diffusion.
 class AutoencoderTinyImpl : public torch::nn::Module {
  public:
   explicit AutoencoderTinyImpl(AutoencoderTinyOptions options);

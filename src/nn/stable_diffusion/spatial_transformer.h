@@ -28,8 +28,8 @@ class AttentionImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Attention);
 
-/// Self-attention over the latent pixels, cross-attention to the words, feed-forward (GEGLU, arXiv 2002.05202): diffusers'
-/// BasicTransformerBlock.
+/// Self-attention over the latent pixels, cross-attention to the words, feed-forward (GEGLU, arXiv 2002.05202):
+/// diffusers' BasicTransformerBlock.
 class TransformerBlockImpl : public torch::nn::Module {
  public:
   explicit TransformerBlockImpl(const SpatialTransformerOptions& options);
@@ -43,8 +43,8 @@ class TransformerBlockImpl : public torch::nn::Module {
 };
 TORCH_MODULE(TransformerBlock);
 
-/// Transformer blocks over the latent pixels of an image, between two projections, with a residual connection: diffusers'
-/// Transformer2DModel.
+/// Transformer blocks over the latent pixels of an image, between two projections, with a residual connection:
+/// diffusers' Transformer2DModel.
 class SpatialTransformerImpl : public torch::nn::Module {
  public:
   explicit SpatialTransformerImpl(const SpatialTransformerOptions& options);

@@ -72,8 +72,8 @@ class TimestepEmbedding : public torch::nn::Module {
   layers::Linear linear_1_ = nullptr, linear_2_ = nullptr, cond_proj_ = nullptr;
 };
 
-/// One level of the down or up path, or the middle: residual blocks with or without attention between them, then a change
-/// of size.
+/// One level of the down or up path, or the middle: residual blocks with or without attention between them, then a
+/// change of size.
 class UnetBlock : public torch::nn::Module {
  public:
   UnetBlock(const UnetOptions& options, std::size_t level) : options_(options), level_(level) {}
@@ -207,8 +207,7 @@ void UnetImpl::build_up_blocks(std::vector<std::int64_t>& skips) {
 torch::Tensor UnetImpl::forward(const torch::Tensor& x, const torch::Tensor& timestep, const torch::Tensor& text,
                                 const torch::Tensor& guidance) const {
   if (x.dim() != 4 || x.size(1) != options_.in_channels) {
-    throw ModelError(
-        c10::str("the UNet needs latents (B, ", options_.in_channels, ", H, W); got ", x.sizes()));
+    throw ModelError(c10::str("the UNet needs latents (B, ", options_.in_channels, ", H, W); got ", x.sizes()));
   }
   if (guidance.defined() != options_.time_cond_proj_dim.has_value()) {
     throw ModelError(guidance.defined() ? "the UNet has no input for guidance" : "the UNet needs a guidance embedding");
