@@ -9,7 +9,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Where a version of control groups keeps its numbers.
+// The files of one version of control groups.
 struct Layout {
   fs::path mount;
   const char* limit;
@@ -17,7 +17,7 @@ struct Layout {
   const char* cache;  // a key of memory.stat
 };
 
-// A number in a file of the kernel's, nothing when it is missing or says "max".
+// The value of a kernel file; none if it is missing or "max".
 std::optional<std::int64_t> number_in(const fs::path& file) {
   std::ifstream stream(file);
   std::int64_t value = 0;
@@ -45,8 +45,8 @@ std::optional<std::int64_t> left_in(const fs::path& group, const Layout& layout)
   return std::max<std::int64_t>(*limit - std::max<std::int64_t>(used, 0), 0);
 }
 
-// The group's path by its line "number:controllers:path". A container that sees its own group as the root may find a
-// path there that does not exist for it, or one above its root.
+// The group's path, from its line "number:controllers:path". In a container whose own group is mounted as the root,
+// the path may not exist or may lie above that root.
 fs::path group_path(const std::string& membership, const std::string& controller) {
   std::istringstream lines(membership);
   for (std::string line; std::getline(lines, line);) {

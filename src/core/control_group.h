@@ -7,8 +7,8 @@
 
 namespace fmboost {
 
-/// Bytes left under the memory limits of the control groups that a process is in, the tightest of them; nothing where
-/// no limit is set. File cache that the kernel drops when memory is short does not count as used.
+/// Bytes left under the tightest memory limit of the control groups of a process; none if there is no limit. File cache
+/// that the kernel drops under memory pressure does not count as used.
 /// root: where the groups are mounted (/sys/fs/cgroup). membership: the text of /proc/self/cgroup. Versions 1 and 2;
 /// https://docs.kernel.org/admin-guide/cgroup-v2.html.
 std::optional<std::int64_t> control_group_available(const std::filesystem::path& root, const std::string& membership);

@@ -6,14 +6,14 @@
 namespace fmboost {
 namespace {
 
-// NaN and infinity are the numbers whose exponent has all bits set.
+// NaN and infinity are the values with all exponent bits set.
 template <typename Bits>
 bool none_has_all(Bits exponent, const torch::Tensor& tensor) {
   constexpr std::int64_t kGrain = 1 << 20;
   const auto* bits = static_cast<const Bits*>(tensor.const_data_ptr());
   std::atomic<bool> found = false;
   at::parallel_for(0, tensor.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    Bits any = 0;  // no early exit, so that the loop is done with vectors
+    Bits any = 0;  // no early exit, so that the loop is vectorized
     for (std::int64_t i = begin; i < end; ++i) {
       any |= static_cast<Bits>((bits[i] & exponent) == exponent);
     }

@@ -4,8 +4,8 @@
 
 namespace fmboost {
 
-/// Whether a floating-point tensor on the CPU holds neither NaN nor infinity. Reads every number once and allocates
-/// nothing, where the tensor is contiguous and of 16, 32 or 64 bits.
+/// Whether a floating-point CPU tensor contains neither NaN nor infinity. For contiguous tensors of 16, 32 or 64 bits,
+/// reads every value once and allocates nothing.
 bool all_finite(const torch::Tensor& tensor);
 
 }  // namespace fmboost

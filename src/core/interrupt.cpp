@@ -9,7 +9,7 @@
 namespace fmboost {
 namespace {
 
-// Lock-free atomics are what a signal handler may touch.
+// A signal handler may only touch lock-free atomics.
 std::atomic<bool> requested{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 

@@ -17,7 +17,7 @@ bool colors_wanted() {
   return (no_color == nullptr || *no_color == '\0') && !(term != nullptr && std::string_view(term) == "dumb");
 }
 
-// "warning: " and "error: " in front of a line, nothing before an ordinary one.
+// The prefix "warning: " or "error: "; none for other levels.
 class LevelPrefix final : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
@@ -34,7 +34,7 @@ class LevelPrefix final : public spdlog::custom_flag_formatter {
 
 std::atomic<bool> configured{false};
 
-// spdlog's own logger, which would be the one before configure_logging(), writes to stdout.
+// spdlog's default logger, in effect before configure_logging(), writes to stdout.
 void write(spdlog::level::level_enum level, const std::string& line) {
   if (!configured) {
     configure_logging(Verbosity::normal);

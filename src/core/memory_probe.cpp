@@ -17,7 +17,7 @@
 namespace fmboost {
 namespace {
 
-// PyTorch's allocators report every allocation to what is registered here for the thread.
+// PyTorch's allocators report every allocation to the object registered for the thread.
 class PeakMeter final : public c10::MemoryReportingInfoBase {
  public:
   explicit PeakMeter(torch::Device device) : device_(device) {}
@@ -46,13 +46,13 @@ std::int64_t peak_tensor_memory(torch::Device device, const std::function<void()
   return meter->peak();
 }
 
-void return_freed_memory([[maybe_unused]] std::int64_t piece, [[maybe_unused]] std::int64_t end) {
+void return_freed_memory([[maybe_unused]] std::int64_t block, [[maybe_unused]] std::int64_t heap_end) {
 #ifdef __GLIBC__
   const auto bytes = [](std::int64_t value) {
     return static_cast<int>(std::clamp<std::int64_t>(value, 1 << 20, 1 << 30));
   };
-  mallopt(M_MMAP_THRESHOLD, bytes(piece));
-  mallopt(M_TRIM_THRESHOLD, bytes(end));
+  mallopt(M_MMAP_THRESHOLD, bytes(block));
+  mallopt(M_TRIM_THRESHOLD, bytes(heap_end));
 #endif
 }
 
@@ -62,7 +62,7 @@ bool is_out_of_memory(const std::exception& error) {
       dynamic_cast<const MemoryError*>(&error) != nullptr) {
     return true;
   }
-  // The CPU allocator and oneDNN have no type of their own for it.
+  // The CPU allocator and oneDNN throw no dedicated type.
   const std::string_view text = error.what();
   return text.find("DefaultCPUAllocator") != std::string_view::npos ||
          text.find("out of memory") != std::string_view::npos ||

@@ -37,11 +37,11 @@ torch::Device resolve_device(const std::string& name) {
     throw UsageError("unknown device '" + name + "': use auto, cpu, cuda or cuda:N");
   }
   if (gpus == 0) {
-    throw Error("device '" + name + "' was asked for, but LibTorch sees no usable CUDA GPU here; use --device cpu");
+    throw Error("device '" + name + "' is not available: LibTorch found no usable CUDA GPU; use `device` cpu");
   }
   if (index >= gpus) {
-    throw Error("device '" + name + "' was asked for, but there are only " + std::to_string(gpus) +
-                " CUDA GPUs, numbered from 0");
+    throw Error("device '" + name + "' is not available: CUDA GPUs found: " + std::to_string(gpus) +
+                ", numbered from 0");
   }
   return {torch::kCUDA, static_cast<torch::DeviceIndex>(index)};
 }
@@ -136,7 +136,7 @@ std::int64_t available_memory(torch::Device device) {
     return static_cast<std::int64_t>(c10::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).first);
   }
 #ifdef __GLIBC__
-  malloc_trim(0);  // what was freed and is kept for later counts as available
+  malloc_trim(0);  // freed memory that the heap keeps counts as available
 #endif
   return std::min({meminfo_available(), control_groups_available(), resource_limit_available()});
 }

@@ -11,7 +11,7 @@ std::vector<std::thread> start_single_threaded(int count, const std::function<vo
   static std::mutex mutex;
   const std::lock_guard lock(mutex);
   const int before = at::get_num_threads();
-  // The setting is a thread's own, except that new threads begin with the last one made: it is put back at the end.
+  // The setting is per thread, but new threads inherit the last value set anywhere: restore it at the end.
   const auto ready = std::make_shared<std::latch>(count);
   std::vector<std::thread> threads;
   for (int i = 0; i < count; ++i) {

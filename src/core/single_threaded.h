@@ -6,8 +6,8 @@
 
 namespace fmboost {
 
-/// Starts threads in which LibTorch computes on one thread each, and returns once they run; this process' other threads
-/// keep what they had. Every loader thread would otherwise open a team of one thread a core of its own.
+/// Starts threads in which LibTorch uses a single thread each, and returns once they run. The other threads of the
+/// process keep their setting. Otherwise every loader thread would start its own pool with one thread per core.
 std::vector<std::thread> start_single_threaded(int count, const std::function<void()>& work);
 
 }  // namespace fmboost

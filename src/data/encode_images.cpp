@@ -93,7 +93,7 @@ class EncodeRun {
             .latent_channels = autoencoder.latent_channels,
             .scale = autoencoder.scale,
             .shift = autoencoder.shift,
-            .upsampling = upsampling_name(encoder_.upsampling()),
+            .upsampling = enum_name(encoder_.upsampling()),
             .low = crop.low,
             .high = crop.high,
             .downsampling = enum_name(crop.downsampling),

@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 std::string describe(const PairEncoder& encoder, const ImageCropOptions& crop) {
   const AutoencoderEntry& autoencoder = encoder.autoencoder();
   return c10::str(latent_space_hash(autoencoder), " ", autoencoder.scale, " ", autoencoder.shift, " ",
-                  dtype_name(encoder.placement().dtype), " ", upsampling_name(encoder.upsampling()), " ", crop.low, " ",
+                  dtype_name(encoder.placement().dtype), " ", enum_name(encoder.upsampling()), " ", crop.low, " ",
                   crop.high, " ", enum_name(crop.place), " ", crop.flip, " ", crop.fit, " ",
                   enum_name(crop.downsampling), " ", crop.seed);
 }

@@ -13,7 +13,8 @@ class Ddim final : public Sampler {
       : prediction_(options.prediction),
         schedule_(schedule),
         stride_(schedule.train_steps() / options.steps),
-        timesteps_(spaced_timesteps(schedule.options(), spacing_of(schedule.options(), TimestepSpacing::leading),
+        timesteps_(spaced_timesteps(schedule.options(),
+                                    schedule.options().timestep_spacing.value_or(TimestepSpacing::leading),
                                     options.steps, /*round_linspace=*/true)) {}
 
   const std::vector<double>& timesteps() const override { return timesteps_; }
@@ -22,7 +23,7 @@ class Ddim final : public Sampler {
  protected:
   torch::Tensor step(const torch::Tensor& x, const torch::Tensor& output, int index, const NoiseFunction&) override {
     const auto t = static_cast<int>(timesteps_[static_cast<std::size_t>(index)]);
-    // The step goes to t - T // n whatever the spacing, as in diffusers.
+    // The step goes to t - T // n for every spacing, as in diffusers.
     const int next = t - stride_;
     const double next_alpha_bar = next >= 0 ? schedule_.alpha_bar(next) : schedule_.final_alpha_bar();
     const auto [clean, noise] = split_prediction(x, output, schedule_.alpha_bar(t), prediction_);

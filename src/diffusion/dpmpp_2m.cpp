@@ -17,7 +17,7 @@ class DpmPlusPlus2M final : public Sampler {
   DpmPlusPlus2M(const SamplerOptions& options, const NoiseSchedule& schedule) : prediction_(options.prediction) {
     const std::vector<double> table = schedule.sigmas();
     if (options.karras) {
-      // The range is that of all levels, and the timesteps are whole numbers.
+      // The range is that of all noise levels, and the timesteps are integers.
       sigmas_ = karras_sigmas(table.back(), table.front(), options.steps);
       for (const double sigma : sigmas_) {
         timesteps_.push_back(std::nearbyint(timestep_of_sigma(table, sigma)));
@@ -29,7 +29,7 @@ class DpmPlusPlus2M final : public Sampler {
       }
     }
     sigmas_.push_back(0.0);
-    // A step between equal levels would divide by nothing.
+    // A step between equal noise levels would divide by zero.
     if (std::adjacent_find(sigmas_.begin(), sigmas_.end(), std::less_equal<>()) != sigmas_.end()) {
       throw UsageError(std::to_string(options.steps) + " steps are too many for dpm++2m on a schedule of " +
                        std::to_string(schedule.train_steps()) + ": their noise levels coincide; use fewer");
@@ -67,9 +67,9 @@ class DpmPlusPlus2M final : public Sampler {
     double alpha, sigma, lambda;
   };
 
-  // One point more than steps is placed and the last one dropped, except with trailing spacing.
+  // Except with trailing spacing, one more point than steps is computed and the last one dropped.
   static std::vector<double> choose_timesteps(const NoiseScheduleOptions& options, int steps) {
-    const TimestepSpacing spacing = spacing_of(options, TimestepSpacing::linspace);
+    const TimestepSpacing spacing = options.timestep_spacing.value_or(TimestepSpacing::linspace);
     if (spacing == TimestepSpacing::trailing) {
       return spaced_timesteps(options, spacing, steps, /*round_linspace=*/true);
     }

@@ -5,8 +5,8 @@
 namespace fmboost {
 namespace {
 
-// A step down past the next noise level, then fresh noise up to it. The last step draws too, with no weight, so that
-// the generator's state is that of diffusers.
+// A step to below the next noise level, then fresh noise up to it. The last step also draws, with weight 0, so that the
+// state of the generator matches diffusers.
 class EulerAncestral final : public SigmaSampler {
  public:
   using SigmaSampler::SigmaSampler;

@@ -33,17 +33,17 @@ class Lcm final : public Sampler {
   torch::Tensor step(const torch::Tensor& x, const torch::Tensor& output, int index,
                      const NoiseFunction& noise) override {
     constexpr double kDataVariance = 0.25;
-    const auto place = static_cast<std::size_t>(index);
-    const auto t = static_cast<int>(timesteps_[place]);
-    const double scaled = timesteps_[place] * schedule_.options().timestep_scaling;
+    const auto position = static_cast<std::size_t>(index);
+    const auto t = static_cast<int>(timesteps_[position]);
+    const double scaled = timesteps_[position] * schedule_.options().timestep_scaling;
     const double skip = kDataVariance / (scaled * scaled + kDataVariance);
     const double out = scaled / std::sqrt(scaled * scaled + kDataVariance);
-    const auto parts = split_prediction(x, output, schedule_.alpha_bar(t), prediction_);
-    const torch::Tensor denoised = out * parts.clean + skip * x;
-    if (place + 1 == timesteps_.size()) {
+    const auto split = split_prediction(x, output, schedule_.alpha_bar(t), prediction_);
+    const torch::Tensor denoised = out * split.clean + skip * x;
+    if (position + 1 == timesteps_.size()) {
       return denoised;
     }
-    const double next = schedule_.alpha_bar(static_cast<int>(timesteps_[place + 1]));
+    const double next = schedule_.alpha_bar(static_cast<int>(timesteps_[position + 1]));
     return std::sqrt(next) * denoised + std::sqrt(1 - next) * noise();
   }
 

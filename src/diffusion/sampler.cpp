@@ -13,7 +13,7 @@ namespace {
 struct Maker {
   const char* name;
   std::unique_ptr<Sampler> (*make)(const SamplerOptions&, const NoiseSchedule&);
-  bool karras;  ///< whether it can take Karras' noise levels
+  bool karras;  ///< whether it supports Karras noise levels
 };
 
 constexpr Maker kMakers[] = {
@@ -39,18 +39,14 @@ std::unique_ptr<Sampler> make_sampler(const SamplerOptions& options, const Noise
   const auto* const found = std::find_if(std::begin(kMakers), std::end(kMakers),
                                          [&](const Maker& maker) { return options.name == maker.name; });
   if (found == std::end(kMakers)) {
-    std::string known;
-    for (const auto& name : sampler_names()) {
-      known += (known.empty() ? "" : ", ") + name;
-    }
-    throw UsageError("unknown sampler '" + options.name + "': use " + known);
+    throw_unknown_name("sampler", options.name, sampler_names());
   }
   if (options.steps < 1 || options.steps > schedule.train_steps()) {
     throw UsageError("the number of steps must be from 1 to " + std::to_string(schedule.train_steps()) + ", not " +
                      std::to_string(options.steps));
   }
   if (options.karras && !found->karras) {
-    throw UsageError("Karras' noise levels are for the samplers euler and dpm++2m, not for " + options.name);
+    throw UsageError("Karras noise levels work with the samplers euler and dpm++2m only, not with " + options.name);
   }
   return found->make(options, schedule);
 }

@@ -6,14 +6,14 @@
 
 namespace fmboost {
 
-/// The makers of the samplers, one file each. Options have been checked.
+/// Factories of the samplers, one file each. The options have been checked.
 std::unique_ptr<Sampler> make_ddim(const SamplerOptions& options, const NoiseSchedule& schedule);
 std::unique_ptr<Sampler> make_lcm(const SamplerOptions& options, const NoiseSchedule& schedule);
 std::unique_ptr<Sampler> make_euler(const SamplerOptions& options, const NoiseSchedule& schedule);
 std::unique_ptr<Sampler> make_euler_ancestral(const SamplerOptions& options, const NoiseSchedule& schedule);
 std::unique_ptr<Sampler> make_dpmpp_2m(const SamplerOptions& options, const NoiseSchedule& schedule);
 
-/// What a variance-preserving sample x = alpha x0 + sigma noise and the model's output say about x0 and the noise.
+/// The estimates of x0 and the noise from a variance-preserving sample x = alpha x0 + sigma noise and the model output.
 struct CleanAndNoise {
   torch::Tensor clean;
   torch::Tensor noise;
@@ -21,7 +21,8 @@ struct CleanAndNoise {
 CleanAndNoise split_prediction(const torch::Tensor& x, const torch::Tensor& output, double alpha_bar,
                                Prediction prediction);
 
-/// The same of a variance-exploding sample x = x0 + sigma noise whose model saw x / sqrt(sigma^2 + 1): x0 alone.
+/// The estimate of x0 from a variance-exploding sample x = x0 + sigma noise; the model input was
+/// x / sqrt(sigma^2 + 1).
 torch::Tensor clean_from_sigma(const torch::Tensor& x, const torch::Tensor& output, double sigma,
                                Prediction prediction);
 

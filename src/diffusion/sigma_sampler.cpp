@@ -10,13 +10,13 @@ namespace fmboost {
 SigmaSampler::SigmaSampler(const SamplerOptions& options, const NoiseSchedule& schedule)
     : prediction_(options.prediction) {
   const std::vector<double> table = schedule.sigmas();
-  const TimestepSpacing spacing = spacing_of(schedule.options(), TimestepSpacing::linspace);
+  const TimestepSpacing spacing = schedule.options().timestep_spacing.value_or(TimestepSpacing::linspace);
   timesteps_ = spaced_timesteps(schedule.options(), spacing, options.steps, /*round_linspace=*/false);
   for (const double t : timesteps_) {
     sigmas_.push_back(interpolate(table, t));
   }
   if (options.karras) {
-    // The range is that of the chosen levels, and the timesteps stay fractional.
+    // The range is that of the chosen noise levels, and the timesteps stay fractional.
     sigmas_ = karras_sigmas(sigmas_.front(), sigmas_.back(), options.steps);
     timesteps_.clear();
     for (const double s : sigmas_) {

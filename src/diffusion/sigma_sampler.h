@@ -6,7 +6,7 @@
 
 namespace fmboost {
 
-/// What Euler and Euler ancestral share: samples x = x0 + sigma noise, and models that see x / sqrt(sigma^2 + 1).
+/// Base of Euler and Euler ancestral: samples are x = x0 + sigma noise, and the model input is x / sqrt(sigma^2 + 1).
 class SigmaSampler : public Sampler {
  public:
   SigmaSampler(const SamplerOptions& options, const NoiseSchedule& schedule);
@@ -17,7 +17,7 @@ class SigmaSampler : public Sampler {
  protected:
   torch::Tensor scale_model_input(const torch::Tensor& x, int index) const override;
 
-  /// The noise level before step `index`, and with index + 1 the one after it; 0 at the end.
+  /// The noise level before step `index`; 0 after the last step.
   double sigma(int index) const { return sigmas_[static_cast<std::size_t>(index)]; }
   /// dx / dsigma at the sample.
   torch::Tensor slope(const torch::Tensor& x, const torch::Tensor& output, double sigma) const;

@@ -7,24 +7,16 @@
 
 namespace fmboost {
 
-TimestepSpacing spacing_of(const NoiseScheduleOptions& options, TimestepSpacing fallback) {
-  if (options.timestep_spacing.empty()) {
-    return fallback;
-  }
-  return options.timestep_spacing == "linspace"  ? TimestepSpacing::linspace
-         : options.timestep_spacing == "leading" ? TimestepSpacing::leading
-                                                 : TimestepSpacing::trailing;
-}
-
 std::vector<double> spaced_timesteps(const NoiseScheduleOptions& options, TimestepSpacing spacing, int n,
                                      bool round_linspace) {
   const int train_steps = options.train_steps;
   std::vector<double> times;
   if (spacing == TimestepSpacing::trailing) {
-    // std::nearbyint rounds half to even, as numpy does.
-    // numpy's arange, which diffusers takes, has one point too many, -1, where T / (T / n) is rounded up.
+    // std::nearbyint rounds half to even, as numpy does. numpy's arange, which diffusers uses, returns one point too
+    // many
+    // (-1) if T / (T / n) is rounded up.
     const double ratio = static_cast<double>(train_steps) / n;
-    const double step = (train_steps - ratio) - train_steps;  // as arange has it: where times tie, the last bit decides
+    const double step = (train_steps - ratio) - train_steps;  // as in arange: the last bit breaks ties
     for (int i = 0; i < n; ++i) {
       times.push_back(std::nearbyint(train_steps + i * step) - 1);
     }
@@ -32,7 +24,7 @@ std::vector<double> spaced_timesteps(const NoiseScheduleOptions& options, Timest
   }
   const int first = (n - 1) * (train_steps / n) + options.steps_offset;
   if (spacing == TimestepSpacing::leading && (n > train_steps || first >= train_steps)) {
-    throw UsageError("so many steps do not fit a schedule of " + std::to_string(train_steps) +
+    throw UsageError(std::to_string(n) + " steps do not fit a schedule of " + std::to_string(train_steps) +
                      " with leading timesteps and an offset of " + std::to_string(options.steps_offset) +
                      "; use fewer");
   }
@@ -40,7 +32,7 @@ std::vector<double> spaced_timesteps(const NoiseScheduleOptions& options, Timest
     if (spacing == TimestepSpacing::leading) {
       times.push_back(static_cast<double>(i) * (train_steps / n) + options.steps_offset);
     } else {
-      // As numpy's linspace multiplies, for the same reason: 15 * (999 / 30) is just under 499.5.
+      // Multiplied as in numpy's linspace, for the same reason: 15 * (999 / 30) is just under 499.5.
       const double step = static_cast<double>(train_steps - 1) / std::max(n - 1, 1);
       const double time = i * step;
       times.push_back(round_linspace ? std::nearbyint(time) : static_cast<float>(time));

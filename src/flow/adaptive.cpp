@@ -31,36 +31,34 @@ double AdaptiveIntegrator::error_ratio(const torch::Tensor& error, const torch::
 }
 
 // Hairer, Norsett, Wanner, II.4, "Starting Step Size".
-double AdaptiveIntegrator::first_step(double t, double direction, const torch::Tensor& x,
-                                      const torch::Tensor& slope) const {
+double AdaptiveIntegrator::first_step(double t, const torch::Tensor& x, const torch::Tensor& slope) const {
   const torch::Tensor scale = absolute_ + x.abs() * relative_;
   const double size = rms(x / scale);
   const double speed = rms(slope / scale);
   const double guess = size < 1e-5 || speed < 1e-5 ? 1e-6 : 0.01 * size / speed;
-  const torch::Tensor there = field_(t + direction * guess, x + slope * (direction * guess));
-  const double bend = rms((there - slope) / scale) / guess;
-  const double larger = std::max(speed, bend);
+  const torch::Tensor next_slope = field_(t + guess, x + slope * guess);
+  const double curvature = rms((next_slope - slope) / scale) / guess;
+  const double larger = std::max(speed, curvature);
   const double second = larger <= 1e-15 ? std::max(1e-6, guess * 1e-3) : std::pow(0.01 / larger, 1.0 / method_.order);
   return std::min(100 * guess, second);
 }
 
 torch::Tensor AdaptiveIntegrator::integrate(double t0, double t1, const torch::Tensor& x) {
-  const double direction = t1 >= t0 ? 1.0 : -1.0;
   torch::Tensor state = x;
   double t = t0;
   if (!slope_.defined()) {
     slope_ = field_(t, state);
   }
   if (step_ == 0) {
-    step_ = first_step(t, direction, state, slope_);
+    step_ = first_step(t, state, slope_);
   }
-  for (int count = 0; direction * (t1 - t) > 0; ++count) {
+  for (int count = 0; t < t1; ++count) {
     if (count == kMaxSteps) {
       throw Error("the adaptive solver made " + std::to_string(kMaxSteps) +
-                  " steps without arriving; use a fixed grid");
+                  " steps without reaching the end; use a fixed-grid solver");
     }
-    const bool arrives = step_ >= std::abs(t1 - t) * (1 - 1e-12);
-    const double h = direction * (arrives ? std::abs(t1 - t) : step_);
+    const bool arrives = step_ >= (t1 - t) * (1 - 1e-12);
+    const double h = arrives ? t1 - t : step_;
     const auto slopes = stage_slopes(method_, field_, t, h, state, slope_);
     const torch::Tensor next = state + weighted_sum(method_.b, slopes) * h;
     const double ratio = error_ratio(weighted_sum(method_.error, slopes) * h, state, next);
@@ -70,8 +68,8 @@ torch::Tensor AdaptiveIntegrator::integrate(double t0, double t1, const torch::T
     const double wanted = ratio == 0 ? kLargestFactor : kSafety * std::pow(ratio, -1.0 / method_.order);
     const bool accepted = ratio <= 1;
     const double factor = std::clamp(wanted, accepted ? 1.0 : kSmallestFactor, kLargestFactor);
-    // A last step that was cut short says little about the step to try next.
-    step_ = arrives && accepted ? std::max(step_, std::abs(h) * factor) : std::abs(h) * factor;
+    // A shortened last step is a poor basis for the next step size.
+    step_ = arrives && accepted ? std::max(step_, h * factor) : h * factor;
     if (accepted) {
       t = arrives ? t1 : t + h;
       state = next;

@@ -1,7 +1,5 @@
 #include "fmboost/flow/coupling.h"
 
-#include <algorithm>
-#include <array>
 #include <cmath>
 #include <numbers>
 
@@ -9,19 +7,6 @@
 
 namespace fmboost {
 namespace {
-
-struct UpsamplingName {
-  Upsampling upsampling;
-  const char* name;
-};
-
-constexpr std::array kNames{
-    UpsamplingName{Upsampling::pixel, "pixel"},
-    UpsamplingName{Upsampling::latent, "latent"},
-    UpsamplingName{Upsampling::latent_nearest, "latent-nearest"},
-    UpsamplingName{Upsampling::noise_upsampling, "noise-upsampling"},
-    UpsamplingName{Upsampling::identity, "identity"},
-};
 
 torch::Tensor compute_noising_alpha_bar() {
   constexpr int kSteps = 1000;
@@ -44,24 +29,6 @@ torch::Tensor upsample_with_noise(const torch::Tensor& latent, const torch::Tens
 
 }  // namespace
 
-Upsampling parse_upsampling(const std::string& name) {
-  std::string dashed = name;
-  std::replace(dashed.begin(), dashed.end(), '_', '-');
-  std::string known;
-  for (const auto& [upsampling, text] : kNames) {
-    if (dashed == text) {
-      return upsampling;
-    }
-    known += std::string(known.empty() ? "" : ", ") + text;
-  }
-  throw UsageError("unknown coupling '" + name + "': use " + known);
-}
-
-std::string upsampling_name(Upsampling upsampling) {
-  return std::find_if(kNames.begin(), kNames.end(), [&](const auto& entry) { return entry.upsampling == upsampling; })
-      ->name;
-}
-
 torch::Tensor upsample_bilinear(const torch::Tensor& x, std::int64_t height, std::int64_t width) {
   return at::upsample_bilinear2d(x.to(torch::kFloat32), {height, width}, /*align_corners=*/false);
 }
@@ -77,12 +44,12 @@ torch::Tensor upsample_latent(const torch::Tensor& latent, Upsampling upsampling
     case Upsampling::noise_upsampling:
       if (!multiple || !noise.defined() ||
           noise.sizes() != at::IntArrayRef({latent.size(0), latent.size(1), height, width})) {
-        throw UsageError("noise upsampling needs a whole factor and noise of the result's size");
+        throw UsageError("noise upsampling needs an integer factor and noise of the size of the result");
       }
       return upsample_with_noise(latent, noise);
     case Upsampling::identity:
       if (height != latent.size(2) || width != latent.size(3)) {
-        throw UsageError("the identity coupling does not change the size");
+        throw UsageError("identity upsampling does not change the size");
       }
       return latent;
     case Upsampling::pixel:
@@ -96,19 +63,27 @@ const torch::Tensor& noising_alpha_bar() {
   return alpha_bar;
 }
 
+StartWeights start_weights(int noising_step) {
+  if (noising_step <= 0) {
+    return {};
+  }
+  if (noising_step >= noising_alpha_bar().size(0)) {
+    throw UsageError("the noising step must be at most 999, got " + std::to_string(noising_step));
+  }
+  const double alpha_bar = noising_alpha_bar()[noising_step].item<float>();
+  return {std::sqrt(alpha_bar), std::sqrt(1 - alpha_bar)};
+}
+
 torch::Tensor noised_start(const torch::Tensor& context, const torch::Tensor& noise, int noising_step) {
   if (noising_step <= 0) {
     return context;
   }
-  if (noising_step >= noising_alpha_bar().size(0)) {
-    throw UsageError("the noising step must be at most 999, not " + std::to_string(noising_step));
-  }
-  const double alpha_bar = noising_alpha_bar()[noising_step].item<float>();
-  return std::sqrt(alpha_bar) * context + std::sqrt(1 - alpha_bar) * noise;
+  const StartWeights weights = start_weights(noising_step);
+  return weights.context * context + weights.noise * noise;
 }
 
 torch::Tensor noised_start(const torch::Tensor& context, const torch::Tensor& noise, const torch::Tensor& alpha_bar) {
-  // In float64 up to the factors, so that every sample is what the other function makes of it.
+  // The factors are computed in float64, so that every sample equals the result of the other function.
   const torch::Tensor a = alpha_bar.to(torch::kFloat64).reshape({-1, 1, 1, 1});
   return a.sqrt().to(context.scalar_type()) * context + (1 - a).sqrt().to(context.scalar_type()) * noise;
 }

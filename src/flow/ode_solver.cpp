@@ -1,19 +1,11 @@
 #include "fmboost/flow/ode_solver.h"
 
+#include "fmboost/core/enum_names.h"
 #include "fmboost/core/error.h"
 
 #include "flow/runge_kutta.h"
 
 namespace fmboost {
-namespace {
-
-// Points of linspace(0, 1, steps + 1), from 1 to 0 in reverse.
-double grid_point(const OdeOptions& options, int index) {
-  const double t = static_cast<double>(index) / options.steps;
-  return options.reverse ? 1.0 - t : t;
-}
-
-}  // namespace
 
 const std::vector<std::string>& ode_method_names() {
   static const std::vector<std::string> names = [] {
@@ -28,14 +20,10 @@ const std::vector<std::string>& ode_method_names() {
 
 void OdeOptions::check() const {
   if (find_tableau(method) == nullptr) {
-    std::string known;
-    for (const auto& name : ode_method_names()) {
-      known += (known.empty() ? "" : ", ") + name;
-    }
-    throw UsageError("unknown flow solver '" + method + "': use " + known);
+    throw_unknown_name("flow solver", method, ode_method_names());
   }
   if (steps < 1 || steps > 1000) {
-    throw UsageError("the flow takes 1 to 1000 steps, not " + std::to_string(steps));
+    throw UsageError("the flow solver takes 1 to 1000 steps, not " + std::to_string(steps));
   }
   if (!(absolute_tolerance > 0) || !(relative_tolerance >= 0)) {
     throw UsageError("the flow solver's tolerances must be positive");
@@ -73,11 +61,11 @@ torch::Tensor solve_ode(const VelocityField& field, const torch::Tensor& x, cons
   AdaptiveIntegrator integrator(method, field, options.absolute_tolerance, options.relative_tolerance);
   torch::Tensor state = x;
   if (observer) {
-    observer(0, grid_point(options, 0), state);
+    observer(0, 0.0, state);
   }
   for (int index = 0; index < options.steps; ++index) {
-    const double t = grid_point(options, index);
-    const double next = grid_point(options, index + 1);
+    const double t = static_cast<double>(index) / options.steps;
+    const double next = static_cast<double>(index + 1) / options.steps;
     if (method.adaptive()) {
       state = integrator.integrate(t, next, state);
     } else {

@@ -9,8 +9,8 @@ namespace {
 
 constexpr double kHalfPi = std::numbers::pi / 2;
 
-// One time a sample, shaped to multiply x.
-torch::Tensor beside(const torch::Tensor& t, const torch::Tensor& x) {
+// One time per sample, shaped to multiply x.
+torch::Tensor broadcast_time(const torch::Tensor& t, const torch::Tensor& x) {
   std::vector<std::int64_t> shape(static_cast<std::size_t>(x.dim()), 1);
   shape[0] = t.size(0);
   return t.to(x.device(), x.scalar_type()).reshape(shape);
@@ -18,23 +18,9 @@ torch::Tensor beside(const torch::Tensor& t, const torch::Tensor& x) {
 
 }  // namespace
 
-PathKind parse_path(const std::string& name) {
-  if (name == "linear") {
-    return PathKind::linear;
-  }
-  if (name == "gvp") {
-    return PathKind::gvp;
-  }
-  throw UsageError("unknown path '" + name + "': use linear or gvp");
-}
-
-std::string path_name(PathKind kind) {
-  return kind == PathKind::linear ? "linear" : "gvp";
-}
-
 Path::Path(PathKind kind, double sigma_min) : kind_(kind), sigma_min_(sigma_min) {
   if (sigma_min < 0 || (sigma_min > 0 && kind != PathKind::linear)) {
-    throw UsageError("sigma_min must be at least 0, and 0 with other paths than the linear one");
+    throw UsageError("`sigma_min` must be at least 0; only the linear path allows a value above 0");
   }
 }
 
@@ -56,27 +42,27 @@ torch::Tensor Path::sigma_derivative(const torch::Tensor& t) const {
 
 torch::Tensor Path::interpolate(const torch::Tensor& t, const torch::Tensor& x0, const torch::Tensor& x1,
                                 const torch::Tensor& noise) const {
-  const torch::Tensor time = beside(t, x1);
+  const torch::Tensor time = broadcast_time(t, x1);
   const torch::Tensor x = alpha(time) * x1 + sigma(time) * x0;
   return sigma_min_ > 0 ? x + sigma_min_ * noise : x;
 }
 
 torch::Tensor Path::velocity(const torch::Tensor& t, const torch::Tensor& x0, const torch::Tensor& x1) const {
-  const torch::Tensor time = beside(t, x1);
+  const torch::Tensor time = broadcast_time(t, x1);
   return alpha_derivative(time) * x1 + sigma_derivative(time) * x0;
 }
 
 // Both follow from solving x = alpha x1 + sigma x0, v = alpha' x1 + sigma' x0 for x0.
 torch::Tensor Path::noise_from_velocity(const torch::Tensor& t, const torch::Tensor& x,
                                         const torch::Tensor& velocity) const {
-  const torch::Tensor time = beside(t, x);
+  const torch::Tensor time = broadcast_time(t, x);
   const torch::Tensor ratio = alpha(time) / alpha_derivative(time);
   return (x - ratio * velocity) / (sigma(time) - ratio * sigma_derivative(time));
 }
 
 torch::Tensor Path::score_from_velocity(const torch::Tensor& t, const torch::Tensor& x,
                                         const torch::Tensor& velocity) const {
-  return -noise_from_velocity(t, x, velocity) / sigma(beside(t, x));
+  return -noise_from_velocity(t, x, velocity) / sigma(broadcast_time(t, x));
 }
 
 }  // namespace fmboost

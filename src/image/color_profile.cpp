@@ -38,7 +38,7 @@ Transform make_transform(const Profile& from, cmsUInt32Number from_format, const
 torch::Tensor apply(const Transform& transform, const torch::Tensor& samples) {
   const torch::Tensor in = samples.contiguous();
   torch::Tensor out = torch::empty({in.size(0), in.size(1), 3});
-  // A row a call: the whole image may have more pixels than LittleCMS counts.
+  // One row per call: the whole image may have more pixels than LittleCMS can count.
   for (std::int64_t row = 0; row < in.size(0); ++row) {
     cmsDoTransform(transform.get(), in[row].data_ptr<float>(), out[row].data_ptr<float>(),
                    static_cast<cmsUInt32Number>(in.size(1)));
@@ -46,7 +46,7 @@ torch::Tensor apply(const Transform& transform, const torch::Tensor& samples) {
   return out;
 }
 
-// Whether the profile leaves a grid of colors where they are, to less than half a step of 8 bits.
+// Whether the profile maps a grid of colors to itself, within half a step of 8 bits.
 bool is_srgb(const Transform& transform) {
   const torch::Tensor axis = torch::linspace(0, 1, 6);
   const auto grid = torch::meshgrid({axis, axis, axis}, "ij");
@@ -58,7 +58,7 @@ torch::Tensor without_profile(const torch::Tensor& samples, ColorModel model) {
   if (model == ColorModel::gray) {
     return samples.expand({-1, -1, 3}).contiguous();
   }
-  if (model == ColorModel::cmyk) {  // c, m, y and k as shares of ink
+  if (model == ColorModel::cmyk) {  // c, m, y and k as fractions of ink
     return (1 - samples.slice(2, 0, 3)) * (1 - samples.slice(2, 3, 4));
   }
   return samples;
@@ -74,20 +74,20 @@ torch::Tensor to_srgb(const torch::Tensor& samples, ColorModel model, const std:
   }
   const Profile from = open_profile(profile);
   if (!from || cmsGetColorSpace(from.get()) != signature_of(model)) {
-    log_warning("the color profile of '" + name + "' is damaged or of another kind than its pixels; it is left out");
+    log_warning("the color profile of '" + name + "' is damaged or does not match its pixels; ignoring it");
     return without_profile(samples, model);
   }
   const Transform transform = make_transform(from, format_of(model), srgb_profile(), TYPE_RGB_FLT);
   if (!transform) {
-    log_warning("the color profile of '" + name + "' cannot be used; it is left out");
+    log_warning("the color profile of '" + name + "' cannot be used; ignoring it");
     return without_profile(samples, model);
   }
   if (model == ColorModel::rgb && is_srgb(transform)) {
     return samples;
   }
-  // LittleCMS takes ink in percent.
+  // LittleCMS expects ink in percent.
   const torch::Tensor scaled = model == ColorModel::cmyk ? samples * 100 : samples;
-  // Scanners' profiles, for example, may lead one way only.
+  // Profiles of scanners, for example, may support one direction only.
   keep_profile =
       model == ColorModel::rgb && make_transform(srgb_profile(), TYPE_RGB_FLT, from, TYPE_RGB_FLT) != nullptr;
   return apply(transform, scaled);
@@ -99,7 +99,7 @@ torch::Tensor from_srgb(const torch::Tensor& samples, const std::vector<std::byt
                                   ? make_transform(srgb_profile(), TYPE_RGB_FLT, to, TYPE_RGB_FLT)
                                   : Transform(nullptr, &cmsDeleteTransform);
   if (!transform) {
-    throw Error("the image's color profile cannot be written to");
+    throw Error("cannot convert to the color profile of the image");
   }
   return apply(transform, samples);
 }

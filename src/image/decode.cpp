@@ -43,7 +43,7 @@ torch::Tensor upright(torch::Tensor x, int orientation) {
   return x.contiguous();
 }
 
-// JPEG and WebP have no text chunks: our texts come in EXIF.
+// JPEG and WebP have no text chunks: our texts are in EXIF.
 void move_texts_out_of_exif(ImageMetadata& metadata) {
   const ExifTexts texts = read_exif_texts(metadata.exif);
   const bool ours = texts.description.rfind("{\"schema\":", 0) == 0;
@@ -52,7 +52,7 @@ void move_texts_out_of_exif(ImageMetadata& metadata) {
   }
   if (ours) {
     metadata.text.emplace_back("fmboost", texts.description);
-    metadata.exif.clear();  // we wrote it, and will again
+    metadata.exif.clear();  // written by fmboost, and written again when encoding
   }
 }
 
@@ -68,8 +68,9 @@ void check_dimensions(std::int64_t width, std::int64_t height, const DecodeLimit
     fail_decoding(name, "has an impossible size of " + size);
   }
   if (width > limits.max_side || height > limits.max_side || width * height > limits.max_pixels) {
-    fail_decoding(name, "is too large: its header says " + size + ", and at most " + std::to_string(limits.max_side) +
-                            " a side and " + std::to_string(limits.max_pixels) + " pixels in all are read");
+    fail_decoding(name, "is too large: its header says " + size + "; the limits are " +
+                            std::to_string(limits.max_side) + " pixels per side and " +
+                            std::to_string(limits.max_pixels) + " pixels in total");
   }
 }
 
@@ -78,7 +79,7 @@ Image decode_image(std::span<const std::byte> bytes, const std::string& name, co
   Image image;
   image.format = raw.format;
   image.metadata = std::move(raw.metadata);
-  // In this order 8-bit sRGB images come out as x / 127.5 - 1 exactly.
+  // In this order 8-bit sRGB images become exactly x / 127.5 - 1.
   torch::Tensor samples = raw.samples.to(torch::kFloat32);
   raw.samples.reset();
   bool keep_profile = false;

@@ -21,7 +21,7 @@ std::string text_of(const ImageMetadata& metadata, const std::string& keyword) {
   return {};
 }
 
-// JPEG and WebP have no text chunks; ours go into EXIF where there is none from a camera.
+// JPEG and WebP have no text chunks; our texts go into EXIF unless there is EXIF of a camera.
 void move_texts_into_exif(ImageMetadata& metadata) {
   const ExifTexts texts{.comment = text_of(metadata, "parameters"), .description = text_of(metadata, "fmboost")};
   if (metadata.exif.empty() && !(texts.comment.empty() && texts.description.empty())) {
@@ -31,10 +31,11 @@ void move_texts_into_exif(ImageMetadata& metadata) {
 
 void check(const EncodeOptions& options) {
   if (options.quality < 1 || options.quality > 100) {
-    throw UsageError("the quality of an image is 1 to 100, found " + std::to_string(options.quality));
+    throw UsageError("`quality` must be from 1 to 100, got " + std::to_string(options.quality));
   }
   if (options.compression_level < 0 || options.compression_level > 9) {
-    throw UsageError("the compression level of a PNG is 0 to 9, found " + std::to_string(options.compression_level));
+    throw UsageError("the compression level of PNG must be from 0 to 9, got " +
+                     std::to_string(options.compression_level));
   }
 }
 
@@ -57,7 +58,7 @@ ImageFormat image_format_from_suffix(const std::filesystem::path& file) {
   if (suffix == ".webp") {
     return ImageFormat::webp;
   }
-  throw UsageError("'" + file.string() + "' has no suffix of a format that can be written: use .png, .jpg or .webp");
+  throw UsageError("'" + file.string() + "' does not have the suffix of an output format: use .png, .jpg or .webp");
 }
 
 torch::Tensor to_uint8(const torch::Tensor& pixels) {

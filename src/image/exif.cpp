@@ -20,7 +20,7 @@ constexpr std::uint16_t kUndefined = 7;
 constexpr std::size_t kFieldSize = 12;
 constexpr std::string_view kUnicode("UNICODE\0", 8);
 
-// Reads numbers in the structure's byte order; out of range gives nothing.
+// Reads numbers in the byte order of the structure; none if out of range.
 class Tiff {
  public:
   explicit Tiff(const std::vector<std::byte>& data) : data_(data) {
@@ -41,7 +41,7 @@ class Tiff {
     return offset ? std::optional<std::size_t>(*offset) : std::nullopt;
   }
 
-  /// Where the field with this tag stands in the directory.
+  /// The position of the field with this tag in the directory.
   std::optional<std::size_t> find(std::size_t directory, std::uint16_t tag) const {
     const auto count = u16(directory);
     for (std::size_t i = 0; count && i < *count; ++i) {
@@ -71,8 +71,8 @@ class Tiff {
     }
     std::uint32_t value = 0;
     for (std::size_t i = 0; i < size; ++i) {
-      const std::size_t place = big_ ? at + i : at + size - 1 - i;
-      value = value << 8 | std::to_integer<std::uint32_t>(data_[place]);
+      const std::size_t index = big_ ? at + i : at + size - 1 - i;
+      value = value << 8 | std::to_integer<std::uint32_t>(data_[index]);
     }
     return value;
   }
@@ -142,7 +142,7 @@ std::vector<std::byte> make_exif(const ExifTexts& texts) {
   constexpr std::size_t kFirst = 8;
   constexpr std::size_t kSecond = kFirst + 2 + 2 * kFieldSize + 4;
   constexpr std::size_t kTexts = kSecond + 2 + kFieldSize + 4;
-  // Up to four bytes would stand in the field itself, so that the text is always longer.
+  // Values of up to four bytes are stored in the field itself; the text is always longer.
   std::string description = texts.description;
   description.resize(std::max<std::size_t>(description.size() + 1, 5), '\0');
   const std::string comment = std::string(kUnicode) + utf8_to_utf16be(texts.comment);

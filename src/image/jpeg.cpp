@@ -25,9 +25,9 @@ constexpr std::string_view kExifPrefix("Exif\0\0", 6);
 constexpr std::string_view kIccPrefix("ICC_PROFILE\0", 12);
 constexpr std::size_t kMaxMarker = 65533;
 
-// libjpeg reports errors by calling back and expects not to be returned to.
+// libjpeg reports errors by a callback that must not return.
 struct ErrorManager {
-  jpeg_error_mgr base;  // first: libjpeg knows only this part
+  jpeg_error_mgr base;  // first: libjpeg only accesses this member
   std::jmp_buf escape;
   std::array<char, JMSG_LENGTH_MAX> message;
 };
@@ -38,7 +38,7 @@ void on_error(j_common_ptr info) {
   std::longjmp(manager->escape, 1);
 }
 
-// What libjpeg would paper over with gray is an error here; other warnings are harmless.
+// Damage that libjpeg would replace by gray is an error here; other warnings are harmless.
 void on_message(j_common_ptr info, int level) {
   constexpr std::array kDamage{JWRN_JPEG_EOF, JWRN_HIT_MARKER, JWRN_HUFF_BAD_CODE, JWRN_ARITH_BAD_CODE,
                                JWRN_MUST_RESYNC};
@@ -47,7 +47,7 @@ void on_message(j_common_ptr info, int level) {
   }
 }
 
-// A small hostile file can have any number of scans, each of which costs as much as the whole image.
+// A small hostile file can have any number of scans, each of which takes as long as the whole image.
 void limit_scans(j_common_ptr info) {
   constexpr int kMaxScans = 500;
   if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMaxScans) {
@@ -123,7 +123,7 @@ bool has_prefix(const jpeg_marker_struct* marker, int code, std::string_view pre
          std::memcmp(marker->data, prefix.data(), prefix.size()) == 0;
 }
 
-// The profile may be cut into numbered segments, in any order: ICC.1:2010, annex B.4.
+// The profile may be split into numbered segments, in any order: ICC.1:2010, annex B.4.
 std::vector<std::byte> join_profile(const jpeg_decompress_struct& info) {
   std::array<const jpeg_marker_struct*, 256> segments{};
   std::size_t count = 0;
@@ -139,8 +139,8 @@ std::vector<std::byte> join_profile(const jpeg_decompress_struct& info) {
       return {};
     }
     const std::size_t skip = kIccPrefix.size() + 2;
-    const auto piece = copy_bytes(segments[i]->data + skip, segments[i]->data_length - skip);
-    profile.insert(profile.end(), piece.begin(), piece.end());
+    const auto segment = copy_bytes(segments[i]->data + skip, segments[i]->data_length - skip);
+    profile.insert(profile.end(), segment.begin(), segment.end());
   }
   return profile;
 }
@@ -177,8 +177,7 @@ struct Buffer {
   ~Buffer() { std::free(data); }
 };
 
-bool compress(jpeg_compress_struct& info, ErrorManager& errors, const PackedImage& image, int quality,
-              Buffer& buffer) {
+bool compress(jpeg_compress_struct& info, ErrorManager& errors, const PackedImage& image, int quality, Buffer& buffer) {
   if (setjmp(errors.escape) != 0) {
     return false;
   }
@@ -220,16 +219,16 @@ RawImage decode_jpeg(Bytes bytes, const std::string& name, const DecodeLimits& l
   check_dimensions(info.image_width, info.image_height, limits, name);
   RawImage image;
   image.format = "jpeg";
-  read_metadata(info, image.metadata);  // the markers are gone once the image is read
+  read_metadata(info, image.metadata);  // the markers are freed after reading the image
   const bool cmyk = info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;
   const bool gray = info.jpeg_color_space == JCS_GRAYSCALE;
   image.model = cmyk ? ColorModel::cmyk : gray ? ColorModel::gray : ColorModel::rgb;
-  const bool inverted = info.saw_Adobe_marker != 0;  // Adobe writes CMYK upside down
+  const bool inverted = info.saw_Adobe_marker != 0;  // Adobe stores CMYK inverted
   require(reader.start(cmyk ? JCS_CMYK : gray ? JCS_GRAYSCALE : JCS_RGB));
   const std::int64_t channels = cmyk ? 4 : gray ? 1 : 3;
   image.samples = torch::empty({info.output_height, info.output_width, channels}, torch::kUInt8);
-  require(reader.read_rows(image.samples.data_ptr<std::uint8_t>(),
-                           static_cast<std::size_t>(info.output_width * channels)));
+  require(
+      reader.read_rows(image.samples.data_ptr<std::uint8_t>(), static_cast<std::size_t>(info.output_width * channels)));
   if (cmyk && inverted) {
     image.samples = 255 - image.samples;
   }
@@ -239,10 +238,10 @@ RawImage decode_jpeg(Bytes bytes, const std::string& name, const DecodeLimits& l
 std::vector<std::byte> encode_jpeg(const PackedImage& image, int quality) {
   constexpr std::int64_t kMaxSide = 65500;
   if (image.width() > kMaxSide || image.height() > kMaxSide) {
-    throw Error("JPEG holds at most 65500 pixels a side; write a PNG");
+    throw Error("JPEG supports at most 65500 pixels per side; write a PNG");
   }
   if (image.metadata.exif.size() + kExifPrefix.size() > kMaxMarker) {
-    log_warning("the EXIF data are too large for a JPEG and are left out");
+    log_warning("the EXIF data are too large for JPEG and are omitted");
   }
   jpeg_compress_struct info{};
   ErrorManager errors{};

@@ -5,7 +5,7 @@
 
 namespace fmboost {
 
-/// PNG's tEXt chunks and old EXIF texts are Latin-1; inside the program all text is UTF-8.
+/// Latin-1 of PNG tEXt chunks and old EXIF texts; all other text in the program is UTF-8.
 inline std::string latin1_to_utf8(std::string_view text) {
   std::string result;
   for (const unsigned char byte : text) {
@@ -19,7 +19,7 @@ inline std::string latin1_to_utf8(std::string_view text) {
   return result;
 }
 
-/// False when the text has characters beyond Latin-1, or control characters that PNG does not allow there.
+/// False if the text contains characters outside Latin-1, or control characters that PNG does not allow.
 inline bool utf8_to_latin1(std::string_view text, std::string& result) {
   result.clear();
   for (std::size_t i = 0; i < text.size(); ++i) {

@@ -58,8 +58,7 @@ double ssim_sum(const torch::Tensor& a, const torch::Tensor& b) {
 }
 
 torch::Tensor to_samples(const torch::Tensor& image, std::int64_t border) {
-  const torch::Tensor inner =
-      image.slice(1, border, image.size(1) - border).slice(2, border, image.size(2) - border);
+  const torch::Tensor inner = image.slice(1, border, image.size(1) - border).slice(2, border, image.size(2) - border);
   return (inner.to(torch::kCPU, torch::kFloat64) + 1.0) * (kPeak / 2);
 }
 
@@ -74,11 +73,11 @@ std::string size_text(const torch::Tensor& image) {
 void check_comparable(const torch::Tensor& image, const torch::Tensor& reference, std::int64_t border) {
   if (image.sizes() != reference.sizes()) {
     throw Error("the images have different sizes, " + size_text(image) + " and " + size_text(reference) +
-                ": only images of one size can be compared");
+                ": only images of the same size can be compared");
   }
   const std::int64_t side = kWindow + 2 * border;
   if (image.size(1) < side || image.size(2) < side) {
-    throw Error("an image of " + size_text(image) + " is too small to be compared: with a border of " +
+    throw Error("an image of " + size_text(image) + " is too small to compare: with a border of " +
                 std::to_string(border) + " SSIM needs at least " + std::to_string(side) + "x" + std::to_string(side));
   }
 }
@@ -94,7 +93,7 @@ double psnr(double mse) {
 }
 
 double ssim(const torch::Tensor& a, const torch::Tensor& b) {
-  constexpr std::int64_t kRows = 64;  // of windows at a time, so that large images stay in the cache
+  constexpr std::int64_t kRows = 64;  // rows of windows per block, so that the data fit in the cache
   const std::int64_t rows = a.size(1) - kWindow + 1;
   const std::int64_t columns = a.size(2) - kWindow + 1;
   double sum = 0;

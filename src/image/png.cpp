@@ -22,7 +22,7 @@ void require(int result, const std::string& name) {
   }
 }
 
-// Chunks that are not there are no error.
+// Missing chunks are not an error.
 bool present(int result, const std::string& name) {
   if (result != SPNG_ECHUNKAVAIL) {
     require(result, name);
@@ -73,7 +73,7 @@ bool is_animated(Bytes bytes) {
   return false;
 }
 
-// Splits RGBA samples; gray images come with three equal channels, of which one is enough.
+// Splits RGBA samples; gray images have three equal channels, of which one is kept.
 void split_channels(const torch::Tensor& rgba, bool gray, bool alpha, RawImage& image) {
   image.model = gray ? ColorModel::gray : ColorModel::rgb;
   image.samples = rgba.slice(2, 0, gray ? 1 : 3).contiguous();
@@ -82,8 +82,8 @@ void split_channels(const torch::Tensor& rgba, bool gray, bool alpha, RawImage& 
   }
 }
 
-// Text chunks as libspng takes them; `storage` keeps what they point to. It takes neither empty texts nor keywords that
-// PNG cannot hold.
+// Text chunks for libspng, which accepts neither empty texts nor keywords that are invalid in PNG; `storage` owns the
+// data that they point to.
 std::vector<spng_text> text_chunks(const ImageMetadata& metadata, std::vector<std::string>& storage) {
   std::vector<spng_text> chunks;
   storage.reserve(metadata.text.size());
@@ -161,12 +161,12 @@ RawImage decode_png(Bytes bytes, const std::string& name, const DecodeLimits& li
       header.color_type == SPNG_COLOR_TYPE_GRAYSCALE || header.color_type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA;
   const bool alpha = has_transparency || header.color_type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA ||
                      header.color_type == SPNG_COLOR_TYPE_TRUECOLOR_ALPHA;
-  // 16-bit samples are unsigned; PyTorch computes with signed ones.
+  // 16-bit samples are unsigned; PyTorch only computes with signed ones.
   split_channels(deep ? rgba.to(torch::kInt32).bitwise_and(0xffff) : rgba, gray, alpha, image);
   image.maximum = deep ? 65535 : 255;
   read_metadata(context.get(), name, image.metadata);
   if (is_animated(bytes)) {
-    log_warning("'" + name + "' is animated; its first frame is taken");
+    log_warning("'" + name + "' is animated; only its first frame is used");
   }
   return image;
 }
@@ -175,7 +175,7 @@ std::vector<std::byte> encode_png(const PackedImage& image, int compression_leve
   const Context context(spng_ctx_new(SPNG_CTX_ENCODER), &spng_ctx_free);
   require_written(spng_set_option(context.get(), SPNG_ENCODE_TO_BUFFER, 1));
   require_written(spng_set_option(context.get(), SPNG_IMG_COMPRESSION_LEVEL, compression_level));
-  // Trying all filters on every row costs three times as much as this one and saves little on images.
+  // Trying all filters on every row takes three times as long and saves little.
   require_written(spng_set_option(context.get(), SPNG_FILTER_CHOICE, SPNG_FILTER_CHOICE_UP));
   spng_ihdr header{};
   header.width = static_cast<std::uint32_t>(image.width());

@@ -13,11 +13,11 @@ namespace fmboost {
 
 enum class ColorModel { gray, rgb, cmyk };
 
-/// What a codec read, before colors and orientation are seen to.
+/// A decoded image before the conversion of colors and orientation.
 struct RawImage {
   torch::Tensor samples;  ///< (H, W, C) uint8 or int32 (16 bits), C = 1, 3 or 4 by the model
   torch::Tensor alpha;    ///< (H, W) of the same type, or undefined
-  double maximum = 255;   ///< the sample that means full
+  double maximum = 255;   ///< the sample value of full intensity
   ColorModel model = ColorModel::rgb;
   ImageMetadata metadata;  ///< icc_profile of any model
   std::string format;
@@ -30,10 +30,10 @@ inline bool starts_with(Bytes bytes, std::string_view magic, std::size_t at = 0)
          std::string_view(reinterpret_cast<const char*>(bytes.data()) + at, magic.size()) == magic;
 }
 
-/// Throws Error naming the image; the shape of every codec's complaint.
+/// Throws Error naming the image, in the format of all codecs.
 [[noreturn]] void fail_decoding(const std::string& name, const std::string& what);
 
-/// Throws Error when a header's size is empty or beyond the limits.
+/// Throws Error if the size in a header is empty or exceeds the limits.
 void check_dimensions(std::int64_t width, std::int64_t height, const DecodeLimits& limits, const std::string& name);
 
 RawImage decode_png(Bytes bytes, const std::string& name, const DecodeLimits& limits);
@@ -42,7 +42,7 @@ RawImage decode_webp(Bytes bytes, const std::string& name, const DecodeLimits& l
 /// BMP, GIF, TGA, PSD, PNM and PIC.
 RawImage decode_with_stb(Bytes bytes, const std::string& name, const DecodeLimits& limits);
 
-/// An 8-bit image ready to be written.
+/// An 8-bit image to encode.
 struct PackedImage {
   torch::Tensor samples;  ///< (H, W, C) uint8, contiguous, C = 3 or 4
   ImageMetadata metadata;

@@ -13,7 +13,7 @@ torch::Tensor pad_columns(const torch::Tensor& x, std::int64_t left, std::int64_
   if (left <= reach && right <= reach) {
     return at::reflection_pad2d(x, {left, right, 0, 0});
   }
-  // Reflected again and again, the columns come back after every 2 * reach; PyTorch's own padding reaches only once.
+  // With repeated reflection, the columns repeat after every 2 * reach; the padding of PyTorch reflects only once.
   const torch::Tensor steps = at::arange(-left, x.size(3) + right, x.options().dtype(torch::kLong));
   const torch::Tensor phase = steps.remainder(2 * reach);
   return x.index_select(3, at::minimum(phase, 2 * reach - phase));

@@ -1,4 +1,4 @@
-// The formats that have a library of their own here are left out.
+// Formats with a dedicated library are disabled.
 #define STB_IMAGE_IMPLEMENTATION
 #define STB_IMAGE_STATIC
 #define STBI_NO_STDIO
@@ -28,9 +28,10 @@
 namespace fmboost {
 namespace {
 
-// stb_image takes what lies beyond the end of a file as zeros or leaves it uninitialized. This source notices: a read
-// is either a refill of the library's own buffer, which asks for more than it needs and must only get something, or a
-// direct one into the image, which needs all of it. The first read is always a refill and gives the buffer away.
+// stb_image treats data beyond the end of a file as zeros or leaves it uninitialized. This source detects that: a read
+// is either a refill of the library's buffer, which requests more than it needs and must only get something, or a
+// direct one into the image, which needs all of it. The first read is always a refill and reveals the address of the
+// buffer.
 class Stream {
  public:
   explicit Stream(Bytes bytes) : left_(bytes) {}
@@ -63,7 +64,7 @@ class Stream {
   bool overrun_ = false;
 };
 
-// Whether a GIF holds a second image; GIF89a, sections 17 to 26.
+// Whether a GIF contains a second image; GIF89a, sections 17 to 26.
 bool is_animated_gif(Bytes bytes) {
   const auto at = [&](std::size_t i) { return i < bytes.size() ? std::to_integer<unsigned>(bytes[i]) : 0U; };
   const auto table_size = [](unsigned flags) {
@@ -114,12 +115,12 @@ RawImage decode_with_stb(Bytes bytes, const std::string& name, const DecodeLimit
   const std::unique_ptr<stbi_uc, decltype(&stbi_image_free)> pixels(
       stbi_load_from_callbacks(&Stream::callbacks(), &stream, &width, &height, &channels, 0), &stbi_image_free);
   if (!pixels || stream.overrun()) {
-    const char* reason = pixels ? "it ends before its image does" : stbi_failure_reason();
+    const char* reason = pixels ? "the image data end early" : stbi_failure_reason();
     fail_decoding(name,
-                  std::string("is damaged or truncated: ") + (reason != nullptr ? reason : "it holds no image"));
+                  std::string("is damaged or truncated: ") + (reason != nullptr ? reason : "it contains no image"));
   }
   if (starts_with(bytes, "GIF8") && is_animated_gif(bytes)) {
-    log_warning("'" + name + "' is animated; its first frame is taken");
+    log_warning("'" + name + "' is animated; only its first frame is used");
   }
   const torch::Tensor samples = torch::from_blob(pixels.get(), {height, width, channels}, torch::kUInt8);
   const int colors = channels < 3 ? 1 : 3;

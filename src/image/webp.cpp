@@ -26,7 +26,7 @@ std::vector<std::byte> read_chunk(WebPDemuxer* demuxer, const char* fourcc) {
   return chunk;
 }
 
-// Some writers put JPEG's prefix in front of the TIFF structure.
+// Some writers put the prefix of JPEG before the TIFF structure.
 std::vector<std::byte> without_exif_prefix(std::vector<std::byte> exif) {
   constexpr std::string_view kPrefix("Exif\0\0", 6);
   const std::string_view text(reinterpret_cast<const char*>(exif.data()), exif.size());
@@ -51,7 +51,7 @@ bool decode_first_frame(const WebPData& data, std::uint8_t* out, std::size_t siz
   return true;
 }
 
-// Owns what libwebp's encoder hands out.
+// Owns the output of the libwebp encoder.
 struct Encoded {
   WebPMemoryWriter writer{};
   Encoded() { WebPMemoryWriterInit(&writer); }
@@ -80,12 +80,12 @@ void encode_pixels(const PackedImage& image, int quality, Encoded& encoded) {
   const auto* samples = image.samples.data_ptr<std::uint8_t>();
   const int stride = frame.width * (image.has_alpha() ? 4 : 3);
   const bool imported = (image.has_alpha() ? WebPPictureImportRGBA(&frame, samples, stride)
-                                             : WebPPictureImportRGB(&frame, samples, stride)) != 0;
+                                           : WebPPictureImportRGB(&frame, samples, stride)) != 0;
   const bool good = imported && WebPEncode(&config, &frame) != 0;
   const int code = frame.error_code;
   WebPPictureFree(&frame);
   if (!good) {
-    throw Error("the WebP could not be encoded (libwebp's error " + std::to_string(code) + ")");
+    throw Error("the WebP could not be encoded (libwebp error " + std::to_string(code) + ")");
   }
 }
 
@@ -104,7 +104,7 @@ RawImage decode_webp(Bytes bytes, const std::string& name, const DecodeLimits& l
   auto* out = rgba.data_ptr<std::uint8_t>();
   bool good = false;
   if (features.has_animation != 0) {
-    log_warning("'" + name + "' is animated; its first frame is taken");
+    log_warning("'" + name + "' is animated; only its first frame is used");
     good = decode_first_frame(data, out, rgba.nbytes());
   } else {
     good = WebPDecodeRGBAInto(data.bytes, data.size, out, rgba.nbytes(), features.width * 4) != nullptr;
@@ -126,7 +126,7 @@ RawImage decode_webp(Bytes bytes, const std::string& name, const DecodeLimits& l
 
 std::vector<std::byte> encode_webp(const PackedImage& image, int quality) {
   if (image.width() > WEBP_MAX_DIMENSION || image.height() > WEBP_MAX_DIMENSION) {
-    throw Error("WebP holds at most " + std::to_string(WEBP_MAX_DIMENSION) + " pixels a side; write a PNG");
+    throw Error("WebP supports at most " + std::to_string(WEBP_MAX_DIMENSION) + " pixels per side; write a PNG");
   }
   Encoded encoded;
   encode_pixels(image, quality, encoded);
@@ -139,7 +139,7 @@ std::vector<std::byte> encode_webp(const PackedImage& image, int quality) {
   WebPData assembled{};
   if (!mux || !put("ICCP", image.metadata.icc_profile) || !put("EXIF", image.metadata.exif) ||
       WebPMuxAssemble(mux.get(), &assembled) != WEBP_MUX_OK) {
-    throw Error("the WebP's metadata could not be written");
+    throw Error("the metadata of the WebP could not be written");
   }
   const std::unique_ptr<WebPData, decltype(&WebPDataClear)> owner(&assembled, &WebPDataClear);
   return copy_bytes(assembled.bytes, assembled.size);

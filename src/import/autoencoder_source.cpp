@@ -15,26 +15,26 @@ bool is_tiny(const Weights& tensors) {
 
 }  // namespace
 
-ImportedPart make_autoencoder(Weights tensors, const std::string& origin, nlohmann::json config) {
-  ImportedPart part{origin, {}, std::move(config)};
+ImportedComponent make_autoencoder(Weights tensors, const std::string& origin, nlohmann::json config) {
+  ImportedComponent component{origin, {}, std::move(config)};
   if (is_tiny(tensors)) {
-    part.weights = std::move(tensors);
-    if (part.config.is_null()) {
-      part.config = tiny_autoencoder_config(part.weights, origin);
+    component.weights = std::move(tensors);
+    if (component.config.is_null()) {
+      component.config = tiny_autoencoder_config(component.weights, origin);
     }
-    return part;
+    return component;
   }
-  part.weights = to_diffusers_autoencoder(std::move(tensors));
-  if (part.config.is_null()) {
-    part.config = autoencoder_config(part.weights, origin);
+  component.weights = to_diffusers_autoencoder(std::move(tensors));
+  if (component.config.is_null()) {
+    component.config = autoencoder_config(component.weights, origin);
   }
-  return part;
+  return component;
 }
 
-ImportedPart load_autoencoder(const fs::path& source, std::vector<UnusedTensors>& unused) {
+ImportedComponent load_autoencoder(const fs::path& source, std::vector<UnusedTensors>& unused) {
   if (fs::is_directory(source)) {
     const bool whole = fs::is_directory(source / "vae");
-    return load_part_folder(whole ? source / "vae" : source);
+    return load_component_folder(whole ? source / "vae" : source);
   }
   refuse_pickle(source);
   Weights tensors = open_weights(source).tensors;
@@ -49,7 +49,7 @@ ImportedPart load_autoencoder(const fs::path& source, std::vector<UnusedTensors>
     }
     return make_autoencoder(std::move(tensors), source.string(), nullptr);
   }
-  throw ModelError("'" + source.string() + "' is " + found.what + ", where --vae takes an autoencoder; " + found.use);
+  throw ModelError("'" + source.string() + "' is " + found.what + "; `vae` must be an autoencoder: " + found.use);
 }
 
 }  // namespace fmboost

@@ -2,16 +2,18 @@
 
 #include <algorithm>
 
+#include "import/sampling.h"
+
 namespace fmboost {
 namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-// A hash's place until the file is written.
+// Placeholder of a hash until the file is written.
 const std::string kNoHash(64, '0');
 
-// A list's length, or 0.
+// The length of a list, or 0.
 std::int64_t levels(const json& config, const char* key) {
   const auto found = config.find(key);
   return found != config.end() && found->is_array() ? std::ssize(*found) : 0;
@@ -23,8 +25,8 @@ std::int64_t factor_of(const json& autoencoder) {
   return std::int64_t{1} << std::clamp<std::int64_t>(count - 1, 0, 6);
 }
 
-json native_part(const char* file, json config) {
-  // Who wrote the configuration, and where it lay there, is nobody's business.
+json native_component(const char* file, json config) {
+  // Leave out the author and path of the configuration, for privacy.
   for (auto at = config.begin(); at != config.end();) {
     at = at.key().starts_with("_") && at.key() != "_class_name" ? config.erase(at) : std::next(at);
   }
@@ -35,7 +37,7 @@ json denoiser_entry(const ImportedModel& model, const ImportOptions& options) {
   const json& config = model.unet.config;
   const std::int64_t factor = factor_of(model.autoencoder.config);
   const json guidance = config.value("time_cond_proj_dim", json());
-  json entry = native_part(kUnetFile, config);
+  json entry = native_component(kUnetFile, config);
   entry.update(sampling_fields(model.scheduler, model.scheduler_origin, !guidance.is_null(), options.sampling));
   entry["latent_channels"] = config.value("in_channels", json(4));
   entry["native_size"] = options.native_size.value_or(model.native_latent_pixels * factor);
@@ -46,7 +48,7 @@ json denoiser_entry(const ImportedModel& model, const ImportOptions& options) {
 
 json autoencoder_entry(const json& config) {
   const bool tiny = config.value("_class_name", json()) == "AutoencoderTiny";
-  json entry = native_part(kAutoencoderFile, config);
+  json entry = native_component(kAutoencoderFile, config);
   entry["factor"] = factor_of(config);
   entry["latent_channels"] = config.value("latent_channels", json(4));
   entry["scale"] = config.value("scaling_factor", json(tiny ? 1.0 : 0.18215));
@@ -55,7 +57,7 @@ json autoencoder_entry(const json& config) {
   return entry;
 }
 
-// Names, not paths: bundles travel.
+// Names, not paths: bundles are passed on.
 std::string source_text(const ImportOptions& options) {
   std::string text = "imported from " + fs::canonical(options.source).filename().string();
   for (const auto& lora : options.loras) {
@@ -70,18 +72,18 @@ std::string source_text(const ImportOptions& options) {
 json describe_bundle(const ImportedModel& model, const ImportOptions& options) {
   json text = model.text_encoder.config;
   if (options.clip_skip) {
-    text["clip_skip"] = *options.clip_skip - 1;  // a configuration counts the layers left off
+    text["clip_skip"] = *options.clip_skip - 1;  // a configuration counts the omitted layers
   }
   json manifest = {{"format", "fmboost-bundle"},
                    {"version", 1},
                    {"name", options.name.empty() ? model.name : options.name},
                    {"license", options.license},
                    {"source", source_text(options)},
-                   {"text_encoder", native_part(kTextFile, text)},
+                   {"text_encoder", native_component(kTextFile, text)},
                    {"denoiser", denoiser_entry(model, options)},
                    {"autoencoder", autoencoder_entry(model.autoencoder.config)},
                    {"couplings", json::array()}};
-  // Where a configuration lacks them, its own check says so.
+  // If the configuration lacks them, its own check reports that.
   manifest["text_encoder"]["width"] = text.value("hidden_size", json(1));
   const auto& length = model.tokenizer.max_length;
   manifest["tokenizer"]["max_length"] = length ? json(*length) : text.value("max_position_embeddings", json(77));

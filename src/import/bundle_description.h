@@ -8,9 +8,9 @@ constexpr const char* kUnetFile = "denoiser.safetensors";
 constexpr const char* kTextFile = "text_encoder.safetensors";
 constexpr const char* kAutoencoderFile = "autoencoder.safetensors";
 
-/// bundle.json of a model, but for the tokenizer's files and the couplings; hashes are zeros, in form only. Values that
-/// come from configurations are as they were there, for parse_manifest to check. Throws ModelError where the
-/// scheduler's configuration has no equal here.
+/// bundle.json of a model, without the tokenizer files and the couplings, and with zeros as hashes. Values from
+/// configurations are copied unchecked: parse_manifest() checks them. Throws ModelError if the configuration of the
+/// scheduler is not supported.
 nlohmann::json describe_bundle(const ImportedModel& model, const ImportOptions& options);
 
 }  // namespace fmboost

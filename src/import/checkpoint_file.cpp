@@ -5,17 +5,18 @@
 #include "import/imported_model.h"
 #include "import/ldm_names.h"
 #include "import/network_configs.h"
+#include "import/sampling.h"
 
 namespace fmboost {
 namespace {
 
 namespace fs = std::filesystem;
 
-// The tensors under the first prefix that there is anything under.
-Weights take_part(Weights& tensors, std::initializer_list<const char*> prefixes) {
+// The tensors under the first prefix with any tensors.
+Weights take_component(Weights& tensors, std::initializer_list<const char*> prefixes) {
   for (const char* prefix : prefixes) {
-    if (Weights part = take_prefix(tensors, prefix); !part.empty()) {
-      return part;
+    if (Weights component = take_prefix(tensors, prefix); !component.empty()) {
+      return component;
     }
   }
   return {};
@@ -35,17 +36,17 @@ void note_unused(ImportedModel& model, const std::string& reason, std::vector<st
   }
 }
 
-// Token places, which older files store although they are only 0, 1, 2, ...
+// Position ids, which older files store although they are just 0, 1, 2, ...
 void take_position_ids(Weights& text, ImportedModel& model) {
   const std::string name = "text_model.embeddings.position_ids";
   if (text.erase(name) > 0) {
-    note_unused(model, "places of tokens, which are counted here", {name});
+    note_unused(model, "position ids, which are not needed", {name});
   }
 }
 
 void take_unet(Weights& tensors, const std::string& file, ImportedModel& model) {
   model.unet.origin = file;
-  model.unet.weights = to_diffusers_unet(take_part(tensors, {"model.diffusion_model.", "unet."}));
+  model.unet.weights = to_diffusers_unet(take_component(tensors, {"model.diffusion_model.", "unet."}));
   model.unet.config = unet_config(model.unet.weights, file);
 }
 
@@ -58,15 +59,15 @@ void take_text_encoder(Weights& tensors, const std::string& file, ImportedModel&
   if (Weights openclip = take_prefix(tensors, "cond_stage_model.model."); !openclip.empty()) {
     Weights rest;
     model.text_encoder.weights = openclip_to_transformers_text(std::move(openclip), rest);
-    note_unused(model, "the last text layer and what follows it: Stable Diffusion 2 reads the states before it",
+    note_unused(model, "the last text layer and the following ones: Stable Diffusion 2 uses the states before it",
                 names_of(rest, "cond_stage_model.model."));
   } else {
     model.text_encoder.weights =
-        to_transformers_text(take_part(tensors, {"cond_stage_model.transformer.", "text_encoder.", "te."}));
+        to_transformers_text(take_component(tensors, {"cond_stage_model.transformer.", "text_encoder.", "te."}));
     take_position_ids(model.text_encoder.weights, model);
   }
   model.text_encoder.origin = file;
-  // Version 2's is OpenCLIP's, which has another activation and pads with the token 0.
+  // Version 2 uses OpenCLIP, which has another activation and pads with token 0.
   model.text_encoder.config =
       text_config(model.text_encoder.weights, file, is_version_2(model) ? "gelu" : "quick_gelu");
   if (is_version_2(model)) {
@@ -74,7 +75,7 @@ void take_text_encoder(Weights& tensors, const std::string& file, ImportedModel&
   }
 }
 
-// What a file's metadata or marks say of the prediction; empty where they say nothing.
+// The prediction type from the metadata or marker tensors; empty if there is none.
 std::string stored_prediction(const WeightFile& file) {
   const auto found = file.metadata.find("modelspec.prediction_type");
   if (found != file.metadata.end()) {
@@ -88,8 +89,9 @@ std::string choose_prediction(const WeightFile& file, const SamplingChoices& cho
   if (prediction.empty() && is_version_2(model)) {
     prediction = "v_prediction";
     model.notices.emplace_back(
-        "a Stable Diffusion 2 file does not say what it predicts: it is taken for the model of 768x768, which predicts "
-        "v; if its images are noise, it is the base model: --prediction epsilon");
+        "the prediction type of the Stable Diffusion 2 file is unknown: assuming the 768x768 model, which predicts v; "
+        "if "
+        "the images are noise, it is the base model: use `prediction` epsilon");
   }
   return prediction.empty() ? "epsilon" : prediction;
 }
@@ -99,7 +101,7 @@ std::string choose_prediction(const WeightFile& file, const SamplingChoices& cho
 void refuse_other_families(const fs::path& source, const Recognition& found) {
   if (found.kind != WeightKind::stable_diffusion) {
     throw ModelError("'" + source.string() + "' is " + found.what +
-                     ", where a Stable Diffusion 1 or 2 model is needed; " + found.use);
+                     "; a Stable Diffusion 1 or 2 model is needed: " + found.use);
   }
 }
 
@@ -124,10 +126,10 @@ ImportedModel load_checkpoint(const fs::path& path, const SamplingChoices& choic
   take_unused(tensors, model.unused);
   take_unet(tensors, path.string(), model);
   take_text_encoder(tensors, path.string(), model);
-  if (Weights vae = take_part(tensors, {"first_stage_model.", "vae."}); !vae.empty()) {
+  if (Weights vae = take_component(tensors, {"first_stage_model.", "vae."}); !vae.empty()) {
     model.autoencoder = make_autoencoder(std::move(vae), path.string(), nullptr);
   }
-  note_unused(model, "no part of the model", names_of(tensors));
+  note_unused(model, "not part of the model", names_of(tensors));
   const std::string prediction = choose_prediction(file, choices, model);
   const bool consistency = !model.unet.config.at("time_cond_proj_dim").is_null();
   model.scheduler = stable_diffusion_scheduler(prediction, consistency);

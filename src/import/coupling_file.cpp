@@ -8,6 +8,7 @@
 #include "import/imported_model.h"
 #include "import/network_check.h"
 #include "nn/cfm/cfm_unet.h"
+#include "nn/cfm/cfm_unet_json.h"
 
 namespace fmboost {
 namespace {
@@ -19,15 +20,9 @@ CfmUnetOptions read_options(const fs::path& file, const std::map<std::string, st
   const auto config = metadata.find("config");
   if (config == metadata.end()) {
     throw ModelError("'" + file.string() + "' has no network configuration in its metadata ('config'); " +
-                     "scripts/convert_cfm_checkpoint.py writes files that have it");
+                     "convert the checkpoint with scripts/convert_cfm_checkpoint.py");
   }
-  try {
-    return cfm_unet_options_from_json(json::parse(config->second));
-  } catch (const json::exception&) {
-    throw ModelError("'" + file.string() + "': the 'config' in its metadata is not JSON");
-  } catch (const ModelError& error) {
-    throw ModelError("'" + file.string() + "': " + error.what());
-  }
+  return parse_cfm_unet_options(config->second, file.string() + "', metadata 'config");
 }
 
 int read_noising_step(const fs::path& file, const std::map<std::string, std::string>& metadata) {
@@ -39,7 +34,7 @@ int read_noising_step(const fs::path& file, const std::map<std::string, std::str
   const char* end = found->second.data() + found->second.size();
   const auto [parsed, error] = std::from_chars(found->second.data(), end, step);
   if (error != std::errc() || parsed != end || step < -1 || step > 999) {
-    throw ModelError("'" + file.string() + "': the noising step in its metadata must be from -1 to 999, it is '" +
+    throw ModelError("'" + file.string() + "': the noising step in its metadata must be from -1 to 999, found '" +
                      found->second + "'");
   }
   return step;
@@ -53,7 +48,7 @@ CouplingSource open_coupling(const fs::path& file, std::int64_t channels) {
   const CfmUnetOptions options = read_options(file, content.metadata);
   const bool fits = options.in_channels == channels || options.in_channels == 2 * channels;
   if (!fits || options.out_channels != channels) {
-    throw ModelError(c10::str("'", file.string(), "' belongs to other latents: it maps ", options.in_channels,
+    throw ModelError(c10::str("'", file.string(), "' was made for other latents: it maps ", options.in_channels,
                               " channels to ", options.out_channels, "; latents of ", channels, " channels need ",
                               2 * channels, " (or ", channels, " without context) to ", channels));
   }

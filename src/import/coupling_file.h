@@ -9,7 +9,7 @@
 
 namespace fmboost {
 
-/// A coupling network on its way into a bundle.
+/// A coupling network to write into a bundle.
 struct CouplingSource {
   Weights weights;
   nlohmann::json network;  ///< its configuration
@@ -17,10 +17,10 @@ struct CouplingSource {
 };
 
 /// Reads a file with its configuration in the metadata, and checks it against latents of `channels`. Throws ModelError
-/// naming the file and what does not fit.
+/// naming the file and the mismatch.
 CouplingSource open_coupling(const std::filesystem::path& file, std::int64_t channels);
 
-/// Its entries in bundle.json, one a factor, without the file's hash: the published solver and path.
+/// The entries in bundle.json, one per factor, without the hash of the file: the published solver and path.
 nlohmann::json coupling_entries(const CouplingSource& source, const std::vector<std::int64_t>& factors,
                                 const std::string& file);
 

@@ -4,27 +4,29 @@
 #include <array>
 #include <string_view>
 
+#include "import/imported_model.h"
+
 namespace fmboost {
 namespace {
 
 using Shape = std::vector<std::int64_t>;
 
-// Parts of names that tell a kind of file from all that come after it in the list. "^" stands for the beginning of a
-// name, so that "^x" is not found within one.
+// Name fragments that distinguish a kind of file from the ones after it in the list. "^" anchors a fragment to the
+// start of the name.
 struct Signature {
   std::array<const char*, 4> any_of;
   Recognition recognition;
 };
 
-const char* const kNothing = "nothing of it can be used here";
+const char* const kNothing = "it is not supported";
 
 const std::vector<Signature>& signatures() {
   using enum WeightKind;
   static const std::vector<Signature> kSignatures = {
       {{"lora_down.", "lora_A.", "lora.down.", "lora_linear_layer.down."},
-       {lora, "a LoRA", "`fmboost import MODEL --lora FILE[:WEIGHT]` merges it into the model it was made for"}},
+       {lora, "a LoRA", "`fmboost import` merges it (`lora`) into the model that it was made for"}},
       {{".hada_w1", ".lokr_w1", ".oft_blocks", ".on_input"},
-       {other_adapter, "a LyCORIS adapter that is no LoRA (LoHa, LoKr, OFT or IA3)", kNothing}},
+       {other_adapter, "a LyCORIS adapter other than LoRA (LoHa, LoKr, OFT or IA3)", kNothing}},
       {{"^control_model.", "^controlnet_cond_embedding.", "^controlnet_", "^input_hint_block."},
        {other_adapter, "a ControlNet", kNothing}},
       {{"^ip_adapter.", "^image_proj.", "motion_modules.", "^adapter.body."},
@@ -40,14 +42,14 @@ const std::vector<Signature>& signatures() {
        {upscaler, "an upscaling network for pixels (ESRGAN or SwinIR)", kNothing}},
       {{"decoder.layers.1.", "encoder.layers.0.weight", "decoder.layers.3.conv.", "^taesd_decoder."},
        {tiny_autoencoder, "a tiny autoencoder (TAESD)",
-        "`fmboost import MODEL --vae FILE` puts it in place of the model's autoencoder"}},
+        "`fmboost import` replaces a model's autoencoder with it (`vae`)"}},
       {{"^1.conv.0.", "^3.conv.0.", "^2.conv.0.", "^4.conv.0."},
-       {part, "one half of a tiny autoencoder (TAESD) in its original layout",
-        "diffusers' file, which holds both halves, is what `fmboost import MODEL --vae FILE` takes"}},
+       {component, "one half of a tiny autoencoder (TAESD) in its original layout",
+        "`fmboost import` needs the diffusers file, which contains both halves (`vae`)"}},
       {{"^text_model.encoder.", "^encoder.layers.0.self_attn.", "^transformer.resblocks.", "^text_projection."},
-       {part, "a CLIP text encoder alone", "import the whole model that it belongs to"}},
+       {component, "a CLIP text encoder alone", "import the whole model that it belongs to"}},
       {{"^encoder.block.0.layer.0.", "^shared.weight", "^enc.blk.0.", "^t5xxl."},
-       {part, "a T5 text encoder", kNothing}},
+       {component, "a T5 text encoder", kNothing}},
   };
   return kSignatures;
 }
@@ -68,12 +70,12 @@ class Tensors {
     return std::any_of(tensors_.begin(), tensors_.end(),
                        [&](const auto& item) { return item.first.find(pattern) != std::string::npos; });
   }
-  // The size of a dimension; 0 where there is no such tensor or dimension.
+  // The size of a dimension; 0 if there is no such tensor or dimension.
   std::int64_t size(const std::string& name, std::size_t dimension) const {
     const auto found = tensors_.find(name);
     return found == tensors_.end() || dimension >= found->second.size() ? 0 : found->second[dimension];
   }
-  // The last dimension of the first tensor whose name ends so; 0 where there is none.
+  // The last dimension of the first tensor with this suffix; 0 if there is none.
   std::int64_t width_of(const std::string& end) const {
     const auto found = std::find_if(tensors_.begin(), tensors_.end(), [&](const auto& item) {
       return item.first.ends_with(end) && !item.second.empty();
@@ -85,7 +87,7 @@ class Tensors {
   const TensorShapes& tensors_;
 };
 
-// The channels that a UNet takes, in whichever layout and under whichever prefix it is; 0 where there is none.
+// The input channels of the UNet, in any layout and under any prefix; 0 if there is none.
 std::int64_t unet_channels(const Tensors& tensors, std::string& prefix) {
   for (const char* known : {"model.diffusion_model.", "unet.", ""}) {
     prefix = known;
@@ -120,11 +122,10 @@ Recognition with_unet(const Tensors& tensors, const std::string& prefix, std::in
       tensors.has(prefix + "time_embed.cond_proj.weight") || tensors.has(prefix + "time_embedding.cond_proj.weight");
   const std::string suffix = consistency ? " with LCM's guidance embedding" : "";
   if (!has_text_encoder(tensors)) {
-    return {WeightKind::part, "the UNet of " + model + "model" + suffix + ", alone",
+    return {WeightKind::component, "the UNet of " + model + "model" + suffix + ", alone",
             "put it into the folder of the model that it belongs to, as unet/diffusion_pytorch_model.safetensors"};
   }
-  return {WeightKind::stable_diffusion, model + "checkpoint" + suffix,
-          "`fmboost import FILE -o BUNDLE` makes a bundle"};
+  return {WeightKind::stable_diffusion, model + "checkpoint" + suffix, "`fmboost import` makes a bundle of it"};
 }
 
 bool is_autoencoder(const Tensors& tensors) {
@@ -141,7 +142,7 @@ bool is_autoencoder(const Tensors& tensors) {
 Recognition detect_weights(const TensorShapes& shapes) {
   const Tensors tensors(shapes);
   if (tensors.has("time_embed.0.weight") && tensors.has("middle_block.1.qkv.weight")) {
-    return {WeightKind::coupling, "a coupling network", "`fmboost import MODEL --cfm FILE` upscales with it"};
+    return {WeightKind::coupling, "a coupling network", "`fmboost import` adds it to a bundle (`cfm`)"};
   }
   for (const auto& signature : signatures()) {
     if (std::any_of(signature.any_of.begin(), signature.any_of.end(),
@@ -155,9 +156,9 @@ Recognition detect_weights(const TensorShapes& shapes) {
   }
   if (is_autoencoder(tensors)) {
     return {WeightKind::autoencoder, "an autoencoder (AutoencoderKL) alone",
-            "`fmboost import MODEL --vae FILE` puts it in place of the model's autoencoder"};
+            "`fmboost import` replaces a model's autoencoder with it (`vae`)"};
   }
-  return {WeightKind::unknown, "of no kind that is known here", kNothing};
+  return {WeightKind::unknown, "of an unknown kind", kNothing};
 }
 
 }  // namespace fmboost

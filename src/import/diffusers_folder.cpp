@@ -6,6 +6,7 @@
 
 #include "import/imported_model.h"
 #include "import/ldm_names.h"
+#include "io/json_reader.h"
 
 namespace fmboost {
 namespace {
@@ -24,11 +25,7 @@ std::string read_text(const fs::path& file) {
 }
 
 json read_json(const fs::path& file) {
-  json value = json::parse(read_text(file), nullptr, /*allow_exceptions=*/false);
-  if (!value.is_object()) {
-    throw ModelError("'" + file.string() + "' does not hold a JSON object");
-  }
-  return value;
+  return JsonReader::parse(read_text(file), file.string()).value();
 }
 
 std::vector<std::string> names_in(const fs::path& folder) {
@@ -40,8 +37,8 @@ std::vector<std::string> names_in(const fs::path& folder) {
   return names;
 }
 
-// Of "model.safetensors" and its variants "model.fp16.safetensors", the plain one, else half precision, else any but
-// what only training needs. `end` tells a file of weights from an index of several.
+// Of "model.safetensors" and variants such as "model.fp16.safetensors": the plain one, else half precision, else any
+// that is not for training only. `end` distinguishes a weight file from an index of several.
 std::string choose_file(const std::vector<std::string>& names, const std::string& end) {
   for (const char* stem : {"diffusion_pytorch_model", "model"}) {
     for (const char* variant : {"", ".fp16"}) {
@@ -60,7 +57,7 @@ std::string choose_file(const std::vector<std::string>& names, const std::string
   return "";
 }
 
-// The files that an index names, all tensors in one.
+// All tensors of the files in an index.
 Weights open_shards(const fs::path& index) {
   const json map = read_json(index).value("weight_map", json::object());
   std::set<std::string> files;
@@ -72,19 +69,19 @@ Weights open_shards(const fs::path& index) {
     Weights some = open_weights(index.parent_path() / file).tensors;
     all.merge(some);
     if (!some.empty()) {
-      throw ModelError("'" + (index.parent_path() / file).string() + "' holds '" + some.begin()->first +
-                       "', which another of the files beside it holds too");
+      throw ModelError("'" + (index.parent_path() / file).string() + "' contains '" + some.begin()->first +
+                       "', which is also in another file of the index");
     }
   }
   for (const auto& [tensor, file] : map.items()) {
     if (!all.contains(tensor)) {
-      throw ModelError("'" + index.string() + "' promises the tensor '" + tensor + "', which no file holds");
+      throw ModelError("'" + index.string() + "' lists the tensor '" + tensor + "', which is in none of the files");
     }
   }
   return all;
 }
 
-// The tensors of a part's folder, and the file that they are from.
+// The tensors of a component folder, and the file they are from.
 std::pair<Weights, fs::path> open_folder(const fs::path& folder) {
   const auto names = names_in(folder);
   if (const std::string name = choose_file(names, ".safetensors"); !name.empty()) {
@@ -101,7 +98,7 @@ std::pair<Weights, fs::path> open_folder(const fs::path& folder) {
     }
   }
   throw ModelError("'" + folder.string() +
-                   "' holds no weights: diffusion_pytorch_model.safetensors or model.safetensors was expected");
+                   "' contains no weights: expected diffusion_pytorch_model.safetensors or model.safetensors");
 }
 
 void refuse_other_pipelines(const fs::path& folder) {
@@ -113,8 +110,7 @@ void refuse_other_pipelines(const fs::path& folder) {
   for (const char* other : {"XL", "StableDiffusion3", "Flux", "Inpaint", "ControlNet", "Upscale", "InstructPix2Pix",
                             "Depth2Img", "Cascade", "Kandinsky", "PixArt"}) {
     if (kind.find(other) != std::string::npos) {
-      throw ModelError("'" + folder.string() + "' holds a " + kind +
-                       ", which is another kind of model: Stable Diffusion 1 or 2 is needed" +
+      throw ModelError("'" + folder.string() + "' contains a " + kind + ", but Stable Diffusion 1 or 2 is needed" +
                        (std::string(other) == "XL" ? std::string("; ") + kMissingForXl : ""));
     }
   }
@@ -122,16 +118,16 @@ void refuse_other_pipelines(const fs::path& folder) {
 
 fs::path require(const fs::path& folder, const fs::path& file) {
   if (!fs::exists(folder / file)) {
-    throw ModelError("'" + folder.string() + "' is half a model: it has no " + file.string() +
-                     "; unet, vae, text_encoder, tokenizer and scheduler belong to a folder of diffusers");
+    throw ModelError("'" + folder.string() + "' is incomplete: it has no " + file.string() +
+                     "; a diffusers folder has unet, vae, text_encoder, tokenizer and scheduler");
   }
   return folder / file;
 }
 
-// Folders that belong to other uses of the model.
+// Folders that are not used here.
 void note_other_folders(const fs::path& folder, ImportedModel& model) {
   static const std::set<std::string> kUsed = {"unet", "vae", "text_encoder", "tokenizer", "scheduler"};
-  UnusedTensors others{"parts that nothing here needs", {}};
+  UnusedTensors others{"components that are not used", {}};
   for (const auto& name : names_in(folder)) {
     if (fs::is_directory(folder / name) && !kUsed.contains(name) && !name.starts_with('.')) {
       others.names.push_back(name + "/");
@@ -142,14 +138,14 @@ void note_other_folders(const fs::path& folder, ImportedModel& model) {
   }
 }
 
-// By its UNet alone, which is what the families differ in.
-Recognition recognize_unet(const ImportedPart& unet) {
+// By its UNet alone: the families differ in it.
+Recognition recognize_unet(const ImportedComponent& unet) {
   TensorShapes shapes = shapes_of(unet.weights, "unet.");
   shapes.emplace("text_encoder.", std::vector<std::int64_t>());
   return detect_weights(shapes);
 }
 
-// The number of latent pixels a side that a model was trained at.
+// The side in latent pixels of the training images.
 std::int64_t native_latent_pixels(const json& config) {
   const json size = config.value("sample_size", json(64));
   if (size.is_array() && !size.empty() && size.front().is_number_integer()) {
@@ -160,7 +156,7 @@ std::int64_t native_latent_pixels(const json& config) {
 
 }  // namespace
 
-ImportedPart load_part_folder(const fs::path& folder) {
+ImportedComponent load_component_folder(const fs::path& folder) {
   json config = read_json(require(folder, "config.json"));
   auto [weights, file] = open_folder(folder);
   const std::string kind = config.value("_class_name", json("")).dump();
@@ -172,21 +168,21 @@ ImportedPart load_part_folder(const fs::path& folder) {
 
 ImportedModel load_diffusers_folder(const fs::path& folder) {
   refuse_other_pipelines(folder);
-  for (const char* part : {"unet", "vae", "text_encoder", "tokenizer", "scheduler"}) {
-    require(folder, part);
+  for (const char* component : {"unet", "vae", "text_encoder", "tokenizer", "scheduler"}) {
+    require(folder, component);
   }
   ImportedModel model;
   model.name = fs::canonical(folder).filename().string();
-  model.unet = load_part_folder(folder / "unet");
+  model.unet = load_component_folder(folder / "unet");
   const Recognition found = recognize_unet(model.unet);
   refuse_other_families(folder, found);
   model.what = found.what;
-  model.autoencoder = load_part_folder(folder / "vae");
-  model.text_encoder = load_part_folder(folder / "text_encoder");
+  model.autoencoder = load_component_folder(folder / "vae");
+  model.text_encoder = load_component_folder(folder / "text_encoder");
   model.text_encoder.weights = to_transformers_text(std::move(model.text_encoder.weights));
   const std::string positions = "text_model.embeddings.position_ids";
   if (model.text_encoder.weights.erase(positions) > 0) {
-    model.unused.push_back({"places of tokens, which are counted here", {positions}});
+    model.unused.push_back({"position ids, which are not needed", {positions}});
   }
   model.tokenizer = read_tokenizer_folder(folder / "tokenizer");
   const fs::path scheduler = require(folder, "scheduler/scheduler_config.json");

@@ -29,22 +29,22 @@ using nlohmann::json;
 void check_tokenizer(const Manifest& manifest, const ImportedModel& model) {
   const auto tokens = std::get<ClipTextOptions>(manifest.text_encoder->network).vocab_size;
   if (model.tokenizer.largest_id >= tokens) {
-    throw ModelError(c10::str("'", model.text_encoder.origin, "' knows ", tokens,
-                              " tokens, the tokenizer has one of id ", model.tokenizer.largest_id));
+    throw ModelError(c10::str("'", model.text_encoder.origin, "' has embeddings for ", tokens,
+                              " tokens, but the tokenizer has the id ", model.tokenizer.largest_id));
   }
 }
 
-// The networks that the manifest describes must have exactly the tensors there are.
+// The networks in the manifest must have exactly the tensors of the source.
 void check_networks(const Manifest& manifest, const ImportedModel& model) {
   check_network(*Unet(std::get<UnetOptions>(manifest.denoiser->network)), model.unet.weights, "the UNet",
                 model.unet.origin);
   check_network(*ClipTextModel(std::get<ClipTextOptions>(manifest.text_encoder->network)), model.text_encoder.weights,
                 "the text encoder", model.text_encoder.origin);
-  const ImportedPart& part = model.autoencoder;
+  const ImportedComponent& component = model.autoencoder;
   if (const auto* options = std::get_if<AutoencoderKlOptions>(&manifest.autoencoder->network)) {
-    check_network(*AutoencoderKl(*options), part.weights, "the autoencoder", part.origin);
+    check_network(*AutoencoderKl(*options), component.weights, "the autoencoder", component.origin);
   } else if (const auto* tiny = std::get_if<AutoencoderTinyOptions>(&manifest.autoencoder->network)) {
-    check_network(*AutoencoderTiny(*tiny), part.weights, "the tiny autoencoder", part.origin);
+    check_network(*AutoencoderTiny(*tiny), component.weights, "the tiny autoencoder", component.origin);
   }
 }
 
@@ -54,20 +54,21 @@ ImportedModel load(const ImportOptions& options) {
   if (!options.vae.empty()) {
     model.autoencoder = load_autoencoder(options.vae, model.unused);
   } else if (model.autoencoder.weights.empty()) {
-    throw ModelError("'" + options.source.string() + "' holds no autoencoder: give one with --vae FILE");
+    throw ModelError("'" + options.source.string() + "' contains no autoencoder: specify one with `vae`");
   }
   return model;
 }
 
-// LCM-LoRA makes any model an LCM, unless the user says otherwise.
+// An LCM-LoRA turns any model into an LCM, unless a sampler is given.
 void merge_loras(ImportOptions& options, ImportedModel& model) {
   for (const auto& choice : options.loras) {
     const Lora lora = open_lora(choice.file);
     merge_lora(lora, choice.weight, model.unet.weights, model.text_encoder.weights);
     if (lora.for_consistency && !options.sampling.sampler) {
       options.sampling.sampler = "lcm";
-      model.notices.push_back("'" + choice.file.string() +
-                              "' is an LCM-LoRA by its name: the bundle's sampler is lcm (--sampler says another)");
+      model.notices.push_back(
+          "'" + choice.file.string() +
+          "' is an LCM-LoRA according to its name: the bundle's default sampler is lcm (use `sampler` to override)");
     }
   }
 }
@@ -77,7 +78,7 @@ class Writer {
   Writer(const ImportOptions& options, fs::path folder, const std::function<void(const std::string&)>& progress)
       : options_(options), folder_(std::move(folder)), progress_(progress) {}
 
-  // Returns the file's hash.
+  // Returns the hash of the file.
   std::string write(const std::string& file, const Weights& weights,
                     const std::map<std::string, std::string>& metadata = {}) {
     if (progress_) {
@@ -113,20 +114,20 @@ std::int64_t written_bytes(const Weights& weights, std::optional<torch::ScalarTy
   return bytes;
 }
 
-// Before minutes of work rather than after them.
+// Fails before minutes of work rather than after.
 void check_space(const ImportedModel& model, const ImportOptions& options, const fs::path& folder) {
   std::int64_t needed = 0;
-  for (const auto* part : {&model.unet, &model.text_encoder, &model.autoencoder}) {
-    needed += written_bytes(part->weights, options.dtype);
+  for (const auto* component : {&model.unet, &model.text_encoder, &model.autoencoder}) {
+    needed += written_bytes(component->weights, options.dtype);
   }
   const auto free = static_cast<std::int64_t>(std::min<std::uintmax_t>(fs::space(folder).available, INT64_MAX));
   if (needed > free) {
-    throw Error("the bundle needs " + format_bytes(needed) + ", there are " + format_bytes(free) + " free in '" +
+    throw Error("the bundle needs " + format_bytes(needed) + ", but only " + format_bytes(free) + " are free in '" +
                 folder.parent_path().string() + "'");
   }
 }
 
-// Writes the coupling's file and adds its entries.
+// Writes the file of the coupling and adds its entries.
 void write_coupling(const ImportOptions& options, const CouplingSource& source, Writer& writer, json& manifest) {
   const std::vector<std::int64_t> given =
       options.cfm_factors.empty() ? std::vector<std::int64_t>{2} : options.cfm_factors;
@@ -153,7 +154,7 @@ ImportReport import_model(const ImportOptions& given, const fs::path& folder,
   options.check();
   ImportedModel model = load(options);
   merge_loras(options, model);
-  // Everything that can be told without reading a tensor is checked before the long work.
+  // Everything that can be checked without reading tensors is checked before the long work.
   json manifest = describe_bundle(model, options);
   manifest["tokenizer"].update(write_tokenizer(model.tokenizer, folder));
   const Manifest checked = parse_manifest(manifest.dump(), options.source.string());

@@ -13,10 +13,9 @@
 
 namespace fmboost {
 
-/// A network on its way into a bundle: tensors under the names, and a configuration under the keys, that diffusers and
-/// transformers have.
-struct ImportedPart {
-  std::string origin;  ///< the file or folder that it comes from
+/// A network to write into a bundle: its tensors and its configuration, with the names of diffusers and transformers.
+struct ImportedComponent {
+  std::string origin;  ///< the source file or folder
   Weights weights;
   nlohmann::json config;
 };
@@ -24,43 +23,48 @@ struct ImportedPart {
 struct ImportedModel {
   std::string what;
   std::string name;
-  ImportedPart unet, autoencoder, text_encoder;
+  ImportedComponent unet, autoencoder, text_encoder;
   TokenizerFiles tokenizer;
   std::string scheduler;  ///< content of scheduler_config.json
   std::string scheduler_origin;
-  std::int64_t native_latent_pixels = 64;  ///< latent pixels a side that it was trained at
+  std::int64_t native_latent_pixels = 64;  ///< side in latent pixels of the training images
   std::vector<std::string> notices;
   std::vector<UnusedTensors> unused;
 };
 
-/// Names, with `prefix` in front, and shapes, for detect_weights().
+/// Names, with `prefix` added, and shapes, for detect_weights().
 TensorShapes shapes_of(const Weights& tensors, const std::string& prefix = "");
 
-/// Throws ModelError that says what it is instead.
+/// Why Stable Diffusion XL is not supported.
+inline constexpr const char* kMissingForXl =
+    "it is not supported: it needs a second text encoder (OpenCLIP bigG), and a UNet with its pooled state and the "
+    "image "
+    "size as inputs";
+
+/// Throws ModelError naming the kind of model unless it is Stable Diffusion 1 or 2.
 void refuse_other_families(const std::filesystem::path& source, const Recognition& found);
 
-/// Throws ModelError for files that hold Python objects, with the command that converts them, and for what is no
-/// .safetensors file by its name.
+/// Throws ModelError for Python pickles, with the command that converts them, and for other files without the suffix
+/// .safetensors.
 void refuse_pickle(const std::filesystem::path& file);
 
-/// One .safetensors file with everything in it, in the original layout or diffusers', part by part.
+/// Reads a .safetensors file of a whole model, in the original or the diffusers layout.
 ImportedModel load_checkpoint(const std::filesystem::path& file, const SamplingChoices& choices);
 
-/// A folder in diffusers' layout.
+/// Reads a folder in the diffusers layout.
 ImportedModel load_diffusers_folder(const std::filesystem::path& folder);
 
-/// One part of such a folder, or a folder that holds that part alone: config.json beside the weights, which may be a
-/// variant ("fp16") or split.
-ImportedPart load_part_folder(const std::filesystem::path& folder);
+/// Reads the folder of one component: config.json and the weights, which may be a variant ("fp16") or split.
+ImportedComponent load_component_folder(const std::filesystem::path& folder);
 
-/// An autoencoder alone: a file in the original layout or diffusers', a folder, or the one inside a whole checkpoint.
-ImportedPart load_autoencoder(const std::filesystem::path& source, std::vector<UnusedTensors>& unused);
+/// Reads an autoencoder: a file in the original or the diffusers layout, a folder, or that of a whole checkpoint.
+ImportedComponent load_autoencoder(const std::filesystem::path& source, std::vector<UnusedTensors>& unused);
 
-/// Brings the names of an autoencoder's tensors up to date, whichever layout they are in, and derives its configuration
-/// where `config` is null.
-ImportedPart make_autoencoder(Weights tensors, const std::string& origin, nlohmann::json config);
+/// Converts the tensor names of an autoencoder from any layout to the current ones, and derives its configuration if
+/// `config` is null.
+ImportedComponent make_autoencoder(Weights tensors, const std::string& origin, nlohmann::json config);
 
-/// Takes out what is known to belong to training.
+/// Moves tensors that are known to be used in training only to `unused`.
 void take_unused(Weights& tensors, std::vector<UnusedTensors>& unused);
 
 }  // namespace fmboost

@@ -17,15 +17,15 @@ constexpr std::pair<const char*, const char*> kUnetResnet[] = {
     {"out_layers.0", "norm2"}, {"out_layers.3", "conv2"}, {"skip_connection", "conv_shortcut"},
 };
 constexpr std::pair<const char*, const char*> kAutoencoderResnet[] = {{"nin_shortcut", "conv_shortcut"}};
-// The longer names are diffusers' own before version 0.17.
+// The longer names are those of diffusers before version 0.17.
 constexpr std::pair<const char*, const char*> kAutoencoderAttention[] = {
     {"norm", "group_norm"},    {"q", "to_q"},     {"k", "to_k"},   {"v", "to_v"},
     {"proj_out", "to_out.0"},  {"query", "to_q"}, {"key", "to_k"}, {"value", "to_v"},
     {"proj_attn", "to_out.0"},
 };
 
-// Renames by the module that a tensor belongs to: the longest known beginning of its name is replaced, and what follows
-// goes through the module's own table.
+// Renames tensors by their module: the longest known prefix is replaced, and the rest is looked up in the table of the
+// module.
 class Renaming {
  public:
   explicit Renaming(const Names& names) {
@@ -80,7 +80,7 @@ std::string numbered(const std::string& name, std::size_t i) {
   return name + "." + std::to_string(i);
 }
 
-// input_blocks: levels of residual blocks, each but the last ended by a downsampling.
+// input_blocks: levels of residual blocks, each but the last followed by a downsampling.
 void place_input_blocks(Renaming& renaming) {
   std::size_t level = 0;
   std::size_t layer = 0;
@@ -99,7 +99,7 @@ void place_input_blocks(Renaming& renaming) {
   }
 }
 
-// output_blocks: the last block of a level holds the upsampling too, behind its attention where it has one.
+// output_blocks: the last block of a level also contains the upsampling, after its attention if it has one.
 void place_output_blocks(Renaming& renaming) {
   std::size_t level = 0;
   std::size_t layer = 0;
@@ -109,9 +109,9 @@ void place_output_blocks(Renaming& renaming) {
     renaming.replace(block + ".0", numbered(up + ".resnets", layer), kUnetResnet);
     renaming.replace(block + ".1", numbered(up + ".attentions", layer));
     ++layer;
-    for (const char* place : {".1.conv", ".2.conv"}) {
-      if (renaming.has(block + place)) {
-        renaming.replace(block + place, up + ".upsamplers.0.conv");
+    for (const char* position : {".1.conv", ".2.conv"}) {
+      if (renaming.has(block + position)) {
+        renaming.replace(block + position, up + ".upsamplers.0.conv");
         ++level;
         layer = 0;
       }
@@ -121,7 +121,7 @@ void place_output_blocks(Renaming& renaming) {
 
 // One half of the autoencoder. The decoder's levels are counted from the finest in the original, from the coarsest in
 // diffusers.
-void place_half(Renaming& renaming, const std::string& half, const std::string& side, const std::string& sampler) {
+void add_half(Renaming& renaming, const std::string& half, const std::string& side, const std::string& sampler) {
   std::size_t levels = 0;
   while (renaming.has(numbered(half + "." + side, levels))) {
     ++levels;
@@ -179,8 +179,8 @@ Names diffusers_unet_names(const Names& names) {
 
 Names diffusers_autoencoder_names(const Names& names) {
   Renaming renaming(names);
-  place_half(renaming, "encoder", "down", "downsample");
-  place_half(renaming, "decoder", "up", "upsample");
+  add_half(renaming, "encoder", "down", "downsample");
+  add_half(renaming, "decoder", "up", "upsample");
   return renaming.all(names);
 }
 

@@ -8,6 +8,7 @@
 #include "fmboost/io/files.h"
 
 #include "import/lora.h"
+#include "io/json_reader.h"
 
 namespace fmboost {
 namespace {
@@ -34,15 +35,15 @@ constexpr std::pair<std::string_view, Role> kEndings[] = {
     {".alpha", Role::alpha},
 };
 
-struct Place {
+struct TensorRole {
   std::string layer;
   Role role;
 };
 
-std::optional<Place> place_of(const std::string& name) {
+std::optional<TensorRole> role_of(const std::string& name) {
   for (const auto& [ending, role] : kEndings) {
     if (name.ends_with(ending)) {
-      return Place{name.substr(0, name.size() - ending.size()), role};
+      return TensorRole{name.substr(0, name.size() - ending.size()), role};
     }
   }
   return std::nullopt;
@@ -51,12 +52,12 @@ std::optional<Place> place_of(const std::string& name) {
 double read_alpha(const Weight& weight) {
   const torch::Tensor value = read_weight(weight, torch::kFloat32);
   if (value.numel() != 1) {
-    throw ModelError(weight.origin + " must be one number, it has " + std::to_string(value.numel()));
+    throw ModelError(weight.origin + " must hold one number, found " + std::to_string(value.numel()));
   }
   return value.item<double>();
 }
 
-// Half a pair could not be merged, and must not be left out silently.
+// An incomplete pair cannot be merged, and must not be dropped silently.
 void check_complete(const fs::path& file, const std::map<std::string, LoraLayer>& layers) {
   std::vector<std::string> incomplete;
   for (const auto& [name, layer] : layers) {
@@ -73,7 +74,7 @@ Weight& factor(LoraLayer& layer, Role role) {
   return role == Role::down ? layer.down : role == Role::mid ? layer.mid : layer.up;
 }
 
-// What tensors of other kinds of adapters have in their names.
+// Name fragments of tensors of other kinds of adapters.
 constexpr std::pair<std::string_view, const char*> kOtherKinds[] = {
     {".hada_", "a LoHa"},
     {".lokr_", "a LoKr"},
@@ -81,7 +82,7 @@ constexpr std::pair<std::string_view, const char*> kOtherKinds[] = {
     {".lora_magnitude_vector", "a DoRA"},
     {".oft_", "an OFT adapter"},
     {".on_input", "an IA3"},
-    {".diff", "whole differences of layers"},
+    {".diff", "a set of full weight differences"},
     {".glora_", "a GLoRA"},
 };
 
@@ -89,7 +90,7 @@ void refuse_other_kinds(const fs::path& file, const std::vector<std::string>& ot
   for (const auto& name : others) {
     for (const auto& [part, kind] : kOtherKinds) {
       if (name.find(part) != std::string::npos) {
-        throw ModelError("'" + file.string() + "' holds " + kind + ", not a plain LoRA, and cannot be merged: " + name);
+        throw ModelError("'" + file.string() + "' is " + kind + ", not a plain LoRA, and cannot be merged: " + name);
       }
     }
   }
@@ -100,43 +101,36 @@ std::map<std::string, LoraLayer> read_layers(const fs::path& file, const Weights
   std::vector<std::string> others;
   bool has_factors = false;
   for (const auto& [name, weight] : tensors) {
-    const auto place = place_of(name);
-    if (!place) {
+    const auto role = role_of(name);
+    if (!role) {
       others.push_back("'" + name + "'");
-    } else if (place->role == Role::alpha) {
-      layers[place->layer].alpha = read_alpha(weight);
+    } else if (role->role == Role::alpha) {
+      layers[role->layer].alpha = read_alpha(weight);
     } else {
       has_factors = true;
-      factor(layers[place->layer], place->role) = weight;
+      factor(layers[role->layer], role->role) = weight;
     }
   }
   refuse_other_kinds(file, others);
   if (!has_factors) {
-    throw ModelError("'" + file.string() +
-                     "' is no LoRA: none of its tensors is called lora_down, lora_A or lora.down");
+    throw ModelError("'" + file.string() + "' is not a LoRA: it has no tensor named lora_down, lora_A or lora.down");
   }
   if (!others.empty()) {
-    throw ModelError("the LoRA '" + file.string() + "' holds more than factors of layers: " + first_few(others));
+    throw ModelError("the LoRA '" + file.string() +
+                     "' contains tensors other than factors of layers: " + first_few(others));
   }
   check_complete(file, layers);
   return layers;
 }
 
-// PEFT's settings: those in the metadata have the part's name in front of every key ("unet.lora_alpha").
+// PEFT's settings. In the metadata, every key has the component as its prefix ("unet.lora_alpha").
 json peft_settings(const fs::path& file, const std::map<std::string, std::string>& metadata) {
-  const fs::path beside = file.parent_path() / "adapter_config.json";
-  json settings;
+  const fs::path config_file = file.parent_path() / "adapter_config.json";
   if (const auto found = metadata.find("lora_adapter_metadata"); found != metadata.end()) {
-    settings = json::parse(found->second, nullptr, /*allow_exceptions=*/false);
-  } else if (fs::exists(beside)) {
-    settings = json::parse(read_text_file(beside), nullptr, /*allow_exceptions=*/false);
-  } else {
-    return json::object();
+    return JsonReader::parse(found->second, file.string() + "', metadata 'lora_adapter_metadata").value();
   }
-  if (!settings.is_object()) {
-    throw ModelError("the settings of the LoRA '" + file.string() + "' are not a JSON object");
-  }
-  return settings;
+  return fs::exists(config_file) ? JsonReader::parse(read_text_file(config_file), config_file.string()).value()
+                                 : json::object();
 }
 
 bool names_module(const std::string& layer, const std::string& pattern) {
@@ -159,18 +153,18 @@ void apply_settings(const json& settings, std::map<std::string, LoraLayer>& laye
         layer.alpha = alpha.get<double>();
       }
     }
-    layer.rank_stabilised = setting("use_rslora") == json(true);
+    layer.rank_stabilized = setting("use_rslora") == json(true);
   }
 }
 
-// Whether "lcm" stands in a text, in any case, and is no part of a longer word.
+// Whether a text contains the word "lcm", in any case.
 bool has_lcm(const std::string& text) {
   static const std::regex kLcm("(^|[^a-z])lcm([^a-z]|$)", std::regex::icase);
   return std::regex_search(text, kLcm);
 }
 
-// Published ones are called lcm-lora-sdv1-5.safetensors, or pytorch_lora_weights.safetensors in such a folder. Trainers
-// write a title, a name and tags into the metadata.
+// Published files are named lcm-lora-sdv1-5.safetensors, or pytorch_lora_weights.safetensors in a folder of such a
+// name. Trainers write a title, a name and tags into the metadata.
 bool is_for_consistency(const fs::path& file, const std::map<std::string, std::string>& metadata) {
   static const std::set<std::string> kTitles{"title", "name", "modelspec.title", "modelspec.tags", "ss_output_name"};
   const fs::path whole = fs::absolute(file);

@@ -10,7 +10,7 @@
 namespace fmboost {
 namespace {
 
-// What the names of all layouts have in common once dots are underscores, as kohya's scripts write them.
+// The common form of the names of all layouts: dots become underscores, as in kohya's scripts.
 std::string flat(std::string name) {
   std::replace(name.begin(), name.end(), '.', '_');
   return name;
@@ -31,14 +31,14 @@ void replace_end(std::string& name, const std::string& end, const std::string& b
 }
 
 // The layers of a model by their flat names.
-class Places {
+class LayerIndex {
  public:
-  Places(Weights& unet, Weights& text_encoder) {
+  LayerIndex(Weights& unet, Weights& text_encoder) {
     add(unet, "", unet_);
     add(text_encoder, "text_model_", text_);
   }
 
-  // The weight that a LoRA's layer changes; null where there is none.
+  // The weight that a layer of the LoRA changes; null if there is none.
   Weight* find(std::string layer) const {
     cut_prefix(layer, "base_model.model.");
     if (cut_prefix(layer, "lora_te_") || cut_prefix(layer, "text_encoder.") || layer.starts_with("text_model.")) {
@@ -51,19 +51,19 @@ class Places {
     if (const auto at = name.find("_processor_"); at != std::string::npos) {
       name.erase(at, std::string("_processor").size());
     }
-    replace_end(name, "_to_out", "_to_out_0");  // how diffusers' attention processors called it
+    replace_end(name, "_to_out", "_to_out_0");  // the name in diffusers attention processors
     return lookup(unet_, name);
   }
 
  private:
   using Index = std::map<std::string, Weight*>;
 
-  static void add(Weights& part, const std::string& left_out, Index& index) {
+  static void add(Weights& part, const std::string& prefix, Index& index) {
     const std::string end = ".weight";
     for (auto& [name, weight] : part) {
       if (name.ends_with(end) && weight.shape.size() >= 2) {
         std::string key = flat(name.substr(0, name.size() - end.size()));
-        cut_prefix(key, left_out);
+        cut_prefix(key, prefix);
         index.emplace(key, &weight);
       }
     }
@@ -101,8 +101,8 @@ bool fits_in_three(const LoraLayer& layer, const Weight& weight) {
          weight.shape == std::vector<std::int64_t>{up[0], down[1], mid[2], mid[3]};
 }
 
-// Whether up (out, rank) times down (rank, in) has as many rows and numbers as the weight. Sizes of 1 behind them come
-// from convolutions.
+// Whether up (out, rank) times down (rank, in) has as many rows and elements as the weight. Trailing dimensions of 1
+// come from convolutions.
 bool fits(const LoraLayer& layer, const Weight& weight) {
   const auto& down = layer.down.shape;
   const auto& up = layer.up.shape;
@@ -123,21 +123,21 @@ torch::Tensor product(const LoraLayer& layer) {
 
 std::function<void(torch::Tensor&)> change_of(const LoraLayer& layer, double weight) {
   const auto rank = static_cast<double>(layer.down.shape[0]);
-  const double divisor = layer.rank_stabilised ? std::sqrt(rank) : rank;
+  const double divisor = layer.rank_stabilized ? std::sqrt(rank) : rank;
   const double scale = weight * layer.alpha.value_or(rank) / divisor;
   return [layer, scale](torch::Tensor& tensor) { tensor.add_(product(layer).reshape(tensor.sizes()), scale); };
 }
 
-// What the names of the layers tell of the model that the LoRA was made for; empty where they tell nothing.
+// The family of the model that the LoRA was made for, from its layer names; empty if unknown.
 std::string family_of(const Lora& lora) {
   const auto any = [&](const char* start) {
     return std::any_of(lora.layers.begin(), lora.layers.end(),
                        [&](const auto& item) { return item.first.starts_with(start); });
   };
   if (any("lora_te1_") || any("lora_te2_") || any("text_encoder_2.")) {
-    return " (Stable Diffusion XL, as its names say)";
+    return " (Stable Diffusion XL, judging by its names)";
   }
-  return any("transformer.") || any("lora_transformer_") ? " (a transformer such as Flux, as its names say)" : "";
+  return any("transformer.") || any("lora_transformer_") ? " (a transformer such as Flux, judging by its names)" : "";
 }
 
 std::string sizes(const std::vector<std::int64_t>& shape) {
@@ -147,13 +147,13 @@ std::string sizes(const std::vector<std::int64_t>& shape) {
 }  // namespace
 
 void merge_lora(const Lora& lora, double weight, Weights& unet, Weights& text_encoder) {
-  const Places places(unet, text_encoder);
+  const LayerIndex layers(unet, text_encoder);
   std::vector<std::string> problems;
   std::vector<std::pair<Weight*, const LoraLayer*>> changes;
   for (const auto& [name, layer] : lora.layers) {
-    Weight* target = places.find(name);
+    Weight* target = layers.find(name);
     if (target == nullptr) {
-      problems.push_back("'" + name + "' has no place in it");
+      problems.push_back("'" + name + "' is missing from it");
     } else if (layer.mid.read ? !fits_in_three(layer, *target) : !fits(layer, *target)) {
       problems.push_back("'" + name + "' is " + sizes(layer.up.shape) + " times " +
                          (layer.mid.read ? sizes(layer.mid.shape) + " times " : "") + sizes(layer.down.shape) +
@@ -163,9 +163,9 @@ void merge_lora(const Lora& lora, double weight, Weights& unet, Weights& text_en
     }
   }
   if (!problems.empty()) {
-    throw ModelError("the LoRA '" + lora.file.string() + "' was made for another model" + family_of(lora) +
-                     ": of its " + std::to_string(lora.layers.size()) + " layers " + std::to_string(problems.size()) +
-                     " do not fit: " + first_few(problems));
+    throw ModelError("the LoRA '" + lora.file.string() + "' was made for another model" + family_of(lora) + ": " +
+                     std::to_string(problems.size()) + " of its " + std::to_string(lora.layers.size()) +
+                     " layers do not fit: " + first_few(problems));
   }
   for (const auto& [target, layer] : changes) {
     target->changes.push_back(change_of(*layer, weight));

@@ -5,7 +5,7 @@
 namespace fmboost {
 namespace {
 
-void complain(std::string& text, const std::string& what, const std::vector<std::string>& names) {
+void append_problem(std::string& text, const std::string& what, const std::vector<std::string>& names) {
   if (!names.empty()) {
     text += (text.empty() ? "" : "; ") + what + " (" + std::to_string(names.size()) + "): " + first_few(names);
   }
@@ -34,11 +34,11 @@ void check_network(const torch::nn::Module& network, const Weights& weights, con
     }
   }
   std::string problems;
-  complain(problems, "tensors that are missing", missing);
-  complain(problems, "tensors of another shape", misshaped);
-  complain(problems, "tensors that the network does not know", extra);
+  append_problem(problems, "missing", missing);
+  append_problem(problems, "of another shape", misshaped);
+  append_problem(problems, "unknown", extra);
   if (!problems.empty()) {
-    throw ModelError("'" + origin + "' does not fit " + what + " of its configuration: " + problems);
+    throw ModelError("'" + origin + "' does not match the configuration of " + what + ", tensors " + problems);
   }
 }
 

@@ -7,8 +7,8 @@
 
 namespace fmboost {
 
-/// Throws ModelError naming the first few tensors that `network` needs and `weights` lacks, that it does not know, or
-/// that have another shape. `what`: "the UNet"; `origin`: the file.
+/// Throws ModelError naming the first few tensors of `network` that are missing from `weights`, unknown to it or of
+/// another shape. `what`: "the UNet"; `origin`: the file.
 void check_network(const torch::nn::Module& network, const Weights& weights, const std::string& what,
                    const std::string& origin);
 

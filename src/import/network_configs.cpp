@@ -21,7 +21,7 @@ class Shapes {
     const auto found = tensors_.lower_bound(name + ".");
     return found != tensors_.end() && found->first.starts_with(name + ".");
   }
-  // How many modules there are that are called `list`.0, `list`.1, ...
+  // The number of modules named `list`.0, `list`.1, ...
   std::int64_t count(const std::string& list) const {
     std::int64_t found = 0;
     while (has_module(list + "." + std::to_string(found))) {
@@ -32,7 +32,7 @@ class Shapes {
   const std::vector<std::int64_t>& shape(const std::string& name) const {
     const auto found = tensors_.find(name);
     if (found == tensors_.end()) {
-      throw ModelError("'" + origin_ + "' lacks the tensor '" + name + "', by which the network's size is told");
+      throw ModelError("'" + origin_ + "' lacks the tensor '" + name + "', which determines the size of the network");
     }
     return found->second.shape;
   }
@@ -40,7 +40,7 @@ class Shapes {
     const auto& sides = shape(name);
     if (dimension >= sides.size()) {
       throw ModelError("'" + origin_ + "': the tensor '" + name + "' has " + std::to_string(sides.size()) +
-                       " dimensions, at least " + std::to_string(dimension + 1) + " were expected");
+                       " dimensions, expected at least " + std::to_string(dimension + 1));
     }
     return sides[dimension];
   }
@@ -63,7 +63,7 @@ json unet_types(const Shapes& shapes, const std::string& side, const std::string
   return types;
 }
 
-// The first attention there is, which tells what all of them have in common.
+// The first attention, which has the same options as all others.
 std::string first_attention(const Shapes& shapes) {
   for (std::int64_t i = 0; i < shapes.count("down_blocks"); ++i) {
     if (shapes.has_module(block("down", i) + ".attentions.0")) {
@@ -84,16 +84,16 @@ json heads(const std::vector<std::int64_t>& channels, bool linear) {
   return result;
 }
 
-// Blocks a level of one half, a sequence of convolutions with blocks in between: a convolution without bias changes the
-// level, the last one has a bias. What has no tensors (activations, upscaled images) is not there.
+// Blocks per level of one half, which is a sequence of convolutions with blocks in between: a convolution without bias
+// changes the level, the last one has a bias. Layers without tensors (activations, upsampling) do not appear.
 std::vector<std::int64_t> tiny_levels(const Weights& tensors, const Shapes& shapes, const std::string& half) {
-  std::set<std::int64_t> places;
+  std::set<std::int64_t> indices;
   for (auto at = tensors.lower_bound(half); at != tensors.end() && at->first.starts_with(half); ++at) {
-    places.insert(std::atoll(at->first.c_str() + half.size()));
+    indices.insert(std::atoll(at->first.c_str() + half.size()));
   }
-  places.erase(0);
+  indices.erase(0);
   std::vector<std::int64_t> levels = {0};
-  for (const auto i : places) {
+  for (const auto i : indices) {
     const std::string layer = half + std::to_string(i);
     if (shapes.has_module(layer + ".conv")) {
       ++levels.back();
@@ -117,7 +117,7 @@ json unet_config(const Weights& tensors, const std::string& origin) {
   const std::string guidance = "time_embedding.cond_proj.weight";
   return {{"_class_name", "UNet2DConditionModel"},
           {"act_fn", "silu"},
-          // Under this name diffusers keeps the number of heads.
+          // In diffusers this is the number of heads.
           {"attention_head_dim", heads(channels, linear)},
           {"block_out_channels", channels},
           {"cross_attention_dim", shapes.size(attention + ".transformer_blocks.0.attn2.to_k.weight", 1)},

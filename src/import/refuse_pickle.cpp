@@ -15,7 +15,7 @@ std::string lower_extension(const fs::path& file) {
   return text;
 }
 
-// Reads tensors and plain containers alone (weights_only), and copies those that share memory.
+// Reads only tensors and plain containers (weights_only), and copies tensors that share memory.
 std::string conversion(const fs::path& file) {
   const std::string target = fs::path(file).replace_extension(".safetensors").string();
   return "python3 -c \"import sys, torch, safetensors.torch as s; "
@@ -32,13 +32,13 @@ void refuse_pickle(const fs::path& file) {
   for (const char* pickle : {".ckpt", ".pt", ".pth", ".bin", ".pkl"}) {
     if (extension == pickle) {
       throw ModelError("'" + file.string() +
-                       "' is a Python pickle, which may run any code when it is loaded, so it is not read. With the "
-                       "packages torch and safetensors this makes a .safetensors file of its tensors alone:\n  " +
+                       "' is a Python pickle, which may run arbitrary code when loaded, so it is not read. With the "
+                       "packages torch and safetensors, this command converts its tensors to a .safetensors file:\n  " +
                        conversion(file));
     }
   }
   if (extension != ".safetensors") {
-    throw ModelError("'" + file.string() + "' is neither a .safetensors file nor a folder in diffusers' layout");
+    throw ModelError("'" + file.string() + "' is neither a .safetensors file nor a folder in the diffusers layout");
   }
 }
 

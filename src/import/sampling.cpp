@@ -1,6 +1,7 @@
-#include "fmboost/import/sampling.h"
+#include "import/sampling.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <string_view>
 #include <vector>
 
@@ -11,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-// A scheduler of diffusers, the sampler that computes the same, and the defaults of its class.
+// A diffusers scheduler, the equivalent sampler, and the defaults of its class.
 struct Scheduler {
   const char* name;
   const char* sampler;
@@ -21,7 +22,7 @@ struct Scheduler {
 };
 
 constexpr Scheduler kSchedulers[] = {
-    {"PNDMScheduler", "ddim", 0.0001, 0.02, "linear", true},  // no sampler here; the same schedule is run with DDIM
+    {"PNDMScheduler", "ddim", 0.0001, 0.02, "linear", true},  // no such sampler here; DDIM runs the same schedule
     {"DDIMScheduler", "ddim", 0.0001, 0.02, "linear", true},
     {"LCMScheduler", "lcm", 0.00085, 0.012, "scaled_linear", true},
     {"EulerDiscreteScheduler", "euler", 0.0001, 0.02, "linear", false},
@@ -29,8 +30,8 @@ constexpr Scheduler kSchedulers[] = {
     {"DPMSolverMultistepScheduler", "dpm++2m", 0.0001, 0.02, "linear", false},
 };
 
-// What the samplers compute, field by field, and the samplers whose scheduler has the field: a configuration that asks
-// for something else would give other images silently. A list of JSON values.
+// The supported values of each field, as a JSON list, and the samplers whose scheduler has the field. Ignoring another
+// value would silently change the images.
 struct Supported {
   const char* field;
   const char* values;
@@ -61,7 +62,7 @@ constexpr Supported kSupported[] = {
     {"euler_at_final", "[false]", "dpm++2m"},
 };
 
-// LCM's own: 4 steps, and where guidance is an input of the network the value its authors' pipeline takes.
+// LCM: 4 steps, and if guidance is an input of the network, the default of the authors' pipeline.
 constexpr int kConsistencySteps = 4;
 constexpr double kEmbeddedGuidance = 8.5;
 constexpr int kSteps = 25;
@@ -96,20 +97,19 @@ void refuse_unsupported(const JsonReader& config, const std::string& sampler) {
 
 json schedule_of(const JsonReader& config, const Scheduler& scheduler, const SamplingChoices& choices) {
   const bool consistency = std::string_view(scheduler.sampler) == "lcm";
-  json schedule = {
-      {"beta_start", choices.beta_start.value_or(config.get_or("beta_start", scheduler.beta_start))},
-      {"beta_end", choices.beta_end.value_or(config.get_or("beta_end", scheduler.beta_end))},
-      {"beta_schedule",
-       choices.beta_schedule.value_or(config.get_or<std::string>("beta_schedule", scheduler.beta_schedule))},
-      {"train_steps", config.get_or("num_train_timesteps", 1000)},
-      // diffusers' Stable Diffusion pipelines set the offset to 1, whatever the file says; LCM's does not read it.
-      {"steps_offset", consistency ? config.get_or("steps_offset", 0) : 1},
-      {"set_alpha_to_one", false}};
-  // Only DDIM's and LCM's classes know it.
+  json schedule = {{"beta_start", choices.beta_start.value_or(config.get_or("beta_start", scheduler.beta_start))},
+                   {"beta_end", choices.beta_end.value_or(config.get_or("beta_end", scheduler.beta_end))},
+                   {"beta_schedule", choices.beta_schedule.value_or(
+                                         config.get_or<std::string>("beta_schedule", scheduler.beta_schedule))},
+                   {"train_steps", config.get_or("num_train_timesteps", 1000)},
+                   // The Stable Diffusion pipelines of diffusers always set the offset to 1; that of LCM does not.
+                   {"steps_offset", consistency ? config.get_or("steps_offset", 0) : 1},
+                   {"set_alpha_to_one", false}};
+  // Only the classes of DDIM and LCM have it.
   if (scheduler.set_alpha_to_one) {
     schedule["set_alpha_to_one"] = config.get_or("set_alpha_to_one", true);
   }
-  // Left open, the spacing is the default of whatever sampler is in use, which differs from one to the next.
+  // Without a spacing, each sampler uses its own default.
   const std::string spacing = choices.timestep_spacing.value_or(config.get_or<std::string>("timestep_spacing", ""));
   if (!spacing.empty()) {
     schedule["timestep_spacing"] = spacing;

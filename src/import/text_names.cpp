@@ -21,7 +21,7 @@ constexpr std::pair<const char*, const char*> kOpenclipBlock[] = {
 const std::string kModel = "text_model.";
 constexpr const char* kBlocks = "transformer.resblocks.";
 
-// The number of the block that a tensor belongs to, and the name that it has there.
+// The block number of a tensor and its name within the block.
 std::optional<std::pair<int, std::string>> block_of(const std::string& name) {
   const std::string prefix = kBlocks;
   if (!name.starts_with(prefix)) {
@@ -36,7 +36,7 @@ std::optional<std::pair<int, std::string>> block_of(const std::string& name) {
   return std::pair(number, std::string(parsed + 1, end));
 }
 
-// Query, key and value lie in one tensor, one below the other.
+// Query, key and value are stacked in one tensor.
 void split_projections(const Weight& fused, const std::string& layer, const std::string& kind, Weights& result) {
   const std::int64_t width = fused.shape.front() / 3;
   const char* names[] = {"q_proj", "k_proj", "v_proj"};
@@ -45,7 +45,7 @@ void split_projections(const Weight& fused, const std::string& layer, const std:
   }
 }
 
-bool place_in_block(const std::string& layer, const std::string& name, const Weight& weight, Weights& result) {
+bool add_to_block(const std::string& layer, const std::string& name, const Weight& weight, Weights& result) {
   if (name.starts_with("attn.in_proj_") && !weight.shape.empty() && weight.shape.front() % 3 == 0) {
     split_projections(weight, layer, name.substr(std::string("attn.in_proj_").size()), result);
     return true;
@@ -81,7 +81,7 @@ Weights openclip_to_transformers_text(Weights tensors, Weights& rest) {
     const auto block = block_of(name);
     const bool used =
         block && block->first < last &&
-        place_in_block(kModel + "encoder.layers." + std::to_string(block->first) + ".", block->second, weight, result);
+        add_to_block(kModel + "encoder.layers." + std::to_string(block->first) + ".", block->second, weight, result);
     const auto* const other = std::find_if(std::begin(kOpenclip), std::end(kOpenclip),
                                            [&, name = name](const auto& pair) { return name == pair.first; });
     if (other != std::end(kOpenclip)) {

@@ -18,19 +18,19 @@ using nlohmann::json;
 constexpr const char* kStart = "<|startoftext|>";
 constexpr const char* kEnd = "<|endoftext|>";
 constexpr std::size_t kLargestFile = std::size_t{64} << 20;
-// transformers writes 10^30 where nothing was said.
+// transformers writes 10^30 for no limit.
 constexpr double kNoLimit = 1e9;
 
 JsonReader read_json(const fs::path& file) {
   return JsonReader::parse(read_text_file(file, kLargestFile), file.string());
 }
 
-// tokenizer.json, which newer libraries write alone.
+// tokenizer.json, the only file that newer libraries write.
 void read_fast(const fs::path& file, json& vocab, std::string& merges) {
   const JsonReader content = read_json(file);
   const JsonReader model = content.object("model");
   if (model.get<std::string>("type") != "BPE") {
-    model.fail("type", "\"BPE\", byte-pair encoding, which CLIP's is");
+    model.fail("type", "\"BPE\", the byte-pair encoding of CLIP");
   }
   vocab = model.object("vocab").value();
   for (const auto& token : content.objects("added_tokens")) {
@@ -51,7 +51,7 @@ void read_fast(const fs::path& file, json& vocab, std::string& merges) {
 std::int64_t id_of(const json& vocab, const std::string& token, const fs::path& folder) {
   const auto found = vocab.find(token);
   if (found == vocab.end()) {
-    throw ModelError("'" + folder.string() + "' holds no CLIP vocabulary: it lacks the token " + token);
+    throw ModelError("'" + folder.string() + "' contains no CLIP vocabulary: the token is missing: " + token);
   }
   return found->get<std::int64_t>();
 }
@@ -96,7 +96,7 @@ TokenizerFiles read_tokenizer_folder(const fs::path& folder) {
     read_fast(folder / "tokenizer.json", vocab, files.merges);
   } else {
     throw ModelError("'" + folder.string() +
-                     "' holds no CLIP tokenizer: vocab.json and merges.txt, or tokenizer.json, are needed");
+                     "' contains no CLIP tokenizer: vocab.json and merges.txt, or tokenizer.json, are needed");
   }
   check_ids(vocab, folder, files);
   files.vocab = vocab.dump();
@@ -111,7 +111,7 @@ TokenizerFiles read_tokenizer_folder(const fs::path& folder) {
 TokenizerFiles shipped_tokenizer() {
   const auto folder = find_shared_data("data/clip/vocab.json");
   if (!folder) {
-    throw ModelError("CLIP's vocabulary, which is installed with fmboost, was not found beside '" +
+    throw ModelError("the CLIP vocabulary, which is installed with fmboost, was not found near '" +
                      executable_dir().string() + "'");
   }
   return read_tokenizer_folder(folder->parent_path());

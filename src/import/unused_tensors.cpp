@@ -7,19 +7,19 @@ namespace {
 
 struct Leftover {
   const char* reason;
-  std::vector<const char*> prefixes;  ///< a whole name, or with a dot at its end the beginning of one
+  std::vector<const char*> prefixes;  ///< whole names, or prefixes that end with a dot
 };
 
 const std::vector<Leftover>& leftovers() {
   static const std::vector<Leftover> kLeftovers = {
-      {"averaged copies (EMA); the weights that they are averages of are used", {"model_ema."}},
-      {"losses of the training", {"first_stage_model.loss.", "loss."}},
-      {"the noise schedule, which the bundle describes",
+      {"averaged copies (EMA); the plain weights are used", {"model_ema."}},
+      {"training losses", {"first_stage_model.loss.", "loss."}},
+      {"the noise schedule, which is in bundle.json",
        {"betas", "alphas_cumprod", "alphas_cumprod_prev", "sqrt_alphas_cumprod", "sqrt_one_minus_alphas_cumprod",
         "log_one_minus_alphas_cumprod", "sqrt_recip_alphas_cumprod", "sqrt_recipm1_alphas_cumprod",
         "posterior_variance", "posterior_log_variance_clipped", "posterior_mean_coef1", "posterior_mean_coef2",
         "logvar", "lvlb_weights", "denoiser.sigmas", "scale_factor", "v_pred", "ztsnr"}},
-      {"the trainer's own state", {"global_step", "epoch"}},
+      {"trainer state", {"global_step", "epoch"}},
   };
   return kLeftovers;
 }

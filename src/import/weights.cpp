@@ -11,7 +11,7 @@
 namespace fmboost {
 namespace {
 
-// A view of the mapped bytes that lets go of their pages when nobody holds it any more.
+// A view of the mapped bytes that releases their pages with its last reference.
 torch::Tensor read_and_release(const std::shared_ptr<const SafetensorsFile>& file, const std::string& name) {
   const torch::Tensor tensor = file->tensor(name);
   if (tensor.numel() == 0) {
@@ -47,9 +47,9 @@ Weights take_prefix(Weights& all, const std::string& prefix) {
 }
 
 void put(Weights& all, const std::string& name, Weight weight) {
-  const auto [place, is_new] = all.try_emplace(name, std::move(weight));  // moves only what it takes
+  const auto [entry, is_new] = all.try_emplace(name, std::move(weight));  // moves only if inserted
   if (!is_new) {
-    throw ModelError(weight.origin + " and " + place->second.origin + " are the same layer, '" + name + "'");
+    throw ModelError(weight.origin + " and " + entry->second.origin + " are the same layer, '" + name + "'");
   }
 }
 
@@ -76,10 +76,10 @@ torch::ScalarType written_dtype(const Weight& weight, std::optional<torch::Scala
       return wanted.value_or(torch::kFloat32);
     case torch::kFloat8_e4m3fn:
     case torch::kFloat8_e5m2:
-      return wanted.value_or(torch::kFloat16);  // which holds every number of both
+      return wanted.value_or(torch::kFloat16);  // holds all values of both
     default:
       throw ModelError(weight.origin + " is of type " + c10::toString(weight.dtype) +
-                       ", where weights are floating-point numbers");
+                       "; weights must be floating-point numbers");
   }
 }
 
@@ -96,8 +96,8 @@ torch::Tensor read_weight(const Weight& weight, torch::ScalarType dtype) {
     return result;
   }
   if (all_finite(tensor)) {
-    throw ModelError(weight.origin + " holds numbers that are too large for " + dtype_name(dtype) +
-                     "; choose another --dtype");
+    throw ModelError(weight.origin + " holds values that are too large for " + dtype_name(dtype) +
+                     "; use another `dtype`");
   }
   throw ModelError(weight.origin + " holds NaN or infinity: the file is damaged");
 }

@@ -10,14 +10,14 @@
 
 namespace fmboost {
 
-/// One tensor of a model that is being converted. It is read when it is written, so that a model never lies in memory
-/// as a whole.
+/// One tensor of a model that is being imported. It is read when it is written, so that the whole model is never in
+/// memory.
 struct Weight {
   std::string origin;  ///< "'model.safetensors', tensor 'conv.weight'"
   torch::ScalarType dtype = torch::kFloat32;
   std::vector<std::int64_t> shape;
-  std::function<torch::Tensor()> read;  ///< of this dtype and shape, not to be written to
-  /// Done to the tensor in float32, in place and in this order, once it was read.
+  std::function<torch::Tensor()> read;  ///< returns the tensor of this dtype and shape, read-only
+  /// Applied to the tensor in float32, in place and in this order, after it is read.
   std::vector<std::function<void(torch::Tensor&)>> changes;
 };
 
@@ -29,28 +29,27 @@ struct WeightFile {
   std::map<std::string, std::string> metadata;
 };
 
-/// Maps a .safetensors file. Throws ModelError naming the file, and the tensor, where it is unsound.
+/// Maps a .safetensors file. Throws ModelError naming the file and the tensor if it is damaged.
 WeightFile open_weights(const std::filesystem::path& file);
 
-/// The tensors whose names begin with `prefix`, without it; they are taken out of `all`.
+/// Removes the tensors whose names begin with `prefix` from `all` and returns them without the prefix.
 Weights take_prefix(Weights& all, const std::string& prefix);
 
-/// Adds a tensor. Throws ModelError naming both where there is one of the name already, as when a file holds a layer
-/// under two names.
+/// Adds a tensor. Throws ModelError naming both if the name exists, as when a file contains a layer under two names.
 void put(Weights& all, const std::string& name, Weight weight);
 
-/// The same numbers under another shape.
+/// The same values with another shape.
 Weight reshaped(Weight weight, std::vector<std::int64_t> shape);
 
 /// Rows `begin` to `end` of the first dimension.
 Weight rows(const Weight& weight, std::int64_t begin, std::int64_t end);
 
-/// The dtype it is written in: `wanted`, else the stored one where networks can be loaded from it, else the next wider
-/// one. Throws ModelError for what is no floating-point tensor.
+/// The dtype to write: `wanted`, else the stored one if networks can be loaded from it, else the next wider one. Throws
+/// ModelError unless it is a floating-point tensor.
 torch::ScalarType written_dtype(const Weight& weight, std::optional<torch::ScalarType> wanted);
 
-/// Reads the tensor, applies its changes in float32, and casts. Throws ModelError naming the tensor where it holds NaN
-/// or infinity, or a number that `dtype` cannot hold.
+/// Reads the tensor, applies its changes in float32, and casts it. Throws ModelError naming the tensor if it contains
+/// NaN, infinity, or a value out of the range of `dtype`.
 torch::Tensor read_weight(const Weight& weight, torch::ScalarType dtype);
 
 /// "F, K and 12 more": the first few of many names.

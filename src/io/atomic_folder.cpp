@@ -13,13 +13,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// "out/" has an empty last part; what is meant is "out".
+// "out/" has an empty last component; "out" is meant.
 fs::path without_trailing_slash(const fs::path& folder) {
   const fs::path whole = fs::absolute(folder).lexically_normal();
   return whole.has_filename() ? whole : whole.parent_path();
 }
 
-fs::path beside(const fs::path& folder, const std::string& kind) {
+fs::path sibling(const fs::path& folder, const std::string& kind) {
   static std::atomic<unsigned> counter{0};
   return folder.parent_path() /
          ("." + folder.filename().string() + kind + std::to_string(::getpid()) + "-" + std::to_string(counter++));
@@ -47,10 +47,10 @@ void sync(const fs::path& folder) {
 AtomicFolder::AtomicFolder(fs::path folder, std::string marker, bool replace)
     : folder_(without_trailing_slash(folder)), marker_(std::move(marker)), replace_(replace) {
   check_replaceable();
-  // A killed process of the same number, as happens in containers, may have left one of that name.
+  // A killed process with the same id (in a container) may have left a folder of that name.
   std::error_code error;
   do {
-    temporary_ = beside(folder_, ".tmp-");
+    temporary_ = sibling(folder_, ".tmp-");
   } while (!fs::create_directory(temporary_, error) && !error);
   if (error) {
     fail(folder_, error);
@@ -70,18 +70,18 @@ void AtomicFolder::check_replaceable() const {
     return;
   }
   if (!replace_) {
-    throw Error("'" + folder_.string() + "' exists already; give --force to replace it");
+    throw Error("'" + folder_.string() + "' already exists; use `force` to replace it");
   }
   if (!fs::is_directory(status) || !(fs::exists(folder_ / marker_) || fs::is_empty(folder_))) {
     throw Error("'" + folder_.string() + "' exists and is not a folder with " + marker_ +
-                "; it is not replaced, even with --force");
+                "; not replaced even with `force`");
   }
 }
 
 void AtomicFolder::commit() {
   check_replaceable();
   sync(temporary_);
-  const fs::path old = beside(folder_, ".tmp-old-");
+  const fs::path old = sibling(folder_, ".tmp-old-");
   std::error_code error;
   const bool replaces = fs::exists(fs::symlink_status(folder_));
   if (replaces) {

@@ -11,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What changes when the file does; nanoseconds and inode catch a replacement within the same second.
+// Identifies the version of the file; nanoseconds and inode detect a replacement within the same second.
 std::string stamp_text(const fs::path& file, const std::string& hash) {
   struct stat status {};
   if (::stat(file.c_str(), &status) != 0) {
@@ -28,7 +28,7 @@ fs::path stamp_path(const fs::path& file) {
   return cache.empty() || error ? fs::path() : cache / "hashes" / sha256(as_bytes(full.string()));
 }
 
-// The hash at the end of a stamp that fits the file; empty where there is none.
+// The hash at the end of a stamp of this version of the file; empty if there is none.
 std::string stamped_hash(const fs::path& stamp, const fs::path& file) {
   try {
     if (stamp.empty() || !fs::exists(stamp)) {
@@ -42,7 +42,7 @@ std::string stamped_hash(const fs::path& stamp, const fs::path& file) {
   }
 }
 
-// Without a writable cache every run checks again, which is slower and still right.
+// Without a writable cache every run checks again, which is slower but correct.
 void write_stamp(const fs::path& stamp, const std::string& text) {
   if (stamp.empty() || text.empty()) {
     return;
@@ -70,7 +70,7 @@ std::string file_hash(const fs::path& file) {
   if (hash.empty()) {
     const std::string before = stamp_text(file, "");
     hash = hash_of(file);
-    if (stamp_text(file, "") == before) {  // nobody wrote to it meanwhile
+    if (stamp_text(file, "") == before) {  // the file did not change in the meantime
       write_stamp(stamp, stamp_text(file, hash));
     }
   }
@@ -80,8 +80,8 @@ std::string file_hash(const fs::path& file) {
 void check_file_hash(const fs::path& file, const std::string& expected, bool use_stamp) {
   const std::string found = use_stamp ? file_hash(file) : hash_of(file);
   if (found != expected) {
-    throw ModelError("'" + file.string() + "' is damaged or was changed: bundle.json gives SHA-256 " + expected +
-                     ", the file has " + found + "; get the bundle again");
+    throw ModelError("'" + file.string() + "' is damaged or was changed: expected SHA-256 " + expected +
+                     " as in bundle.json, found " + found + "; get the bundle again");
   }
 }
 

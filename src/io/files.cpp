@@ -67,7 +67,7 @@ void write_fully(int fd, std::span<const std::byte> bytes) {
 }
 
 std::string temporary_prefix(const fs::path& file) {
-  constexpr std::size_t kKept = 200;  // file systems take names of 255 bytes
+  constexpr std::size_t kKept = 200;  // file systems allow names of 255 bytes
   return "." + file.filename().string().substr(0, kKept) + ".tmp-";
 }
 
@@ -78,7 +78,7 @@ fs::path temporary_name(const fs::path& file) {
   return name;
 }
 
-// A temporary of that name may be left from a process that was killed and had the same id, as happens in containers.
+// A killed process with the same id (in a container) may have left a temporary file of that name.
 int create_temporary(const fs::path& file, fs::path& name) {
   for (int attempt = 0;; ++attempt) {
     name = temporary_name(file);
@@ -92,13 +92,13 @@ int create_temporary(const fs::path& file, fs::path& name) {
   }
 }
 
-// link() refuses an existing target in one step, where rename() would replace it.
+// link() fails atomically if the target exists, whereas rename() would replace it.
 void move_into_place(const fs::path& temporary, const fs::path& file, bool replace) {
   if (!replace && ::link(temporary.c_str(), file.c_str()) == 0) {
     ::unlink(temporary.c_str());
     return;
   }
-  // Some file systems have no links; there the check and the move are two steps.
+  // On file systems without links, the check and the rename are two steps.
   if (!replace && (errno == EEXIST || fs::exists(fs::symlink_status(file)))) {
     throw std::system_error(EEXIST, std::generic_category());
   }
@@ -123,7 +123,7 @@ std::vector<std::byte> read_file(const fs::path& file, std::size_t limit) {
   constexpr std::size_t kChunk = std::size_t{1} << 20;
   const auto refuse_beyond_limit = [&](std::size_t size) {
     if (size > limit) {
-      throw Error("'" + file.string() + "' is larger than the " + std::to_string(limit) + " bytes that are accepted");
+      throw Error("'" + file.string() + "' is larger than the limit of " + std::to_string(limit) + " bytes");
     }
   };
   const std::size_t known = S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) : 0;
@@ -170,7 +170,7 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
 
 void AtomicFile::commit(bool replace) {
   try {
-    // close() may be the first to see an error, on network file systems for example.
+    // close() may be the first call to report an error, for example on network file systems.
     if (::fsync(fd_) != 0 || ::close(std::exchange(fd_, -1)) != 0) {
       throw std::system_error(errno, std::generic_category());
     }

@@ -1,9 +1,9 @@
 #include "io/folder_cache.h"
 
-#include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <fcntl.h>
+#include <functional>
+#include <map>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,32 +19,7 @@ int open_folder(const fs::path& folder) {
   return ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-struct Candidate {
-  CachedFolder folder;
-  fs::file_time_type used;
-};
-
-// An AtomicFolder that is being filled has such a name.
-bool is_unfinished(const fs::path& folder) {
-  return folder.filename().string().starts_with('.');
-}
-
-std::vector<Candidate> candidates(const fs::path& cache) {
-  std::vector<Candidate> found;
-  std::error_code error;
-  for (fs::directory_iterator entry(cache, error); !error && entry != fs::directory_iterator();
-       entry.increment(error)) {
-    std::error_code gone;  // another process may be removing it
-    const auto used = fs::last_write_time(entry->path(), gone);
-    if (!gone && entry->is_directory(gone) && !entry->is_symlink(gone)) {
-      found.push_back({{entry->path(), folder_bytes(entry->path())}, used});
-    }
-  }
-  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.used < b.used; });
-  return found;
-}
-
-// Renamed first, so that nobody finds half of it. Whoever waits for the lock finds it gone.
+// Renames the folder first, so that no process finds part of it.
 bool remove_unless_used(const fs::path& folder) {
   const int fd = open_folder(folder);
   if (fd < 0) {
@@ -91,18 +66,21 @@ std::int64_t folder_bytes(const fs::path& folder) {
   return bytes;
 }
 
-std::vector<CachedFolder> trim_folder_cache(const fs::path& cache, std::int64_t limit) {
-  const auto yesterday = fs::file_time_type::clock::now() - std::chrono::hours(24);
-  const auto all = candidates(cache);
-  std::int64_t total = 0;
-  for (const auto& candidate : all) {
-    total += candidate.folder.bytes;
+std::vector<fs::path> trim_folder_cache(const fs::path& cache, std::int64_t limit) {
+  std::multimap<fs::file_time_type, fs::path, std::greater<>> folders;  // the most recently used first
+  std::error_code missing;
+  for (const auto& entry : fs::directory_iterator(cache, missing)) {
+    std::error_code gone;  // another process may be removing it
+    const auto used = entry.last_write_time(gone);
+    if (!gone && entry.is_directory(gone) && !entry.is_symlink(gone)) {
+      folders.emplace(used, entry.path());
+    }
   }
-  std::vector<CachedFolder> removed;
-  for (const auto& [folder, used] : all) {
-    const bool goes = is_unfinished(folder.folder) ? used < yesterday : total > limit;
-    if (goes && remove_unless_used(folder.folder)) {
-      total -= folder.bytes;
+  std::int64_t total = 0;
+  std::vector<fs::path> removed;
+  for (const auto& [used, folder] : folders) {
+    total += folder_bytes(folder);
+    if (total > limit && remove_unless_used(folder)) {
       removed.push_back(folder);
     }
   }

@@ -6,13 +6,13 @@
 
 namespace fmboost {
 
-/// A cache is a folder of folders that can be made again, of which those used last are kept.
+/// A cache is a folder of folders that can be recreated.
 
-/// Marks a folder of a cache as used now, and keeps trim_folder_cache() of every process from removing it as long as
-/// this lives. Where the file system has no locks, it marks only.
+/// Marks a folder of a cache as used now and protects it from trim_folder_cache() of all processes while this object
+/// lives, even if the folder is renamed. On file systems without locks, it is only marked.
 class FolderUse {
  public:
-  /// Throws Error naming the folder where it cannot be opened.
+  /// Throws Error naming the folder if it cannot be opened.
   explicit FolderUse(const std::filesystem::path& folder);
   ~FolderUse();
   FolderUse(const FolderUse&) = delete;
@@ -22,16 +22,11 @@ class FolderUse {
   int fd_ = -1;
 };
 
-struct CachedFolder {
-  std::filesystem::path folder;
-  std::int64_t bytes = 0;
-};
+/// Keeps the most recently used folders of the cache that together take at most `limit` bytes, and those in use.
+/// Removes the others and returns them.
+std::vector<std::filesystem::path> trim_folder_cache(const std::filesystem::path& cache, std::int64_t limit);
 
-/// Removes folders of the cache, the one used longest ago first, until the rest takes at most `limit` bytes, and
-/// returns what it removed. Those in use stay. What an AtomicFolder of a killed process left goes after a day.
-std::vector<CachedFolder> trim_folder_cache(const std::filesystem::path& cache, std::int64_t limit);
-
-/// The bytes of all files in a folder and its folders.
+/// The bytes of all files in a folder, including subfolders.
 std::int64_t folder_bytes(const std::filesystem::path& folder);
 
 }  // namespace fmboost

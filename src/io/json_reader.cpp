@@ -1,25 +1,34 @@
 #include "io/json_reader.h"
 
 #include <algorithm>
+#include <set>
 
 namespace fmboost {
 
-JsonReader JsonReader::parse(const std::string& text, const std::string& origin) {
+JsonReader JsonReader::parse(std::string_view text, const std::string& origin) {
   // The library copies and prints recursively: hostile nesting would exhaust the stack.
   constexpr int kMaxDepth = 32;
-  const auto watch = [&](int depth, json::parse_event_t, const json&) {
+  std::vector<std::set<std::string>> keys;  // of the objects around the current position
+  const auto check = [&](int depth, json::parse_event_t event, const json& parsed) {
     if (depth > kMaxDepth) {
       throw ModelError("'" + origin + "' is nested too deeply: at most " + std::to_string(kMaxDepth) + " levels");
+    }
+    if (event == json::parse_event_t::object_start) {
+      keys.emplace_back();
+    } else if (event == json::parse_event_t::object_end) {
+      keys.pop_back();
+    } else if (event == json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second) {
+      throw ModelError("'" + origin + "': '" + parsed.get<std::string>() + "' occurs twice in one object");
     }
     return true;
   };
   json value;
   try {
-    value = json::parse(text, watch);
+    value = json::parse(text, check);
   } catch (const json::parse_error& error) {
     throw ModelError("'" + origin + "' is not valid JSON (byte " + std::to_string(error.byte) + ")");
   } catch (const json::out_of_range&) {
-    throw ModelError("'" + origin + "' is not valid JSON: it holds a number that is out of range");
+    throw ModelError("'" + origin + "' is not valid JSON: it contains a number that is out of range");
   }
   if (!value.is_object()) {
     throw ModelError("'" + origin + "' must hold a JSON object");

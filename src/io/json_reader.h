@@ -4,19 +4,24 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "fmboost/core/enum_names.h"
 #include "fmboost/core/error.h"
 
 namespace fmboost {
 
-/// Reads fields of a JSON object; an error names the file and the field's path, what was expected and what was found.
+/// The one strict reader of JSON objects. Errors (ModelError) name the file and the path of the field, what was
+/// expected and what was found. A null counts as a missing field.
 class JsonReader {
  public:
   using json = nlohmann::json;
 
-  static JsonReader parse(const std::string& text, const std::string& origin);
+  /// Parses an object. `origin` names the text in messages. Throws ModelError for invalid JSON, other values than
+  /// objects, keys that occur twice, and deep nesting.
+  static JsonReader parse(std::string_view text, const std::string& origin);
 
   bool has(const std::string& key) const { return value_.contains(key) && !value_.at(key).is_null(); }
   const json& value() const { return value_; }
@@ -27,12 +32,12 @@ class JsonReader {
 
   /// The object under `key`.
   JsonReader object(const std::string& key) const;
-  /// The objects of the list under `key`; none when it is missing.
+  /// The objects of the list under `key`; none if it is missing.
   std::vector<JsonReader> objects(const std::string& key) const;
 
-  /// The texts of the list under `key`; none when it is missing.
+  /// The strings of the list under `key`; none if it is missing.
   std::vector<std::string> texts(const std::string& key) const;
-  /// The whole numbers of the list under `key`, which must be there.
+  /// The integers of the list under `key`, which is required.
   std::vector<std::int64_t> whole_numbers(const std::string& key) const;
 
   template <typename T>
@@ -45,6 +50,19 @@ class JsonReader {
   template <typename T>
   T get_or(const std::string& key, T missing) const {
     return has(key) ? convert<T>(key) : std::move(missing);
+  }
+  /// A name of kEnumNames<Enum>.
+  template <typename Enum>
+  Enum get_enum(const std::string& key) const {
+    try {
+      return parse_enum<Enum>(get<std::string>(key));
+    } catch (const UsageError& error) {
+      throw ModelError(where(key) + ": " + error.what());
+    }
+  }
+  template <typename Enum>
+  Enum get_enum_or(const std::string& key, Enum missing) const {
+    return has(key) ? get_enum<Enum>(key) : missing;
   }
   template <typename T>
   T get_in(const std::string& key, T low, T high) const {
@@ -63,7 +81,7 @@ class JsonReader {
   JsonReader(json value, std::string origin, std::string path)
       : value_(std::move(value)), origin_(std::move(origin)), path_(std::move(path)) {}
 
-  // Stricter than the library, which turns true into 1 and 2.5 into 2.
+  // Stricter than the library, which converts true to 1 and 2.5 to 2.
   template <typename T>
   T convert(const std::string& key) const {
     const json& found = value_.at(key);

@@ -20,7 +20,7 @@ constexpr std::int64_t kMostElements = std::int64_t{1} << 40;
   throw Error("'" + name + "' " + what);
 }
 
-// The header is a Python dictionary written down: {'descr': '<f4', 'fortran_order': False, 'shape': (4, 8, 8), }
+// The header is a Python dictionary literal: {'descr': '<f4', 'fortran_order': False, 'shape': (4, 8, 8), }
 class HeaderParser {
  public:
   HeaderParser(std::string_view text, const std::string& name) : text_(text), name_(name) {}
@@ -108,7 +108,7 @@ class HeaderParser {
     if (descr == "<f2" || descr == "<f4") {
       return descr == "<f2" ? torch::kFloat16 : torch::kFloat32;
     }
-    fail(name_, "holds numbers of type " + descr + "; only little-endian float16 (<f2) and float32 (<f4) are read");
+    fail(name_, "has elements of type " + descr + "; only little-endian float16 (<f2) and float32 (<f4) are supported");
   }
 
   std::vector<std::int64_t> parse_shape() {
@@ -123,7 +123,7 @@ class HeaderParser {
         damaged();
       }
       if (side > kMostElements / std::max<std::int64_t>(elements, 1)) {
-        fail(name_, "is damaged: its npy header claims more numbers than any file holds");
+        fail(name_, "is damaged: its npy header declares more elements than any file can hold");
       }
       elements *= side;
       shape.push_back(side);
@@ -169,7 +169,7 @@ NpyHeader parse_npy_header(std::span<const std::byte> bytes, const std::string& 
   }
   const int version = static_cast<unsigned char>(text[6]);
   if (version < 1 || version > 3) {
-    fail(name, "is an npy array of version " + std::to_string(version) + "; versions 1 to 3 are read");
+    fail(name, "is an npy array of version " + std::to_string(version) + "; versions 1 to 3 are supported");
   }
   const std::size_t length_bytes = version == 1 ? 2 : 4;
   const std::size_t begin = kPrefix + length_bytes;
@@ -185,7 +185,7 @@ NpyHeader parse_npy_header(std::span<const std::byte> bytes, const std::string& 
   const auto found = static_cast<std::int64_t>(text.size() - header.data_offset);
   if (found != needed) {
     fail(name, "is damaged: its shape " + shape_text(header.shape) + " needs " + std::to_string(needed) +
-                   " bytes of numbers, and it holds " + std::to_string(found));
+                   " bytes of data, but it has " + std::to_string(found));
   }
   return header;
 }
@@ -230,7 +230,7 @@ std::vector<std::byte> write_npy(const torch::Tensor& tensor) {
   std::string header = std::string("{'descr': '<") + (dtype == torch::kFloat16 ? "f2" : "f4") +
                        "', 'fortran_order': False, 'shape': " + shape_text(tensor.sizes()) + ", }";
   if (tensor.dim() > 0) {
-    // numpy leaves room for the first side to grow to 21 digits.
+    // numpy leaves room for the first dimension to grow to 21 digits.
     header.append(21 - std::to_string(tensor.size(0)).size(), ' ');
   }
   constexpr std::size_t kAlignment = 64;

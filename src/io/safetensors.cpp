@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
 
+#include "io/json_reader.h"
 #include "io/safetensors_dtypes.h"
 
 namespace fmboost {
@@ -13,12 +13,12 @@ namespace {
 
 using nlohmann::json;
 
-// The reference reader's limit.
+// The limit of the reference reader.
 constexpr std::uint64_t kMaxHeader = 100'000'000;
 constexpr std::uint64_t kMaxBytes = std::uint64_t{1} << 62;
 
 [[noreturn]] void fail(const std::filesystem::path& file, const std::string& what) {
-  throw ModelError("'" + file.string() + "' is not a sound .safetensors file: " + what);
+  throw ModelError("'" + file.string() + "' is not a valid .safetensors file: " + what);
 }
 
 torch::ScalarType parse_stored_dtype(const std::filesystem::path& file, const std::string& tensor, const json& value) {
@@ -46,7 +46,7 @@ SafetensorsFile::Entry parse_entry(const std::filesystem::path& file, const std:
     fail(file, "tensor '" + name + "' has a shape or data_offsets that are not lists of sizes");
   }
   std::uint64_t bytes = c10::elementSize(entry.dtype);
-  std::uint64_t stride = bytes;  // PyTorch's strides count empty sides as 1
+  std::uint64_t stride = bytes;  // PyTorch counts empty dimensions as 1 in strides
   for (const auto& side : shape) {
     const auto size = side.get<std::uint64_t>();
     entry.shape.push_back(static_cast<std::int64_t>(size));
@@ -58,7 +58,7 @@ SafetensorsFile::Entry parse_entry(const std::filesystem::path& file, const std:
   entry.begin = offsets[0].get<std::size_t>();
   entry.end = offsets[1].get<std::size_t>();
   if (entry.begin > entry.end || entry.end > data_size) {
-    fail(file, "tensor '" + name + "' claims bytes " + offsets.dump() + " of a data section of " +
+    fail(file, "tensor '" + name + "' refers to bytes " + offsets.dump() + " of a data section of " +
                    std::to_string(data_size) + " bytes; the file may be truncated");
   }
   if (entry.end - entry.begin != bytes) {
@@ -91,49 +91,6 @@ void check_coverage(const std::filesystem::path& file, const std::map<std::strin
   }
 }
 
-// Parses the header, refusing names that occur twice (which the JSON library would silently merge).
-json parse_header(const std::filesystem::path& file, std::string_view text) {
-  std::vector<std::map<std::string, int>> seen;
-  const auto watch = [&](int, json::parse_event_t event, json& parsed) {
-    if (event == json::parse_event_t::object_start) {
-      seen.emplace_back();
-    } else if (event == json::parse_event_t::object_end) {
-      seen.pop_back();
-    } else if (event == json::parse_event_t::key && seen.back()[parsed.get<std::string>()]++ > 0) {
-      fail(file, "'" + parsed.get<std::string>() + "' occurs twice in its header");
-    }
-    return true;
-  };
-  // Deeper nesting than the format has is refused before the parser, so that hostile headers cannot exhaust the stack.
-  int depth = 0;
-  bool in_string = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      i += c == '\\' ? 1 : 0;
-      in_string = c != '"';
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > 8) {
-        fail(file, "its header is nested too deeply");
-      }
-    } else if (c == '}' || c == ']') {
-      --depth;
-    }
-  }
-  json header;
-  try {
-    header = json::parse(text, watch);
-  } catch (const json::exception&) {
-    fail(file, "its header is not JSON");
-  }
-  if (!header.is_object()) {
-    fail(file, "its header is not a JSON object");
-  }
-  return header;
-}
-
 }  // namespace
 
 SafetensorsFile::SafetensorsFile(std::filesystem::path file) : path_(std::move(file)) {
@@ -149,14 +106,15 @@ SafetensorsFile::SafetensorsFile(std::filesystem::path file) : path_(std::move(f
   }
   std::memcpy(&header_size, bytes.data(), sizeof header_size);
   if (header_size > kMaxHeader || header_size > bytes.size() - sizeof header_size) {
-    fail(path_, "it announces a header of " + std::to_string(header_size) + " bytes and has " +
-                    std::to_string(bytes.size()) + " in all");
+    fail(path_, "it declares a header of " + std::to_string(header_size) + " bytes but has " +
+                    std::to_string(bytes.size()) + " bytes in total");
   }
   data_begin_ = sizeof header_size + static_cast<std::size_t>(header_size);
   const std::size_t data_size = bytes.size() - data_begin_;
-  const json header = parse_header(
-      path_, {reinterpret_cast<const char*>(bytes.data()) + sizeof header_size, static_cast<std::size_t>(header_size)});
-  for (const auto& [name, value] : header.items()) {
+  const std::string_view header_text(reinterpret_cast<const char*>(bytes.data()) + sizeof header_size,
+                                     static_cast<std::size_t>(header_size));
+  const JsonReader header = JsonReader::parse(header_text, path_.string() + "', header");
+  for (const auto& [name, value] : header.value().items()) {
     if (name != "__metadata__") {
       entries_.emplace(name, parse_entry(path_, name, value, data_size));
       continue;

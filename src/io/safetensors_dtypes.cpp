@@ -12,7 +12,7 @@ struct DtypeName {
   torch::ScalarType dtype;
 };
 
-// Every dtype of the format that PyTorch has a whole-byte type for.
+// All dtypes of the format with a whole-byte type in PyTorch.
 constexpr std::array kDtypes{DtypeName{"F64", torch::kFloat64},
                              DtypeName{"F32", torch::kFloat32},
                              DtypeName{"F16", torch::kFloat16},

@@ -6,10 +6,10 @@
 
 namespace fmboost {
 
-/// The dtype that a .safetensors header calls `name`; none when PyTorch has no whole-byte type for it.
+/// The dtype with this name in .safetensors headers; none if PyTorch has no whole-byte type for it.
 std::optional<torch::ScalarType> dtype_of_safetensors_name(const std::string& name);
 
-/// What headers call a dtype. Throws Error when the format has none for it.
+/// The name of a dtype in headers. Throws Error if the format does not support it.
 const char* safetensors_name_of(torch::ScalarType dtype);
 
 }  // namespace fmboost

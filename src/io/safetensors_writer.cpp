@@ -21,7 +21,7 @@ void sort_for_layout(const std::filesystem::path& file, std::vector<DeferredTens
   std::set<std::string> names{"__metadata__"};
   for (const auto& tensor : tensors) {
     if (!names.insert(tensor.name).second) {
-      throw Error("'" + file.string() + "' cannot be written: the tensor name '" + tensor.name + "' is taken already");
+      throw Error("'" + file.string() + "' cannot be written: the tensor name '" + tensor.name + "' occurs twice");
     }
   }
   std::sort(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) {
@@ -50,8 +50,8 @@ std::string header_of(const std::vector<DeferredTensor>& tensors, const std::map
 torch::Tensor make_dense(const DeferredTensor& wanted) {
   const torch::Tensor tensor = wanted.make().detach();
   if (tensor.scalar_type() != wanted.dtype || tensor.sizes() != wanted.shape) {
-    throw Error(c10::str("tensor '", wanted.name, "' was announced as ", wanted.dtype, " ",
-                         c10::IntArrayRef(wanted.shape), " and is ", tensor.scalar_type(), " ", tensor.sizes()));
+    throw Error(c10::str("tensor '", wanted.name, "' was declared as ", wanted.dtype, " ",
+                         c10::IntArrayRef(wanted.shape), " but is ", tensor.scalar_type(), " ", tensor.sizes()));
   }
   return tensor.to(torch::kCPU).contiguous();
 }

@@ -7,11 +7,11 @@ namespace fmboost {
 namespace fs = std::filesystem;
 
 std::optional<fs::path> find_shared_data(const std::string& path) {
-  const fs::path place = executable_dir();
-  if (const fs::path installed = place.parent_path() / "share" / "fmboost" / path; fs::exists(installed)) {
+  const fs::path executable = executable_dir();
+  if (const fs::path installed = executable.parent_path() / "share" / "fmboost" / path; fs::exists(installed)) {
     return installed;
   }
-  for (fs::path folder = place; folder.has_relative_path(); folder = folder.parent_path()) {
+  for (fs::path folder = executable; folder.has_relative_path(); folder = folder.parent_path()) {
     if (fs::exists(folder / path)) {
       return folder / path;
     }

@@ -14,28 +14,28 @@ namespace fmboost {
 /// A regular file inside a tar archive.
 struct TarMember {
   std::string name;
-  std::size_t offset = 0;  ///< of its content, in bytes from the archive's start
+  std::size_t offset = 0;  ///< of the content, in bytes from the start of the archive
   std::size_t size = 0;
 };
 
-/// The regular files of an uncompressed tar archive in memory, in the archive's order: v7, ustar, pax (path and size)
-/// and GNU (long names, large sizes). Reads the headers alone. `name` appears in messages. Throws Error for what is no
-/// tar archive, compressed, damaged or truncated: an archive that ends without its closing block counts as truncated.
+/// The regular files of an uncompressed tar archive in memory, in their order: v7, ustar, pax (path and size)
+/// and GNU (long names, large sizes). Reads the headers only. `name` appears in messages. Throws Error if it is not a
+/// tar archive, or compressed, damaged or truncated; an archive without a closing block counts as truncated.
 std::vector<TarMember> index_tar(std::span<const std::byte> archive, const std::string& name);
 
-/// Writes a tar archive under a temporary name. Two archives of the same members are the same bytes: owners, times and
-/// modes are fixed.
+/// Writes a tar archive under a temporary name. Archives with the same members are identical: owners, times and modes
+/// are fixed.
 class TarWriter {
  public:
   /// Throws Error naming the file and the reason, as all members do.
   explicit TarWriter(const std::filesystem::path& file);
-  /// Leaves nothing behind where commit() was not reached.
+  /// Removes the file unless commit() was called.
   ~TarWriter();
   TarWriter(const TarWriter&) = delete;
   TarWriter& operator=(const TarWriter&) = delete;
 
   void add(const std::string& name, std::span<const std::byte> content);
-  /// Closes, syncs and renames. Returns the archive's size in bytes.
+  /// Closes, syncs and renames. Returns the size of the archive in bytes.
   std::size_t commit();
 
  private:

@@ -25,7 +25,7 @@ constexpr std::size_t kType = 156;
 constexpr Field kMagicField{257, 6};
 constexpr Field kPrefix{345, 155};
 
-// What an extended header says of the member after it.
+// The extended header of the next member.
 struct Overrides {
   std::optional<std::string> name;
   std::optional<std::size_t> size;
@@ -69,11 +69,11 @@ class TarIndexer {
     if (archive_.starts_with("\x1f\x8b") || archive_.starts_with("\x28\xb5\x2f\xfd") || archive_.starts_with("BZh") ||
         archive_.starts_with("\xfd"
                              "7zXZ")) {
-      fail("is compressed; unpack it to a plain .tar first, so that samples can be read in any order");
+      fail("is compressed; unpack it to a plain .tar first, for random access to the samples");
     }
   }
 
-  // The sum of all bytes with blanks for the field itself; old writers summed signed characters.
+  // The sum of all bytes, with blanks in place of the field itself; old writers summed signed characters.
   void check_sum(std::string_view block) const {
     std::int64_t bytes = 0;
     std::int64_t chars = 0;
@@ -123,10 +123,10 @@ class TarIndexer {
     return ustar && !prefix.empty() ? std::string(prefix) + "/" + name : name;
   }
 
-  // Moves past the content that follows a header and returns it.
+  // Skips the content after a header and returns it.
   std::string_view content(std::size_t size, const std::string& member) {
     if (size > archive_.size() - at_) {
-      fail("is truncated: its member '" + member + "' needs " + std::to_string(size) + " bytes, and " +
+      fail("is truncated: its member '" + member + "' needs " + std::to_string(size) + " bytes, but " +
            std::to_string(archive_.size() - at_) + " are left");
     }
     const std::string_view data = archive_.substr(at_, size);
@@ -150,7 +150,7 @@ class TarIndexer {
       return;
     }
     if (type == 'S') {
-      fail("holds '" + name + "' as a sparse file, which is not read");
+      fail("holds '" + name + "' as a sparse file, which is not supported");
     }
     if (type == '0' || type == '\0' || type == '7') {
       members_.push_back({.name = name, .offset = begin, .size = size});
@@ -185,7 +185,7 @@ class TarIndexer {
       }
       next_.size = size;
     } else if (key.starts_with("GNU.sparse")) {
-      fail("holds a sparse file, which is not read");
+      fail("contains a sparse file, which is not supported");
     }
   }
 

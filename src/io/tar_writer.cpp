@@ -14,7 +14,7 @@ struct TarWriter::Archive {
   Archive(const Archive&) = delete;
   Archive& operator=(const Archive&) = delete;
 
-  // Throws for a call of the library that failed; the reason is the file's error where it was one.
+  // Throws for a failed call of the library, with the error of the file if there was one.
   void check(int result) const {
     if (result == ARCHIVE_OK) {
       return;
@@ -35,12 +35,12 @@ struct TarWriter::Archive {
 
 namespace {
 
-// The library is C: an exception must not pass through it.
+// An exception must not propagate through the C library.
 template <typename Archive>
 la_ssize_t write_block(archive*, void* client, const void* data, std::size_t size) {
   auto& self = *static_cast<Archive*>(client);
   try {
-    if (!self.error) {  // closing after an error would write once more
+    if (!self.error) {  // closing after an error would write again
       self.file.write({static_cast<const std::byte*>(data), size});
       self.written += size;
       return static_cast<la_ssize_t>(size);
@@ -54,8 +54,8 @@ la_ssize_t write_block(archive*, void* client, const void* data, std::size_t siz
 }  // namespace
 
 TarWriter::Archive::Archive(const std::filesystem::path& path) : target(path), file(path), handle(archive_write_new()) {
-  constexpr int kRecord = 10240;                    // tar's own, which archives are padded to
-  archive_write_set_format_pax_restricted(handle);  // ustar wherever that can hold the name
+  constexpr int kRecord = 10240;                    // the record size of tar, to which archives are padded
+  archive_write_set_format_pax_restricted(handle);  // ustar if it can represent the name
   archive_write_set_bytes_per_block(handle, 100 * kRecord);
   archive_write_set_bytes_in_last_block(handle, kRecord);
   check(archive_write_open2(handle, this, nullptr, write_block<Archive>, nullptr, nullptr));

@@ -29,21 +29,21 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMaxManifest = std::size_t{16} << 20;
 
 template <typename Entry>
-const Entry& need(const std::optional<Entry>& entry, const fs::path& folder, const std::string& part) {
+const Entry& need(const std::optional<Entry>& entry, const fs::path& folder, const std::string& component) {
   if (!entry) {
-    throw ModelError("the bundle '" + folder.string() + "' has no " + part +
-                     "; `fmboost inspect` shows what it can do");
+    throw ModelError("the bundle '" + folder.string() + "' has no " + component +
+                     "; `fmboost inspect` shows its components");
   }
   return *entry;
 }
 
-// What cannot be looked at, such as a name that is too long, is not there either.
+// A path that cannot be examined, such as one that is too long, does not exist.
 bool is_there(const fs::path& path) {
   std::error_code error;
   return fs::exists(path, error);
 }
 
-// Whether both are there, and `path` with all symbolic links resolved lies in `folder`.
+// Whether both exist and `path`, with all symbolic links resolved, is inside `folder`.
 bool lies_inside(const fs::path& path, const fs::path& folder) {
   const fs::path real = fs::canonical(path);
   const fs::path root = fs::canonical(folder);
@@ -68,14 +68,14 @@ std::string read_manifest(const fs::path& folder) {
   }
 }
 
-std::string line_for(const std::string& part, const std::string& file, std::int64_t bytes) {
-  return part + " " + file + " (" + format_bytes(bytes) + ")";
+std::string line_for(const std::string& component, const std::string& file, std::int64_t bytes) {
+  return component + " " + file + " (" + format_bytes(bytes) + ")";
 }
 
-// Says with -v how long a part took to load.
+// Logs the loading time of a component.
 class LoadTime {
  public:
-  explicit LoadTime(const char* part) : part_(part) {}
+  explicit LoadTime(const char* component) : component_(component) {}
   LoadTime(const LoadTime&) = delete;
   LoadTime& operator=(const LoadTime&) = delete;
   ~LoadTime() {
@@ -83,11 +83,11 @@ class LoadTime {
       return;
     }
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start_;
-    log_debug(std::string(part_) + " loaded in " + std::to_string(std::lround(passed.count() * 1000)) + " ms");
+    log_debug(std::string(component_) + " loaded in " + std::to_string(std::lround(passed.count() * 1000)) + " ms");
   }
 
  private:
-  const char* part_;
+  const char* component_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
@@ -102,7 +102,7 @@ Bundle::Bundle(fs::path folder) : folder_(std::move(folder)) {
 fs::path Bundle::checked(const BundleFile& file, bool use_stamp) const {
   const fs::path path = folder_ / file.file;
   try {
-    // A symbolic link could lead out of the folder where the text of the path does not.
+    // A symbolic link could lead out of the folder even if the path does not.
     if (!lies_inside(path, folder_)) {
       throw ModelError("'" + path.string() + "' leads out of the bundle's folder");
     }
@@ -116,7 +116,7 @@ fs::path Bundle::checked(const BundleFile& file, bool use_stamp) const {
 std::unique_ptr<Tokenizer> Bundle::load_tokenizer() const {
   const TokenizerEntry& entry = need(manifest_.tokenizer, folder_, "tokenizer");
   const auto max_length = static_cast<std::size_t>(entry.max_length);
-  if (entry.type == "words") {
+  if (entry.type == TokenizerType::words) {
     return std::make_unique<WordTokenizer>(
         checked(entry.words), WordTokenizerOptions{.max_length = max_length, .pad = entry.pad, .null = entry.null});
   }
@@ -127,20 +127,20 @@ std::unique_ptr<Tokenizer> Bundle::load_tokenizer() const {
 
 std::unique_ptr<TextEncoder> Bundle::load_text_encoder(const Placement& placement) const {
   const LoadTime time("text encoder");
-  const TextEncoderEntry& entry = need(manifest_.text_encoder, folder_, "text encoder: it upscales only");
+  const TextEncoderEntry& entry = need(manifest_.text_encoder, folder_, "text encoder: it can only upscale");
   if (is_native(entry)) {
-    return make_native_text_encoder(checked(entry.program), entry, placement);
+    return make_native_text_encoder(checked(entry.file), entry, placement);
   }
-  return make_torchscript_text_encoder(checked(entry.program), entry, manifest_.tokenizer->max_length, placement);
+  return make_torchscript_text_encoder(checked(entry.file), entry, manifest_.tokenizer->max_length, placement);
 }
 
 std::unique_ptr<Denoiser> Bundle::load_denoiser(const Placement& placement) const {
   const LoadTime time("denoiser");
-  const DenoiserEntry& entry = need(manifest_.denoiser, folder_, "denoiser: it upscales only");
+  const DenoiserEntry& entry = need(manifest_.denoiser, folder_, "denoiser: it can only upscale");
   if (is_native(entry)) {
-    return make_native_denoiser(checked(entry.program), entry, placement);
+    return make_native_denoiser(checked(entry.file), entry, placement);
   }
-  return make_torchscript_denoiser(checked(entry.program), entry, manifest_.autoencoder->factor,
+  return make_torchscript_denoiser(checked(entry.file), entry, manifest_.autoencoder->factor,
                                    manifest_.tokenizer->max_length, manifest_.text_encoder->width, placement);
 }
 
@@ -160,23 +160,23 @@ std::unique_ptr<VelocityNetwork> Bundle::load_velocity(const CouplingEntry& coup
 }
 
 void Bundle::verify_networks(std::vector<std::string>& lines) const {
-  const auto check_program = [&](const BundleFile& program, std::size_t inputs) {
-    check_torchscript(checked(program), inputs);
-    lines.push_back("operators and inputs of " + program.file);
+  const auto check_program = [&](const BundleFile& file, std::size_t inputs) {
+    check_torchscript(checked(file), inputs);
+    lines.push_back("operators and inputs of " + file.file);
   };
   const auto check_native = [&](const BundleFile& weights, const auto& entry) {
     check_native_weights(checked(weights), entry);
     lines.push_back("tensors of " + weights.file);
   };
   if (const auto& entry = manifest_.text_encoder; entry && is_native(*entry)) {
-    check_native(entry->program, *entry);
+    check_native(entry->file, *entry);
   } else if (entry) {
-    check_program(entry->program, kTextEncoderInputs);
+    check_program(entry->file, kTextEncoderInputs);
   }
   if (const auto& entry = manifest_.denoiser; entry && is_native(*entry)) {
-    check_native(entry->program, *entry);
+    check_native(entry->file, *entry);
   } else if (entry) {
-    check_program(entry->program, denoiser_inputs(*entry));
+    check_program(entry->file, denoiser_inputs(*entry));
   }
   if (const auto& entry = manifest_.autoencoder; entry && is_native(*entry)) {
     check_native(entry->encoder, *entry);
@@ -194,7 +194,7 @@ std::vector<std::string> Bundle::verify() const {
   }
   if (manifest_.tokenizer) {
     load_tokenizer();
-    lines.emplace_back("tokenizer " + manifest_.tokenizer->type);
+    lines.emplace_back("tokenizer " + enum_name(manifest_.tokenizer->type));
   }
   verify_networks(lines);
   for (const auto& coupling : manifest_.couplings) {
@@ -219,8 +219,8 @@ fs::path upscaler_folder(const fs::path& folder) {
     throw ModelError("'" + chain.folder().string() + "' leads out of the bundle's folder");
   }
   if (!chain.manifest().upscaler.empty()) {
-    throw ModelError("'" + chain.folder().string() + "' upscales for '" + folder.string() +
-                     "' and must do it itself, without a `upscaler` of its own");
+    throw ModelError("'" + chain.folder().string() + "' is the upscaler of '" + folder.string() +
+                     "' and must not have an 'upscaler' itself");
   }
   return chain.folder();
 }
@@ -237,7 +237,7 @@ fs::path default_model_folder() {
   if (const auto manifest = find_shared_data("models/default/bundle.json")) {
     return manifest->parent_path();
   }
-  throw ModelError("no model was named with -m or FMBOOST_MODEL, and the default one was not found beside '" +
+  throw ModelError("no model was given with `model` or FMBOOST_MODEL, and the default model was not found near '" +
                    executable_dir().string() + "'");
 }
 

@@ -9,6 +9,8 @@
 #include "fmboost/io/sha256.h"
 #include "fmboost/model/bundle.h"
 
+#include "nn/cfm/cfm_unet_json.h"
+
 namespace fmboost {
 namespace {
 
@@ -20,14 +22,18 @@ ordered_json to_entry(const CouplingEntry& coupling) {
                         {"sha256", coupling.weights.sha256},
                         {"factor", coupling.factor},
                         {"network", to_json(coupling.network)},
-                        {"path", path_name(coupling.path)},
-                        {"upsampling", upsampling_name(coupling.upsampling)},
+                        {"path", enum_name(coupling.path)},
+                        {"upsampling", enum_name(coupling.upsampling)},
                         {"noising_step", coupling.noising_step},
                         {"solver", coupling.solver},
                         {"steps", coupling.steps},
                         {"back_projection", coupling.back_projection}};
   if (coupling.applies_to != ImageSource::any) {
-    entry["applies_to"] = image_source_name(coupling.applies_to);
+    entry["applies_to"] = enum_name(coupling.applies_to);
+  }
+  if (coupling.flow_solver().is_stochastic()) {
+    entry["diffusion_form"] = enum_name(coupling.diffusion_form);
+    entry["diffusion_norm"] = coupling.diffusion_norm;
   }
   if (coupling.start_from_noise) {
     entry["start_from_noise"] = true;
@@ -41,14 +47,15 @@ ordered_json to_entry(const CouplingEntry& coupling) {
   return entry;
 }
 
-// Whether nothing is left for `old` to upscale beside `coupling`.
+// Whether `coupling` applies to all images that `old` applies to.
 bool replaces(const CouplingEntry& coupling, const CouplingEntry& old) {
-  return old.factor == coupling.factor && (coupling.applies_to == ImageSource::any || coupling.applies_to == old.applies_to);
+  return old.factor == coupling.factor &&
+         (coupling.applies_to == ImageSource::any || coupling.applies_to == old.applies_to);
 }
 
-// Where the bundle has these weights already, for another factor, their file; else a name that is free.
-std::string name_in(const fs::path& bundle, const Manifest& manifest, const CouplingEntry& coupling,
-                    const std::string& hash) {
+// The file of these weights if the bundle already has them for another factor, otherwise an unused name.
+std::string file_name_for(const fs::path& bundle, const Manifest& manifest, const CouplingEntry& coupling,
+                          const std::string& hash) {
   for (const CouplingEntry& entry : manifest.couplings) {
     if (entry.weights.sha256 == hash) {
       return entry.weights.file;
@@ -69,8 +76,8 @@ void copy_into(const fs::path& weights, const fs::path& target) {
   }
 }
 
-// The couplings that are not replaced stay, and the rest of the file with the order of its keys. The first of a factor
-// that fits is used, so the new one stands before one of all images that stays.
+// Keeps the couplings that are not replaced, the rest of the file and the order of its keys. The first matching
+// coupling of a factor is used, so the new one precedes any remaining one for all images.
 std::string with_entry(const std::string& text, const Manifest& before, const CouplingEntry& coupling) {
   ordered_json description = ordered_json::parse(text);
   ordered_json couplings = ordered_json::array();
@@ -113,18 +120,18 @@ void check_coupling_fits(const fs::path& bundle, const CouplingEntry& coupling, 
     throw ModelError("'" + bundle.string() + "' has latents of " +
                      std::to_string(autoencoder ? autoencoder->latent_channels : 0) +
                      " channels, the coupling is trained on " + std::to_string(coupling.network.out_channels) +
-                     ": it belongs to other latents");
+                     ": it was made for other latents");
   }
   const auto& present = opened.manifest().couplings;
   const auto old = std::find_if(present.begin(), present.end(),
                                 [&](const CouplingEntry& entry) { return replaces(coupling, entry); });
   if (!replace && old != present.end()) {
     throw UsageError("'" + bundle.string() + "' has a coupling of factor " + std::to_string(coupling.factor) + " for " +
-                     image_source_name(old->applies_to) + " images; --force puts the new one in its place");
+                     enum_name(old->applies_to) + " images; use `force` to replace it");
   }
   for (const auto& path : {bundle, bundle / "bundle.json"}) {
     if (::access(path.c_str(), W_OK) != 0) {
-      throw Error("'" + path.string() + "' cannot be written to");
+      throw Error("'" + path.string() + "' is not writable");
     }
   }
 }
@@ -136,7 +143,7 @@ fs::path add_coupling(const fs::path& bundle, const fs::path& weights, const Cou
   const Manifest before = parse_manifest(text, file.string());
   CouplingEntry entry = coupling;
   entry.weights.sha256 = sha256_file(weights);
-  entry.weights.file = name_in(bundle, before, coupling, entry.weights.sha256);
+  entry.weights.file = file_name_for(bundle, before, coupling, entry.weights.sha256);
   copy_into(weights, bundle / entry.weights.file);
   const std::string changed = with_entry(text, before, entry);
   const Manifest after = parse_manifest(changed, file.string());

@@ -6,16 +6,16 @@
 
 namespace fmboost {
 
-/// Throws before any work is done: ModelError when the folder is no bundle or its latents have another number of
-/// channels than the network, Error when it cannot be written to, UsageError when it has a coupling of this factor for
-/// these images and `replace` is false.
+/// Checks in advance that the coupling can be added. Throws ModelError if the folder is not a bundle or its latents
+/// have another number of channels than the network, Error if it is not writable, and UsageError if it has a coupling
+/// of this factor for these images and `replace` is false.
 void check_coupling_fits(const std::filesystem::path& bundle, const CouplingEntry& coupling, bool replace);
 
-/// Copies a coupling's weights into the bundle, as cfm-<factor>x.safetensors or a name with its hash where that is
-/// taken (the file of another factor, where its weights are the same), and writes its entry into bundle.json, so that
-/// it is used for its images; those of the same factor that have no images left to upscale leave the list.
-/// bundle.json changes in one step, after the weights are there; a file that no entry names any more is removed.
-/// `coupling.weights` is filled in. Returns the file's path inside the bundle.
+/// Copies the weights of a coupling into the bundle and adds its entry to bundle.json. The file is
+/// cfm-<factor>x.safetensors, or a name with its hash if that one exists; an existing file with the same weights is
+/// reused. Couplings of the same factor that the new one replaces completely are removed. bundle.json is replaced
+/// atomically after the weights are written; files that are no longer named are removed. `coupling.weights` is ignored.
+/// Returns the path of the file inside the bundle.
 std::filesystem::path add_coupling(const std::filesystem::path& bundle, const std::filesystem::path& weights,
                                    const CouplingEntry& coupling, bool replace);
 

@@ -1,10 +1,7 @@
 #include "model/cfm_velocity.h"
 
-#include <nlohmann/json.hpp>
-
 #include "fmboost/core/error.h"
 
-#include "io/json_reader.h"
 #include "nn/cfm/cfm_unet.h"
 #include "nn/layers/load_weights.h"
 
@@ -17,16 +14,10 @@ void check_metadata(const SafetensorsFile& file, const CouplingEntry& entry) {
     return;
   }
   const std::string origin = file.path().string();
-  const auto config = JsonReader::parse(found->second, origin + "', metadata 'config").value();
-  CfmUnetOptions options;
-  try {
-    options = cfm_unet_options_from_json(config);
-  } catch (const ModelError& error) {
-    throw ModelError("'" + origin + "': " + error.what());
-  }
-  if (to_json(options) != to_json(entry.network)) {
-    throw ModelError("'" + origin + "' was made for the network " + to_json(options).dump() +
-                     ", bundle.json gives it " + to_json(entry.network).dump());
+  const CfmUnetOptions options = parse_cfm_unet_options(found->second, origin + "', metadata 'config");
+  if (options != entry.network) {
+    throw ModelError("'" + origin + "' was made for the network " + to_json_text(options) + ", bundle.json declares " +
+                     to_json_text(entry.network));
   }
 }
 
@@ -52,13 +43,15 @@ class CfmVelocity final : public VelocityNetwork {
     const torch::Tensor time =
         torch::full({x.size(0)}, t, torch::TensorOptions().dtype(torch::kFloat32).device(placement_.device));
     const torch::Tensor none;
-    return network_->forward(place(x), time, with_context_ ? place(context) : none, strips)
+    return network_->forward(to_placement(x), time, with_context_ ? to_placement(context) : none, strips)
         .to(torch::kFloat32)
         .contiguous();
   }
 
  private:
-  torch::Tensor place(const torch::Tensor& tensor) const { return tensor.to(placement_.device, placement_.dtype); }
+  torch::Tensor to_placement(const torch::Tensor& tensor) const {
+    return tensor.to(placement_.device, placement_.dtype);
+  }
 
   CfmUnet network_;
   bool with_context_;

@@ -8,11 +8,11 @@
 
 namespace fmboost {
 
-/// The native CFM UNet with the weights of a .safetensors file, as the pipeline's velocity network.
+/// The native CFM UNet with the weights of a .safetensors file.
 std::unique_ptr<VelocityNetwork> make_cfm_velocity(const std::filesystem::path& file, const CouplingEntry& entry,
                                                    const Placement& placement);
 
-/// Checks that the file's metadata agree with the manifest's network, and every tensor's name and shape.
+/// Checks the metadata of the file against the network in the manifest, and the name and shape of every tensor.
 void check_cfm_weights(const std::filesystem::path& file, const CouplingEntry& entry);
 
 }  // namespace fmboost

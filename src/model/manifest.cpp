@@ -4,10 +4,10 @@
 
 #include "fmboost/core/error.h"
 #include "fmboost/diffusion/sampler.h"
-#include "fmboost/flow/ode_solver.h"
 
 #include "io/json_reader.h"
 #include "model/native_networks.h"
+#include "nn/cfm/cfm_unet_json.h"
 
 namespace fmboost {
 namespace {
@@ -35,46 +35,34 @@ BundleFile read_file_entry(const JsonReader& reader, const std::string& file_key
   return result;
 }
 
-bool says_native(const JsonReader& reader) {
+bool has_native_backend(const JsonReader& reader) {
   const auto backend = reader.get<std::string>("backend");
   if (backend != "torchscript" && backend != "native") {
-    reader.fail("backend", "\"torchscript\" or \"native\", the ones this version supports");
+    reader.fail("backend", "\"torchscript\" or \"native\"");
   }
   return backend == "native";
 }
 
-BundleFile read_program(const JsonReader& reader) {
-  if (says_native(reader)) {
-    reader.fail("backend", "\"torchscript\": a native autoencoder has both halves in one file");
+BundleFile read_torchscript_file(const JsonReader& reader) {
+  if (has_native_backend(reader)) {
+    reader.fail("backend", "\"torchscript\": a native autoencoder has encoder and decoder in one file");
   }
   return read_file_entry(reader);
 }
 
-// Wraps the parsers of the option types, whose errors do not know the field.
-template <typename Parse>
-auto parse_field(const JsonReader& reader, const std::string& key, const Parse& parse) {
-  try {
-    return parse(reader.get<std::string>(key));
-  } catch (const UsageError& error) {
-    throw ModelError(reader.where(key) + ": " + error.what());
-  }
-}
-
 TokenizerEntry read_tokenizer(const JsonReader& reader) {
   TokenizerEntry entry;
-  entry.type = reader.get<std::string>("type");
-  if (entry.type == "clip-bpe") {
+  entry.type = reader.get_enum<TokenizerType>("type");
+  if (entry.type == TokenizerType::clip_bpe) {
     entry.vocab = read_file_entry(reader, "vocab", "vocab_sha256");
     entry.merges = read_file_entry(reader, "merges", "merges_sha256");
     entry.start = reader.get_or<std::int64_t>("start", entry.start);
     entry.end = reader.get_or<std::int64_t>("end", entry.end);
     entry.pad = reader.get_or<std::int64_t>("pad", entry.pad);
-  } else if (entry.type == "words") {
+  } else {
     entry.words = read_file_entry(reader, "words");
     entry.pad = reader.get_or<std::int64_t>("pad", 0);
     entry.null = reader.get_or<std::int64_t>("null", entry.null);
-  } else {
-    reader.fail("type", "\"clip-bpe\" or \"words\"");
   }
   entry.max_length = reader.get_in<std::int64_t>("max_length", 3, 4096);
   return entry;
@@ -84,9 +72,11 @@ NoiseScheduleOptions read_schedule(const JsonReader& reader) {
   NoiseScheduleOptions options;
   options.beta_start = reader.get_or("beta_start", options.beta_start);
   options.beta_end = reader.get_or("beta_end", options.beta_end);
-  options.beta_schedule = reader.get_or("beta_schedule", options.beta_schedule);
+  options.beta_schedule = reader.get_enum_or("beta_schedule", options.beta_schedule);
   options.train_steps = reader.get_or("train_steps", options.train_steps);
-  options.timestep_spacing = reader.get_or("timestep_spacing", options.timestep_spacing);
+  if (reader.has("timestep_spacing")) {
+    options.timestep_spacing = reader.get_enum<TimestepSpacing>("timestep_spacing");
+  }
   options.steps_offset = reader.get_or("steps_offset", options.steps_offset);
   options.set_alpha_to_one = reader.get_or("set_alpha_to_one", options.set_alpha_to_one);
   options.original_steps = reader.get_or("original_steps", options.original_steps);
@@ -99,7 +89,7 @@ NoiseScheduleOptions read_schedule(const JsonReader& reader) {
   return options;
 }
 
-// Defaults that do not go together would fail every image that leaves them as they are.
+// Inconsistent defaults would fail for every image that uses them.
 void check_default_sampler(const JsonReader& reader, const DenoiserEntry& entry) {
   try {
     make_sampler({.name = entry.default_sampler,
@@ -114,7 +104,7 @@ void check_default_sampler(const JsonReader& reader, const DenoiserEntry& entry)
 
 TextEncoderEntry read_text_encoder(const JsonReader& reader) {
   TextEncoderEntry entry{read_file_entry(reader), reader.get_in<std::int64_t>("width", 1, 65536)};
-  if (says_native(reader)) {
+  if (has_native_backend(reader)) {
     entry.network = read_text_network(reader.object("config"));
   }
   return entry;
@@ -122,11 +112,11 @@ TextEncoderEntry read_text_encoder(const JsonReader& reader) {
 
 DenoiserEntry read_denoiser(const JsonReader& reader) {
   DenoiserEntry entry;
-  entry.program = read_file_entry(reader);
-  if (says_native(reader)) {
+  entry.file = read_file_entry(reader);
+  if (has_native_backend(reader)) {
     entry.network = read_denoiser_network(reader.object("config"));
   }
-  entry.prediction = parse_field(reader, "prediction", parse_prediction);
+  entry.prediction = reader.get_enum<Prediction>("prediction");
   entry.schedule = read_schedule(reader.object("schedule"));
   entry.latent_channels = reader.get_in<std::int64_t>("latent_channels", 1, kMaxChannels);
   entry.native_size = reader.get_in<std::int64_t>("native_size", 8, 8192);
@@ -144,12 +134,12 @@ DenoiserEntry read_denoiser(const JsonReader& reader) {
 
 AutoencoderEntry read_autoencoder(const JsonReader& reader) {
   AutoencoderEntry entry;
-  if (reader.has("backend") && says_native(reader)) {
+  if (reader.has("backend") && has_native_backend(reader)) {
     entry.encoder = entry.decoder = read_file_entry(reader);
     entry.network = read_autoencoder_network(reader.object("config"));
   } else {
-    entry.encoder = read_program(reader.object("encoder"));
-    entry.decoder = read_program(reader.object("decoder"));
+    entry.encoder = read_torchscript_file(reader.object("encoder"));
+    entry.decoder = read_torchscript_file(reader.object("decoder"));
   }
   entry.factor = reader.get_in<std::int64_t>("factor", 1, 64);
   entry.latent_channels = reader.get_in<std::int64_t>("latent_channels", 1, kMaxChannels);
@@ -158,26 +148,26 @@ AutoencoderEntry read_autoencoder(const JsonReader& reader) {
   return entry;
 }
 
+void read_solver(const JsonReader& reader, CouplingEntry& entry) {
+  entry.solver = reader.get_or("solver", entry.solver);
+  const auto& solvers = flow_solver_names();
+  if (std::find(solvers.begin(), solvers.end(), entry.solver) == solvers.end()) {
+    reader.fail("solver", list_choices(solvers));
+  }
+  entry.diffusion_form = reader.get_enum_or("diffusion_form", entry.diffusion_form);
+  entry.diffusion_norm = reader.get_in_or<double>("diffusion_norm", entry.diffusion_norm, 0, 1e6);
+  entry.steps = reader.get_in_or<int>("steps", entry.steps, entry.flow_solver().is_stochastic() ? 2 : 1, 1000);
+}
+
 CouplingEntry read_coupling(const JsonReader& reader) {
   CouplingEntry entry;
   entry.weights = read_file_entry(reader);
   entry.factor = reader.get_in<std::int64_t>("factor", 2, 16);
-  if (reader.has("applies_to")) {
-    entry.applies_to = parse_field(reader, "applies_to", parse_image_source);
-  }
-  try {
-    entry.network = cfm_unet_options_from_json(reader.object("network").value());
-  } catch (const ModelError& error) {
-    throw ModelError(reader.where("network") + ": " + error.what());
-  }
-  entry.path = parse_field(reader, "path", parse_path);
-  entry.upsampling = parse_field(reader, "upsampling", parse_upsampling);
-  entry.solver = reader.get_or("solver", entry.solver);
-  const auto& solvers = ode_method_names();
-  if (std::find(solvers.begin(), solvers.end(), entry.solver) == solvers.end()) {
-    reader.fail("solver", "a solver this version knows");
-  }
-  entry.steps = reader.get_in_or<int>("steps", entry.steps, 1, 1000);
+  entry.applies_to = reader.get_enum_or("applies_to", entry.applies_to);
+  entry.network = read_cfm_unet_options(reader.object("network"));
+  entry.path = reader.get_enum<PathKind>("path");
+  entry.upsampling = reader.get_enum<Upsampling>("upsampling");
+  read_solver(reader, entry);
   entry.noising_step = reader.get_in_or<int>("noising_step", entry.noising_step, -1, 999);
   if (reader.has("noising_step_max")) {
     entry.noising_step_max = reader.get_in<int>("noising_step_max", 0, 999);
@@ -194,7 +184,7 @@ std::vector<std::string> read_examples(const JsonReader& reader) {
   std::vector<std::string> examples = reader.texts("examples");
   for (const auto& prompt : examples) {
     if (prompt.find_first_not_of(" \t") == std::string::npos || prompt.find_first_of("\r\n") != std::string::npos) {
-      reader.fail("examples", "prompts of one line each");
+      reader.fail("examples", "prompts of one line each, not empty");
     }
   }
   return examples;
@@ -212,7 +202,7 @@ void check_components_fit(const Manifest& manifest, const std::string& origin) {
   require(denoiser.has_value() || autoencoder.has_value(), origin, "a bundle needs a denoiser or an autoencoder");
   require(denoiser.has_value() == manifest.text_encoder.has_value() &&
               denoiser.has_value() == manifest.tokenizer.has_value(),
-          origin, "tokenizer, text_encoder and denoiser belong together: give all three or none");
+          origin, "a bundle has tokenizer, text_encoder and denoiser together, or none of them");
   require(autoencoder.has_value(), origin, "a bundle needs an autoencoder");
   if (denoiser) {
     require(denoiser->latent_channels == autoencoder->latent_channels, origin,
@@ -228,16 +218,16 @@ void check_components_fit(const Manifest& manifest, const std::string& origin) {
     require(network.out_channels == channels && (with_context || network.in_channels == channels), origin,
             c10::str("couplings[", i, "] maps ", network.in_channels, " channels to ", network.out_channels,
                      "; latents of ", channels, " channels need ", 2 * channels, " (or ", channels,
-                     " without context) to ", channels, ": it belongs to other latents"));
+                     " without context) to ", channels, ": it was made for other latents"));
   }
 }
 
-// Couplings of one file share one network once it is loaded.
+// Couplings with the same file share one loaded network.
 void check_shared_weights(const std::vector<CouplingEntry>& couplings, const std::string& origin) {
   for (std::size_t i = 0; i < couplings.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
-      const bool same = couplings[i].weights.sha256 == couplings[j].weights.sha256 &&
-                        to_json(couplings[i].network) == to_json(couplings[j].network);
+      const bool same =
+          couplings[i].weights.sha256 == couplings[j].weights.sha256 && couplings[i].network == couplings[j].network;
       require(couplings[i].weights.file != couplings[j].weights.file || same, origin,
               c10::str("couplings[", j, "] and couplings[", i, "] both name '", couplings[i].weights.file,
                        "', so they must give it the same sha256 and network"));
@@ -246,27 +236,6 @@ void check_shared_weights(const std::vector<CouplingEntry>& couplings, const std
 }
 
 }  // namespace
-
-ImageSource parse_image_source(const std::string& name) {
-  for (const auto source : {ImageSource::any, ImageSource::generated, ImageSource::external}) {
-    if (name == image_source_name(source)) {
-      return source;
-    }
-  }
-  throw UsageError("unknown image source '" + name + "': use any, generated or external");
-}
-
-std::string image_source_name(ImageSource source) {
-  switch (source) {
-    case ImageSource::any:
-      return "any";
-    case ImageSource::generated:
-      return "generated";
-    case ImageSource::external:
-      return "external";
-  }
-  throw Error("no such image source");
-}
 
 std::vector<BundleFile> Manifest::files() const {
   std::vector<BundleFile> all;
@@ -284,10 +253,10 @@ std::vector<BundleFile> Manifest::files() const {
     add(tokenizer->words);
   }
   if (text_encoder) {
-    add(text_encoder->program);
+    add(text_encoder->file);
   }
   if (denoiser) {
-    add(denoiser->program);
+    add(denoiser->file);
   }
   if (autoencoder) {
     add(autoencoder->encoder);
@@ -333,7 +302,8 @@ Manifest parse_manifest(const std::string& text, const std::string& origin) {
   if (reader.has("upscaler")) {
     manifest.upscaler = reader.get<std::string>("upscaler");
     check_inside(reader, "upscaler", manifest.upscaler);
-    require(manifest.couplings.empty(), origin, "the bundle that `upscaler` names upscales: give it the couplings");
+    require(manifest.couplings.empty(), origin,
+            "a bundle with 'upscaler' has no couplings of its own: move them to the bundle that it names");
   }
   manifest.examples = read_examples(reader);
   check_components_fit(manifest, origin);

@@ -12,7 +12,7 @@ struct Overloaded : Functions... {
   using Functions::operator()...;
 };
 template <typename... Functions>
-Overloaded(Functions...) -> Overloaded<Functions...>;  // clang 14 does not find it by itself
+Overloaded(Functions...) -> Overloaded<Functions...>;  // needed by clang 14
 
 class Fit {
  public:
@@ -49,7 +49,7 @@ void check_text(const Fit& fit, const Manifest& manifest, const ClipTextOptions&
   fit.equal("text_encoder.width", manifest.text_encoder->width, config + "hidden_size", clip.hidden_size);
   fit.at_most("tokenizer.max_length", tokenizer.max_length, config + "max_position_embeddings",
               clip.max_position_embeddings);
-  if (tokenizer.type == "clip-bpe") {
+  if (tokenizer.type == TokenizerType::clip_bpe) {
     const std::int64_t largest = std::max({tokenizer.start, tokenizer.end, tokenizer.pad});
     fit.at_most("the tokenizer's largest id", largest, config + "vocab_size - 1", clip.vocab_size - 1);
   }
@@ -104,7 +104,7 @@ decltype(TextEncoderEntry::network) read_text_network(const JsonReader& config) 
     }
     config.fail("_class_name", "\"WordTransformer\", or none and a model_type");
   }
-  // transformers names the class in another way than diffusers.
+  // transformers and diffusers store the class under different names.
   if (config.get<std::string>("model_type") != "clip_text_model") {
     config.fail("model_type", "\"clip_text_model\"");
   }
@@ -117,7 +117,7 @@ decltype(DenoiserEntry::network) read_denoiser_network(const JsonReader& config)
     return read_unet_options(config);
   }
   if (kind == "PatchUnet") {
-    return read_site_unet_options(config);
+    return read_patch_unet_options(config);
   }
   config.fail("_class_name", "\"UNet2DConditionModel\" or \"PatchUnet\"");
 }
@@ -131,7 +131,7 @@ decltype(AutoencoderEntry::network) read_autoencoder_network(const JsonReader& c
     return read_autoencoder_tiny_options(config);
   }
   if (kind == "ConvAutoencoder") {
-    return read_plain_autoencoder_options(config);
+    return read_conv_autoencoder_options(config);
   }
   config.fail("_class_name", "\"AutoencoderKL\", \"AutoencoderTiny\" or \"ConvAutoencoder\"");
 }

@@ -6,14 +6,14 @@
 
 namespace fmboost {
 
-/// The `config` of a part whose backend is "native". Throws ModelError naming the field where it describes no network
-/// that can be that part.
+/// Reads the `config` of a component with the backend "native". Throws ModelError naming the field if it does not
+/// describe a network for the component.
 decltype(TextEncoderEntry::network) read_text_network(const JsonReader& config);
 decltype(DenoiserEntry::network) read_denoiser_network(const JsonReader& config);
 decltype(AutoencoderEntry::network) read_autoencoder_network(const JsonReader& config);
 
-/// Compares the configurations with what the manifest says of the parts: widths, channels, factors. Throws ModelError
-/// naming both values; `origin` names the file.
+/// Checks that widths, channels and factors of the configurations match those in the manifest. Throws ModelError naming
+/// both values; `origin` names the file.
 void check_networks_fit(const Manifest& manifest, const std::string& origin);
 
 }  // namespace fmboost

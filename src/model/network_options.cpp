@@ -8,7 +8,7 @@ namespace {
 
 using nlohmann::json;
 
-// Reads fields and remembers which; at the end nothing may be left over.
+// Reads fields and records their names, to refuse the remaining ones at the end.
 class ConfigReader {
  public:
   explicit ConfigReader(const JsonReader& reader) : reader_(reader) {}
@@ -18,7 +18,7 @@ class ConfigReader {
     known_.insert(key);
     value = reader_.get<T>(key);
   }
-  // A field that older files lack.
+  // A field that may be missing.
   template <typename T>
   void read_optional(const char* key, T& value) {
     known_.insert(key);
@@ -32,27 +32,27 @@ class ConfigReader {
     known_.insert(key);
     value = reader_.texts(key);
   }
-  // One number for all levels, or a list.
+  // One number for all levels, or a list with one number per level.
   void read_levels(const char* key, std::vector<std::int64_t>& value, std::size_t levels) {
     known_.insert(key);
     value = reader_.value().contains(key) && reader_.value().at(key).is_array()
                 ? reader_.whole_numbers(key)
                 : std::vector<std::int64_t>(levels, reader_.get<std::int64_t>(key));
   }
-  // What can have no other value here; null where it must be left out.
+  // A field with a single supported value; null if it must be missing.
   void fixed(const char* key, const json& value) {
     known_.insert(key);
     if (reader_.has(key) && reader_.value().at(key) != value) {
-      reader_.fail(key, value.is_null() ? "nothing: this network is not computed" : value.dump());
+      reader_.fail(key, value.is_null() ? "nothing: such a network is not supported" : value.dump());
     }
   }
   void ignore(std::initializer_list<const char*> keys) { known_.insert(keys.begin(), keys.end()); }
 
-  // Keys that begin with an underscore say who wrote the file.
+  // Keys that begin with an underscore describe the writer of the file.
   void refuse_others() const {
     for (const auto& [key, value] : reader_.value().items()) {
       if (!known_.contains(key) && !key.starts_with("_") && !value.is_null()) {
-        reader_.fail(key, "no such option, since this version does not know it");
+        reader_.fail(key, "no such option: this version does not support it");
       }
     }
   }
@@ -72,7 +72,7 @@ Options checked(Options options, const JsonReader& config) {
   return options;
 }
 
-// The only value of a list, however long.
+// The value of a list of equal numbers.
 std::int64_t single_value(const JsonReader& config, const char* key) {
   const auto values = config.whole_numbers(key);
   if (values.empty() || std::count(values.begin(), values.end(), values.front()) != std::ssize(values)) {
@@ -81,7 +81,7 @@ std::int64_t single_value(const JsonReader& config, const char* key) {
   return values.front();
 }
 
-// Levels of an autoencoder have one type each.
+// All levels of an autoencoder have the same type.
 void require_block_types(const JsonReader& config, const char* key, const char* type) {
   for (const auto& found : config.texts(key)) {
     if (found != type) {
@@ -122,7 +122,7 @@ void fix_unet_fields(ConfigReader& reader) {
 
 }  // namespace
 
-// transformers' configurations carry a lot that has nothing to do with the network: only what is read here counts.
+// Configurations of transformers contain many fields that do not affect the network: other fields are ignored.
 ClipTextOptions read_clip_text_options(const JsonReader& config) {
   ConfigReader reader(config);
   ClipTextOptions options;
@@ -200,7 +200,7 @@ AutoencoderTinyOptions read_autoencoder_tiny_options(const JsonReader& config) {
   reader.read_list("num_decoder_blocks", options.num_decoder_blocks);
   options.channels = single_value(config, "encoder_block_out_channels");
   if (single_value(config, "decoder_block_out_channels") != options.channels) {
-    config.fail("decoder_block_out_channels", "the numbers of encoder_block_out_channels");
+    config.fail("decoder_block_out_channels", "the value of encoder_block_out_channels");
   }
   reader.fixed("act_fn", "relu");
   reader.fixed("upsample_fn", "nearest");
@@ -211,7 +211,7 @@ AutoencoderTinyOptions read_autoencoder_tiny_options(const JsonReader& config) {
   return checked(options, config);
 }
 
-ConvAutoencoderOptions read_plain_autoencoder_options(const JsonReader& config) {
+ConvAutoencoderOptions read_conv_autoencoder_options(const JsonReader& config) {
   ConfigReader reader(config);
   ConvAutoencoderOptions options;
   reader.read("latent_channels", options.latent_channels);
@@ -237,7 +237,7 @@ WordTransformerOptions read_word_transformer_options(const JsonReader& config) {
   return checked(options, config);
 }
 
-PatchUnetOptions read_site_unet_options(const JsonReader& config) {
+PatchUnetOptions read_patch_unet_options(const JsonReader& config) {
   ConfigReader reader(config);
   PatchUnetOptions options;
   reader.read("latent_channels", options.latent_channels);

@@ -18,19 +18,19 @@ namespace {
   throw ModelError("'" + file.string() + "' " + what);
 }
 
-// The first line of a LibTorch error, which is what a user can use.
+// The first line of a LibTorch error, which is the useful one.
 std::string first_line(const c10::Error& error) {
   const std::string text = error.what_without_backtrace();
   return text.substr(0, text.find('\n'));
 }
 
-// The first line that says something.
+// The first line that is not empty.
 std::string first_text_line(const std::string& text) {
   const auto start = text.find_first_not_of('\n');
   return start == std::string::npos ? std::string() : text.substr(start, text.find('\n', start) - start);
 }
 
-// The last line of an error of the interpreter, which comes after the program's stack.
+// The last line of an interpreter error, which follows the stack of the program.
 std::string last_line(const std::exception& error) {
   const std::string text = error.what();
   const auto last = text.find_last_not_of('\n');
@@ -42,8 +42,8 @@ std::string last_line(const std::exception& error) {
   return text.substr(start, last + 1 - start);
 }
 
-// What is run while an archive is loaded, before any operator could be looked at: methods __setstate__ of its classes,
-// and those of LibTorch's own classes, which objects in its pickles may have.
+// Refuses code that would run while loading, before the operators can be checked: methods __setstate__ of its classes,
+// and those of LibTorch classes, of which its pickles may contain objects.
 void refuse_code_that_runs_on_loading(const std::filesystem::path& file) {
   try {
     caffe2::serialize::PyTorchStreamReader reader(file.string());
@@ -55,10 +55,10 @@ void refuse_code_that_runs_on_loading(const std::filesystem::path& file) {
       const auto [data, size] = reader.getRecord(name);
       const std::string_view text(static_cast<const char*>(data.get()), size);
       if (is_code && text.find("__setstate__") != std::string_view::npos) {
-        fail(file, "is refused: it runs code of its own while it is loaded (__setstate__)");
+        fail(file, "is refused: it runs its own code while loading (__setstate__)");
       }
       if (text.find("__torch__.torch.classes.") != std::string_view::npos) {
-        fail(file, "is refused: it holds objects of LibTorch's own classes, not only tensors");
+        fail(file, "is refused: it contains objects of LibTorch classes, not only tensors");
       }
     }
   } catch (const c10::Error& error) {
@@ -66,15 +66,15 @@ void refuse_code_that_runs_on_loading(const std::filesystem::path& file) {
   }
 }
 
-// Through an adapter LibTorch reads the archive that was looked into above; from a name it would read some files, whose
-// first bytes say so, in another format.
+// With an adapter, LibTorch reads the archive that was checked above; with a file name, it would read files with
+// certain first bytes in another format.
 torch::jit::Module load_archive(const std::filesystem::path& file) {
   refuse_code_that_runs_on_loading(file);
   try {
     return torch::jit::load(std::make_shared<caffe2::serialize::FileAdapter>(file.string()), torch::kCPU);
   } catch (const c10::Error& error) {
     fail(file, "cannot be loaded as TorchScript: " + first_line(error));
-  } catch (const std::exception& error) {  // of the parser of its code
+  } catch (const std::exception& error) {  // from the parser of its code
     fail(file, "cannot be loaded as TorchScript: " + first_text_line(error.what()));
   }
 }
@@ -120,8 +120,8 @@ TorchScriptProgram::TorchScriptProgram(const std::filesystem::path& file, std::s
 torch::Tensor TorchScriptProgram::run(const std::vector<torch::Tensor>& inputs,
                                       std::initializer_list<std::size_t> keep_float32) {
   const c10::InferenceMode no_gradients;
-  // The optimizing executor re-specializes programs after the first runs, which costs time for every new size and may
-  // change results between the first image and the second.
+  // The optimizing executor re-specializes programs after the first runs, which takes time for every new size and may
+  // change results between the first and the second image.
   const torch::jit::GraphOptimizerEnabledGuard plain(false);
   std::vector<torch::jit::IValue> stack;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -134,14 +134,14 @@ torch::Tensor TorchScriptProgram::run(const std::vector<torch::Tensor>& inputs,
   try {
     const torch::jit::IValue result = module_.forward(std::move(stack));
     if (!result.isTensor()) {
-      fail(file_, "must return a tensor, it returned " + result.tagKind());
+      fail(file_, "must return a tensor, but returned " + result.tagKind());
     }
     return result.toTensor().to(torch::kFloat32);
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
     if (is_out_of_memory(error)) {
-      throw MemoryError("memory ran out while running '" + file_.string() + "'");
+      throw MemoryError("out of memory while running '" + file_.string() + "'");
     }
     const auto* from_torch = dynamic_cast<const c10::Error*>(&error);
     fail(file_, "failed while running: " + (from_torch != nullptr ? first_line(*from_torch) : last_line(error)));

@@ -10,21 +10,20 @@
 
 namespace fmboost {
 
-/// A TorchScript program that computes and does nothing else.
+/// A TorchScript program that is restricted to tensor arithmetic.
 class TorchScriptProgram {
  public:
-  /// Loads the file and refuses it (ModelError) when it is not TorchScript, would run code while being loaded, takes
-  /// another number of inputs than `inputs`, or holds an operator that is not on the list of tensor arithmetic: a
-  /// program could otherwise read and write files. Then casts it to the placement's dtype and moves it to its device.
+  /// Loads the file, casts it to the dtype of the placement and moves it to its device. Throws ModelError if it is not
+  /// TorchScript, would run code while loading, has another number of inputs than `inputs`, or contains an operator
+  /// that is not in the list of tensor arithmetic: such a program could read and write files.
   TorchScriptProgram(const std::filesystem::path& file, std::size_t inputs, const Placement& placement);
 
-  /// Runs it without gradients, one tensor out. Floating-point inputs are moved and cast, except those that
-  /// `keep_float32` lists by position; integer inputs are moved. The result is float32 on the program's device.
-  /// Throws ModelError with the program's file when it fails or returns something else, MemoryError when memory ran
-  /// out.
+  /// Runs it without gradients and returns its tensor as float32 on the device of the program. Floating-point inputs
+  /// are moved and cast, except those at the positions in `keep_float32`; integer inputs are moved. Throws ModelError
+  /// naming the file if it fails or returns something else, and MemoryError when out of memory.
   torch::Tensor run(const std::vector<torch::Tensor>& inputs, std::initializer_list<std::size_t> keep_float32 = {});
 
-  /// Runs it on zeros-like inputs once and compares the result's shape. Throws ModelError with what was expected.
+  /// Runs it once on the given inputs and checks the shape of the result. Throws ModelError with the expected shape.
   void probe(const std::vector<torch::Tensor>& inputs, at::IntArrayRef expected,
              std::initializer_list<std::size_t> keep_float32 = {});
 
@@ -36,7 +35,7 @@ class TorchScriptProgram {
   torch::jit::Module module_;
 };
 
-/// The checks that TorchScriptProgram makes before anything is run, alone. Throws ModelError.
+/// The checks of TorchScriptProgram only, without running anything. Throws ModelError.
 void check_torchscript(const std::filesystem::path& file, std::size_t inputs);
 
 }  // namespace fmboost

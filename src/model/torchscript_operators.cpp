@@ -9,8 +9,8 @@ namespace {
 
 using namespace std::string_view_literals;
 
-// Arithmetic, shapes and views of tensors, as traces of convolutional and transformer networks use them. Whatever is
-// not here is refused; add an operator only when all it does is compute from its inputs.
+// Arithmetic, shapes and views of tensors, as used in traces of convolutional and transformer networks. All others
+// are refused; add an operator only if it does nothing but compute from its inputs.
 constexpr std::array kAten{"Bool"sv,
                            "Float"sv,
                            "Int"sv,
@@ -250,8 +250,7 @@ constexpr std::array kPrim{"Constant"sv,
                            "data"sv,
                            "layout"sv};
 
-// Calls to the program's own functions; inlining has resolved them before the check, so that what is left over here is
-// not one that was looked into.
+// Calls to functions of the program. Inlining resolves them before the check, so a remaining call has not been checked.
 void collect(const torch::jit::Block* block, const std::set<std::string_view>& aten,
              const std::set<std::string_view>& prim, std::set<std::string>& refused) {
   for (const auto* node : block->nodes()) {

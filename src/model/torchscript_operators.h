@@ -6,7 +6,7 @@
 
 namespace fmboost {
 
-/// The operators of an inlined graph, blocks within it included, that are not tensor arithmetic.
+/// The operators of an inlined graph, including nested blocks, that are not tensor arithmetic.
 std::set<std::string> refused_operators(const torch::jit::Graph& graph);
 
 }  // namespace fmboost

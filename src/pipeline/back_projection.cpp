@@ -38,19 +38,6 @@ torch::Tensor back_project(torch::Tensor upscaled, const torch::Tensor& source, 
   return upscaled;
 }
 
-ColorFix parse_color_fix(const std::string& name) {
-  for (const auto fix : {ColorFix::none, ColorFix::adain, ColorFix::wavelet}) {
-    if (name == color_fix_name(fix)) {
-      return fix;
-    }
-  }
-  throw UsageError("unknown color fix '" + name + "': use none, adain or wavelet");
-}
-
-std::string color_fix_name(ColorFix fix) {
-  return fix == ColorFix::adain ? "adain" : fix == ColorFix::wavelet ? "wavelet" : "none";
-}
-
 torch::Tensor fix_colors(const torch::Tensor& upscaled, const torch::Tensor& source, ColorFix fix) {
   if (fix == ColorFix::adain) {
     constexpr double kEpsilon = 1e-5;

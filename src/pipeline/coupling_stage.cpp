@@ -5,7 +5,6 @@
 #include "fmboost/core/error.h"
 #include "fmboost/core/interrupt.h"
 #include "fmboost/core/random.h"
-#include "fmboost/flow/ode_solver.h"
 
 namespace fmboost {
 namespace {
@@ -34,6 +33,7 @@ void CouplingStage::report(const std::string& name, const torch::Tensor& tensor)
 PreparedCoupling CouplingStage::prepare(const UpscaleInput& input, const Size& target, std::uint64_t noise_seed) const {
   PreparedCoupling prepared;
   prepared.target = target;
+  prepared.noise_seed = noise_seed;
   if (coupling_.upsampling == Upsampling::pixel) {
     prepare_pixels(prepared, input.pixels, target);
   } else {
@@ -85,7 +85,7 @@ void CouplingStage::prepare_latent(PreparedCoupling& prepared, const UpscaleInpu
   const std::int64_t width = latent.size(3) * scale;
   const Size covered{width * factor_, height * factor_};
   if (covered.width < target.width || covered.height < target.height) {
-    throw UsageError("`upsampling` " + upsampling_name(coupling_.upsampling) + " gives " + to_string(covered) +
+    throw UsageError("`upsampling` " + enum_name(coupling_.upsampling) + " gives " + to_string(covered) +
                      ", which is smaller than the target size " + to_string(target) + "; use pixel");
   }
   auto generator = cpu_generator(derive_seed(noise_seed, "upsampling"));
@@ -99,10 +99,15 @@ void CouplingStage::prepare_latent(PreparedCoupling& prepared, const UpscaleInpu
   prepared.upsampled_latent = pad_reflect(upsample_latent(latent, coupling_.upsampling, height, width, noise), around);
 }
 
-torch::Tensor CouplingStage::flow(const torch::Tensor& context, const torch::Tensor& cpu_noise,
-                                  VelocityNetwork& network, const StripLimits* strips) const {
-  const torch::Tensor noise = cpu_noise.to(context.device());
-  const torch::Tensor start = coupling_.start_from_noise ? noise : noised_start(context, noise, coupling_.noising_step);
+GaussianStart CouplingStage::gaussian_start(const torch::Tensor& context, const torch::Tensor& noise) const {
+  const StartWeights weights = coupling_.start_from_noise ? StartWeights{0, 1} : start_weights(coupling_.noising_step);
+  return {.mean = context * weights.context, .scale = weights.noise, .noise = noise};
+}
+
+torch::Tensor CouplingStage::flow(const PreparedCoupling& prepared, const torch::Tensor& context,
+                                  VelocityNetwork& network) const {
+  const StripLimits* strips = prepared.tiles ? &prepared.tiles->strips : nullptr;
+  const torch::Tensor noise = prepared.noise.to(context.device());
   const auto field = [&](double t, const torch::Tensor& x) {
     check_interrupt();
     return network.velocity(x, t, context, strips);
@@ -112,7 +117,16 @@ torch::Tensor CouplingStage::flow(const torch::Tensor& context, const torch::Ten
       hooks_.progress("flow " + std::to_string(index_ + 1), step, coupling_.steps);
     }
   };
-  return solve_ode(field, start, {.method = coupling_.solver, .steps = coupling_.steps}, advance);
+  const FlowSolver solver = coupling_.flow_solver();
+  if (!solver.is_stochastic()) {
+    const torch::Tensor start =
+        coupling_.start_from_noise ? noise : noised_start(context, noise, coupling_.noising_step);
+    return solve_ode(field, start, solver.ode(), advance);
+  }
+  // One field of noise per step for the whole image, drawn on the CPU: the same for every tiling and device.
+  auto generator = cpu_generator(derive_seed(prepared.noise_seed, "sde"));
+  const auto draw = [&] { return gaussian_noise(prepared.noise.sizes(), generator).to(context.device()); };
+  return solve_sde(field, gaussian_start(context, noise), Path(coupling_.path), solver.sde(), draw, advance);
 }
 
 torch::Tensor CouplingStage::run(const PreparedCoupling& prepared, torch::ScalarType dtype) const {
@@ -122,8 +136,7 @@ torch::Tensor CouplingStage::run(const PreparedCoupling& prepared, torch::Scalar
       (from_latent ? prepared.upsampled_latent : autoencoder.encode(prepared.upsampled_pixels))
           .to(components_.placement().device);
   report("context", context);
-  const StripLimits* strips = prepared.tiles ? &prepared.tiles->strips : nullptr;
-  const torch::Tensor latent = flow(context, prepared.noise, components_.velocity(coupling_, dtype), strips);
+  const torch::Tensor latent = flow(prepared, context, components_.velocity(coupling_, dtype));
   report("high_latent", latent);
   check_interrupt();
   return crop(autoencoder.decode(latent).to(torch::kCPU), prepared.margins).contiguous();

@@ -15,6 +15,7 @@ struct PreparedCoupling {
   torch::Tensor upsampled_pixels;  ///< padded; for pixel upsampling
   torch::Tensor upsampled_latent;  ///< padded; for latent upsampling
   torch::Tensor noise;             ///< for the padded latent, on the CPU
+  std::uint64_t noise_seed = 0;    ///< of the noise above, and of that of stochastic solvers
   MemoryPlan memory;               ///< of the padded image
   std::optional<TilePlan> tiles;   ///< none: no tiling
 };
@@ -39,8 +40,8 @@ class CouplingStage {
                       std::uint64_t noise_seed) const;
   torch::Tensor encode(const torch::Tensor& pixels) const;
   void choose_margins(PreparedCoupling& prepared, const Size& covered, const Size& target) const;
-  torch::Tensor flow(const torch::Tensor& context, const torch::Tensor& cpu_noise, VelocityNetwork& network,
-                     const StripLimits* strips) const;
+  GaussianStart gaussian_start(const torch::Tensor& context, const torch::Tensor& noise) const;
+  torch::Tensor flow(const PreparedCoupling& prepared, const torch::Tensor& context, VelocityNetwork& network) const;
   void report(const std::string& name, const torch::Tensor& tensor) const;
 
   ModelComponents& components_;

@@ -9,6 +9,7 @@
 #include "fmboost/core/random.h"
 #include "fmboost/flow/ode_solver.h"
 #include "fmboost/pipeline/back_projection.h"
+#include "fmboost/pipeline/memory_plan.h"
 
 #include "pipeline/coupling_stage.h"
 
@@ -75,13 +76,41 @@ torch::Tensor crop_center(const torch::Tensor& pixels, const Size& size) {
                        .bottom = spare_height - spare_height / 2});
 }
 
+// The SDE solvers need the score of the start, which is infinite without noise, and is that of the velocity only if the
+// network has the context as an input.
+void check_stochastic_start(const CouplingEntry& coupling) {
+  if (coupling.start_from_noise) {
+    return;
+  }
+  if (coupling.noising_step <= 0) {
+    throw UsageError("the flow solver " + coupling.solver +
+                     " needs noise at the start: use `flow_noise` above 0, or a lower `fidelity`");
+  }
+  if (coupling.network.in_channels == coupling.network.out_channels) {
+    throw UsageError("the flow solver " + coupling.solver + " needs a coupling network with context");
+  }
+}
+
+void check_solver(const CouplingEntry& coupling, const FlowOptions& options) {
+  const FlowSolver solver = coupling.flow_solver();
+  solver.check();
+  if (solver.is_stochastic()) {
+    check_stochastic_start(coupling);
+  } else if (options.diffusion_form || options.diffusion_norm) {
+    throw UsageError(
+        "`flow_diffusion` and `flow_diffusion_norm` apply to the flow solvers sde-euler and sde-heun, not to " +
+        coupling.solver);
+  }
+}
+
 }  // namespace
 
 void FlowOptions::check() const {
-  OdeOptions ode;
-  ode.method = solver.value_or(ode.method);
-  ode.steps = steps.value_or(ode.steps);
-  ode.check();
+  FlowSolver flow;
+  flow.name = solver.value_or(flow.name);
+  flow.steps = steps.value_or(flow.steps);
+  flow.diffusion_norm = diffusion_norm.value_or(flow.diffusion_norm);
+  flow.check();
   if (noising_step && *noising_step > 999) {
     throw UsageError("`flow_noise` must be at most 999, got " + std::to_string(*noising_step));
   }
@@ -100,7 +129,7 @@ CouplingEntry resolve_coupling(const Manifest& manifest, std::int64_t factor, co
                    [&](const CouplingEntry& entry) { return entry.factor == factor && entry.upscales(source); });
   if (found == manifest.couplings.end()) {
     throw ModelError("the bundle '" + manifest.name + "' has no coupling for " + std::to_string(factor) + "x of " +
-                     image_source_name(source) + " images");
+                     enum_name(source) + " images");
   }
   CouplingEntry coupling = *found;
   auto fidelity = options.fidelity;
@@ -114,9 +143,12 @@ CouplingEntry resolve_coupling(const Manifest& manifest, std::int64_t factor, co
   }
   coupling.steps = options.steps.value_or(coupling.steps);
   coupling.solver = options.solver.value_or(coupling.solver);
+  coupling.diffusion_form = options.diffusion_form.value_or(coupling.diffusion_form);
+  coupling.diffusion_norm = options.diffusion_norm.value_or(coupling.diffusion_norm);
   coupling.noising_step = options.noising_step.value_or(coupling.noising_step);
   coupling.upsampling = options.upsampling.value_or(coupling.upsampling);
   coupling.back_projection = options.back_projection.value_or(coupling.back_projection);
+  check_solver(coupling, options);
   return coupling;
 }
 

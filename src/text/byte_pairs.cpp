@@ -13,7 +13,7 @@
 namespace fmboost {
 namespace {
 
-// Every byte as a printable character: the printable ones of Latin-1 stand for themselves, the rest follow from U+0100.
+// Every byte as a printable character: printable Latin-1 characters represent themselves, the others start at U+0100.
 std::array<std::string, 256> byte_characters() {
   std::array<std::string, 256> table;
   char32_t next = 0x100;
@@ -30,7 +30,7 @@ bool is_pair(std::string_view line) {
          line.find(' ', space + 1) == std::string_view::npos;
 }
 
-// A word while it is merged: symbols in a list, so that a merge moves nothing.
+// A word during merging: a linked list of symbols, so that a merge moves nothing.
 class Word {
  public:
   using Ranks = std::unordered_map<std::string, std::size_t>;
@@ -38,7 +38,7 @@ class Word {
   Word(std::vector<std::string> symbols, const Ranks& ranks) : texts_(std::move(symbols)), ranks_(ranks) {
     for (std::size_t i = 0; i < texts_.size(); ++i) {
       next_.push_back(i + 1);
-      previous_.push_back(i - 1);  // of the first: beyond every index
+      previous_.push_back(i - 1);  // of the first symbol: not a valid index
       consider(i);
     }
   }
@@ -48,7 +48,7 @@ class Word {
       const auto [rank, left, length] = candidates_.top();
       candidates_.pop();
       const std::size_t right = next_[left];
-      // Merged meanwhile, with a neighbor or into one: symbols only grow.
+      // Already merged with or into a neighbor: symbols only grow.
       if (texts_[left].empty() || right >= texts_.size() || texts_[left].size() + texts_[right].size() != length) {
         continue;
       }
@@ -105,7 +105,7 @@ BytePairs::BytePairs(const std::filesystem::path& merges) : characters_(byte_cha
     }
     if (!is_pair(line)) {
       throw ModelError("'" + merges.string() + "', line " + std::to_string(number) +
-                       ": a merge is two tokens with a space between them, found '" + line.substr(0, 60) + "'");
+                       ": expected two tokens separated by a space, found '" + line.substr(0, 60) + "'");
     }
     ranks_.emplace(std::move(line), ranks_.size());
   }

@@ -10,10 +10,10 @@
 
 namespace fmboost {
 
-/// Byte-pair encoding of words, as CLIP has it.
+/// The byte-pair encoding of words in CLIP.
 class BytePairs {
  public:
-  /// merges: a header line, then a pair of tokens a line, in order of rank. Throws ModelError naming the file.
+  /// merges: a header line, then one pair of tokens per line, in order of rank. Throws ModelError naming the file.
   explicit BytePairs(const std::filesystem::path& merges);
 
   /// The tokens of a word that is not empty: its bytes as printable characters, "</w>" after the last one, adjacent
@@ -21,7 +21,7 @@ class BytePairs {
   std::vector<std::string> split(std::string_view word) const;
 
  private:
-  std::unordered_map<std::string, std::size_t> ranks_;  ///< "left right" -> place in the list of merges
+  std::unordered_map<std::string, std::size_t> ranks_;  ///< "left right" -> index in the list of merges
   std::array<std::string, 256> characters_;
 };
 

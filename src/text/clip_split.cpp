@@ -22,7 +22,7 @@ bool starts_with(const std::vector<char32_t>& points, std::size_t at, std::u32st
   return points.size() - at >= text.size() && std::u32string_view(points.data() + at, text.size()) == text;
 }
 
-// Length of the word that starts here, by the alternatives of the pattern in their order.
+// Length of the word that starts here: the alternatives of the pattern, in order.
 std::size_t word_length(const std::vector<char32_t>& points, std::size_t at) {
   for (const auto contraction : kContractions) {
     if (starts_with(points, at, contraction)) {
@@ -62,7 +62,7 @@ void split_plain(std::string_view text, std::vector<std::string>& words) {
 std::vector<std::string> split_for_clip(std::string_view prompt) {
   std::vector<std::string> words;
   while (!prompt.empty()) {
-    // The special tokens are found in the prompt as it was given, before anything is cleaned.
+    // Special tokens are recognized in the original prompt, before cleaning.
     const std::size_t start = prompt.find(kStartOfText);
     const std::size_t end = prompt.find(kEndOfText);
     const std::size_t special = std::min(start, end);

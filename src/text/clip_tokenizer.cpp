@@ -1,12 +1,12 @@
 #include "text/clip_tokenizer.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <unordered_map>
 
 #include "fmboost/core/error.h"
 
+#include "io/json_reader.h"
 #include "text/byte_pairs.h"
 #include "text/clip_split.h"
 #include "text/model_text.h"
@@ -15,14 +15,12 @@ namespace fmboost {
 namespace {
 
 std::unordered_map<std::string, std::int64_t> read_vocabulary(const std::filesystem::path& file) {
-  const auto parsed = nlohmann::json::parse(read_model_text(file), nullptr, /*allow_exceptions=*/false);
-  if (!parsed.is_object()) {
-    throw ModelError("'" + file.string() + "' must hold a JSON object from token to id");
-  }
+  const JsonReader parsed = JsonReader::parse(read_model_text(file), file.string());
   std::unordered_map<std::string, std::int64_t> vocabulary;
-  for (const auto& [token, id] : parsed.items()) {
+  for (const auto& [token, id] : parsed.value().items()) {
     if (!id.is_number_unsigned()) {
-      throw ModelError("'" + file.string() + "': the id of the token '" + token + "' must be a whole number from 0 on");
+      throw ModelError("'" + file.string() + "': the id of the token '" + token +
+                       "' must be a whole number of at least 0");
     }
     vocabulary.emplace(token, id.get<std::int64_t>());
   }
@@ -36,7 +34,7 @@ struct ClipTokenizer::Implementation {
   std::unordered_map<std::string, std::int64_t> vocabulary;
   BytePairs pairs;
 
-  std::size_t room() const { return options.max_length - 2; }  ///< ids of the prompt itself in a chunk
+  std::size_t room() const { return options.max_length - 2; }  ///< ids of the prompt per chunk
   void append_ids(const std::string& word, std::vector<std::int64_t>& ids) const;
   std::vector<std::int64_t> chunked(const std::vector<std::int64_t>& ids) const;
 };
@@ -52,7 +50,7 @@ void ClipTokenizer::Implementation::append_ids(const std::string& word, std::vec
   }
 }
 
-// Start, end and padding around every part of `ids`, of which there is at least one.
+// Adds start, end and padding to every chunk of `ids`; there is at least one.
 std::vector<std::int64_t> ClipTokenizer::Implementation::chunked(const std::vector<std::int64_t>& ids) const {
   std::vector<std::int64_t> result;
   std::size_t used = 0;

@@ -16,11 +16,11 @@ struct ClipTokenizerOptions {
 
 /// CLIP's byte-pair encoding: NFC, white space collapsed, lower case, split by the published pattern, bytes mapped to
 /// printable characters, merges in order of rank, "</w>" at the end of a word
-/// (https://github.com/openai/CLIP, simple_tokenizer.py). Special-token strings inside a prompt give their ids.
+/// (https://github.com/openai/CLIP, simple_tokenizer.py). Special-token strings inside a prompt become their ids.
 class ClipTokenizer final : public Tokenizer {
  public:
-  /// vocab: JSON object from token to id; merges: a header line, then a pair a line.
-  /// Throws ModelError naming the file when either is missing or malformed.
+  /// vocab: JSON object from token to id; merges: a header line, then one pair per line.
+  /// Throws ModelError naming the file if either is missing or malformed.
   ClipTokenizer(const std::filesystem::path& vocab, const std::filesystem::path& merges,
                 ClipTokenizerOptions options = {});
   ~ClipTokenizer() override;

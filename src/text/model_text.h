@@ -8,7 +8,7 @@
 
 namespace fmboost {
 
-/// A file of a bundle; what keeps it from being read is the bundle's fault: ModelError.
+/// Reads a text file of a bundle. Throws ModelError if it cannot be read.
 inline std::string read_model_text(const std::filesystem::path& file) {
   try {
     return read_text_file(file);

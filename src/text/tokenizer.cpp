@@ -6,19 +6,6 @@
 
 namespace fmboost {
 
-LongPrompt parse_long_prompt(const std::string& name) {
-  for (const auto rule : {LongPrompt::truncate, LongPrompt::chunk}) {
-    if (name == long_prompt_name(rule)) {
-      return rule;
-    }
-  }
-  throw UsageError("long prompts are handled by truncate or chunk, not '" + name + "'");
-}
-
-std::string long_prompt_name(LongPrompt rule) {
-  return rule == LongPrompt::truncate ? "truncate" : "chunk";
-}
-
 TokenizedPrompt Tokenizer::encode(std::string_view prompt, LongPrompt rule) const {
   check_prompt_encoding(prompt);
   return tokenize(prompt, rule);
@@ -35,7 +22,7 @@ void check_prompt_encoding(std::string_view text) {
       throw Error("the prompt is not valid UTF-8 at byte " + std::to_string(position) + "; save it as UTF-8");
     }
     if (point == 0) {
-      throw Error("the prompt holds a NUL at byte " + std::to_string(position) + "; is it a text file?");
+      throw Error("the prompt contains a NUL at byte " + std::to_string(position) + "; is it a text file?");
     }
     position += static_cast<std::size_t>(used);
   }

@@ -7,14 +7,14 @@
 
 namespace fmboost {
 
-/// Unicode as the tokenizers need it; utf8proc holds the tables.
+/// The Unicode functions of the tokenizers, based on the tables of utf8proc.
 
 /// Splits valid UTF-8 into code points.
 std::vector<char32_t> to_code_points(std::string_view text);
 std::string to_utf8(char32_t code_point);
 
 std::string normalize_nfc(std::string_view text);
-/// Lower case code point by code point; U+0130 gives two code points, as in the reference.
+/// Lower case by code point; U+0130 becomes two code points, as in the reference.
 std::string lower_case(std::string_view text);
 
 bool is_letter(char32_t code_point);       ///< general category L*

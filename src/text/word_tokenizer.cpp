@@ -11,7 +11,7 @@
 namespace fmboost {
 namespace {
 
-// White space separates words, a comma is one.
+// White space separates words; a comma is a word.
 std::vector<std::string> split_words(std::string_view prompt) {
   std::vector<std::string> words;
   std::string word;
@@ -35,7 +35,7 @@ std::vector<std::string> split_words(std::string_view prompt) {
   return words;
 }
 
-// "sunset." and "(house)" without what is around the word.
+// Removes the punctuation of "sunset." and "(house)".
 std::string without_punctuation(const std::string& word) {
   constexpr std::string_view kPunctuation = ".;:!?\"'()[]";
   const std::size_t first = word.find_first_not_of(kPunctuation);

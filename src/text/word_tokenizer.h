@@ -9,15 +9,15 @@ namespace fmboost {
 struct WordTokenizerOptions {
   std::size_t max_length = 48;
   std::int64_t pad = 0;
-  std::int64_t null = 1;  ///< stands alone for a prompt without a known word
+  std::int64_t null = 1;  ///< the only id of a prompt without a known word
 };
 
-/// A closed list of words, the id of a word being its place in the list. Text is lower-cased, a comma is a word of its
-/// own, other punctuation around a word is left out where the word is not known with it, unknown words are skipped and
+/// A closed list of words; the id of a word is its index in the list. Text is lower-cased and a comma is a separate
+/// word. Other punctuation around a word is ignored if the word is unknown with it. Unknown words are skipped and
 /// reported.
 class WordTokenizer final : public Tokenizer {
  public:
-  /// words: a JSON list of strings. Throws ModelError naming the file when it is missing or malformed.
+  /// words: a JSON list of strings. Throws ModelError naming the file if it is missing or malformed.
   explicit WordTokenizer(const std::filesystem::path& words, WordTokenizerOptions options = {});
 
   std::size_t max_length() const override { return options_.max_length; }

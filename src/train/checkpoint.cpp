@@ -53,7 +53,7 @@ void remove_checkpoint(const fs::path& checkpoint) {
 
 std::map<std::string, std::string> weights_metadata(const CfmUnetOptions& network, const FlowLossOptions& flow) {
   std::map<std::string, std::string> metadata{
-      {"format", "pt"}, {"config", to_json(network).dump()}, {"noising_step", std::to_string(flow.noising_step)}};
+      {"format", "pt"}, {"config", to_json_text(network)}, {"noising_step", std::to_string(flow.noising_step)}};
   if (flow.draws_noising_step()) {
     metadata["noising_step_max"] = std::to_string(*flow.noising_step_max);
   }

@@ -56,7 +56,7 @@ class Opener {
     auto shards = std::make_shared<ShardDataset>(path, shard_options);
     const bool upscaled = shards->context_factor() == 1;
     if (upscaled != takes_upsampled()) {
-      throw UsageError("`upsampling` " + upsampling_name(options_.train.flow.upsampling) +
+      throw UsageError("`upsampling` " + enum_name(options_.train.flow.upsampling) +
                        " does not fit the shards in '" + path.string() + "', whose contexts " +
                        (upscaled ? "have the latents' size; use pixel" : "are smaller than the latents; use latent"));
     }

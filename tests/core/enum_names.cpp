@@ -9,8 +9,8 @@
 namespace fmboost {
 namespace {
 
-using testing::ElementsAre;
 using test::thrown;
+using testing::ElementsAre;
 using testing::StrEq;
 
 enum class Fruit { apple, pear, quince };

@@ -19,7 +19,7 @@ using testing::HasSubstr;
 // The product of 1 - beta up to t, in float64.
 double product(const NoiseScheduleOptions& options, int t) {
   double result = 1;
-  const bool scaled = options.beta_schedule == "scaled_linear";
+  const bool scaled = options.beta_schedule == BetaSchedule::scaled_linear;
   const double start = scaled ? std::sqrt(options.beta_start) : options.beta_start;
   const double end = scaled ? std::sqrt(options.beta_end) : options.beta_end;
   for (int i = 0; i <= t; ++i) {
@@ -30,13 +30,14 @@ double product(const NoiseScheduleOptions& options, int t) {
 }
 
 TEST(NoiseSchedule, MultipliesWhatEveryStepLeaves) {
-  for (const char* name : {"scaled_linear", "linear"}) {
-    const NoiseScheduleOptions options{.beta_schedule = name};
+  for (const auto form : {BetaSchedule::scaled_linear, BetaSchedule::linear}) {
+    const NoiseScheduleOptions options{.beta_schedule = form};
     const NoiseSchedule schedule(options);
     EXPECT_EQ(schedule.train_steps(), 1000);
     ASSERT_EQ(schedule.alphas_bar().size(), 1000U);
     for (const int t : {0, 1, 250, 500, 999}) {
-      EXPECT_NEAR(schedule.alpha_bar(t), product(options, t), 2e-5 * product(options, t)) << name << " " << t;
+      EXPECT_NEAR(schedule.alpha_bar(t), product(options, t), 2e-5 * product(options, t))
+          << enum_name(form) << " " << t;
     }
   }
 }
@@ -60,10 +61,12 @@ TEST(NoiseSchedule, EndsAtTheFirstLevelUnlessToldOtherwise) {
   EXPECT_EQ(NoiseSchedule({.set_alpha_to_one = true}).final_alpha_bar(), 1.0);
 }
 
-TEST(NoiseSchedule, KnowsTwoPredictions) {
-  EXPECT_EQ(parse_prediction("epsilon"), Prediction::epsilon);
-  EXPECT_EQ(parse_prediction("v_prediction"), Prediction::v);
-  EXPECT_THAT(thrown<UsageError>([] { parse_prediction("sample"); }), HasSubstr("'sample': use epsilon or v_"));
+TEST(NoiseSchedule, ParsesDiffusersNames) {
+  EXPECT_EQ(parse_enum<Prediction>("epsilon"), Prediction::epsilon);
+  EXPECT_EQ(parse_enum<Prediction>("v_prediction"), Prediction::v);
+  EXPECT_THAT(thrown<UsageError>([] { parse_enum<Prediction>("sample"); }), HasSubstr("'sample': use epsilon or v_"));
+  EXPECT_THAT(thrown<UsageError>([] { parse_enum<BetaSchedule>("cosine"); }), HasSubstr("beta schedule 'cosine'"));
+  EXPECT_THAT(thrown<UsageError>([] { parse_enum<TimestepSpacing>("even"); }), HasSubstr("timestep spacing 'even'"));
 }
 
 TEST(NoiseSchedule, NamesTheFieldThatIsOutOfRange) {
@@ -75,9 +78,7 @@ TEST(NoiseSchedule, NamesTheFieldThatIsOutOfRange) {
   EXPECT_THAT(refusal({.beta_start = kNan}), HasSubstr("beta_start"));
   EXPECT_THAT(refusal({.beta_start = 0.02}), HasSubstr("beta_start <= beta_end"));
   EXPECT_THAT(refusal({.beta_end = 1.0}), HasSubstr("beta_end < 1"));
-  EXPECT_THAT(refusal({.beta_schedule = "cosine"}), HasSubstr("beta_schedule 'cosine'"));
   EXPECT_THAT(refusal({.train_steps = 1}), HasSubstr("train_steps"));
-  EXPECT_THAT(refusal({.timestep_spacing = "even"}), HasSubstr("timestep_spacing 'even'"));
   EXPECT_THAT(refusal({.steps_offset = -1}), HasSubstr("steps_offset"));
   EXPECT_THAT(refusal({.original_steps = 1001}), HasSubstr("original_steps"));
   EXPECT_THAT(refusal({.timestep_scaling = 0}), HasSubstr("timestep_scaling"));

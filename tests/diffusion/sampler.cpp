@@ -181,18 +181,18 @@ INSTANTIATE_TEST_SUITE_P(Diffusion, EverySampler, testing::Values("lcm", "ddim",
                          });
 
 TEST(Sampler, StartsFromNoiseOfTheRightSize) {
-  const auto sigma = [](const char* name, const char* spacing) {
+  const auto sigma = [](const char* name, std::optional<TimestepSpacing> spacing) {
     return make_sampler({.name = name, .steps = 10}, NoiseSchedule({.timestep_spacing = spacing}))->init_noise_sigma();
   };
   for (const char* name : {"lcm", "ddim", "dpm++2m"}) {
-    EXPECT_EQ(sigma(name, ""), 1.0) << name;
+    EXPECT_EQ(sigma(name, std::nullopt), 1.0) << name;
   }
   const double highest = schedule().sigmas().back();
   for (const char* name : {"euler", "euler-a"}) {
-    EXPECT_NEAR(sigma(name, "linspace"), highest, 1e-6);
-    EXPECT_NEAR(sigma(name, "trailing"), highest, 1e-6);
+    EXPECT_NEAR(sigma(name, TimestepSpacing::linspace), highest, 1e-6);
+    EXPECT_NEAR(sigma(name, TimestepSpacing::trailing), highest, 1e-6);
     const double at_900 = schedule().sigmas()[900];
-    EXPECT_NEAR(sigma(name, "leading"), std::sqrt(at_900 * at_900 + 1), 1e-6);
+    EXPECT_NEAR(sigma(name, TimestepSpacing::leading), std::sqrt(at_900 * at_900 + 1), 1e-6);
   }
 }
 

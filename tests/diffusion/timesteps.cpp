@@ -27,7 +27,7 @@ TEST(Timesteps, LeadingAreMultiplesPlusTheOffset) {
 }
 
 TEST(Timesteps, TrailingStartAtTheLastStep) {
-  const NoiseScheduleOptions trailing{.timestep_spacing = "trailing"};
+  const NoiseScheduleOptions trailing{.timestep_spacing = TimestepSpacing::trailing};
   EXPECT_THAT(timesteps("ddim", 4, trailing), ElementsAre(999, 749, 499, 249));
   // 1000 - 62.5 is rounded half to even
   EXPECT_THAT(timesteps("ddim", 16, trailing)[1], 937);
@@ -35,7 +35,7 @@ TEST(Timesteps, TrailingStartAtTheLastStep) {
 }
 
 TEST(Timesteps, LinspaceSpansTheSchedule) {
-  const NoiseScheduleOptions linspace{.timestep_spacing = "linspace"};
+  const NoiseScheduleOptions linspace{.timestep_spacing = TimestepSpacing::linspace};
   EXPECT_THAT(timesteps("ddim", 4, linspace), ElementsAre(999, 666, 333, 0));
   EXPECT_THAT(timesteps("euler", 3), ElementsAre(999, 499.5, 0));
   EXPECT_THAT(timesteps("dpm++2m", 3), ElementsAre(999, 666, 333));
@@ -50,7 +50,7 @@ TEST(Timesteps, OfLcmAreThoseOfItsTeacher) {
 
 struct Spacing {
   const char* sampler;
-  const char* spacing;
+  std::optional<TimestepSpacing> spacing;
   bool karras = false;
 };
 
@@ -70,33 +70,36 @@ TEST_P(EverySpacing, GivesAsManyAsAskedForDescendingWithinTheSchedule) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Timesteps, EverySpacing,
-                         testing::Values(Spacing{"ddim", "leading"}, Spacing{"ddim", "trailing"},
-                                         Spacing{"ddim", "linspace"}, Spacing{"euler", "leading"},
-                                         Spacing{"euler", "trailing"}, Spacing{"euler", "linspace"},
-                                         Spacing{"euler", "linspace", true}, Spacing{"euler", "trailing", true},
-                                         Spacing{"euler-a", "trailing"}, Spacing{"dpm++2m", "leading"},
-                                         Spacing{"dpm++2m", "trailing"}, Spacing{"dpm++2m", "linspace"},
-                                         Spacing{"dpm++2m", "linspace", true}, Spacing{"lcm", ""}),
-                         [](const auto& test) {
-                           const std::string name = std::string(test.param.sampler) + "_" + test.param.spacing +
-                                                    (test.param.karras ? "_karras" : "");
-                           std::string letters;
-                           std::copy_if(name.begin(), name.end(), std::back_inserter(letters), [](char c) {
-                             return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
-                           });
-                           return letters;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Timesteps, EverySpacing,
+    testing::Values(Spacing{"ddim", TimestepSpacing::leading}, Spacing{"ddim", TimestepSpacing::trailing},
+                    Spacing{"ddim", TimestepSpacing::linspace}, Spacing{"euler", TimestepSpacing::leading},
+                    Spacing{"euler", TimestepSpacing::trailing}, Spacing{"euler", TimestepSpacing::linspace},
+                    Spacing{"euler", TimestepSpacing::linspace, true},
+                    Spacing{"euler", TimestepSpacing::trailing, true}, Spacing{"euler-a", TimestepSpacing::trailing},
+                    Spacing{"dpm++2m", TimestepSpacing::leading}, Spacing{"dpm++2m", TimestepSpacing::trailing},
+                    Spacing{"dpm++2m", TimestepSpacing::linspace}, Spacing{"dpm++2m", TimestepSpacing::linspace, true},
+                    Spacing{"lcm", std::nullopt}),
+    [](const auto& test) {
+      const std::string name = std::string(test.param.sampler) + "_" +
+                               (test.param.spacing ? enum_name(*test.param.spacing) : "") +
+                               (test.param.karras ? "_karras" : "");
+      std::string letters;
+      std::copy_if(name.begin(), name.end(), std::back_inserter(letters),
+                   [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; });
+      return letters;
+    });
 
 // diffusers places 62 of 61 trailing timesteps, the last one at -1.
 TEST(Timesteps, TrailingNeverLeaveTheScheduleByRounding) {
-  EXPECT_EQ(timesteps("ddim", 61, {.timestep_spacing = "trailing"}).size(), 61U);
-  EXPECT_EQ(timesteps("ddim", 61, {.timestep_spacing = "trailing"}).back(), 15);
+  EXPECT_EQ(timesteps("ddim", 61, {.timestep_spacing = TimestepSpacing::trailing}).size(), 61U);
+  EXPECT_EQ(timesteps("ddim", 61, {.timestep_spacing = TimestepSpacing::trailing}).back(), 15);
 }
 
 TEST(Timesteps, LeadingThatWouldLeaveTheScheduleAreRefused) {
   const auto refusal = [](const std::string& name, int steps, int offset) {
-    return thrown<UsageError>([&] { timesteps(name, steps, {.timestep_spacing = "leading", .steps_offset = offset}); });
+    return thrown<UsageError>(
+        [&] { timesteps(name, steps, {.timestep_spacing = TimestepSpacing::leading, .steps_offset = offset}); });
   };
   EXPECT_THAT(refusal("ddim", 1000, 1), HasSubstr("an offset of 1; use fewer"));
   EXPECT_THAT(refusal("ddim", 10, 100), HasSubstr("a schedule of 1000"));

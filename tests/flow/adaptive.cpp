@@ -91,12 +91,6 @@ TEST_P(Adaptive, IsDoneAtOnceWhereNothingMoves) {
   EXPECT_LT(outcome.evaluations, 60);
 }
 
-TEST_P(Adaptive, RunsBackwards) {
-  OdeOptions options = with_tolerance(1e-8, 3);
-  options.reverse = true;
-  EXPECT_TRUE(is_close(solve_ode(bernoulli_field, bernoulli_solution(1), options), bernoulli_start(), 1e-6));
-}
-
 INSTANTIATE_TEST_SUITE_P(Flow, Adaptive, testing::Values("dopri5", "bosh3"),
                          [](const auto& test) { return std::string(test.param); });
 

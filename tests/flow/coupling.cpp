@@ -25,14 +25,12 @@ torch::Tensor latent() {
 }
 
 TEST(Upsampling, IsKnownByName) {
-  for (const auto upsampling : {Upsampling::pixel, Upsampling::latent, Upsampling::latent_nearest, Upsampling::noise_upsampling,
-                                Upsampling::identity}) {
-    EXPECT_EQ(parse_upsampling(upsampling_name(upsampling)), upsampling);
+  for (const auto upsampling : {Upsampling::pixel, Upsampling::latent, Upsampling::latent_nearest,
+                                Upsampling::noise_upsampling, Upsampling::identity}) {
+    EXPECT_EQ(parse_enum<Upsampling>(enum_name(upsampling)), upsampling);
   }
-  EXPECT_EQ(parse_upsampling("noise_upsampling"), Upsampling::noise_upsampling);
-  EXPECT_EQ(parse_upsampling("latent_nearest"), Upsampling::latent_nearest);
-  EXPECT_THAT(thrown<UsageError>([] { parse_upsampling("cubic"); }),
-              AllOf(HasSubstr("unknown coupling 'cubic'"), HasSubstr("pixel, latent, latent-nearest")));
+  EXPECT_THAT(thrown<UsageError>([] { parse_enum<Upsampling>("cubic"); }),
+              AllOf(HasSubstr("unknown upsampling 'cubic'"), HasSubstr("pixel, latent, latent-nearest")));
 }
 
 TEST(UpscaleBilinear, HasItsCentersBetweenPixels) {
@@ -67,9 +65,9 @@ TEST(UpsampleLatent, RefusesNoiseThatDoesNotFit) {
   const auto refusal = [](std::int64_t height, std::int64_t width, const torch::Tensor& noise) {
     return thrown<UsageError>([&] { upsample_latent(latent(), Upsampling::noise_upsampling, height, width, noise); });
   };
-  EXPECT_THAT(refusal(4, 6, torch::zeros({1, 2, 4, 7})), HasSubstr("noise of the result's size"));
+  EXPECT_THAT(refusal(4, 6, torch::zeros({1, 2, 4, 7})), HasSubstr("noise of the size of the result"));
   EXPECT_THAT(refusal(4, 7, torch::zeros({1, 2, 4, 7})), HasSubstr("a whole factor"));
-  EXPECT_THAT(refusal(4, 6, {}), HasSubstr("noise of the result's size"));
+  EXPECT_THAT(refusal(4, 6, {}), HasSubstr("noise of the size of the result"));
 }
 
 TEST(UpsampleLatent, LeavesIdentityAsItIs) {

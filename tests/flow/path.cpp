@@ -92,14 +92,15 @@ TEST_P(EveryPath, TakesOneTimeASample) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Flow, EveryPath, testing::Values(PathKind::linear, PathKind::gvp),
-                         [](const auto& test) { return path_name(test.param); });
+                         [](const auto& test) { return enum_name(test.param); });
 
 TEST(Path, IsKnownByName) {
   for (const auto kind : {PathKind::linear, PathKind::gvp}) {
-    EXPECT_EQ(parse_path(path_name(kind)), kind);
+    EXPECT_EQ(parse_enum<PathKind>(enum_name(kind)), kind);
     EXPECT_EQ(Path(kind).kind(), kind);
   }
-  EXPECT_THAT(thrown<UsageError>([] { parse_path("vp"); }), HasSubstr("unknown path 'vp': use linear or gvp"));
+  EXPECT_THAT(thrown<UsageError>([] { parse_enum<PathKind>("vp"); }),
+              HasSubstr("unknown path 'vp': use linear or gvp"));
 }
 
 TEST(Path, AddsNoiseWhereSigmaMinAsksForIt) {

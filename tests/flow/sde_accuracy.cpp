@@ -16,8 +16,8 @@ using test::NormalData;
 constexpr double kEnd = 0.96;  // of the grid
 
 struct Case {
-  const char* method;
-  const char* diffusion;
+  SdeMethod method;
+  DiffusionForm diffusion;
   PathKind path;
 };
 
@@ -103,7 +103,7 @@ TEST_P(SdeAccuracy, FollowsOnePathInOrderOne) {
 }
 
 TEST_P(SdeAccuracy, IsAnOdeSolverOfItsOrderWithoutDiffusion) {
-  const int order = std::string(GetParam().method) == "heun" ? 2 : 1;
+  const int order = GetParam().method == SdeMethod::heun ? 2 : 1;
   std::vector<double> lengths;
   std::vector<double> errors;
   const torch::Tensor x = torch::ones({1, 1}, torch::kFloat64);
@@ -115,24 +115,52 @@ TEST_P(SdeAccuracy, IsAnOdeSolverOfItsOrderWithoutDiffusion) {
   EXPECT_NEAR(error_slope(lengths, errors), order, 0.25);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Sde, SdeAccuracy,
-    testing::Values(Case{"euler", "sigma", PathKind::linear}, Case{"euler", "constant", PathKind::gvp},
-                    Case{"heun", "decreasing", PathKind::linear}, Case{"heun", "constant", PathKind::gvp}),
-    [](const auto& test) { return std::string(test.param.method) + "_" + path_name(test.param.path); });
+INSTANTIATE_TEST_SUITE_P(Sde, SdeAccuracy,
+                         testing::Values(Case{SdeMethod::euler, DiffusionForm::sigma, PathKind::linear},
+                                         Case{SdeMethod::euler, DiffusionForm::constant, PathKind::gvp},
+                                         Case{SdeMethod::heun, DiffusionForm::decreasing, PathKind::linear},
+                                         Case{SdeMethod::heun, DiffusionForm::constant, PathKind::gvp}),
+                         [](const auto& test) {
+                           return enum_name(test.param.method) + "_" + enum_name(test.param.path);
+                         });
 
 TEST(SolveSde, DrawsSamplesOfTheData) {
   const NormalData data(PathKind::linear, 0.5);
   auto generator = cpu_generator(3);
   const std::vector<std::int64_t> shape{20000, 1};
-  for (const char* method : {"euler", "heun"}) {
+  for (const auto method : {SdeMethod::euler, SdeMethod::heun}) {
     const torch::Tensor samples = solve_sde(
         [&](double t, const torch::Tensor& x) { return data.velocity(t, x); }, gaussian_noise(shape, generator),
         data.path(), {.method = method, .points = 100}, [&] { return gaussian_noise(shape, generator); });
-    EXPECT_NEAR(samples.mean().item<double>(), 0, 0.015) << method;
-    EXPECT_NEAR(samples.std().item<double>(), 0.5, 0.015) << method;
+    EXPECT_NEAR(samples.mean().item<double>(), 0, 0.015) << enum_name(method);
+    EXPECT_NEAR(samples.std().item<double>(), 0.5, 0.015) << enum_name(method);
     const torch::Tensor standard = samples / 0.5;
-    EXPECT_NEAR(standard.pow(4).mean().item<double>(), 3, 0.2) << method;  // a normal distribution's
+    EXPECT_NEAR(standard.pow(4).mean().item<double>(), 3, 0.2) << enum_name(method);  // a normal distribution's
+  }
+}
+
+// Data of deviation 0.5 around 3, started from normal values around 2 with deviation 0.4: x0 = 2 + 0.4 noise.
+TEST(SolveSde, FromAStartAroundAMeanDrawsSamplesOfTheData) {
+  constexpr double kMean = 2, kScale = 0.4, kDataMean = 3, kDataDeviation = 0.5;
+  auto generator = cpu_generator(4);
+  const std::vector<std::int64_t> shape{20000, 1};
+  // The expected u_t = x1 - x0 given x_t = t x1 + (1 - t) x0, for independent normal x0 and x1.
+  const auto velocity = [&](double t, const torch::Tensor& x) {
+    const double start = std::pow((1 - t) * kScale, 2), end = std::pow(t * kDataDeviation, 2);
+    const double slope = (t * kDataDeviation * kDataDeviation - (1 - t) * kScale * kScale) / (start + end);
+    return (kDataMean - kMean) + slope * (x - t * kDataMean - (1 - t) * kMean);
+  };
+  for (const auto form : {DiffusionForm::sigma, DiffusionForm::decreasing}) {
+    const torch::Tensor noise = gaussian_noise(shape, generator);
+    const GaussianStart start{.mean = torch::full(shape, kMean), .scale = kScale, .noise = noise};
+    const torch::Tensor samples = solve_sde(velocity, start, Path(PathKind::linear),
+                                            {.diffusion = form, .points = 100, .last_step = SdeLastStep::euler},
+                                            [&] { return gaussian_noise(shape, generator); });
+    EXPECT_NEAR(samples.mean().item<double>(), kDataMean, 0.015) << enum_name(form);
+    EXPECT_NEAR(samples.std().item<double>(), kDataDeviation, 0.015) << enum_name(form);
+    // The noise decouples the result from its start.
+    const torch::Tensor pairs = torch::stack({noise.squeeze(), samples.squeeze()});
+    EXPECT_LT(at::corrcoef(pairs)[0][1].item<double>(), 0.9) << enum_name(form);
   }
 }
 

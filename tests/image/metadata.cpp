@@ -113,8 +113,7 @@ TEST(Exif, ThatIsTooLargeForAJpegIsLeftOutWithAWarning) {
   configure_logging(Verbosity::normal);
   testing::internal::CaptureStderr();
   const Image image = round_trip(source, {.format = ImageFormat::jpeg});
-  EXPECT_EQ(testing::internal::GetCapturedStderr(),
-            "warning: the EXIF data are too large for a JPEG and are left out\n");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "warning: the EXIF data are too large for JPEG and are omitted\n");
   EXPECT_THAT(image.metadata.exif, IsEmpty());
   source.metadata.exif.resize(65'527);
   EXPECT_EQ(round_trip(source, {.format = ImageFormat::jpeg}).metadata.exif, source.metadata.exif);

@@ -148,7 +148,7 @@ TEST(SourceKinds, FormatsThatStbReads) {
 TEST(SourceKinds, FirstFrameOfAnAnimationWithANotice) {
   for (const std::string name : {"animated.png", "animated.gif", "animated.webp"}) {
     EXPECT_TRUE(same_samples(samples_of(decode_quietly(name)), pattern())) << name;
-    EXPECT_EQ(notice(name), "warning: '" + name + "' is animated; its first frame is taken\n");
+    EXPECT_EQ(notice(name), "warning: '" + name + "' is animated; only its first frame is used\n");
   }
 }
 

@@ -202,8 +202,8 @@ TEST_F(LoraTest, OfAnotherModelIsRefusedByTheNamesOfItsLayers) {
   };
   EXPECT_THAT(
       complaint({{"unet.nowhere.lora_A.weight", random({3, 5})}, {"unet.nowhere.lora_B.weight", random({6, 3})}}),
-      AllOf(HasSubstr("adapter.safetensors"), HasSubstr("'unet.nowhere' has no place"),
-            HasSubstr("of its 1 layers 1")));
+      AllOf(HasSubstr("adapter.safetensors"), HasSubstr("'unet.nowhere' is missing from it"),
+            HasSubstr("1 of its 1 layers")));
   EXPECT_THAT(
       complaint({{kAttention + ".lora_A.weight", random({3, 8})}, {kAttention + ".lora_B.weight", random({6, 3})}}),
       AllOf(HasSubstr("to_q' is [6, 3] times [3, 8] where the layer is [6, 5]")));
@@ -227,20 +227,20 @@ TEST_F(LoraTest, ThatIsIncompleteIsRefused) {
                       {"x.lora_down.weight", random({5, 3})},
                       {"x.alpha", torch::zeros({2})}});
               }),
-              HasSubstr("must be one number"));
+              HasSubstr("must hold one number"));
 }
 
 TEST_F(LoraTest, IsNotTakenForAnotherKindOfAdapter) {
-  EXPECT_THAT(thrown<ModelError>([&] { open({{"conv.weight", random({3, 5})}}); }), HasSubstr("is no LoRA"));
+  EXPECT_THAT(thrown<ModelError>([&] { open({{"conv.weight", random({3, 5})}}); }), HasSubstr("is not a LoRA"));
   EXPECT_THAT(
       thrown<ModelError>([&] {
         open({{"x.lora_up.weight", random({3, 5})}, {"x.lora_down.weight", random({5, 3})}, {"x.bias", random({3})}});
       }),
-      AllOf(HasSubstr("more than factors"), HasSubstr("'x.bias'")));
+      AllOf(HasSubstr("tensors other than factors"), HasSubstr("'x.bias'")));
   const std::pair<const char*, const char*> kinds[] = {
       {"x.dora_scale", "a DoRA"}, {"x.lora_magnitude_vector", "a DoRA"},
       {"x.hada_w1_a", "a LoHa"},  {"x.lokr_w1", "a LoKr"},
-      {"x.oft_blocks", "an OFT"}, {"x.diff_b", "whole differences"}};
+      {"x.oft_blocks", "an OFT"}, {"x.diff_b", "a set of full weight differences"}};
   for (const auto& [tensor, kind] : kinds) {
     for (const bool beside_factors : {false, true}) {
       NamedTensors tensors{{tensor, random({3, 1})}, {"x.alpha", torch::tensor(1.0)}};

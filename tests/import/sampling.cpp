@@ -1,4 +1,4 @@
-#include "fmboost/import/sampling.h"
+#include "import/sampling.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -64,7 +64,7 @@ TEST(Sampling, ConsistencyModelsTakeFourStepsAndTheirOwnGuidance) {
   EXPECT_EQ(fields({{"_class_name", "LCMScheduler"}}, true)["default_guidance"], 8.5);
 }
 
-TEST(Sampling, AnotherDefaultSamplerBringsItsOwnStepsAndGuidance) {
+TEST(Sampling, AnotherDefaultSamplerHasItsOwnStepsAndGuidance) {
   const json euler = {{"_class_name", "EulerDiscreteScheduler"}, {"use_karras_sigmas", true}};
   EXPECT_EQ(fields(euler)["default_karras"], true);
   EXPECT_EQ(fields(euler)["default_steps"], 25);
@@ -76,7 +76,7 @@ TEST(Sampling, AnotherDefaultSamplerBringsItsOwnStepsAndGuidance) {
   EXPECT_EQ(chosen["default_karras"], false);
 }
 
-TEST(Sampling, TheUserHasTheLastWord) {
+TEST(Sampling, ChoicesOverrideTheConfiguration) {
   const SamplingChoices choices{.sampler = "dpm++2m",
                                 .steps = 9,
                                 .guidance = 3.0,
@@ -96,7 +96,7 @@ TEST(Sampling, TheUserHasTheLastWord) {
   EXPECT_EQ(result["schedule"]["timestep_spacing"], "leading");
 }
 
-TEST(Sampling, RefusesWhatNoSamplerComputes) {
+TEST(Sampling, RefusesUnsupportedConfigurations) {
   const std::pair<json, const char*> refused[] = {
       {{{"_class_name", "HeunDiscreteScheduler"}}, "_class_name"},
       {json::object(), "_class_name"},
@@ -113,12 +113,12 @@ TEST(Sampling, RefusesWhatNoSamplerComputes) {
   }
 }
 
-TEST(Sampling, ReadsOverWhatAnotherClassLeftInTheFile) {
+TEST(Sampling, IgnoresFieldsOfOtherClasses) {
   EXPECT_NO_THROW(fields({{"_class_name", "DDIMScheduler"}, {"algorithm_type", "sde-dpmsolver++"}}));
   EXPECT_NO_THROW(fields({{"_class_name", "PNDMScheduler"}, {"clip_sample", true}, {"skip_prk_steps", true}}));
 }
 
-TEST(Sampling, OfFilesWithoutAConfigurationIsStableDiffusions) {
+TEST(Sampling, FilesWithoutAConfigurationUseStableDiffusions) {
   const json plain = sampling_fields(stable_diffusion_scheduler("epsilon", false), "file", false, {});
   EXPECT_EQ(plain["default_sampler"], "ddim");
   EXPECT_EQ(plain["default_guidance"], 7.5);

@@ -83,7 +83,7 @@ TEST_F(TokenizerFolder, WithTokenizerJsonAloneIsRead) {
 }
 
 TEST_F(TokenizerFolder, WithoutOneOrADamagedOneIsNamed) {
-  EXPECT_THAT(complaint(), HasSubstr("holds no CLIP tokenizer"));
+  EXPECT_THAT(complaint(), HasSubstr("contains no CLIP tokenizer"));
   write("tokenizer.json", R"({"model": {"type": "Unigram"}})");
   EXPECT_THAT(complaint(), AllOf(HasSubstr("tokenizer.json"), HasSubstr("BPE")));
   write("tokenizer.json", "{");

@@ -44,20 +44,17 @@ class FolderCache : public testing::Test {
   test::TemporaryFolder cache_;
 };
 
-TEST_F(FolderCache, KeepsWhatWasUsedLast) {
+TEST_F(FolderCache, KeepsTheMostRecentlyUsed) {
   add("new", 1);
   add("old", 3);
   add("older", 4);
   add("middle", 2);
-  const auto removed = trim_folder_cache(cache_.path(), 250);
-  ASSERT_EQ(removed.size(), 2U);
-  EXPECT_EQ(removed[0].folder, cache_ / "older");
-  EXPECT_EQ(removed[0].bytes, 100);
-  EXPECT_EQ(removed[1].folder, cache_ / "old");
+  EXPECT_THAT(trim_folder_cache(cache_.path(), 250), ElementsAre(cache_ / "old", cache_ / "older"));
   EXPECT_THAT(names(), ElementsAre("middle", "new"));
+  EXPECT_EQ(folder_bytes(cache_ / "new"), 100);
 }
 
-TEST_F(FolderCache, KeepsAllThatFits) {
+TEST_F(FolderCache, KeepsEverythingWithinTheLimit) {
   add("a", 1);
   add("b", 1000);
   EXPECT_THAT(trim_folder_cache(cache_.path(), 200), IsEmpty());
@@ -65,7 +62,7 @@ TEST_F(FolderCache, KeepsAllThatFits) {
   EXPECT_THAT(names(), ElementsAre("a", "b"));
 }
 
-TEST_F(FolderCache, KeepsWhatIsInUse) {
+TEST_F(FolderCache, KeepsFoldersInUse) {
   add("a", 3);
   add("b", 2);
   std::optional<FolderUse> use(cache_ / "a");
@@ -76,7 +73,7 @@ TEST_F(FolderCache, KeepsWhatIsInUse) {
   EXPECT_THAT(names(), IsEmpty());
 }
 
-TEST_F(FolderCache, RemembersAUse) {
+TEST_F(FolderCache, UsingAFolderMakesItRecent) {
   add("a", 3);
   add("b", 2);
   { const FolderUse use(cache_ / "a"); }
@@ -84,15 +81,21 @@ TEST_F(FolderCache, RemembersAUse) {
   EXPECT_THAT(names(), ElementsAre("a"));
 }
 
-TEST_F(FolderCache, LeavesFilesAndWhatIsBeingMadeAlone) {
+TEST_F(FolderCache, ProtectsAFolderThatIsRenamedWhileInUse) {
   add(".a.tmp-1-0", 2);
-  add(".b.tmp-1-0", 25);
-  write_file_atomically(cache_ / "file", as_bytes("dear"));
+  const FolderUse use(cache_ / ".a.tmp-1-0");
+  fs::rename(cache_ / ".a.tmp-1-0", cache_ / "a");
   trim_folder_cache(cache_.path(), 0);
-  EXPECT_THAT(names(), ElementsAre(".a.tmp-1-0", "file"));
+  EXPECT_THAT(names(), ElementsAre("a"));
 }
 
-TEST_F(FolderCache, NamesAFolderThatIsNotThere) {
+TEST_F(FolderCache, IgnoresFiles) {
+  write_file_atomically(cache_ / "file", as_bytes("content"));
+  trim_folder_cache(cache_.path(), 0);
+  EXPECT_THAT(names(), ElementsAre("file"));
+}
+
+TEST_F(FolderCache, NamesAMissingFolder) {
   EXPECT_THAT(thrown<Error>([&] { FolderUse(cache_ / "nowhere"); }), HasSubstr("nowhere"));
 }
 

@@ -69,6 +69,7 @@ TEST(JsonReader, ReadsLists) {
 TEST(JsonReader, RefusesWhatIsNoObject) {
   EXPECT_THAT(complaint([] { read("{"); }), AllOf(HasSubstr("'file.json'"), HasSubstr("not valid JSON (byte")));
   EXPECT_THAT(complaint([] { read("[1]"); }), HasSubstr("must hold a JSON object"));
+  EXPECT_THAT(complaint([] { read(R"({"a": 1, "b": {"a": 2}, "a": 3})"); }), HasSubstr("'a' occurs twice"));
   EXPECT_THAT(complaint([] { read(R"({"a": 1e999})"); }), HasSubstr("out of range"));
   EXPECT_THAT(complaint([] { read(R"({"a": )" + std::string(100'000, '[')); }), HasSubstr("nested too deeply"));
 }

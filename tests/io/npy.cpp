@@ -114,7 +114,7 @@ TEST(Npy, RefusesHostileHeaders) {
   for (const char* shape : {"(-1,)", "(1.5,)", "[1]", "1", "(1", "(None,)", "(1,1,1,1,1,1,1,1,1)", "('1',)"}) {
     EXPECT_THAT(error_for(with_shape(shape)), HasSubstr("header cannot be read")) << shape;
   }
-  EXPECT_THAT(error_for(with_shape("(4294967296, 4294967296)")), HasSubstr("more numbers than any file"));
+  EXPECT_THAT(error_for(with_shape("(4294967296, 4294967296)")), HasSubstr("more elements than any file"));
   EXPECT_THAT(error_for(with_shape("(99999999999999999999999,)")), HasSubstr("header cannot be read"));
   EXPECT_THAT(error_for(with_shape("(1000000,)")), AllOf(HasSubstr("4000000 bytes"), HasSubstr("holds 4")));
   for (const char* header :

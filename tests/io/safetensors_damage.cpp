@@ -52,7 +52,7 @@ TEST_F(DamagedSafetensors, TooShortForALength) {
 }
 
 TEST_F(DamagedSafetensors, LengthThatLies) {
-  EXPECT_THAT(complaint(with_length(3, "{}")), HasSubstr("header of 3 bytes and has 10 in all"));
+  EXPECT_THAT(complaint(with_length(3, "{}")), HasSubstr("header of 3 bytes but has 10 bytes in total"));
   EXPECT_THAT(complaint(with_length(100'000'001, "{}")), HasSubstr("100000001"));
   EXPECT_THAT(complaint(with_length(~std::uint64_t{0}, "{}")), HasSubstr("18446744073709551615"));
   EXPECT_THAT(complaint(with_length(std::uint64_t{1} << 63, "{}")), HasSubstr("9223372036854775808"));
@@ -60,10 +60,10 @@ TEST_F(DamagedSafetensors, LengthThatLies) {
 
 TEST_F(DamagedSafetensors, HeaderThatIsNotAJsonObject) {
   for (const std::string header : {"", "{", "{}}", "{'x':1}", "\xff\xfe", "{\"a\":1e999}", "nul"}) {
-    EXPECT_THAT(complaint(with_header(header)), HasSubstr("not JSON")) << header;
+    EXPECT_THAT(complaint(with_header(header)), HasSubstr("header' is not valid JSON")) << header;
   }
   for (const std::string header : {"[]", "1", "null", "\"{}\""}) {
-    EXPECT_THAT(complaint(with_header(header)), HasSubstr("not a JSON object")) << header;
+    EXPECT_THAT(complaint(with_header(header)), HasSubstr("must hold a JSON object")) << header;
   }
 }
 
@@ -133,8 +133,8 @@ TEST_F(DamagedSafetensors, OffsetsThatDoNotFitTheShape) {
 
 TEST_F(DamagedSafetensors, OffsetsBeyondTheFile) {
   EXPECT_THAT(complaint(with_tensor("\"F32\"", "[2]", "[0,8]", 7)),
-              AllOf(HasSubstr("tensor 'x' claims bytes [0,8]"), HasSubstr("of 7 bytes"), HasSubstr("truncated")));
-  EXPECT_THAT(complaint(with_tensor("\"U8\"", "[1]", "[2,1]", 4)), HasSubstr("claims bytes [2,1]"));
+              AllOf(HasSubstr("tensor 'x' refers to bytes [0,8]"), HasSubstr("of 7 bytes"), HasSubstr("truncated")));
+  EXPECT_THAT(complaint(with_tensor("\"U8\"", "[1]", "[2,1]", 4)), HasSubstr("refers to bytes [2,1]"));
 }
 
 TEST_F(DamagedSafetensors, DataThatNoTensorOrTwoTensorsClaim) {

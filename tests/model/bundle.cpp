@@ -83,7 +83,7 @@ TEST(Bundle, SaysWhichPartItLacks) {
   files.write();
   const Bundle bundle = files.open();
   EXPECT_THAT(thrown<ModelError>([&] { bundle.load_denoiser({}); }),
-              AllOf(HasSubstr(files.folder().string()), HasSubstr("has no denoiser: it upscales only")));
+              AllOf(HasSubstr(files.folder().string()), HasSubstr("has no denoiser: it can only upscale")));
   EXPECT_THAT(thrown<ModelError>([&] { bundle.load_text_encoder({}); }), HasSubstr("has no text encoder"));
   EXPECT_THAT(thrown<ModelError>([&] { bundle.load_tokenizer(); }), HasSubstr("has no tokenizer"));
   EXPECT_NE(bundle.load_autoencoder({}), nullptr);
@@ -210,7 +210,8 @@ TEST(BoostingFolder, NamesWhatIsWrongWithTheOneInside) {
   nest(deeper, TinyBundle());
   TinyBundle three;
   nest(three, deeper);
-  EXPECT_THAT(thrown<ModelError>([&] { upscaler_folder(three.folder()); }), HasSubstr("do it itself"));
+  EXPECT_THAT(thrown<ModelError>([&] { upscaler_folder(three.folder()); }),
+              HasSubstr("must not have an 'upscaler' itself"));
 
   TinyBundle elsewhere;
   const TinyBundle target;

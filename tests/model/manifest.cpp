@@ -62,8 +62,8 @@ TEST(Manifest, LeavesWhatIsNotGivenAtItsDefault) {
   EXPECT_EQ(read.denoiser->default_sampler, "ddim");
   EXPECT_EQ(read.denoiser->default_steps, 25);
   EXPECT_EQ(read.denoiser->default_guidance, 7.5);
-  EXPECT_EQ(read.denoiser->schedule.beta_schedule, "scaled_linear");
-  EXPECT_EQ(read.denoiser->schedule.timestep_spacing, "");
+  EXPECT_EQ(read.denoiser->schedule.beta_schedule, BetaSchedule::scaled_linear);
+  EXPECT_EQ(read.denoiser->schedule.timestep_spacing, std::nullopt);
   EXPECT_EQ(read.couplings[0].applies_to, ImageSource::any);
   EXPECT_EQ(read.couplings[0].solver, "euler");
   EXPECT_EQ(read.couplings[0].steps, 4);
@@ -111,7 +111,7 @@ TEST(Manifest, MayHaveNoCoupling) {
 TEST(Manifest, MayLeaveUpscalingToABundleInside) {
   json manifest = test::tiny_manifest();
   manifest["upscaler"] = "upscaler";
-  EXPECT_THAT(refusal(manifest), HasSubstr("give it the couplings"));
+  EXPECT_THAT(refusal(manifest), HasSubstr("move them to the bundle"));
   manifest.erase("couplings");
   EXPECT_EQ(parsed(manifest).upscaler, "upscaler");
   for (const char* outside : {"", "../upscaler", "/upscaler"}) {
@@ -156,7 +156,7 @@ TEST(Manifest, NeedsPartsThatBelongTogether) {
   for (const char* part : {"tokenizer", "text_encoder", "denoiser"}) {
     json manifest = test::tiny_manifest();
     manifest.erase(part);
-    EXPECT_THAT(refusal(manifest), HasSubstr("tokenizer, text_encoder and denoiser belong together")) << part;
+    EXPECT_THAT(refusal(manifest), HasSubstr("tokenizer, text_encoder and denoiser together")) << part;
   }
   json manifest = test::tiny_manifest();
   manifest.erase("autoencoder");

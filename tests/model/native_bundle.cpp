@@ -7,6 +7,7 @@
 #include "nn/default_model/conv_autoencoder.h"
 #include "nn/default_model/patch_unet.h"
 #include "nn/default_model/word_transformer.h"
+#include "nn/layers/load_weights.h"
 #include "nn/stable_diffusion/autoencoder_kl.h"
 #include "nn/stable_diffusion/autoencoder_tiny.h"
 #include "nn/stable_diffusion/clip_text.h"
@@ -111,21 +112,30 @@ class NativeBundle : public testing::Test {
   test::TinyBundle files_;
 };
 
-TEST_F(NativeBundle, LoadsEveryPart) {
+TEST_F(NativeBundle, LoadsEveryComponent) {
   const Bundle opened = files_.open();
-  const torch::Tensor text = opened.load_text_encoder({})->encode(torch::tensor({{2, 6, 0, 0}}, torch::kInt64));
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor ids = torch::tensor({{2, 6, 0, 0}}, torch::kInt64);
+  const torch::Tensor text = opened.load_text_encoder({})->encode(ids);
   EXPECT_EQ(text.sizes(), at::IntArrayRef({1, 4, 16}));
+  ClipTextModel clip(kText);
+  load_into(*clip, SafetensorsFile(files_.folder() / "text.safetensors"), {});
+  EXPECT_TRUE(test::is_close(text, clip->forward(ids), 1e-5));
   const torch::Tensor x = torch::randn({1, 4, 4, 6});
   const torch::Tensor prediction = opened.load_denoiser({})->predict(x, 800.0, text, {});
   EXPECT_EQ(prediction.sizes(), x.sizes());
-  EXPECT_GT(prediction.std().item<float>(), 0);
+  Unet unet(kUnet);
+  load_into(*unet, SafetensorsFile(files_.folder() / "unet.safetensors"), {});
+  const auto expected = [&](float timestep) { return unet->forward(x, torch::full({1}, timestep), text); };
+  EXPECT_TRUE(test::is_close(prediction, expected(800), 1e-4));
+  EXPECT_FALSE(test::is_close(prediction, expected(700), 1e-3));
   const auto autoencoder = opened.load_autoencoder({});
   EXPECT_EQ(autoencoder->encode(torch::zeros({1, 3, 8, 12})).sizes(), at::IntArrayRef({1, 4, 2, 3}));
   EXPECT_EQ(autoencoder->decode(torch::zeros({1, 4, 2, 3})).sizes(), at::IntArrayRef({1, 3, 8, 12}));
   EXPECT_GT(autoencoder->bytes_per_pixel(), 0);
 }
 
-TEST_F(NativeBundle, EncodesUpToTheLayerAskedFor) {
+TEST_F(NativeBundle, EncodesUpToTheRequestedLayer) {
   const torch::Tensor ids = torch::tensor({{2, 6, 0, 0}}, torch::kInt64);
   const auto encode = [&](std::optional<int> clip_skip) {
     return files_.open().load_text_encoder({})->encode(ids, clip_skip);
@@ -137,7 +147,7 @@ TEST_F(NativeBundle, EncodesUpToTheLayerAskedFor) {
   files_.write();
   EXPECT_FALSE(torch::allclose(encode({}), last));
   EXPECT_TRUE(torch::equal(encode(1), last)) << "whatever the bundle says";
-  EXPECT_THAT(thrown<ModelError>([&] { encode(3); }), HasSubstr("of the text encoder's 2 layers 2 cannot be left off"));
+  EXPECT_THAT(thrown<ModelError>([&] { encode(3); }), HasSubstr("cannot omit 2 of the 2 layers"));
 }
 
 TEST_F(NativeBundle, ScalesLatents) {
@@ -154,7 +164,7 @@ TEST_F(NativeBundle, ScalesLatents) {
   EXPECT_TRUE(test::is_close(scaled->decode((raw - 0.25) * 0.5), plain(1, 0)->decode(raw), 1e-5));
 }
 
-TEST_F(NativeBundle, ComputesInTheDtypeAskedFor) {
+TEST_F(NativeBundle, ComputesInTheRequestedDtype) {
   const auto decode = [&](torch::ScalarType dtype) {
     return files_.open().load_autoencoder({torch::kCPU, dtype})->decode(torch::ones({1, 4, 2, 2}));
   };
@@ -164,7 +174,7 @@ TEST_F(NativeBundle, ComputesInTheDtypeAskedFor) {
   EXPECT_FALSE(test::is_close(decode(torch::kBFloat16), exact, 1e-5));
 }
 
-TEST_F(NativeBundle, TakesTheTinyAutoencoder) {
+TEST_F(NativeBundle, SupportsTheTinyAutoencoder) {
   write(*AutoencoderTiny(kTiny), "taesd.safetensors");
   set(files_.manifest["autoencoder"], "taesd.safetensors",
       {{"_class_name", "AutoencoderTiny"},
@@ -181,20 +191,20 @@ TEST_F(NativeBundle, TakesTheTinyAutoencoder) {
   EXPECT_EQ(autoencoder->decode(torch::zeros({1, 4, 2, 3})).sizes(), at::IntArrayRef({1, 3, 8, 12}));
 }
 
-TEST_F(NativeBundle, TakesTheDefaultModelsNetworks) {
+TEST_F(NativeBundle, SupportsTheNetworksOfTheDefaultModel) {
   json& manifest = files_.manifest;
   write(*WordTransformer(WordTransformerOptions{.words = 8, .length = 4, .width = 16, .layers = 1, .heads = 2}),
         "text.safetensors");
   set(manifest["text_encoder"], "text.safetensors",
       {{"_class_name", "WordTransformer"}, {"words", 8}, {"length", 4}, {"width", 16}, {"layers", 1}, {"heads", 2}});
   write(*PatchUnet(PatchUnetOptions{.latent_channels = 4,
-                                  .widths = {32},
-                                  .down = {1},
-                                  .up = {1},
-                                  .text_width = 16,
-                                  .heads = 2,
-                                  .fine_channels = 8,
-                                  .fine_blocks = 1}),
+                                    .widths = {32},
+                                    .down = {1},
+                                    .up = {1},
+                                    .text_width = 16,
+                                    .heads = 2,
+                                    .fine_channels = 8,
+                                    .fine_blocks = 1}),
         "denoiser.safetensors");
   set(manifest["denoiser"], "denoiser.safetensors",
       {{"_class_name", "PatchUnet"},
@@ -256,7 +266,7 @@ TEST_F(NativeBundle, NamesTensorsThatDoNotFit) {
   for (const std::string& message : {thrown<ModelError>([&] { files_.open().load_denoiser({}); }),
                                      thrown<ModelError>([&] { files_.open().verify(); })}) {
     EXPECT_THAT(message, AllOf(HasSubstr("unet.safetensors"), HasSubstr("missing (1):\n    conv_in.bias"),
-                               HasSubstr("not known to the network (1):\n    conv_in.scale"),
+                               HasSubstr("unknown to the network (1):\n    conv_in.scale"),
                                HasSubstr("conv_out.weight: expected [4, 16, 3, 3], found [3, 16, 3, 3]")));
   }
 }

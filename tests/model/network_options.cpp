@@ -116,12 +116,12 @@ INSTANTIATE_TEST_SUITE_P(
                                 "found 'AttnUpBlock2D'"},
                     WrongOption{"mid_block_type", "UNetMidBlock2DSimpleCrossAttn", "\"UNetMidBlock2DCrossAttn\""},
                     WrongOption{"act_fn", "gelu", "\"silu\", found \"gelu\""},
-                    WrongOption{"addition_embed_type", "text_time", "this network is not computed"},
-                    WrongOption{"class_embed_type", "timestep", "this network is not computed"},
+                    WrongOption{"addition_embed_type", "text_time", "such a network is not supported"},
+                    WrongOption{"class_embed_type", "timestep", "such a network is not supported"},
                     WrongOption{"only_cross_attention", true, "false"},
                     WrongOption{"cross_attention_dim", json({768, 768}), "a whole number"},
                     WrongOption{"norm_eps", 0, "between 0 and 1"},
-                    WrongOption{"gated", true, "this version does not know it"}));
+                    WrongOption{"gated", true, "this version does not support it"}));
 
 TEST(AutoencoderConfiguration, LacksWhatOlderFilesDoNotSay) {
   const AutoencoderKlOptions options = read_autoencoder_kl_options(config(autoencoder()));
@@ -138,11 +138,11 @@ TEST_P(WrongAutoencoder, IsRefusedByTheNameOfItsOption) {
 }
 INSTANTIATE_TEST_SUITE_P(
     Options, WrongAutoencoder,
-    testing::Values(WrongOption{"latents_mean", json({0.1}), "not computed"},
+    testing::Values(WrongOption{"latents_mean", json({0.1}), "is not supported"},
                     WrongOption{"down_block_types", json({"AttnDownEncoderBlock2D"}), "a list of DownEncoderBlock2D"},
                     WrongOption{"block_out_channels", json({128, 100}), "multiples of norm_num_groups"},
                     WrongOption{"layers_per_block", -1, "from 1 to 64, found -1"},
-                    WrongOption{"spatial_norm", true, "does not know it"}));
+                    WrongOption{"spatial_norm", true, "does not support it"}));
 
 TEST(TinyAutoencoderConfiguration, HasOneWidth) {
   EXPECT_EQ(read_autoencoder_tiny_options(config(tiny())).channels, 64);
@@ -152,7 +152,7 @@ TEST(TinyAutoencoderConfiguration, HasOneWidth) {
               AllOf(HasSubstr("decoder_block_out_channels"), HasSubstr("equal numbers")));
   source["decoder_block_out_channels"] = {32, 32};
   EXPECT_THAT(thrown<ModelError>([&] { read_autoencoder_tiny_options(config(source)); }),
-              HasSubstr("the numbers of encoder_block_out_channels"));
+              HasSubstr("the value of encoder_block_out_channels"));
   source = tiny();
   source["num_decoder_blocks"] = {3, 3, 1};
   EXPECT_THAT(thrown<ModelError>([&] { read_autoencoder_tiny_options(config(source)); }),

@@ -5,6 +5,7 @@
 #include "fmboost/core/error.h"
 #include "fmboost/nn/cfm_unet_options.h"
 
+#include "nn/cfm/cfm_unet_json.h"
 #include "support/thrown.h"
 
 namespace fmboost {
@@ -15,12 +16,16 @@ using test::thrown;
 using testing::AllOf;
 using testing::HasSubstr;
 
+CfmUnetOptions read(const json& fields) {
+  return parse_cfm_unet_options(fields.dump(), "cfm.json");
+}
+
 TEST(CfmOptions, DefaultToThePublishedNetwork) {
   EXPECT_EQ(to_json(CfmUnetOptions{}), json::parse(R"({
     "in_channels": 8, "model_channels": 128, "out_channels": 4, "num_res_blocks": 3,
     "attention_resolutions": [8, 16], "dropout": 0.0, "channel_mult": [1, 2, 4, 8], "conv_resample": true,
     "dim_head": 64, "num_heads": 4, "use_linear_attn": true, "use_scale_shift_norm": true, "pool_factor": -1})"));
-  EXPECT_EQ(to_json(cfm_unet_options_from_json(json::object())), to_json(CfmUnetOptions{}));
+  EXPECT_EQ(read(json::object()), CfmUnetOptions{});
 }
 
 TEST(CfmOptions, AreReadBackAsTheyWereWritten) {
@@ -37,11 +42,11 @@ TEST(CfmOptions, AreReadBackAsTheyWereWritten) {
                         {"use_linear_attn", false},
                         {"use_scale_shift_norm", false},
                         {"pool_factor", 2}};
-  EXPECT_EQ(to_json(cfm_unet_options_from_json(options)), options);
+  EXPECT_EQ(to_json(read(options)), options);
 }
 
 TEST(CfmOptions, TakeWholeNumbersForTheDropout) {
-  EXPECT_EQ(cfm_unet_options_from_json({{"dropout", 0}}).dropout, 0.0);
+  EXPECT_EQ(read({{"dropout", 0}}).dropout, 0.0);
 }
 
 TEST(CfmOptions, GiveTheMultipleThatSidesMustHave) {
@@ -63,20 +68,19 @@ struct WrongOption {
 class CfmOption : public testing::TestWithParam<WrongOption> {};
 
 TEST_P(CfmOption, IsRefusedByName) {
-  const std::string message = thrown<ModelError>([&] { cfm_unet_options_from_json(GetParam().fields); });
-  EXPECT_THAT(message,
-              AllOf(HasSubstr("CFM network configuration"), HasSubstr(GetParam().name), HasSubstr(GetParam().needed)));
+  const std::string message = thrown<ModelError>([&] { read(GetParam().fields); });
+  EXPECT_THAT(message, AllOf(HasSubstr("'cfm.json'"), HasSubstr(GetParam().name), HasSubstr(GetParam().needed)));
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Wrong, CfmOption,
-    testing::Values(WrongOption{json::array(), "it", "a JSON object"},
-                    WrongOption{{{"heads", 4}}, "'heads'", "not an option of the published network"},
-                    WrongOption{{{"model_channels", 128}, {"chanel_mult", {1}}}, "'chanel_mult'", "left out"},
+    testing::Values(WrongOption{json::array(), "", "a JSON object"},
+                    WrongOption{{{"heads", 4}}, "heads", "not an option of the published network"},
+                    WrongOption{{{"model_channels", 128}, {"chanel_mult", {1}}}, "chanel_mult", "not an option"},
                     WrongOption{{{"model_channels", 128.5}}, "model_channels", "a whole number, found 128.5"},
                     WrongOption{{{"model_channels", "128"}}, "model_channels", "a whole number"},
                     WrongOption{{{"num_heads", true}}, "num_heads", "a whole number, found true"},
-                    WrongOption{{{"num_heads", nullptr}}, "num_heads", "a whole number"},
+                    WrongOption{{{"num_heads", nullptr}}, "num_heads", "expected a value, found null"},
                     WrongOption{{{"conv_resample", 1}}, "conv_resample", "true or false"},
                     WrongOption{{{"dropout", true}}, "dropout", "a number"},
                     WrongOption{{{"channel_mult", 4}}, "channel_mult", "a list of whole numbers"},

@@ -61,7 +61,7 @@ TEST_F(LoadStrictly, TakesThePartOfTheFileUnderAPrefix) {
   load_strictly(*layer, file, "ema.");
   EXPECT_EQ(layer->weight.sum().item<float>(), 2.0F);
   EXPECT_THAT(thrown<ModelError>([&] { load_strictly(*layer, file); }),
-              AllOf(HasSubstr("missing (2)"), HasSubstr("not known to the network (4)")));
+              AllOf(HasSubstr("missing (2)"), HasSubstr("unknown to the network (4)")));
 }
 
 TEST_F(LoadStrictly, ListsEverythingThatIsWrongAtOnce) {
@@ -71,8 +71,8 @@ TEST_F(LoadStrictly, ListsEverythingThatIsWrongAtOnce) {
                                                  {"1.weight", torch::ones({3, 1})},
                                                  {"2.weight", torch::ones({1})}});
   EXPECT_THAT(message, AllOf(HasSubstr("w.safetensors"), HasSubstr("missing (1):\n    1.bias"),
-                             HasSubstr("not known to the network (1):\n    2.weight"),
-                             HasSubstr("of another shape (2)"), HasSubstr("0.bias: expected [3], found [4]"),
+                             HasSubstr("unknown to the network (1):\n    2.weight"), HasSubstr("of another shape (2)"),
+                             HasSubstr("0.bias: expected [3], found [4]"),
                              HasSubstr("1.weight: expected [1, 3], found [3, 1]"), Not(HasSubstr("0.weight"))));
 }
 
@@ -188,7 +188,7 @@ TEST_F(LoadInto, ChecksNamesAndShapesFirst) {
   layers::Conv2d layer(2, 3);
   const SafetensorsFile file = file_of({{"weight", torch::ones({3, 2, 1, 1})}, {"scale", torch::ones({3})}});
   EXPECT_THAT(thrown<ModelError>([&] { load_into(*layer, file, {}); }),
-              AllOf(HasSubstr("missing (1):\n    bias"), HasSubstr("not known to the network (1):\n    scale"),
+              AllOf(HasSubstr("missing (1):\n    bias"), HasSubstr("unknown to the network (1):\n    scale"),
                     HasSubstr("weight: expected [3, 2, 3, 3], found [3, 2, 1, 1]")));
 }
 

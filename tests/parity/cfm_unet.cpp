@@ -60,7 +60,7 @@ void replay_cfm_unet(Reference& reference, Report& report) {
   if (!config) {
     throw Error("its metadata lacks 'config', the configuration of the network");
   }
-  CfmUnet network(cfm_unet_options_from_json(nlohmann::json::parse(*config)));
+  CfmUnet network(parse_cfm_unet_options(*config, "config"));
   network->eval();
   const auto& entries = reference.file().entries();
   const auto first_weight = entries.lower_bound("weight.");

@@ -20,9 +20,10 @@ void replay_ode(Reference& reference, Report& report) {
     OdeOptions options;
     options.method = parts[1].str();
     options.steps = parse_count(parts[2].str(), "the points of '" + name + "'") - 1;
-    options.reverse = parts[3].matched;
     const bool adaptive = options.method == "dopri5" || options.method == "bosh3";
-    report.compare(name, solve_ode(field, x, options), reference.expected(name),
+    // From t = 1 to t = 0: forward in 1 - t.
+    const VelocityField backward = [&](double t, const torch::Tensor& state) { return -field(1 - t, state); };
+    report.compare(name, solve_ode(parts[3].matched ? backward : field, x, options), reference.expected(name),
                    adaptive ? kAdaptiveTolerance : kFixedGridTolerance);
   }
 }

@@ -31,7 +31,7 @@ void replay_interpolants(Reference& reference, Report& report) {
     if (!std::regex_match(name, parts, pattern) || name.starts_with("input.")) {
       continue;
     }
-    const Path path(parse_path(parts[1].str()));
+    const Path path(parse_enum<PathKind>(parts[1].str()));
     const std::string quantity = parts[2].str();
     const torch::Tensor xt = path.interpolate(t, x0, x1);
     const torch::Tensor ut = path.velocity(t, x0, x1);

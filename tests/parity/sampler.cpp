@@ -30,9 +30,9 @@ void apply_variant(const std::string& variant, SamplerSetup& setup, const std::s
   if (variant == "karras") {
     setup.options.karras = true;
   } else if (variant == "linspace" || variant == "leading" || variant == "trailing") {
-    setup.schedule.timestep_spacing = variant;
+    setup.schedule.timestep_spacing = parse_enum<TimestepSpacing>(variant);
   } else {
-    throw Error("unknown sampler '" + name + "': nobody knows its variant '" + variant + "'");
+    throw Error("unknown sampler '" + name + "': unknown variant '" + variant + "'");
   }
 }
 
@@ -54,7 +54,7 @@ void apply_name(const std::string& name, SamplerSetup& setup) {
   throw Error("unknown sampler '" + name + "'");
 }
 
-// The metadata decides, and the name sampler_NAME_PREDICTION_STEPS where there is none.
+// From the metadata, else from the name sampler_NAME_PREDICTION_STEPS.
 SamplerSetup sampler_setup(const Reference& reference) {
   static const std::regex pattern("sampler_(.+)_(epsilon|v_prediction)_(\\d+)");
   std::smatch parts;
@@ -71,12 +71,12 @@ SamplerSetup sampler_setup(const Reference& reference) {
   };
   SamplerSetup setup;
   apply_name(value("sampler", 1), setup);
-  setup.options.prediction = parse_prediction(value("prediction_type", 2));
+  setup.options.prediction = parse_enum<Prediction>(value("prediction_type", 2));
   setup.options.steps = parse_count(value("steps", 3), "the number of steps");
   return setup;
 }
 
-// Stands for the denoiser, whatever it is said to predict.
+// Stands in for the denoiser, with either prediction type.
 torch::Tensor toy_denoiser(const torch::Tensor& x, double t) {
   return 0.6 * torch::tanh(x) + 0.2 * torch::sin(0.01 * t + 3 * x);
 }

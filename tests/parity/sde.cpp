@@ -25,11 +25,14 @@ SdeOptions sde_options(const Reference& reference) {
     throw Error("its name must be sde_METHOD_FORM");
   }
   SdeOptions options;
-  options.method = parts[1].str();
-  options.diffusion = parts[2].str();
-  std::replace(options.diffusion.begin(), options.diffusion.end(), '_', '-');
+  options.method = parse_enum<SdeMethod>(parts[1].str());
+  std::string form = parts[2].str();
+  std::replace(form.begin(), form.end(), '_', '-');
+  options.diffusion = parse_enum<DiffusionForm>(form);
   options.points = parse_count(reference.metadata("points").value_or(""), "its metadata 'points'");
-  options.last_step = lower_case(reference.metadata("last_step").value_or(options.last_step));
+  if (const auto last_step = reference.metadata("last_step")) {
+    options.last_step = parse_enum<SdeLastStep>(lower_case(*last_step));
+  }
   options.last_step_size = reference.number("last_step_size");
   if (reference.metadata("diffusion_norm")) {
     options.diffusion_norm = reference.number("diffusion_norm");
@@ -41,7 +44,7 @@ SdeOptions sde_options(const Reference& reference) {
 
 void replay_sde(Reference& reference, Report& report) {
   const SdeOptions options = sde_options(reference);
-  const Path path(parse_path(lower_case(reference.metadata("path").value_or("linear"))));
+  const Path path(parse_enum<PathKind>(lower_case(reference.metadata("path").value_or("linear"))));
   const torch::Tensor noises = reference.input("noise");
   std::int64_t drawn = 0;
   const auto noise = [&] {

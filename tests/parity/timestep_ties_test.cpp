@@ -12,7 +12,7 @@ using testing::ElementsAre;
 
 std::vector<double> timesteps(const char* sampler, int steps, const char* spacing, const std::vector<int>& places) {
   NoiseScheduleOptions schedule;
-  schedule.timestep_spacing = spacing;
+  schedule.timestep_spacing = parse_enum<TimestepSpacing>(spacing);
   const auto all = make_sampler({.name = sampler, .steps = steps}, NoiseSchedule(schedule))->timesteps();
   std::vector<double> chosen;
   for (const int place : places) {

@@ -84,9 +84,9 @@ TEST(BackProject, AcceptsSizesThatAreNotMultiples) {
 
 TEST(ColorFix, IsParsedFromItsName) {
   for (const auto fix : {ColorFix::none, ColorFix::adain, ColorFix::wavelet}) {
-    EXPECT_EQ(parse_color_fix(color_fix_name(fix)), fix);
+    EXPECT_EQ(parse_enum<ColorFix>(enum_name(fix)), fix);
   }
-  EXPECT_THAT(thrown<UsageError>([] { parse_color_fix("AdaIN"); }), HasSubstr("use none, adain or wavelet"));
+  EXPECT_THAT(thrown<UsageError>([] { parse_enum<ColorFix>("AdaIN"); }), HasSubstr("use none, adain or wavelet"));
 }
 
 TEST(ColorFix, NoneChangesNothing) {

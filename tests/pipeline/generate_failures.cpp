@@ -121,7 +121,7 @@ def forward(self, x, t, text):
   requests_[2].size = Size{100, 48};
   const Outcome outcome = run();
   EXPECT_THAT(outcome.images, UnorderedElementsAre(Key(0), Key(1), Key(3)));
-  EXPECT_THAT(outcome.errors.at(2), AllOf(HasSubstr("memory ran out"), HasSubstr("denoiser.pt")));
+  EXPECT_THAT(outcome.errors.at(2), AllOf(HasSubstr("out of memory"), HasSubstr("denoiser.pt")));
 }
 
 TEST_F(GenerateFailures, ModelErrorEndsTheRun) {

@@ -85,7 +85,7 @@ TEST_F(UpscaleChainRun, KeepsFlatImagesFlatUpToTheEdge) {
   for (const auto upsampling : {Upsampling::pixel, Upsampling::latent, Upsampling::latent_nearest}) {
     flow_.upsampling = upsampling;
     const torch::Tensor result = run(torch::full({1, 3, 9, 14}, 0.5), {2}, Size{27, 17});
-    EXPECT_TRUE(is_close(result, torch::full({1, 3, 17, 27}, 0.5), 1e-5)) << upsampling_name(upsampling);
+    EXPECT_TRUE(is_close(result, torch::full({1, 3, 17, 27}, 0.5), 1e-5)) << enum_name(upsampling);
   }
 }
 

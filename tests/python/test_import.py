@@ -259,7 +259,7 @@ def test_version_2_is_read_with_its_text_encoder(imported, tmp_path):
     assert entry["denoiser"]["prediction"] == "v_prediction" and entry["denoiser"]["native_size"] == 768
     assert entry["denoiser"]["config"]["attention_head_dim"] == [1, 2]
     assert entry["text_encoder"]["config"]["hidden_act"] == "gelu" and entry["tokenizer"]["pad"] == 0
-    assert "does not say what it predicts" in said and "the last text layer" in said
+    assert "prediction type of the Stable Diffusion 2 file is unknown" in said and "the last text layer" in said
 
 
 @pytest.mark.parametrize("by", ["flag", "metadata"])
@@ -269,7 +269,7 @@ def test_version_2_base_predicts_epsilon(imported, tmp_path, by):
     bundle, said = imported(file, *(["--prediction", "epsilon"] if by == "flag" else []))
     entry = description(bundle)["denoiser"]
     assert (entry["prediction"], entry["native_size"]) == ("epsilon", 512)
-    assert "does not say" not in said
+    assert "is unknown" not in said
 
 
 def test_a_v_prediction_marker_is_detected(components, imported, tmp_path):

@@ -203,7 +203,7 @@ OTHER_KINDS = {"loha": "hada_w1_a", "lokr": "lokr_w1"}
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("unknown", "'lora_unet_nowhere' has no place"),
+        ("unknown", "'lora_unet_nowhere' is missing from it"),
         ("shape", "where the layer is [32, 32]"),
         ("half", "lacks the upper factor"),
         ("xl", "Stable Diffusion XL"),
@@ -211,8 +211,8 @@ OTHER_KINDS = {"loha": "hada_w1_a", "lokr": "lokr_w1"}
         ("loha", "holds a LoHa"),
         ("lokr", "holds a LoKr"),
         ("nan", "NaN or infinity"),
-        ("none", "is no LoRA"),
-        ("truncated", "adapter.safetensors' is not a sound .safetensors file"),
+        ("none", "is not a LoRA"),
+        ("truncated", "adapter.safetensors' is not a valid .safetensors file"),
     ],
 )
 def test_a_lora_that_does_not_fit_is_rejected(components, folder, run_import, tmp_path, change, said):

@@ -230,7 +230,7 @@ def test_a_model_without_an_autoencoder_needs_one(single, refused, run_import, m
         ("tokenizer/vocab.json", b'{"a": "b"}', "whole numbers"),
         ("scheduler/scheduler_config.json", b'{"_class_name": "HeunDiscreteScheduler"}', "scheduler_config.json"),
         ("scheduler/scheduler_config.json", b'{"_class_name": "DDIMScheduler", "beta_start": "low"}', "beta_start"),
-        ("unet/diffusion_pytorch_model.safetensors", None, "holds no weights"),
+        ("unet/diffusion_pytorch_model.safetensors", None, "contains no weights"),
         ("vae", None, "no vae"),
         ("tokenizer/merges.txt", None, "no CLIP tokenizer"),
         ("scheduler/scheduler_config.json", None, "no scheduler/scheduler_config.json"),

@@ -189,7 +189,7 @@ def test_the_configuration_file_sets_options(train, tmp_path):
         (("--data", "empty"), 2, ["empty"]),
         (("--precision", "float16"), 2, ["precision", "float16"]),
         (("--upsampling", "psi"), 2, ["psi", "pixel"]),
-        (("--path", "gvp", "--sigma-min", 0.1), 2, ["sigma_min"]),
+        (("--path", "gvp", "--sigma-min", 0.1), 2, ["--sigma-min must be at least 0"]),
         (("--noising-step-max", 1000), 2, ["from 0 to 1000", "at most 999"]),
         (("--noising-step", 5, "--noising-step-max", 4), 2, ["from 5 to 4"]),
         (("--crop-size", 33), 1, ["33"]),

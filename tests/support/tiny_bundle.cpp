@@ -132,7 +132,7 @@ TinyBundle::TinyBundle() {
 
 void TinyBundle::write_velocity(bool moving) const {
   torch::manual_seed(1);
-  CfmUnet network(cfm_unet_options_from_json(manifest["couplings"][0]["network"]));
+  CfmUnet network(parse_cfm_unet_options(manifest["couplings"][0]["network"].dump(), "network"));
   const torch::NoGradGuard no_grad;
   NamedTensors tensors;
   for (const auto& item : network->named_parameters()) {

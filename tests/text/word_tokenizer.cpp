@@ -90,9 +90,9 @@ TEST_F(Words, BeyondTheMaximumGoOnInFurtherChunksWhenTold) {
 
 TEST(LongPrompts, AreHandledInWaysWithNames) {
   for (const auto rule : {LongPrompt::truncate, LongPrompt::chunk}) {
-    EXPECT_EQ(parse_long_prompt(long_prompt_name(rule)), rule);
+    EXPECT_EQ(parse_enum<LongPrompt>(enum_name(rule)), rule);
   }
-  EXPECT_THAT(thrown<UsageError>([] { parse_long_prompt("split"); }), HasSubstr("not 'split'"));
+  EXPECT_THAT(thrown<UsageError>([] { parse_enum<LongPrompt>("split"); }), HasSubstr("'split': use truncate or chunk"));
 }
 
 TEST_F(Words, MustBeUtf8WithoutNuls) {

@@ -27,9 +27,9 @@ void read(const json& source, const char* key, Value& value) {
 
 TrainOptions read_options(const SafetensorsFile& file) {
   TrainOptions options;
-  options.network = cfm_unet_options_from_json(json::parse(file.metadata().at("config")));
+  options.network = parse_cfm_unet_options(file.metadata().at("config"), "config");
   const json source = json::parse(file.metadata().at("options"));
-  options.flow.path = parse_path(source.value("path", "linear"));
+  options.flow.path = parse_enum<PathKind>(source.value("path", "linear"));
   read(source, "sigma_min", options.flow.sigma_min);
   read(source, "noising_step", options.flow.noising_step);
   if (source.contains("noising_step_max")) {

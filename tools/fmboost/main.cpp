@@ -140,7 +140,7 @@ int report(const std::exception& error) {
 // clears its pages anew each time: a sixth of the time of a denoising step. The largest pieces still go back, since
 // what is kept is full of gaps; available_memory() gives back the rest.
 void keep_freed_memory() {
-  return_freed_memory(/*piece=*/128 << 20, /*end=*/1 << 30);
+  return_freed_memory(/*block=*/128 << 20, /*heap_end=*/1 << 30);
 }
 
 // What could not be written to stdout is missing there, however well the rest went.

@@ -5,18 +5,18 @@
 
 namespace fmboost {
 
-/// Exit codes of the command line; every Error carries the one it stands for.
+/// Exit codes of the command line; every Error carries its own.
 enum class ExitCode {
   ok = 0,
-  runtime = 1,       ///< something failed while running, a single failed item among them
-  usage = 2,         ///< the command line or a setting is wrong
-  items = 3,         ///< several items were asked for and at least one failed
-  model = 4,         ///< a bundle or a weight file is missing, damaged or does not fit
-  memory = 5,        ///< the work does not fit into memory
+  runtime = 1,       ///< a failure while running, including a single failed item
+  usage = 2,         ///< the command line or a setting is invalid
+  items = 3,         ///< several items were requested and at least one failed
+  model = 4,         ///< a bundle or weight file is missing, damaged or incompatible
+  memory = 5,        ///< not enough memory
   interrupted = 130  ///< SIGINT or SIGTERM
 };
 
-/// Base of all errors thrown on purpose. The message says what was needed, what came and what to do.
+/// Base of all errors thrown on purpose. The message says what was expected, what was found and what to do.
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message, ExitCode code = ExitCode::runtime)

@@ -6,12 +6,11 @@ namespace fmboost {
 
 enum class Verbosity { quiet, normal, verbose };
 
-/// Sends log lines to stderr, "warning: " and "error: " in front where they apply; colors only on a terminal
-/// and not with NO_COLOR or TERM=dumb. quiet: errors only. verbose: debug lines too.
+/// Sends log lines to stderr, with the prefix "warning: " or "error: " where it applies. Colors are used only on a
+/// terminal, and not with NO_COLOR or TERM=dumb. quiet: errors only. verbose: debug lines as well.
 void configure_logging(Verbosity verbosity);
 
-// spdlog does the work in log.cpp, and only there: LibTorch ships headers of another fmt than the distribution's
-// spdlog.
+// Only log.cpp includes spdlog: LibTorch ships headers of a different fmt version than the distribution's spdlog uses.
 void log_debug(const std::string& line);
 void log_info(const std::string& line);
 void log_warning(const std::string& line);

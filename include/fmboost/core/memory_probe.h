@@ -8,16 +8,16 @@
 
 namespace fmboost {
 
-/// Runs `work` on this thread and returns the most bytes of tensor memory on `device` that it held at one time, beyond
-/// what was there before. What libraries allocate past PyTorch's allocators is not seen.
+/// Runs `work` on this thread and returns the peak of the tensor memory that it allocates on `device`, in bytes. Memory
+/// that libraries allocate without PyTorch's allocators is not counted.
 std::int64_t peak_tensor_memory(torch::Device device, const std::function<void()>& work);
 
-/// From now on, pieces of at least `piece` bytes go back to the system when they are freed, and so does what lies free
-/// at the heap's end once that is `end` bytes. The rest is kept for what is allocated next, which is quicker but leaves
-/// holes between what lives longer. Does nothing where the C library is not glibc.
-void return_freed_memory(std::int64_t piece, std::int64_t end);
+/// From now on, freed blocks of at least `block` bytes are returned to the operating system, and so is the free end of
+/// the heap once it reaches `heap_end` bytes. Smaller blocks stay in the heap, which is faster but fragments it. Does
+/// nothing with a C library other than glibc.
+void return_freed_memory(std::int64_t block, std::int64_t heap_end);
 
-/// True for what this program, LibTorch and the standard library throw when memory runs out.
+/// True for the exceptions that this program, LibTorch and the standard library throw when memory runs out.
 bool is_out_of_memory(const std::exception& error);
 
 /// "1.2 GiB"

@@ -6,7 +6,7 @@
 
 namespace fmboost {
 
-/// Told of progress by the pipeline: a stage's name, steps done and steps in all. Called on the caller's thread,
+/// Receives the pipeline's progress: the name of a stage, the steps done and the total. Called on the caller's thread
 /// between steps.
 using ProgressCallback = std::function<void(const std::string& stage, std::int64_t done, std::int64_t total)>;
 

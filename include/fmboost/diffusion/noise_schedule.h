@@ -1,37 +1,53 @@
 #pragma once
 
-#include <string>
+#include <cstddef>
+#include <optional>
 #include <vector>
+
+#include "fmboost/core/enum_names.h"
 
 namespace fmboost {
 
-/// What a denoiser predicts.
+/// The output of a denoiser. Names as in diffusers.
 enum class Prediction { epsilon, v };
 
-/// "epsilon" or "v_prediction", as diffusers names them. Throws UsageError otherwise.
-Prediction parse_prediction(const std::string& name);
+template <>
+inline constexpr auto kEnumNames<Prediction> =
+    enum_table<Prediction>("prediction type", {{Prediction::epsilon, "epsilon"}, {Prediction::v, "v_prediction"}});
+
+enum class BetaSchedule { scaled_linear, linear };
+
+template <>
+inline constexpr auto kEnumNames<BetaSchedule> = enum_table<BetaSchedule>(
+    "beta schedule", {{BetaSchedule::scaled_linear, "scaled_linear"}, {BetaSchedule::linear, "linear"}});
 
 enum class TimestepSpacing { linspace, leading, trailing };
 
-/// The part of a diffusers scheduler configuration that the arithmetic depends on. Fields that a configuration leaves
-/// open (empty spacing) take the default of the diffusers class of the sampler in use: DDIM leading, Euler, Euler
-/// ancestral and DPM++ 2M linspace.
+template <>
+inline constexpr auto kEnumNames<TimestepSpacing> =
+    enum_table<TimestepSpacing>("timestep spacing", {{TimestepSpacing::linspace, "linspace"},
+                                                     {TimestepSpacing::leading, "leading"},
+                                                     {TimestepSpacing::trailing, "trailing"}});
+
+/// The fields of a diffusers scheduler configuration that affect the results.
 struct NoiseScheduleOptions {
   double beta_start = 0.00085;
   double beta_end = 0.012;
-  std::string beta_schedule = "scaled_linear";  ///< scaled_linear or linear
+  BetaSchedule beta_schedule = BetaSchedule::scaled_linear;
   int train_steps = 1000;
-  std::string timestep_spacing;   ///< linspace, leading, trailing; empty: the sampler's own default
+  /// None: the default of the diffusers class of the sampler: leading for DDIM; linspace for Euler, Euler ancestral and
+  /// DPM++ 2M.
+  std::optional<TimestepSpacing> timestep_spacing = std::nullopt;
   int steps_offset = 0;           ///< added to leading timesteps
-  bool set_alpha_to_one = false;  ///< DDIM's and LCM's last step ends at alpha_bar = 1 instead of alpha_bar[0]
+  bool set_alpha_to_one = false;  ///< DDIM and LCM: the last step ends at alpha_bar = 1 instead of alpha_bar[0]
   int original_steps = 50;        ///< LCM: steps of the teacher's schedule
   double timestep_scaling = 10;   ///< LCM: scaling of the boundary conditions
 
-  /// Throws UsageError naming the field that is out of range or unknown.
+  /// Throws UsageError naming the field that is out of range.
   void check() const;
 };
 
-/// alpha_bar of every training step, and what follows from it.
+/// alpha_bar of every training step, and quantities derived from it.
 class NoiseSchedule {
  public:
   explicit NoiseSchedule(NoiseScheduleOptions options);
@@ -42,7 +58,7 @@ class NoiseSchedule {
   const std::vector<double>& alphas_bar() const { return alphas_bar_; }
   /// sqrt((1 - alpha_bar) / alpha_bar) of every training step, ascending.
   std::vector<double> sigmas() const;
-  /// The alpha_bar that a last step ends at.
+  /// The alpha_bar at the end of the last step.
   double final_alpha_bar() const { return options_.set_alpha_to_one ? 1.0 : alphas_bar_.front(); }
 
  private:

@@ -10,39 +10,39 @@
 
 namespace fmboost {
 
-/// The denoiser as a sampler sees it: x (B, C, H, W) as the sampler scaled it, and the timestep (float, may be
-/// fractional); returns epsilon or v of the same shape, float32.
+/// A denoiser: takes x (B, C, H, W), scaled by the sampler, and the timestep, which may be fractional; returns epsilon
+/// or v of the same shape, float32.
 using DenoiseFunction = std::function<torch::Tensor(const torch::Tensor& x, double timestep)>;
 
-/// Standard normal noise of the sample's shape, one call for every draw of an ancestral or consistency step.
+/// Returns standard normal noise of the shape of the sample; called once per ancestral or consistency step.
 using NoiseFunction = std::function<torch::Tensor()>;
 
 struct SamplerOptions {
   std::string name = "ddim";  ///< lcm, ddim, euler, euler-a or dpm++2m
   int steps = 25;             ///< 1 .. train_steps
-  bool karras = false;        ///< sigmas spaced after Karras et al. 2022, equation 5: euler and dpm++2m
+  bool karras = false;        ///< sigmas of Karras et al. 2022, equation 5; euler and dpm++2m only
   Prediction prediction = Prediction::epsilon;
 };
 
-/// The names that SamplerOptions::name takes.
+/// The valid values of SamplerOptions::name.
 const std::vector<std::string>& sampler_names();
 
-/// What a sampler did at one step, for callers that watch.
+/// One step of a sampler, for observers.
 struct SamplerStep {
   int index;  ///< from 0
   int total;
   double timestep;
-  torch::Tensor model_input;  ///< what the denoiser was given
+  torch::Tensor model_input;  ///< the input of the denoiser
   torch::Tensor sample;       ///< the sample after the step
 };
 using SamplerObserver = std::function<void(const SamplerStep&)>;
 
-/// One sampling method over one schedule. Implementations: one file each in src/diffusion, see make_sampler.
+/// One sampling method on one schedule. Each implementation is one file in src/diffusion, see make_sampler.
 class Sampler {
  public:
   virtual ~Sampler() = default;
 
-  /// The timesteps the denoiser is asked at, in order.
+  /// The timesteps at which the denoiser is evaluated, in order.
   virtual const std::vector<double>& timesteps() const = 0;
 
   /// Standard deviation of the first sample.
@@ -56,14 +56,15 @@ class Sampler {
                        const SamplerObserver& observer = {});
 
  protected:
-  /// Forgets what multistep methods remember.
+  /// Clears the history of multistep methods.
   virtual void reset() {}
   virtual torch::Tensor scale_model_input(const torch::Tensor& x, int /*index*/) const { return x; }
   virtual torch::Tensor step(const torch::Tensor& x, const torch::Tensor& model_output, int index,
                              const NoiseFunction& noise) = 0;
 };
 
-/// Throws UsageError for an unknown name, steps out of range, or Karras sigmas where they do not apply.
+/// Throws UsageError for an unknown name, steps out of range, or Karras sigmas with a sampler that does not support
+/// them.
 std::unique_ptr<Sampler> make_sampler(const SamplerOptions& options, const NoiseSchedule& schedule);
 
 }  // namespace fmboost

@@ -1,7 +1,8 @@
 #pragma once
 
-#include <string>
 #include <torch/types.h>
+
+#include "fmboost/core/enum_names.h"
 
 namespace fmboost {
 
@@ -10,11 +11,11 @@ namespace fmboost {
 /// sigma = cos(pi t / 2). SiT, arXiv 2401.08740.
 enum class PathKind { linear, gvp };
 
-/// "linear" or "gvp". Throws UsageError otherwise.
-PathKind parse_path(const std::string& name);
-std::string path_name(PathKind kind);
+template <>
+inline constexpr auto kEnumNames<PathKind> = enum_table<PathKind>("path", {{PathKind::linear, "linear"},
+                                                                           {PathKind::gvp, "gvp"}});
 
-/// t is (B), one time a sample; x0, x1, x, velocity are (B, ...). ResultReporter have x's dtype and device.
+/// t is (B), one time per sample; x0, x1, x and velocity are (B, ...). Results have the dtype and device of x.
 class Path {
  public:
   explicit Path(PathKind kind, double sigma_min = 0.0);
@@ -25,7 +26,7 @@ class Path {
   torch::Tensor alpha_derivative(const torch::Tensor& t) const;
   torch::Tensor sigma_derivative(const torch::Tensor& t) const;
 
-  /// x_t; with sigma_min, `noise` (as x1) times sigma_min on top.
+  /// x_t; with sigma_min, plus sigma_min times `noise` (of the shape of x1).
   torch::Tensor interpolate(const torch::Tensor& t, const torch::Tensor& x0, const torch::Tensor& x1,
                             const torch::Tensor& noise = {}) const;
   torch::Tensor velocity(const torch::Tensor& t, const torch::Tensor& x0, const torch::Tensor& x1) const;

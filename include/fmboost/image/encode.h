@@ -11,7 +11,7 @@ namespace fmboost {
 
 enum class ImageFormat { png, jpeg, webp };
 
-/// By suffix: .png, .jpg/.jpeg, .webp, in any case. Throws UsageError listing them for anything else.
+/// The format of the suffix .png, .jpg, .jpeg or .webp, in any case. Throws UsageError for other suffixes.
 ImageFormat image_format_from_suffix(const std::filesystem::path& file);
 
 struct EncodeOptions {
@@ -20,11 +20,11 @@ struct EncodeOptions {
   int compression_level = 3;  ///< PNG, zlib level 0 .. 9
 };
 
-/// 8 bits a channel: round((clamp(x, -1, 1) + 1) * 127.5), half to even as torch.round does. Converts to the metadata's
-/// ICC profile and embeds it; without one the pixels are sRGB and nothing is embedded. Text goes to tEXt (Latin-1) or
-/// iTXt chunks of PNG; EXIF goes to all formats. JPEG and WebP have no PNG text: "parameters" goes into the EXIF user
-/// comment (UNICODE, as A1111-style readers expect), and other text is dropped. JPEG has no alpha: it is laid over
-/// white. Throws Error when the format cannot hold the size (WebP: 16383 a side).
+/// Encodes with 8 bits per channel: round((clamp(x, -1, 1) + 1) * 127.5), half to even like torch.round. Converts to
+/// the ICC profile of the metadata and embeds it; without one the pixels are sRGB and nothing is embedded. EXIF is
+/// written to all formats; text becomes tEXt (Latin-1) or iTXt chunks in PNG. In JPEG and WebP, the text "parameters"
+/// becomes the EXIF user comment (UNICODE, as A1111-style readers expect) unless the image has EXIF data. For JPEG,
+/// alpha is composited over white. Throws Error if the format does not support the size (WebP: 16383 per side).
 std::vector<std::byte> encode_image(const Image& image, const EncodeOptions& options);
 
 /// The 8-bit samples of (C, H, W) float32 in [-1, 1] as (H, W, C) uint8.

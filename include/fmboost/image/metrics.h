@@ -5,31 +5,31 @@
 
 namespace fmboost {
 
-/// How far an image is from its reference. Samples are taken on the scale of 8 bits, 0 .. 255, and never rounded here.
+/// Differences of an image from its reference. Samples are scaled to 0 .. 255 and not rounded.
 struct Quality {
   double mse = 0;          ///< mean squared error of the R, G and B samples
   double psnr_rgb = 0;     ///< dB, 10 log10(255^2 / mse); infinite for equal images
   double psnr_y = 0;       ///< the same of the luma, see `luma`
   double ssim_rgb = 0;     ///< mean of the three channels' SSIM
-  double ssim_y = 0;       ///< of the luma
+  double ssim_y = 0;       ///< SSIM of the luma
   double color_shift = 0;  ///< largest of the channels' |mean difference|
 };
 
 /// Compares two images, each (3, H, W) in [-1, 1], after cutting `border` pixels off every side, as super-resolution
-/// results are compared (border = scale). Throws Error when the sizes differ, or when fewer than 11x11 pixels remain:
-/// the window of SSIM needs them.
+/// results are compared (border = scale). Throws Error if the sizes differ, or if fewer than 11x11 pixels (the window
+/// of SSIM) remain.
 Quality measure_quality(const torch::Tensor& image, const torch::Tensor& reference, std::int64_t border = 0);
 
 /// (3, H, W) RGB in 0 .. 255 -> (1, H, W) luma in 16 .. 235, not rounded: 16 + (65.481 R + 128.553 G + 24.966 B) / 255,
-/// as ITU-R BT.601 and MATLAB's rgb2ycbcr have it.
+/// as in ITU-R BT.601 and MATLAB's rgb2ycbcr.
 torch::Tensor luma(const torch::Tensor& rgb);
 
-/// dB from a mean squared error of samples whose peak is 255.
+/// PSNR in dB from the mean squared error of samples with a peak of 255.
 double psnr(double mse);
 
 /// Structural similarity of (C, H, W) samples in 0 .. 255, mean over channels and windows (Wang et al. 2004): Gaussian
-/// windows of 11x11 with sigma 1.5, K1 = 0.01, K2 = 0.03, population variances, only windows that lie within the
-/// image. Computed in float64.
+/// windows of 11x11 with sigma 1.5, K1 = 0.01, K2 = 0.03, population variances, only windows within the image. Computed
+/// in float64.
 double ssim(const torch::Tensor& a, const torch::Tensor& b);
 
 }  // namespace fmboost

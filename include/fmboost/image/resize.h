@@ -4,7 +4,7 @@
 
 namespace fmboost {
 
-/// Bicubic resampling with antialias where it reduces (PyTorch's: a = -0.5 with antialias, Pillow's kernel).
+/// Bicubic resampling, antialiased when downsampling (PyTorch with antialias: a = -0.5, the kernel of Pillow).
 /// x: (B, C, H, W) float32.
 torch::Tensor resize_bicubic(const torch::Tensor& x, std::int64_t height, std::int64_t width);
 
@@ -16,11 +16,11 @@ struct Margins {
   std::int64_t bottom = 0;
 };
 
-/// Pads by reflection (without repeating the edge), as often as a small image needs; a side of one pixel is
+/// Pads by reflection (without repeating the edge), repeatedly if the image is small; a side of one pixel is
 /// replicated. x: (B, C, H, W).
 torch::Tensor pad_reflect(const torch::Tensor& x, const Margins& margins);
 
-/// The inverse: cuts the margins off.
+/// The inverse: removes the margins.
 torch::Tensor crop(const torch::Tensor& x, const Margins& margins);
 
 }  // namespace fmboost

@@ -9,7 +9,7 @@
 #include <torch/types.h>
 #include <vector>
 
-#include "fmboost/import/sampling.h"
+#include "fmboost/import/sampling_choices.h"
 
 namespace fmboost {
 
@@ -18,35 +18,35 @@ struct LoraChoice {
   double weight = 1.0;
 };
 
-/// "FILE" or "FILE:WEIGHT". A file whose own name has a colon is recognized where it exists. Throws UsageError.
+/// Parses "FILE" or "FILE:WEIGHT". If the whole text names an existing file, it is taken as such. Throws UsageError.
 LoraChoice parse_lora_choice(const std::string& text);
 
 struct ImportOptions {
-  std::filesystem::path source;            ///< a .safetensors file, or a folder in diffusers' layout
-  std::filesystem::path vae;               ///< an autoencoder in place of the source's: file or folder; empty: none
-  std::vector<LoraChoice> loras;           ///< merged in this order
-  std::filesystem::path cfm;               ///< a coupling network; empty: none
-  std::vector<std::int64_t> cfm_factors;   ///< how much it upscales, a coupling each; empty: 2
-  std::optional<int> cfm_noising_step;     ///< none: the file's, else 400 as published; 0: no noise
-  std::optional<torch::ScalarType> dtype;  ///< how weights are stored; none: as they were
+  std::filesystem::path source;   ///< a .safetensors file, or a folder in the diffusers layout
+  std::filesystem::path vae;      ///< file or folder of an autoencoder that replaces the source's; empty for none
+  std::vector<LoraChoice> loras;  ///< merged in this order
+  std::filesystem::path cfm;      ///< file of a coupling network; empty for none
+  std::vector<std::int64_t> cfm_factors;   ///< upscaling factors, one coupling each; empty for 2
+  std::optional<int> cfm_noising_step;     ///< none: that of the file, else 400 as published; 0: no noise
+  std::optional<torch::ScalarType> dtype;  ///< dtype of the stored weights; none: as in the source
   SamplingChoices sampling;
-  std::optional<std::int64_t> native_size;  ///< pixels a side that it was trained at
-  std::optional<int> clip_skip;             ///< layer of the text encoder from the end, 1: the last; none: the source's
-  std::string name;                         ///< empty: the source's
+  std::optional<std::int64_t> native_size;  ///< side in pixels of the training images
+  std::optional<int> clip_skip;             ///< text encoder layer, counted from the last, 1; none: that of the source
+  std::string name;                         ///< empty: that of the source
   std::string license;
 
   /// Throws UsageError naming the option that is out of range.
   void check() const;
 };
 
-/// Tensors of a source that went nowhere, and why.
+/// Tensors of the source that are not part of the bundle, and why.
 struct UnusedTensors {
   std::string reason;
   std::vector<std::string> names;
 };
 
 struct ImportedFile {
-  std::string file;  ///< within the bundle
+  std::string file;  ///< path within the bundle
   std::size_t tensors = 0;
   std::int64_t bytes = 0;
 };
@@ -58,10 +58,10 @@ struct ImportReport {
   std::vector<UnusedTensors> unused;
 };
 
-/// Makes a bundle of native networks in `folder`, which must exist and be empty. `progress` is told every file of
-/// weights before it is written. No code of the source is run, and no tensor is in memory but the one being written.
-/// Throws ModelError naming file and tensor for what is unsound, of another family, incomplete or does not fit
-/// together, UsageError for options that do not go together.
+/// Makes a bundle of native networks in `folder`, which must exist and be empty. `progress` is called with the name of
+/// each weight file before it is written. No code of the source is run, and only the tensor being written is in memory.
+/// Throws ModelError naming file and tensor if the source is damaged, incomplete, inconsistent or of another family,
+/// and UsageError for inconsistent options.
 ImportReport import_model(const ImportOptions& options, const std::filesystem::path& folder,
                           const std::function<void(const std::string& file)>& progress = {});
 

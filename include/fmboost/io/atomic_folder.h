@@ -5,19 +5,19 @@
 
 namespace fmboost {
 
-/// A folder that is filled under a temporary name beside its own and takes that name only when it is complete. All
+/// A folder that is filled under a temporary name in the same parent folder and renamed when it is complete. All
 /// members throw Error naming the folder and the reason.
 class AtomicFolder {
  public:
-  /// `marker`: a file that tells folders of the kind. An existing folder is replaced only with `replace`, and only if
-  /// it has the marker or is empty: nobody's images are deleted.
+  /// `marker`: a file that identifies folders of the kind. An existing folder is replaced only with `replace`, and only
+  /// if it contains the marker or is empty, so that no other files are deleted.
   AtomicFolder(std::filesystem::path folder, std::string marker, bool replace);
-  /// Removes what was written where commit() was not reached.
+  /// Removes the written files unless commit() was called.
   ~AtomicFolder();
   AtomicFolder(const AtomicFolder&) = delete;
   AtomicFolder& operator=(const AtomicFolder&) = delete;
 
-  /// Where the files are to be written.
+  /// The folder to write the files to.
   const std::filesystem::path& path() const { return temporary_; }
   void commit();
 

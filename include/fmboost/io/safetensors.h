@@ -14,8 +14,8 @@
 namespace fmboost {
 
 /// A .safetensors file, memory-mapped. Format: https://github.com/huggingface/safetensors (8-byte little-endian header
-/// length, JSON header, data). The header is checked in full when the file is opened: its length, every dtype, every
-/// shape against its byte range, overlaps, gaps and the end of the file. Throws ModelError that names file and tensor.
+/// length, JSON header, data). Opening checks the whole header: its length, every dtype, every shape
+/// against its byte range, overlaps, gaps and the end of the file. Throws ModelError that names file and tensor.
 class SafetensorsFile {
  public:
   struct Entry {
@@ -32,11 +32,11 @@ class SafetensorsFile {
   const std::map<std::string, Entry>& entries() const { return entries_; }
   bool contains(const std::string& name) const { return entries_.contains(name); }
 
-  /// A tensor over the mapped bytes, dtype as stored; no copy is made where the bytes are aligned, and the mapping
-  /// lives as long as the tensor. It must not be written to. Throws ModelError when there is no such tensor.
+  /// A read-only tensor over the mapped bytes, dtype as stored, which keeps the mapping alive. Bytes that are not
+  /// aligned are copied. Throws ModelError if there is no such tensor.
   torch::Tensor tensor(const std::string& name) const;
 
-  /// Takes the tensor's pages out of this process's memory; tensors over them stay valid and read them again.
+  /// Releases the pages of the tensor from memory; tensors over them stay valid and read them again.
   void release(const std::string& name) const;
 
  private:
@@ -51,8 +51,8 @@ class SafetensorsFile {
 
 using NamedTensors = std::vector<std::pair<std::string, torch::Tensor>>;
 
-/// Writes tensors (moved to the CPU, made contiguous) and metadata, atomically. Tensors are laid out by descending
-/// dtype size, then name, as the reference writer does, so that every tensor is aligned.
+/// Writes tensors (moved to the CPU and made contiguous) and metadata, atomically. Tensors are ordered by descending
+/// dtype size, then name, like those of the reference writer, so that every tensor is aligned.
 void write_safetensors(const std::filesystem::path& file, const NamedTensors& tensors,
                        const std::map<std::string, std::string>& metadata = {});
 

@@ -11,7 +11,7 @@ namespace fmboost {
 /// SHA-256 as 64 lower-case hexadecimal digits.
 std::string sha256(std::span<const std::byte> bytes);
 
-/// The same of bytes that come piece by piece.
+/// The same of bytes in several parts.
 class Sha256 {
  public:
   Sha256();
@@ -20,7 +20,7 @@ class Sha256 {
   Sha256& operator=(const Sha256&) = delete;
 
   void update(std::span<const std::byte> bytes);
-  /// Of all bytes so far; nothing may come after it.
+  /// The hash of all bytes. No further calls are allowed.
   std::string digest();
 
  private:
@@ -28,7 +28,7 @@ class Sha256 {
   std::unique_ptr<Context> context_;
 };
 
-/// The same of a file's content. Throws Error when the file cannot be read.
+/// The same of the content of a file. Throws Error if the file cannot be read.
 std::string sha256_file(const std::filesystem::path& file);
 
 }  // namespace fmboost

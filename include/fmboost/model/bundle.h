@@ -12,16 +12,17 @@
 
 namespace fmboost {
 
-/// A folder with bundle.json and the files it names. Opening reads the manifest only; parts are loaded one by one. A
-/// file's hash is checked before it is used; a stamp of its size and time in the user's cache stands for a check that
-/// was made before. All members throw ModelError naming the file, what was expected and what was found.
+/// A folder with bundle.json and the files that it names. Opening reads the manifest only; components are loaded one by
+/// one. The hash of each file is checked before its use, or skipped if a stamp in the user's cache records an earlier
+/// check of the same file (by size and time). All members throw ModelError naming the file, what was expected and what
+/// was found.
 class Bundle {
  public:
   explicit Bundle(std::filesystem::path folder);
 
   const std::filesystem::path& folder() const { return folder_; }
   const Manifest& manifest() const { return manifest_; }
-  /// SHA-256 of bundle.json, which names every other file's hash: it stands for the whole bundle.
+  /// SHA-256 of bundle.json. As it contains the hashes of all other files, it identifies the whole bundle.
   const std::string& hash() const { return hash_; }
 
   std::unique_ptr<Tokenizer> load_tokenizer() const;
@@ -30,9 +31,9 @@ class Bundle {
   std::unique_ptr<Autoencoder> load_autoencoder(const Placement& placement) const;
   std::unique_ptr<VelocityNetwork> load_velocity(const CouplingEntry& coupling, const Placement& placement) const;
 
-  /// Checks every hash (no stamps), every program's operators and inputs, and the names and shapes of every native
-  /// network's tensors, without running anything. Returns one line for each thing that was checked; throws at the first
-  /// that is wrong.
+  /// Checks every hash (without stamps), the operators and inputs of every TorchScript program, and the tensor names
+  /// and shapes of every native network, without running anything. Returns one line per check; throws at the first
+  /// failure.
   std::vector<std::string> verify() const;
 
  private:
@@ -44,17 +45,16 @@ class Bundle {
   std::string hash_;
 };
 
-/// The bundle that upscales for the one in `folder`: the one inside it that its `upscaler` names, else itself. Throws
-/// ModelError when there is none, or when that one names a further one.
+/// The folder of the bundle that upscales the images of the bundle in `folder`: the bundle that its `upscaler` names,
+/// else itself. Throws ModelError if that bundle is missing or has an `upscaler` as well.
 std::filesystem::path upscaler_folder(const std::filesystem::path& folder);
 
-/// Whether images of one bundle's denoiser are another's own (ImageSource::generated): it is the same, or the one without a
-/// denoiser that upscales for it.
+/// Whether images of the denoiser of `drawing` count as generated (ImageSource::generated) for `upscaling`: it is the
+/// same bundle, or the upscaler of `drawing` and without a denoiser.
 bool is_own_upscaler(const Bundle& drawing, const Bundle& upscaling);
 
-/// Where a model is looked for when none is named: $FMBOOST_MODEL, else the bundled default, found from the
-/// executable's own place (../share/fmboost/models/default, or models/default in a folder above it).
-/// Throws ModelError when there is none.
+/// The default model: $FMBOOST_MODEL, else the bundled model, relative to the executable
+/// (../share/fmboost/models/default, or models/default in a parent folder). Throws ModelError if there is none.
 std::filesystem::path default_model_folder();
 
 }  // namespace fmboost

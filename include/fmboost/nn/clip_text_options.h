@@ -5,8 +5,8 @@
 
 namespace fmboost {
 
-/// The text half of CLIP, under the names of transformers' CLIPTextConfig. The defaults are Stable Diffusion 1.5's
-/// (ViT-L/14).
+/// Options of the text encoder of CLIP, named as in transformers' CLIPTextConfig. The defaults are those of Stable
+/// Diffusion 1.5 (ViT-L/14).
 struct ClipTextOptions {
   std::int64_t vocab_size = 49408;
   std::int64_t hidden_size = 768;
@@ -16,7 +16,7 @@ struct ClipTextOptions {
   std::int64_t max_position_embeddings = 77;
   std::string hidden_act = "quick_gelu";  ///< or "gelu"
   double layer_norm_eps = 1e-5;
-  std::int64_t clip_skip = 0;  ///< layers left off at the end; the final norm follows what is left
+  std::int64_t clip_skip = 0;  ///< last layers to omit; the final norm follows the remaining ones
 
   /// Throws ModelError naming the field that is out of range.
   void check() const;

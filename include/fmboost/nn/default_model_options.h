@@ -5,27 +5,27 @@
 
 namespace fmboost {
 
-/// The networks of the default bundle; models/workshop/training trains them.
+/// Options of the networks of the default bundle, which models/workshop/training trains.
 
-/// Convolutions without norms between pixels and latents of a quarter of their size (networks.py).
+/// A convolutional autoencoder without norms, with latents of a quarter of the size of the image (networks.py).
 struct ConvAutoencoderOptions {
   std::int64_t latent_channels = 16;
   std::int64_t encoder_channels = 64;
   std::int64_t encoder_blocks = 4;
   std::int64_t decoder_channels = 64;
   std::int64_t decoder_blocks = 5;
-  std::int64_t fine_channels = 32;  ///< of the decoder, at half of the image's size
+  std::int64_t fine_channels = 32;  ///< of the decoder, at half the size of the image
   std::int64_t fine_blocks = 2;
 
   /// Throws ModelError naming the field that is out of range.
   void check() const;
-  /// Pixels a side of one latent pixel.
+  /// Pixels per side of one latent pixel.
   static constexpr std::int64_t factor() { return 4; }
 };
 
 /// A transformer over words (text_networks.py).
 struct WordTransformerOptions {
-  std::int64_t words = 0;  ///< how many it knows
+  std::int64_t words = 0;  ///< size of the vocabulary
   std::int64_t length = 48;
   std::int64_t width = 128;
   std::int64_t layers = 2;
@@ -35,8 +35,8 @@ struct WordTransformerOptions {
   void check() const;
 };
 
-/// A UNet on latent pixels of 2x2 latents, whose way up adds what the way down kept, and beside it a small network on the
-/// latents themselves (text_networks.py). Lists have an entry a level, the finest one first.
+/// A UNet on patches of 2x2 latent pixels, whose up path adds the skips, plus a small network on the latent pixels
+/// themselves (text_networks.py). Lists have one entry per level, the finest first.
 struct PatchUnetOptions {
   std::int64_t latent_channels = 16;
   std::vector<std::int64_t> widths = {64, 128, 192};
@@ -44,8 +44,8 @@ struct PatchUnetOptions {
   std::vector<std::int64_t> up = {1, 2, 2};    ///< blocks
   std::int64_t text_width = 128;
   std::int64_t heads = 4;
-  std::int64_t fine_channels = 64;  ///< of the network on latents
-  std::int64_t fine_blocks = 0;     ///< 0: there is no such network
+  std::int64_t fine_channels = 64;  ///< of the network on latent pixels
+  std::int64_t fine_blocks = 0;     ///< 0: no such network
 
   /// Throws ModelError naming the field that is out of range.
   void check() const;

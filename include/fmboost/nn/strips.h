@@ -4,13 +4,13 @@
 
 namespace fmboost {
 
-/// How much memory a network may take for an image that it computes strip by strip: some rows at a time, with as much
-/// of the neighboring rows as a layer sees. Its result does not depend on the limits, beyond rounding.
+/// Memory limits of a network that computes an image strip by strip: some rows at a time, with as many neighboring rows
+/// as a layer reads. The result does not depend on the limits, except for rounding.
 struct StripLimits {
-  /// For computing one strip, about; a strip has at least one row.
+  /// Approximate memory for computing one strip; a strip has at least one row.
   std::int64_t strip_bytes = std::int64_t{1} << 30;
-  /// For results of layers that are kept whole until they are no longer needed. What would take more is computed again,
-  /// strip by strip, whenever it is needed.
+  /// For complete results of layers, kept until they are no longer needed. Larger results are recomputed strip by strip
+  /// whenever they are needed.
   std::int64_t kept_bytes = std::int64_t{4} << 30;
 };
 

@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include "fmboost/core/enum_names.h"
 #include "fmboost/pipeline/sizes.h"
 
 namespace fmboost {
@@ -13,9 +14,10 @@ torch::Tensor back_project(torch::Tensor upscaled, const torch::Tensor& source, 
 /// Correction of colors that drift from the source.
 enum class ColorFix { none, adain, wavelet };
 
-/// "none", "adain" or "wavelet". Throws UsageError otherwise.
-ColorFix parse_color_fix(const std::string& name);
-std::string color_fix_name(ColorFix fix);
+template <>
+inline constexpr auto kEnumNames<ColorFix> = enum_table<ColorFix>("color fix", {{ColorFix::none, "none"},
+                                                                                {ColorFix::adain, "adain"},
+                                                                                {ColorFix::wavelet, "wavelet"}});
 
 /// adain: gives every channel the mean and standard deviation of the source (Huang & Belongie 2017).
 /// wavelet: combines the low frequencies of the resized source with the high frequencies of the result (five levels of

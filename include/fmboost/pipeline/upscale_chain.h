@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "fmboost/flow/coupling.h"
+#include "fmboost/flow/flow_solver.h"
 #include "fmboost/pipeline/hooks.h"
 #include "fmboost/pipeline/memory_plan.h"
 #include "fmboost/pipeline/model_components.h"
@@ -16,10 +17,12 @@ namespace fmboost {
 
 /// Options of the flow; those left open come from the bundle's coupling.
 struct FlowOptions {
-  std::optional<int> steps;              ///< solver steps from t = 0 to t = 1
-  std::optional<std::string> solver;     ///< euler, midpoint, rk4, heun3, dopri5 or bosh3
-  std::optional<int> noising_step;       ///< of 1000; 0 or less: start from the context itself
-  std::optional<Upsampling> upsampling;  ///< pixel or latent
+  std::optional<int> steps;                     ///< solver steps from t = 0 to t = 1
+  std::optional<std::string> solver;            ///< one of flow_solver_names()
+  std::optional<DiffusionForm> diffusion_form;  ///< of the SDE solvers
+  std::optional<double> diffusion_norm;         ///< of the SDE solvers: multiplies the diffusion form; at least 0
+  std::optional<int> noising_step;              ///< of 1000; 0 or less: start from the context itself
+  std::optional<Upsampling> upsampling;         ///< pixel or latent
   /// 0..1, from generative (the coupling's largest noise, no back-projection) to faithful (no noise, the most
   /// back-projection); noising_step and back_projection override it. See resolve_coupling.
   std::optional<double> fidelity;

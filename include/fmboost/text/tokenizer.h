@@ -6,25 +6,27 @@
 #include <string_view>
 #include <vector>
 
+#include "fmboost/core/enum_names.h"
+
 namespace fmboost {
 
-/// What becomes of a prompt that is longer than a tokenizer's max_length().
+/// How a prompt longer than Tokenizer::max_length() is handled.
 enum class LongPrompt {
-  truncate,  ///< its tail is cut off
-  chunk,     ///< it goes on in further chunks of max_length() ids, each with its own start, end and padding
+  truncate,  ///< the tail is cut off
+  chunk,     ///< it continues in further chunks of max_length() ids, each with its own start, end and padding
 };
 
-/// "truncate" or "chunk"; throws UsageError for what is neither.
-LongPrompt parse_long_prompt(const std::string& name);
-std::string long_prompt_name(LongPrompt rule);
+template <>
+inline constexpr auto kEnumNames<LongPrompt> =
+    enum_table<LongPrompt>("rule for long prompts", {{LongPrompt::truncate, "truncate"}, {LongPrompt::chunk, "chunk"}});
 
-/// What a prompt became.
+/// The result of tokenizing a prompt.
 struct TokenizedPrompt {
-  /// Exactly Tokenizer::max_length() of them, start, end and padding included; with LongPrompt::chunk as many chunks of
-  /// that as it takes, one after the other.
+  /// Exactly Tokenizer::max_length() ids, including start, end and padding; with LongPrompt::chunk one or more chunks
+  /// of that length, one after the other.
   std::vector<std::int64_t> ids;
-  std::string cut;  ///< the tail of the prompt that did not fit, as text; empty: all of it fitted
-  std::vector<std::string> unknown_words;  ///< words that the vocabulary lacks, in order, without repetition
+  std::string cut;                         ///< the tail that was cut off, as text; empty if the whole prompt fitted
+  std::vector<std::string> unknown_words;  ///< words missing from the vocabulary, in order, without repetition
 };
 
 /// Turns prompts into token ids for a text encoder.
@@ -32,20 +34,20 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  /// The prompt must be valid UTF-8 without NULs: throws Error otherwise, saying at which byte.
+  /// The prompt must be valid UTF-8 without NULs; otherwise throws Error naming the byte position.
   TokenizedPrompt encode(std::string_view prompt, LongPrompt rule = LongPrompt::truncate) const;
 
   virtual std::size_t max_length() const = 0;
 
-  /// Words that prompts may use, for tokenizers with a closed vocabulary; empty for those that take any text.
+  /// The words that prompts may use, for tokenizers with a closed vocabulary; empty for those that accept any text.
   virtual std::vector<std::string> vocabulary() const { return {}; }
 
  private:
-  /// The same for a prompt that was checked.
+  /// Tokenizes a prompt whose encoding has been checked.
   virtual TokenizedPrompt tokenize(std::string_view prompt, LongPrompt rule) const = 0;
 };
 
-/// Throws Error when the text is not valid UTF-8 or holds a NUL, naming the byte's position.
+/// Throws Error naming the byte position if the text is not valid UTF-8 or contains a NUL.
 void check_prompt_encoding(std::string_view text);
 
 }  // namespace fmboost

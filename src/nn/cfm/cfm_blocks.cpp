@@ -26,7 +26,7 @@ CfmResBlockImpl::CfmResBlockImpl(std::int64_t in_channels, std::int64_t embeddin
       out_conv(zeroed(convolution(out_channels, out_channels))),
       time_layer(embedding, scale_shift_ ? 2 * out_channels : out_channels),
       dropout(dropout_) {
-  // The lists give the published names; SiLU stands in them for its number.
+  // The indices in the lists give the published names; SiLU occupies one.
   register_module("in_layers", nn::ModuleList(in_norm, nn::SiLU(), in_conv));
   register_module("emb_layers", nn::ModuleList(nn::SiLU(), time_layer));
   register_module("out_layers", nn::ModuleList(out_norm, nn::SiLU(), dropout, out_conv));
@@ -49,8 +49,8 @@ torch::Tensor CfmResBlockImpl::forward(const torch::Tensor& x, const torch::Tens
     h = out_norm(h + e);
   }
   h = out_conv(dropout(torch::silu(h)));
-  // In this order, since a sum is laid out as its first part: h comes from a convolution and is channels-last where the
-  // weights are, x need not be behind an attention.
+  // In this order, since a sum takes the memory layout of its first operand: h comes from a convolution and is
+  // channels-last if the weights are; x may not be after an attention.
   return h + (skip.is_empty() ? x : skip(x));
 }
 

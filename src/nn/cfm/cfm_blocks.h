@@ -10,23 +10,23 @@ namespace fmboost {
 /// Groups of every group norm of the CFM UNet.
 inline constexpr std::int64_t kCfmGroups = 32;
 
-/// Blocks of the CFM UNet. Their layers are public: what runs it strip by strip takes a block apart.
+/// Blocks of the CFM UNet. Their layers are public for running the network strip by strip.
 
-/// Residual block: GroupNorm, SiLU, convolution, twice, with the time embedding in between, either as
-/// scale and shift of the second norm or added before it.
+/// Residual block: GroupNorm, SiLU and convolution, twice. The time embedding is the scale and shift of the second
+/// norm, or is added before it.
 class CfmResBlockImpl : public torch::nn::Module {
  public:
   CfmResBlockImpl(std::int64_t in_channels, std::int64_t embedding, std::int64_t out_channels, bool scale_shift,
                   double dropout);
   /// x (B, in, H, W), embedding (B, E) -> (B, out, H, W)
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& embedding);
-  /// What the block makes of the time embedding: (B, out or 2 out, 1, 1)
+  /// The projected time embedding: (B, out or 2 out, 1, 1)
   torch::Tensor time_terms(const torch::Tensor& embedding);
 
   bool scale_shift;
   torch::nn::GroupNorm in_norm = nullptr, out_norm = nullptr;
   torch::nn::Conv2d in_conv = nullptr, out_conv = nullptr;
-  torch::nn::Conv2d skip = nullptr;  ///< null where the channels stay as they are
+  torch::nn::Conv2d skip = nullptr;  ///< null if the number of channels does not change
   torch::nn::Linear time_layer = nullptr;
   torch::nn::Dropout dropout = nullptr;
 };
@@ -47,7 +47,7 @@ class CfmAttentionImpl : public torch::nn::Module {
 };
 TORCH_MODULE(CfmAttention);
 
-/// A convolution of stride 2 ("op"), or average pooling without one.
+/// A convolution of stride 2 ("op"), or average pooling.
 class CfmDownsampleImpl : public torch::nn::Module {
  public:
   CfmDownsampleImpl(std::int64_t channels, bool convolve);
@@ -57,7 +57,7 @@ class CfmDownsampleImpl : public torch::nn::Module {
 };
 TORCH_MODULE(CfmDownsample);
 
-/// Nearest 2x, then a convolution ("conv") where asked for.
+/// Nearest-neighbor upsampling by 2, then optionally a convolution ("conv").
 class CfmUpsampleImpl : public torch::nn::Module {
  public:
   CfmUpsampleImpl(std::int64_t channels, bool convolve);
@@ -85,7 +85,7 @@ class CfmStage : public torch::nn::Module {
   std::vector<CfmBlock> blocks_;
 };
 
-/// Sets weight and bias to zero: the block then starts as its residual alone.
+/// Sets weight and bias to zero, so that the block starts as the identity.
 template <typename Holder>
 Holder zeroed(Holder convolution) {
   const torch::NoGradGuard no_grad;

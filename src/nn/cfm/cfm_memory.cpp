@@ -5,7 +5,7 @@
 namespace fmboost {
 namespace {
 
-// Goes through the layers as the network does, and finds where most numbers are held.
+// Follows the layers of the network and finds the peak number of activations.
 class Walk {
  public:
   Walk(const CfmUnetOptions& options, bool strips) : options_(options), strips_(strips) {
@@ -44,7 +44,7 @@ class Walk {
   double width(std::int64_t level) const {
     return static_cast<double>(options_.model_channels * options_.channel_mult[static_cast<std::size_t>(level)]);
   }
-  // A residual block, and attention where there is some. Whole images come with the temporaries of their expressions.
+  // A residual block, and attention if present. Whole images include the temporaries of their expressions.
   double block(double in, double out, std::int64_t level) {
     note(strips_ ? in + 2 * out : std::max(3 * in + out, in + 5 * out));
     const auto& listed = options_.attention_resolutions;
@@ -58,7 +58,7 @@ class Walk {
     skips_.push_back(channels * share_);
     note(channels);
   }
-  // `channels` at the present level, beside the skips.
+  // `channels` at the current level, in addition to the skips.
   void note(double channels) {
     double held = channels * share_;
     for (const double skip : skips_) {
@@ -69,7 +69,7 @@ class Walk {
 
   const CfmUnetOptions& options_;
   bool strips_;
-  double share_ = 1;  ///< latent pixels of the present level for one of the input
+  double share_ = 1;  ///< latent pixels of the current level per one of the input
   std::vector<double> skips_;
   double most_ = 0;
 };

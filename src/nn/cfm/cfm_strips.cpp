@@ -18,12 +18,12 @@ Layer layer_of(const Module& module) {
   return [module = module](const torch::Tensor& x) mutable { return module->forward(x); };
 }
 
-// One block of the network after the other, on an image whose strips are computed one after the other.
+// Runs the network block by block, each one strip by strip.
 class StripRun {
  public:
   StripRun(torch::Tensor embedding, std::int64_t strip_bytes)
       : embedding_(std::move(embedding)),
-        // Nothing is computed twice: unlike a decoder's, these results are of latents, and most are skips.
+        // Keep everything: unlike in a decoder, these results have the size of latents, and most are skips.
         limits_{.strip_bytes = strip_bytes, .kept_bytes = std::numeric_limits<std::int64_t>::max()} {}
 
   LazyFeatureMap operator()(const nn::Conv2d& convolution, const LazyFeatureMap& x) const {

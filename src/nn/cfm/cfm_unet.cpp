@@ -12,7 +12,6 @@ namespace {
 
 namespace nn = torch::nn;
 
-
 }  // namespace
 
 CfmUnetImpl::CfmUnetImpl(CfmUnetOptions options) : options_(std::move(options)) {
@@ -110,8 +109,8 @@ torch::Tensor CfmUnetImpl::forward(const torch::Tensor& x, const torch::Tensor& 
   const std::int64_t multiple = options_.size_multiple();
   if (h.dim() != 4 || h.size(1) != options_.in_channels || h.size(2) % multiple != 0 || h.size(3) % multiple != 0) {
     throw ModelError(c10::str("the CFM UNet needs (B, ", options_.in_channels,
-                              ", H, W), x and context together, with H ", "and W multiples of ", multiple,
-                              "; it was given ", h.sizes()));
+                              ", H, W) for x and context together, with H ", "and W multiples of ", multiple, "; got ",
+                              h.sizes()));
   }
   const torch::Tensor embedding =
       time_embed_->forward(sinusoidal_embedding(t, options_.model_channels).to(x.scalar_type()));

@@ -11,15 +11,16 @@ namespace fmboost {
 
 class CfmStage;
 
-/// Velocity v(x, t | context) of coupling flow matching; an ADM-style UNet (arXiv 2105.05233) whose parameters carry
-/// the published names. Its blocks are in src/nn/cfm_blocks.h.
+/// Velocity v(x, t | context) of coupling flow matching; an ADM-style UNet (arXiv 2105.05233) whose parameters have
+/// the published names. Its blocks are in nn/cfm/cfm_blocks.h.
 class CfmUnetImpl : public torch::nn::Module {
  public:
   explicit CfmUnetImpl(CfmUnetOptions options);
 
-  /// x (B, C, H, W) of the weights' dtype, t (B) in [0, 1] float32, context as x or undefined -> (B, out_channels, H,
-  /// W). H and W must be multiples of options().size_multiple(). With `strips` it is computed strip by strip, to the
-  /// same result, without gradients; the results of all layers that are still needed are kept, whatever they take.
+  /// x (B, C, H, W) of the dtype of the weights, t (B) in [0, 1] float32, context of the shape of x or undefined ->
+  /// (B, out_channels, H, W). H and W must be multiples of options().size_multiple(). With `strips` it is computed
+  /// strip by strip, with the same result and without gradients; the results of layers that are still needed are always
+  /// kept.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& t, const torch::Tensor& context = {},
                         const StripLimits* strips = nullptr);
 

@@ -6,14 +6,14 @@
 
 namespace fmboost {
 
-/// The default bundle's autoencoder, under the names that models/workshop/training/networks.py gives its parameters. It
-/// has no norms and no attention: a pixel depends on what is near it alone. Latents are not scaled.
+/// The autoencoder of the default bundle, with the parameter names of models/workshop/training/networks.py. It has no
+/// norms and no attention: a pixel depends on its neighborhood only. Latents are not scaled.
 class ConvAutoencoderImpl : public torch::nn::Module {
  public:
   explicit ConvAutoencoderImpl(ConvAutoencoderOptions options);
 
   /// pixels (B, 3, H, W) in [-1, 1], sides multiples of 4 -> latent (B, latent_channels, H / 4, W / 4). With `strips`
-  /// it is computed strip by strip, to the same result, without gradients.
+  /// it is computed strip by strip, with the same result and without gradients.
   torch::Tensor encode(const torch::Tensor& pixels, const StripLimits* strips = nullptr) const;
   /// latent -> pixels, about [-1, 1]
   torch::Tensor decode(const torch::Tensor& latent, const StripLimits* strips = nullptr) const;

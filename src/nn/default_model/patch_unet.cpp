@@ -7,12 +7,12 @@
 namespace fmboost {
 namespace {
 
-constexpr std::int64_t kPatch = 2;  // latents a side that are one place
+constexpr std::int64_t kPatch = 2;  // latent pixels per side of a patch
 constexpr std::int64_t kNormGroups = 32;
 constexpr double kEps = 1e-5;
 constexpr layers::Conv2dOptions kSinglePlace{.kernel = 1, .padding = 0};
 
-/// norm, SiLU, convolution, twice, beside a skip; the time scales and shifts the second norm.
+/// Residual block: norm, SiLU and convolution, twice; the timestep embedding scales and shifts the second norm.
 class PatchResBlock : public torch::nn::Module {
  public:
   PatchResBlock(std::int64_t channels, std::int64_t time_width) {
@@ -35,7 +35,7 @@ class PatchResBlock : public torch::nn::Module {
   layers::Linear time_ = nullptr;
 };
 
-/// Every place looks at all others, then at the words, then thinks for itself.
+/// Transformer block: self-attention over the patches, cross-attention to the words, feed-forward.
 class PatchAttentionBlock : public torch::nn::Module {
  public:
   PatchAttentionBlock(std::int64_t channels, std::int64_t text_width, std::int64_t heads) : heads_(heads) {
@@ -116,7 +116,7 @@ class PatchLevel : public torch::nn::Module {
   std::vector<std::shared_ptr<PatchAttentionBlock>> attentions_;
 };
 
-/// A residual block on latents, without norms: outlines are the largest numbers of a latent, and would be dulled.
+/// A residual block on latents, without norms: edges are the largest values of a latent, and norms would weaken them.
 class PatchFineBlock : public torch::nn::Module {
  public:
   PatchFineBlock(std::int64_t channels, std::int64_t time_width) {
@@ -135,13 +135,14 @@ class PatchFineBlock : public torch::nn::Module {
   layers::Linear time_ = nullptr;
 };
 
-/// What is added to the velocity at each latent, from it and from the features of its patch.
+/// The correction of the prediction at each latent pixel, from the latents and the features of its patch.
 class PatchFine : public torch::nn::Module {
  public:
   explicit PatchFine(const PatchUnetOptions& options) {
     const std::int64_t channels = options.fine_channels;
     conv_in_ = register_module("conv_in", layers::Conv2d(options.latent_channels, channels));
-    from_patch_ = register_module("from_patch", layers::Conv2d(options.widths.front(), channels * kPatch * kPatch, kSinglePlace));
+    from_patch_ =
+        register_module("from_patch", layers::Conv2d(options.widths.front(), channels * kPatch * kPatch, kSinglePlace));
     for (std::int64_t i = 0; i < options.fine_blocks; ++i) {
       blocks_.push_back(layers::add(*this, "blocks." + std::to_string(i),
                                     std::make_shared<PatchFineBlock>(channels, 4 * options.widths.front())));
@@ -174,7 +175,8 @@ PatchUnetImpl::PatchUnetImpl(PatchUnetOptions options) : options_(std::move(opti
     const std::string number = std::to_string(level);
     down_.push_back(
         layers::add(*this, "down." + number, std::make_shared<PatchLevel>(options_, level, options_.down[level])));
-    up_.push_back(layers::add(*this, "up." + number, std::make_shared<PatchLevel>(options_, level, options_.up[level])));
+    up_.push_back(
+        layers::add(*this, "up." + number, std::make_shared<PatchLevel>(options_, level, options_.up[level])));
     if (level + 1 < options_.widths.size()) {
       const std::int64_t fine = options_.widths[level];
       const std::int64_t coarse = options_.widths[level + 1];
@@ -197,11 +199,11 @@ torch::Tensor PatchUnetImpl::embed(const torch::Tensor& timestep, const torch::T
 }
 
 torch::Tensor PatchUnetImpl::forward(const torch::Tensor& x, const torch::Tensor& timestep,
-                                    const torch::Tensor& text) const {
+                                     const torch::Tensor& text) const {
   const std::int64_t multiple = options_.size_multiple();
   if (x.dim() != 4 || x.size(1) != options_.latent_channels || x.size(2) % multiple != 0 || x.size(3) % multiple != 0) {
     throw ModelError(c10::str("the denoiser needs latents (B, ", options_.latent_channels,
-                              ", H, W) with H and W multiples of ", multiple, "; it was given ", x.sizes()));
+                              ", H, W) with H and W multiples of ", multiple, "; got ", x.sizes()));
   }
   const torch::Tensor time = embed(timestep, text);
   torch::Tensor h = conv_in_->forward(torch::pixel_unshuffle(x, kPatch));

@@ -12,12 +12,12 @@ namespace fmboost {
 class PatchLevel;
 class PatchFine;
 
-/// The default bundle's denoiser, under the names that models/workshop/training/text_networks.py gives its parameters.
+/// The denoiser of the default bundle, with the parameter names of models/workshop/training/text_networks.py.
 class PatchUnetImpl : public torch::nn::Module {
  public:
   explicit PatchUnetImpl(PatchUnetOptions options);
-  /// x (B, latent_channels, H, W) of the weights' dtype with sides that are multiples of options.size_multiple(),
-  /// timestep (B) float32, text (B, length, text_width) -> as x
+  /// x (B, latent_channels, H, W) of the dtype of the weights, with sides that are multiples of
+  /// options.size_multiple(), timestep (B) float32, text (B, length, text_width) -> the shape of x
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& timestep, const torch::Tensor& text) const;
 
  private:

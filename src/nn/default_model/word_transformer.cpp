@@ -51,8 +51,8 @@ WordTransformerImpl::WordTransformerImpl(WordTransformerOptions options) {
 
 torch::Tensor WordTransformerImpl::forward(const torch::Tensor& ids) const {
   if (ids.dim() != 2 || ids.size(1) > position_.size(0)) {
-    throw ModelError(c10::str("the text encoder reads (B, length) words with a length of at most ", position_.size(0),
-                              "; it was given ", ids.sizes()));
+    throw ModelError(c10::str("the text encoder needs (B, length) words with a length of at most ", position_.size(0),
+                              "; got ", ids.sizes()));
   }
   torch::Tensor x = embedding_->forward(ids) + position_.slice(0, 0, ids.size(1));
   for (const auto& layer : layers_) {

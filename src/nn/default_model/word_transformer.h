@@ -11,11 +11,11 @@ namespace fmboost {
 
 class WordTransformerLayer;
 
-/// The default bundle's text encoder, under the names that models/workshop/training/text_networks.py gives its parameters.
+/// The text encoder of the default bundle, with the parameter names of models/workshop/training/text_networks.py.
 class WordTransformerImpl : public torch::nn::Module {
  public:
   explicit WordTransformerImpl(WordTransformerOptions options);
-  /// ids (B, length) int64 -> (B, length, width); every word sees all others.
+  /// ids (B, length) int64 -> (B, length, width); every word attends to all others.
   torch::Tensor forward(const torch::Tensor& ids) const;
 
  private:

@@ -21,7 +21,7 @@ torch::Tensor attend_at_once(const torch::Tensor& q, const torch::Tensor& k, con
 torch::Tensor attend(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, std::int64_t heads,
                      bool causal, std::int64_t most_scores) {
   const std::int64_t count = std::max<std::int64_t>(most_scores / (q.size(0) * heads * k.size(1)), 1);
-  if (causal || count >= q.size(1)) {  // texts are short
+  if (causal || count >= q.size(1)) {  // prompts are short
     return attend_at_once(q, k, v, heads, causal);
   }
   std::vector<torch::Tensor> seen;
@@ -32,8 +32,8 @@ torch::Tensor attend(const torch::Tensor& q, const torch::Tensor& k, const torch
   return torch::cat(seen, 1);
 }
 
-torch::Tensor attend_positions(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v, std::int64_t height,
-                           std::int64_t most_latent_pixels) {
+torch::Tensor attend_positions(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
+                               std::int64_t height, std::int64_t most_latent_pixels) {
   const std::int64_t width = q.size(1) / height;
   const std::int64_t rows = std::max<std::int64_t>(most_latent_pixels / width, 1);
   if (rows >= height) {

@@ -8,7 +8,7 @@ namespace {
 torch::Tensor forward(const Pointwise& layer, const torch::Tensor& x) {
   return layer.function(x);
 }
-torch::Tensor forward(const UpscaleTwice& /*layer*/, const torch::Tensor& x) {
+torch::Tensor forward(const NearestUpsample& /*layer*/, const torch::Tensor& x) {
   return at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
 }
 torch::Tensor forward(const PixelShuffle& layer, const torch::Tensor& x) {
@@ -34,8 +34,8 @@ SpatialSelfAttentionImpl::SpatialSelfAttentionImpl(std::int64_t channels, NormOp
 
 torch::Tensor SpatialSelfAttentionImpl::forward(const torch::Tensor& x) const {
   const torch::Tensor tokens = to_tokens(group_norm->forward(x));
-  const torch::Tensor seen =
-      attend_positions(to_q->forward(tokens), to_k->forward(tokens), to_v->forward(tokens), x.size(2), kMostLatentPixels);
+  const torch::Tensor seen = attend_positions(to_q->forward(tokens), to_k->forward(tokens), to_v->forward(tokens),
+                                              x.size(2), kMostLatentPixels);
   return x + from_tokens(to_out->forward(seen), x.sizes());
 }
 

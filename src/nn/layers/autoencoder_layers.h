@@ -9,12 +9,12 @@
 
 namespace fmboost {
 
-/// Every latent pixel looks at all others, with one head, beside a skip; in large images at those of the rows around its own
+/// Self-attention over latent pixels with one head and a residual connection; in large images limited to nearby rows
 /// (see attend_positions).
 class SpatialSelfAttentionImpl : public torch::nn::Module {
  public:
   SpatialSelfAttentionImpl(std::int64_t channels, NormOptions norm);
-  /// x (B, channels, H, W) -> as x
+  /// x (B, channels, H, W) -> the shape of x
   torch::Tensor forward(const torch::Tensor& x) const;
 
   layers::GroupNorm group_norm = nullptr;
@@ -22,7 +22,7 @@ class SpatialSelfAttentionImpl : public torch::nn::Module {
 };
 TORCH_MODULE(SpatialSelfAttention);
 
-/// Three convolutions beside a skip, ReLUs between and behind: the tiny autoencoder's block.
+/// The residual block of the tiny autoencoder: three convolutions with ReLUs between them, and a ReLU at the end.
 class TinyBlockImpl : public torch::nn::Module {
  public:
   explicit TinyBlockImpl(std::int64_t channels);
@@ -32,7 +32,7 @@ class TinyBlockImpl : public torch::nn::Module {
 };
 TORCH_MODULE(TinyBlock);
 
-/// ReLU, convolution, twice, beside a skip: the default bundle's block.
+/// The residual block of the default bundle: ReLU and convolution, twice.
 class PlainBlockImpl : public torch::nn::Module {
  public:
   explicit PlainBlockImpl(std::int64_t channels);
@@ -42,11 +42,11 @@ class PlainBlockImpl : public torch::nn::Module {
 };
 TORCH_MODULE(PlainBlock);
 
-/// What has no parameters.
+/// A layer without parameters.
 struct Pointwise {
   Layer function;
 };
-struct UpscaleTwice {};  ///< to the nearest latent pixel
+struct NearestUpsample {};  ///< by a factor of 2
 struct PixelShuffle {
   std::int64_t factor = 2;
 };
@@ -56,9 +56,9 @@ struct PixelUnshuffle {
 
 using AutoencoderLayer =
     std::variant<layers::Conv2d, layers::NormSilu, ResnetBlock, SpatialSelfAttention, Downsample, Upsample, TinyBlock,
-                 PlainBlock, Pointwise, UpscaleTwice, PixelShuffle, PixelUnshuffle>;
+                 PlainBlock, Pointwise, NearestUpsample, PixelShuffle, PixelUnshuffle>;
 
-/// Each is applied to what the one before it gave.
+/// Layers in the order of their application.
 using LayerList = std::vector<AutoencoderLayer>;
 
 struct AutoencoderLayers {

@@ -7,7 +7,7 @@
 namespace fmboost {
 namespace {
 
-constexpr std::size_t kAlignment = 64;  // of cache lines, which vector instructions like
+constexpr std::size_t kAlignment = 64;  // a cache line, for vector instructions
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 }  // namespace
@@ -18,7 +18,7 @@ std::size_t WeightMemory::padded(std::size_t size) {
 
 WeightMemory::WeightMemory(std::size_t bytes)
     : size_((std::max<std::size_t>(bytes, 1) + kHugePage - 1) / kHugePage * kHugePage) {
-  // One huge page more than needed, so that the data can begin at a border of theirs.
+  // One huge page more than needed, so that the data can be aligned to a huge page.
   const std::size_t mapped = size_ + kHugePage;
   void* address = ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (address == MAP_FAILED) {

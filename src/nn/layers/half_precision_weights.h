@@ -6,18 +6,18 @@
 
 namespace fmboost {
 
-/// One piece of memory for all tensors of a network on the CPU. It lies in huge pages where the kernel has them:
-/// clearing gigabytes page by page takes longer than reading and casting the weights. It goes back to the kernel as a
-/// whole with the last of its tensors.
+/// One block of memory for all tensors of a network on the CPU, in huge pages if the kernel supports them: clearing
+/// gigabytes in small pages takes longer than reading and casting the weights. The whole block is freed with the last
+/// of its tensors.
 class WeightMemory {
  public:
-  /// Bytes that a tensor of `size` bytes takes.
+  /// Bytes reserved for a tensor of `size` bytes.
   static std::size_t padded(std::size_t size);
 
-  /// `bytes`: the sum of padded() of all that will be taken. Throws std::bad_alloc.
+  /// `bytes`: the sum of padded() over all tensors. Throws std::bad_alloc.
   explicit WeightMemory(std::size_t bytes);
 
-  /// A contiguous tensor without values. Throws std::bad_alloc where more is taken than there is.
+  /// An uninitialized contiguous tensor. Throws std::bad_alloc if the block is used up.
   torch::Tensor take(at::IntArrayRef sizes, torch::ScalarType dtype);
 
  private:

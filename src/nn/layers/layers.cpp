@@ -3,7 +3,7 @@
 namespace fmboost::layers {
 
 torch::Tensor add_parameter(torch::nn::Module& module, const std::string& name, at::IntArrayRef sizes) {
-  // All strides are zero: every number is the same one, and none may be read before the file's tensor stands here.
+  // All strides are zero: one element stands for all. It must not be read before load_into() replaces the tensor.
   const torch::Tensor stand_in = at::empty_strided(sizes, std::vector<std::int64_t>(sizes.size(), 0), torch::kFloat32);
   return module.register_parameter(name, stand_in, /*requires_grad=*/false);
 }
@@ -15,7 +15,7 @@ LinearImpl::LinearImpl(std::int64_t in, std::int64_t out, bool with_bias, bool a
   }
 }
 
-// load_into() may have left weights in the file in half the size.
+// load_into() may have left the weights in half precision in the mapped file.
 torch::Tensor LinearImpl::forward(const torch::Tensor& x) const {
   const torch::Tensor matrix = weight.dim() == 2 ? weight : weight.flatten(1);
   return torch::linear(x, matrix.to(x.scalar_type()), bias);

@@ -6,15 +6,15 @@
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
-/// Layers of the networks that are read from files. Unlike torch::nn's, making one draws no numbers and takes no
-/// memory: parameters have their shape and nothing behind it until load_into() gives them the file's tensors.
+/// Layers of networks that are read from files. Unlike those of torch::nn, constructing one draws no random numbers and
+/// allocates no memory: parameters only have a shape until load_into() gives them the tensors of the file.
 namespace fmboost::layers {
 
-/// Registers a parameter that has sizes and no memory.
+/// Registers a parameter with a shape and no memory.
 torch::Tensor add_parameter(torch::nn::Module& module, const std::string& name, at::IntArrayRef sizes);
 
-/// x (..., in) -> (..., out). The weight, which is cast to the type of x where it has another one, is (out, in), or
-/// (out, in, 1, 1) for those that were trained as a convolution of single latent pixels.
+/// x (..., in) -> (..., out). The weight is cast to the type of x if it differs. It is (out, in), or (out, in, 1, 1) if
+/// the layer was trained as a 1x1 convolution.
 class LinearImpl : public torch::nn::Module {
  public:
   LinearImpl(std::int64_t in, std::int64_t out, bool with_bias = true, bool as_convolution = false);
@@ -31,7 +31,7 @@ struct Conv2dOptions {
   bool with_bias = true;
 };
 
-/// x (B, in, H, W) -> (B, out, ...). The weight is cast to the type of x where it has another one.
+/// x (B, in, H, W) -> (B, out, ...). The weight is cast to the type of x if it differs.
 class Conv2dImpl : public torch::nn::Module {
  public:
   Conv2dImpl(std::int64_t in, std::int64_t out, Conv2dOptions options = {});
@@ -42,7 +42,7 @@ class Conv2dImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Conv2d);
 
-/// Statistics are summed up in float32 whatever the weights are.
+/// Statistics are computed in float32 for every dtype of the weights.
 class GroupNormImpl : public torch::nn::Module {
  public:
   GroupNormImpl(std::int64_t groups, std::int64_t channels, double eps);
@@ -54,7 +54,7 @@ class GroupNormImpl : public torch::nn::Module {
 };
 TORCH_MODULE(GroupNorm);
 
-/// GroupNorm, then SiLU. Where no gradients are wanted, both share one piece of memory.
+/// GroupNorm, then SiLU; without gradients, in place.
 class NormSiluImpl : public GroupNormImpl {
  public:
   using GroupNormImpl::GroupNormImpl;
@@ -83,7 +83,7 @@ class EmbeddingImpl : public torch::nn::Module {
 TORCH_MODULE(Embedding);
 
 /// Registers `layer` in `parent` under a dotted path such as "ff.net.0.proj", with plain modules in between, and
-/// returns it: Python's lists become part of a name and nothing else.
+/// returns it. A ModuleList of the Python code is thus just a component of the name.
 template <typename Holder>
 Holder add(torch::nn::Module& parent, const std::string& path, Holder layer) {
   const auto dot = path.find('.');

@@ -7,17 +7,17 @@
 namespace fmboost {
 namespace {
 
-// How many results of its widest layer computing a strip holds at a time.
+// How many results of the widest layer are in memory while a strip is computed.
 constexpr std::int64_t kResultsAtATime = 5;
 
 std::int64_t divide_up(std::int64_t value, std::int64_t divisor) {
   return (value + divisor - 1) / divisor;
 }
 
-// The rows of an input of `height` rows that some rows of the result come from, whole steps of the layer.
-Rows seen_rows(Rows wanted, const Footprint& f, std::int64_t height) {
-  const std::int64_t top = std::max<std::int64_t>(wanted.top * f.down / f.up - f.halo, 0) / f.down * f.down;
-  const std::int64_t bottom = divide_up(divide_up(wanted.bottom * f.down, f.up) + f.halo, f.down) * f.down;
+// The rows of an input with `height` rows that some rows of the result depend on, in whole steps of the layer.
+Rows seen_rows(Rows range, const Footprint& f, std::int64_t height) {
+  const std::int64_t top = std::max<std::int64_t>(range.top * f.down / f.up - f.halo, 0) / f.down * f.down;
+  const std::int64_t bottom = divide_up(divide_up(range.bottom * f.down, f.up) + f.halo, f.down) * f.down;
   return {top, std::min(bottom, height)};
 }
 
@@ -30,12 +30,12 @@ LazyFeatureMap::LazyFeatureMap(torch::Tensor values)
       row_bytes_(bytes() / height()),
       values_(std::move(values)) {}
 
-torch::Tensor LazyFeatureMap::rows(Rows wanted) const {
-  return is_kept() ? values_.slice(2, wanted.top, wanted.bottom) : compute_(wanted);
+torch::Tensor LazyFeatureMap::rows(Rows range) const {
+  return is_kept() ? values_.slice(2, range.top, range.bottom) : compute_(range);
 }
 
 void LazyFeatureMap::for_each_strip(const StripLimits& limits,
-                                  const std::function<void(Rows, const torch::Tensor&)>& use) const {
+                                    const std::function<void(Rows, const torch::Tensor&)>& use) const {
   const std::int64_t count = std::max<std::int64_t>(limits.strip_bytes / kResultsAtATime / row_bytes_, 1);
   for (std::int64_t top = 0; top < height(); top += count) {
     check_interrupt();
@@ -51,10 +51,10 @@ LazyFeatureMap LazyFeatureMap::apply(const Footprint& footprint, Layer layer) co
   result.item_bytes_ = item_bytes_;
   result.held_bytes_ = held_bytes_;
   result.row_bytes_ = std::max(result.bytes() / result.height(), divide_up(row_bytes_ * f.down, f.up));
-  result.compute_ = [source = *this, f, layer = std::move(layer)](Rows wanted) {
-    const Rows seen = seen_rows(wanted, f, source.height());
+  result.compute_ = [source = *this, f, layer = std::move(layer)](Rows range) {
+    const Rows seen = seen_rows(range, f, source.height());
     const std::int64_t first = seen.top * f.up / f.down;
-    return layer(source.rows(seen)).slice(2, wanted.top - first, wanted.bottom - first);
+    return layer(source.rows(seen)).slice(2, range.top - first, range.bottom - first);
   };
   return result;
 }
@@ -74,7 +74,7 @@ LazyFeatureMap LazyFeatureMap::keep(const StripLimits& limits) const {
 }
 
 LazyFeatureMap LazyFeatureMap::derived(std::int64_t channels, const std::vector<LazyFeatureMap>& others,
-                                   Compute compute) const {
+                                       Compute compute) const {
   LazyFeatureMap result;
   result.sizes_ = {sizes_[0], channels, sizes_[2], sizes_[3]};
   result.item_bytes_ = item_bytes_;
@@ -89,8 +89,8 @@ LazyFeatureMap LazyFeatureMap::derived(std::int64_t channels, const std::vector<
 }
 
 LazyFeatureMap concatenate(const LazyFeatureMap& first, const LazyFeatureMap& second) {
-  return first.derived(first.sizes()[1] + second.sizes()[1], {second}, [first, second](Rows wanted) {
-    return torch::cat({first.rows(wanted), second.rows(wanted)}, 1);
+  return first.derived(first.sizes()[1] + second.sizes()[1], {second}, [first, second](Rows range) {
+    return torch::cat({first.rows(range), second.rows(range)}, 1);
   });
 }
 

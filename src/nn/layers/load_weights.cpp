@@ -38,14 +38,14 @@ std::map<std::string, torch::Tensor> tensors_of(const torch::nn::Module& module)
   return tensors;
 }
 
-// A tensor of the module, and what becomes of the file's.
+// A tensor of the module, and how that of the file is loaded.
 struct LoadedWeight {
   std::string name;  ///< in the file
   torch::Tensor target;
   torch::ScalarType stored, wanted;
 };
 
-// Names of the weights whose layers cast them whenever they use them.
+// The names of weights whose layers cast them on every use.
 std::set<std::string> cast_when_used(const torch::nn::Module& module) {
   std::set<std::string> names;
   for (const auto& item : module.named_modules()) {
@@ -74,7 +74,7 @@ std::vector<LoadedWeight> plan_loading(const torch::nn::Module& module, const Sa
   return plan;
 }
 
-// The memory that what is cast takes.
+// The bytes of the tensors to cast.
 std::size_t bytes_to_cast(const std::vector<LoadedWeight>& plan) {
   std::size_t bytes = 0;
   for (const auto& weight : plan) {
@@ -84,12 +84,12 @@ std::size_t bytes_to_cast(const std::vector<LoadedWeight>& plan) {
   return bytes;
 }
 
-// Whether every number of the one type is a finite number of the other.
+// Whether every finite value of the narrow type is a finite value of the wide one.
 bool holds_all(torch::ScalarType wide, torch::ScalarType narrow) {
   return c10::elementSize(wide) > c10::elementSize(narrow);
 }
 
-// The file's tensor in another dtype, in `memory` where there is one.
+// The tensor of the file in another dtype, in `memory` if given.
 torch::Tensor cast_weight(const SafetensorsFile& file, const std::string& name, torch::ScalarType dtype,
                           WeightMemory* memory) {
   const torch::Tensor stored = file.tensor(name);
@@ -97,12 +97,12 @@ torch::Tensor cast_weight(const SafetensorsFile& file, const std::string& name, 
     throw ModelError("tensor '" + name + "' in '" + file.path().string() + "' " + what);
   };
   if (!stored.is_floating_point()) {
-    fail(std::string("holds ") + c10::toString(stored.scalar_type()) + ": weights are floating-point numbers");
+    fail(std::string("holds ") + c10::toString(stored.scalar_type()) + ": weights must be floating-point numbers");
   }
   const bool into_memory = memory != nullptr && stored.scalar_type() != dtype;
   torch::Tensor cast = into_memory ? memory->take(stored.sizes(), dtype).copy_(stored) : stored.to(dtype);
   if (!all_finite(holds_all(dtype, stored.scalar_type()) ? stored : cast)) {
-    fail(all_finite(stored) ? "holds numbers that are too large for " + dtype_name(dtype) + ": choose another --dtype"
+    fail(all_finite(stored) ? "holds values that are too large for " + dtype_name(dtype) + "; use another `dtype`"
                             : "holds NaN or infinity: the file is damaged, or its training failed");
   }
   return cast;
@@ -131,7 +131,7 @@ void check_weights(const torch::nn::Module& module, const SafetensorsFile& file,
   }
   if (!missing.empty() || !extra.empty() || !misshaped.empty()) {
     throw ModelError("the weights in '" + file.path().string() + "' do not fit the network" +
-                     listing("missing", missing) + listing("not known to the network", extra) +
+                     listing("missing", missing) + listing("unknown to the network", extra) +
                      listing("of another shape", misshaped));
   }
 }

@@ -8,7 +8,7 @@
 
 namespace fmboost {
 
-/// Checks of a network's options; each throws ModelError naming the network, the field and what it must be.
+/// Checks of the options of a network; each throws ModelError naming the network, the field and the requirement.
 class OptionChecks {
  public:
   explicit OptionChecks(std::string network) : network_(std::move(network)) {}
@@ -30,8 +30,8 @@ class OptionChecks {
       size(field, value, largest);
     }
   }
-  static constexpr std::int64_t kMostLayers = 64;  ///< of one kind in a row
-  /// As many entries as a UNet or autoencoder can have levels.
+  static constexpr std::int64_t kMostLayers = 64;  ///< consecutive layers of one kind
+  /// The number of levels of a UNet or autoencoder.
   void levels(const std::string& field, std::size_t count) const {
     require(count > 0 && count <= 12, field, "a list of 1 to 12 levels, found " + std::to_string(count));
   }

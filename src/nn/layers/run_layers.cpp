@@ -5,7 +5,7 @@
 namespace fmboost {
 namespace {
 
-// Of the layers that see what is near a latent pixel alone.
+// Footprints of the layers with a limited receptive field.
 Footprint footprint(const layers::Conv2d& conv, std::int64_t /*channels*/) {
   return {.channels = conv->weight.size(0), .halo = conv->options.kernel / 2, .down = conv->options.stride};
 }
@@ -24,7 +24,7 @@ Footprint footprint(const PlainBlock& /*layer*/, std::int64_t channels) {
 Footprint footprint(const Pointwise& /*layer*/, std::int64_t channels) {
   return {.channels = channels};
 }
-Footprint footprint(const UpscaleTwice& /*layer*/, std::int64_t channels) {
+Footprint footprint(const NearestUpsample& /*layer*/, std::int64_t channels) {
   return {.channels = channels, .up = 2};
 }
 Footprint footprint(const PixelShuffle& layer, std::int64_t channels) {
@@ -42,7 +42,8 @@ Layer convolution(const layers::Conv2d& conv) {
   return [conv](const torch::Tensor& x) { return conv->forward(x); };
 }
 
-// One layer after the other. Those above cost nothing to compute again where they have no halo, and are kept else.
+// Applies one layer after the other. Without a halo, recomputing the previous layers costs nothing; otherwise they are
+// kept.
 class StripRun {
  public:
   StripRun(LazyFeatureMap start, const StripLimits& limits) : image_(std::move(start)), limits_(limits) {}
@@ -57,8 +58,8 @@ class StripRun {
   }
   void operator()(const layers::NormSilu& norm) {
     const ChannelScale scale = normalization(image_, weights_of(*norm), limits_);
-    image_ = image_.apply({.channels = image_.sizes()[1]},
-                              [scale](const torch::Tensor& x) { return scale.apply_silu(x); });
+    image_ =
+        image_.apply({.channels = image_.sizes()[1]}, [scale](const torch::Tensor& x) { return scale.apply_silu(x); });
   }
   void operator()(const ResnetBlock& block) {
     const Layer skip =

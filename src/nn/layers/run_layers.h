@@ -4,9 +4,9 @@
 
 namespace fmboost {
 
-/// All layers on the whole image; or, where there are `strips`, strip by strip and without gradients: norms know the
-/// statistics of the whole image, attention has it as a whole, and convolutions see the rows around a strip, so that
-/// the result is the same.
+/// Runs all layers on the whole image or, with `strips`, strip by strip and without gradients. The result is the same:
+/// norms use the statistics of the whole image, attention is computed on the whole image, and convolutions read the
+/// rows around a strip.
 torch::Tensor run_layers(const LayerList& layers, torch::Tensor x, const StripLimits* strips);
 
 }  // namespace fmboost

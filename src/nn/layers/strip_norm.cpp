@@ -3,7 +3,7 @@
 namespace fmboost {
 namespace {
 
-// Mean and sum of squared deviations of the groups, (B, groups) float64.
+// Mean and sum of squared deviations per group, (B, groups) float64.
 class GroupStatistics {
  public:
   explicit GroupStatistics(std::int64_t groups) : groups_(groups) {}
@@ -74,7 +74,7 @@ LazyFeatureMap run_in_strips(const NormedResidual& block, const LazyFeatureMap& 
   const ChannelScale norm1 = normalization(x, block.norm1, limits);
   const auto first = [conv = block.conv1, norm1](const torch::Tensor& strip) { return conv(norm1.apply_silu(strip)); };
   LazyFeatureMap middle = x.apply({.channels = block.channels, .halo = 1}, first);
-  // The result is as large as the middle.
+  // The result is as large as the intermediate one.
   if (middle.bytes() <= limits.kept_bytes / 2 && x.held_bytes() + 2 * middle.bytes() <= limits.kept_bytes) {
     middle = middle.keep(limits);
   }
@@ -88,7 +88,7 @@ LazyFeatureMap run_in_strips(const NormedResidual& block, const LazyFeatureMap& 
     const auto sum = [h, x, skip = block.skip](Rows wanted) { return h.rows(wanted) + skip(x.rows(wanted)); };
     return keep_if_small(h.derived(block.channels, {x}, sum), limits);
   }
-  // In one step, so that the rows of x are computed once.
+  // In one function, so that the rows of x are computed once.
   const auto both = [first, second, skip = block.skip](const torch::Tensor& strip) {
     return second(first(strip)).add_(skip(strip));
   };

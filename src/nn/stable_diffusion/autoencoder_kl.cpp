@@ -12,7 +12,7 @@ namespace {
 constexpr double kEps = 1e-6;
 constexpr layers::Conv2dOptions kSinglePixel{.kernel = 1, .padding = 0};
 
-// Appends layers that are registered under names of the module.
+// Appends layers and registers them under their names in the module.
 class LayerBuilder {
  public:
   LayerBuilder(torch::nn::Module& module, LayerList& list, NormOptions norm)
@@ -120,7 +120,7 @@ GaussianPosterior AutoencoderKlImpl::encode(const torch::Tensor& pixels, const S
   if (pixels.dim() != 4 || pixels.size(1) != options_.in_channels || pixels.size(2) % factor != 0 ||
       pixels.size(3) % factor != 0) {
     throw ModelError(c10::str("the autoencoder needs pixels (B, ", options_.in_channels,
-                              ", H, W) with H and W multiples of ", factor, "; it was given ", pixels.sizes()));
+                              ", H, W) with H and W multiples of ", factor, "; got ", pixels.sizes()));
   }
   const auto moments = run_layers(layers_->encoder, pixels, strips).chunk(2, 1);
   return {moments[0], moments[1].clamp(-30.0, 20.0)};
@@ -128,8 +128,8 @@ GaussianPosterior AutoencoderKlImpl::encode(const torch::Tensor& pixels, const S
 
 torch::Tensor AutoencoderKlImpl::decode(const torch::Tensor& latent, const StripLimits* strips) const {
   if (latent.dim() != 4 || latent.size(1) != options_.latent_channels) {
-    throw ModelError(c10::str("the autoencoder needs latents (B, ", options_.latent_channels, ", H, W); it was given ",
-                              latent.sizes()));
+    throw ModelError(
+        c10::str("the autoencoder needs latents (B, ", options_.latent_channels, ", H, W); got ", latent.sizes()));
   }
   return run_layers(layers_->decoder, latent, strips);
 }

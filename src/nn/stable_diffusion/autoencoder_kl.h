@@ -11,24 +11,22 @@ namespace fmboost {
 
 struct AutoencoderLayers;
 
-/// What an encoder says of the latent of an image: independent normal distributions, each (B, C, H, W).
+/// The distribution of the latent of an image: independent normal distributions, each (B, C, H, W).
 struct GaussianPosterior {
   torch::Tensor mean;
   torch::Tensor log_variance;  ///< within [-30, 20]
 
   const torch::Tensor& mode() const { return mean; }
-  /// `noise`: standard normal, of mean's size.
-  torch::Tensor sample(const torch::Tensor& noise) const { return mean + torch::exp(0.5 * log_variance) * noise; }
 };
 
-/// Stable Diffusion's autoencoder (arXiv 2112.10752), whose parameters carry the names of diffusers' AutoencoderKL.
-/// They have shapes and no values until load_into() reads them. Latents are not scaled.
+/// Stable Diffusion's autoencoder (arXiv 2112.10752), whose parameters have the names of diffusers'
+/// AutoencoderKL, and no values until load_into() reads them. Latents are not scaled.
 class AutoencoderKlImpl : public torch::nn::Module {
  public:
   explicit AutoencoderKlImpl(AutoencoderKlOptions options);
 
   /// pixels (B, in_channels, H, W) in [-1, 1], sides multiples of options().factor() -> latents of H / factor, W /
-  /// factor. With `strips` it is computed strip by strip, to the same result, without gradients.
+  /// factor. With `strips` it is computed strip by strip, with the same result and without gradients.
   GaussianPosterior encode(const torch::Tensor& pixels, const StripLimits* strips = nullptr) const;
   /// latent (B, latent_channels, H, W) -> pixels (B, out_channels, H factor, W factor), about [-1, 1]
   torch::Tensor decode(const torch::Tensor& latent, const StripLimits* strips = nullptr) const;

@@ -44,7 +44,7 @@ void AutoencoderTinyImpl::build_encoder() {
 }
 
 void AutoencoderTinyImpl::build_decoder() {
-  std::int64_t index = 0;  // layers without parameters count in the names too
+  std::int64_t index = 0;  // layers without parameters count in the names
   const auto add = [&](auto layer) {
     layers_->decoder.emplace_back(layers::add(*this, "decoder.layers." + std::to_string(index++), layer));
   };
@@ -62,7 +62,7 @@ void AutoencoderTinyImpl::build_decoder() {
       add(TinyBlock(channels));
     }
     if (level + 1 < levels) {
-      add_plain(UpscaleTwice{});
+      add_plain(NearestUpsample{});
       add(layers::Conv2d(channels, channels, layers::Conv2dOptions{.with_bias = false}));
     }
   }

@@ -11,15 +11,15 @@ namespace fmboost {
 
 struct AutoencoderLayers;
 
-/// The tiny autoencoder, whose parameters carry the names of diffusers' AutoencoderTiny. They have shapes and no values
-/// until load_into() reads them. It has no norms and no attention: a pixel depends on what is near it alone. Its
-/// latents are Stable Diffusion's scaled ones.
+/// The tiny autoencoder, whose parameters have the names of diffusers' AutoencoderTiny, and no values until
+/// load_into() reads them. It has no norms and no attention: a pixel depends on its neighborhood only. Its latents are
+/// the scaled ones of Stable Diffusion.
 class AutoencoderTinyImpl : public torch::nn::Module {
  public:
   explicit AutoencoderTinyImpl(AutoencoderTinyOptions options);
 
   /// pixels (B, in_channels, H, W) in [-1, 1], sides multiples of options().factor() -> latents of H / factor, W /
-  /// factor. With `strips` it is computed strip by strip, to the same result, without gradients.
+  /// factor. With `strips` it is computed strip by strip, with the same result and without gradients.
   torch::Tensor encode(const torch::Tensor& pixels, const StripLimits* strips = nullptr) const;
   /// latent (B, latent_channels, H, W) -> pixels (B, out_channels, H factor, W factor), about [-1, 1]
   torch::Tensor decode(const torch::Tensor& latent, const StripLimits* strips = nullptr) const;

@@ -22,7 +22,7 @@ void ClipTextOptions::check() const {
                  "at least 0 and less than num_hidden_layers, found " + std::to_string(clip_skip));
 }
 
-/// A vector for the token, one for its place.
+/// Token embedding plus position embedding.
 class ClipTextEmbeddings : public torch::nn::Module {
  public:
   explicit ClipTextEmbeddings(const ClipTextOptions& options) {
@@ -38,7 +38,7 @@ class ClipTextEmbeddings : public torch::nn::Module {
   layers::Embedding tokens_ = nullptr, places_ = nullptr;
 };
 
-/// Attention over the tokens, then a network of two layers at each; norms in front, so that both add to x.
+/// Pre-norm transformer layer: attention over the tokens, then a feed-forward network, each with a residual connection.
 class ClipTextLayer : public torch::nn::Module {
  public:
   explicit ClipTextLayer(const ClipTextOptions& options)
@@ -80,15 +80,15 @@ ClipTextModelImpl::ClipTextModelImpl(ClipTextOptions options) : options_(std::mo
                   std::make_shared<layers::LayerNormImpl>(options_.hidden_size, options_.layer_norm_eps));
 }
 
-torch::Tensor ClipTextModelImpl::forward(const torch::Tensor& ids, std::optional<std::int64_t> left_off) const {
+torch::Tensor ClipTextModelImpl::forward(const torch::Tensor& ids, std::optional<std::int64_t> omitted) const {
   if (ids.dim() != 2 || ids.size(1) > options_.max_position_embeddings) {
-    throw ModelError(c10::str("the text encoder reads (B, length) tokens with a length of at most ",
-                              options_.max_position_embeddings, "; it was given ", ids.sizes()));
+    throw ModelError(c10::str("the text encoder needs (B, length) tokens with a length of at most ",
+                              options_.max_position_embeddings, "; got ", ids.sizes()));
   }
-  const std::int64_t used = options_.num_hidden_layers - left_off.value_or(options_.clip_skip);
+  const std::int64_t used = options_.num_hidden_layers - omitted.value_or(options_.clip_skip);
   if (used < 1 || used > options_.num_hidden_layers) {
-    throw ModelError(c10::str("of the text encoder's ", options_.num_hidden_layers, " layers ",
-                              options_.num_hidden_layers - used, " cannot be left off"));
+    throw ModelError(c10::str("cannot omit ", options_.num_hidden_layers - used, " of the ", options_.num_hidden_layers,
+                              " layers of the text encoder"));
   }
   torch::Tensor x = embeddings_->forward(ids);
   for (std::int64_t i = 0; i < used; ++i) {

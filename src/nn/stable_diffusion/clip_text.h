@@ -16,16 +16,16 @@ namespace layers {
 class LayerNormImpl;
 }
 
-/// The text transformer of CLIP (arXiv 2103.00020), whose parameters carry the names of transformers' CLIPTextModel.
-/// They have shapes and no values until load_into() reads them.
+/// The text transformer of CLIP (arXiv 2103.00020), whose parameters have the names of transformers'
+/// CLIPTextModel, and no values until load_into() reads them.
 class ClipTextModelImpl : public torch::nn::Module {
  public:
   explicit ClipTextModelImpl(ClipTextOptions options);
 
   /// ids (B, length) int64, length at most max_position_embeddings -> (B, length, hidden_size): the states before any
-  /// projection, after the final norm. Every token sees itself and those before it. `left_off`: how many of the last
-  /// layers are, where not options().clip_skip. Throws ModelError for ids that are too long and layers there are not.
-  torch::Tensor forward(const torch::Tensor& ids, std::optional<std::int64_t> left_off = {}) const;
+  /// projection, after the final norm. Every token attends to itself and those before it. `omitted`: the number of last
+  /// layers to omit, instead of options().clip_skip. Throws ModelError for too many ids and for missing layers.
+  torch::Tensor forward(const torch::Tensor& ids, std::optional<std::int64_t> omitted = {}) const;
 
   const ClipTextOptions& options() const { return options_; }
 

@@ -5,7 +5,7 @@
 namespace fmboost {
 namespace {
 
-constexpr double kGroupNormEps = 1e-6;  // not the UNet's
+constexpr double kGroupNormEps = 1e-6;  // differs from the UNet's
 
 }  // namespace
 

@@ -28,12 +28,12 @@ class AttentionImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Attention);
 
-/// Every latent pixel looks at all latent pixels, then at the words, then thinks (GEGLU, arXiv 2002.05202); diffusers'
-/// BasicTransformerBlock.
+/// Self-attention over the latent pixels, cross-attention to the words, feed-forward (GEGLU, arXiv 2002.05202):
+/// diffusers' BasicTransformerBlock.
 class TransformerBlockImpl : public torch::nn::Module {
  public:
   explicit TransformerBlockImpl(const SpatialTransformerOptions& options);
-  /// x (B, N, channels), text (B, M, text_width) -> as x
+  /// x (B, N, channels), text (B, M, text_width) -> the shape of x
   torch::Tensor forward(torch::Tensor x, const torch::Tensor& text) const;
 
  private:
@@ -43,12 +43,12 @@ class TransformerBlockImpl : public torch::nn::Module {
 };
 TORCH_MODULE(TransformerBlock);
 
-/// Transformer blocks over the latent pixels of an image, between two projections, beside a skip; diffusers'
-/// Transformer2DModel.
+/// Transformer blocks over the latent pixels of an image, between two projections, with a residual connection:
+/// diffusers' Transformer2DModel.
 class SpatialTransformerImpl : public torch::nn::Module {
  public:
   explicit SpatialTransformerImpl(const SpatialTransformerOptions& options);
-  /// x (B, channels, H, W), text (B, M, text_width) -> as x
+  /// x (B, channels, H, W), text (B, M, text_width) -> the shape of x
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& text) const;
 
  private:

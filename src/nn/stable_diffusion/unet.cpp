@@ -48,7 +48,7 @@ void UnetOptions::check() const {
   }
 }
 
-/// The embedded timestep, through two layers; guidance is added to the first one's input.
+/// The embedded timestep, through two layers; the guidance embedding is added to the input of the first.
 class TimestepEmbedding : public torch::nn::Module {
  public:
   TimestepEmbedding(std::int64_t width, std::int64_t out, std::optional<std::int64_t> guidance) : width_(width) {
@@ -72,7 +72,7 @@ class TimestepEmbedding : public torch::nn::Module {
   layers::Linear linear_1_ = nullptr, linear_2_ = nullptr, cond_proj_ = nullptr;
 };
 
-/// One level of the way down or up, or the middle: residual blocks with or without attention between them, then a
+/// One level of the down or up path, or the middle: residual blocks with or without attention between them, then a
 /// change of size.
 class UnetBlock : public torch::nn::Module {
  public:
@@ -122,7 +122,7 @@ class UnetBlock : public torch::nn::Module {
       skips.pop_back();
       x = attend_at(i, resnets_[i]->forward(x, time), text);
     }
-    // To the size that the way down had here, which need not be even.
+    // To the size of this level in the down path, which need not be even.
     return up_.is_empty() ? x : up_->forward(x, skips.back().size(2), skips.back().size(3));
   }
 
@@ -207,8 +207,7 @@ void UnetImpl::build_up_blocks(std::vector<std::int64_t>& skips) {
 torch::Tensor UnetImpl::forward(const torch::Tensor& x, const torch::Tensor& timestep, const torch::Tensor& text,
                                 const torch::Tensor& guidance) const {
   if (x.dim() != 4 || x.size(1) != options_.in_channels) {
-    throw ModelError(
-        c10::str("the UNet needs latents (B, ", options_.in_channels, ", H, W); it was given ", x.sizes()));
+    throw ModelError(c10::str("the UNet needs latents (B, ", options_.in_channels, ", H, W); got ", x.sizes()));
   }
   if (guidance.defined() != options_.time_cond_proj_dim.has_value()) {
     throw ModelError(guidance.defined() ? "the UNet has no input for guidance" : "the UNet needs a guidance embedding");

@@ -16,14 +16,14 @@ class Conv2dImpl;
 class NormSiluImpl;
 }  // namespace layers
 
-/// The denoiser of Stable Diffusion 1.5 and 2 (arXiv 2112.10752), whose parameters carry the names of diffusers'
-/// UNet2DConditionModel. They have shapes and no values until load_into() reads them. Its blocks are in
-/// src/nn/unet_blocks.h and src/nn/spatial_transformer.h.
+/// The denoiser of Stable Diffusion 1.5 and 2 (arXiv 2112.10752), whose parameters have the names of diffusers'
+/// UNet2DConditionModel, and no values until load_into() reads them. Its blocks are in unet_blocks.h and
+/// spatial_transformer.h.
 class UnetImpl : public torch::nn::Module {
  public:
   explicit UnetImpl(UnetOptions options);
 
-  /// x (B, in_channels, H, W) of the weights' dtype, timestep (B) float32, text (B, length, cross_attention_dim),
+  /// x (B, in_channels, H, W) of the dtype of the weights, timestep (B) float32, text (B, length, cross_attention_dim),
   /// guidance (B, time_cond_proj_dim) or undefined -> (B, out_channels, H, W).
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& timestep, const torch::Tensor& text,
                         const torch::Tensor& guidance = {}) const;

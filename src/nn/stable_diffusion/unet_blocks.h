@@ -13,9 +13,9 @@ struct NormOptions {
 };
 
 /// Blocks of Stable Diffusion's UNet and autoencoder under their names in diffusers (ResnetBlock2D, Downsample2D,
-/// Upsample2D). Their layers are public: what runs a network piece by piece takes a block apart.
+/// Upsample2D). Their layers are public for running a network strip by strip.
 
-/// norm, SiLU, convolution, twice, beside a skip; a time embedding is added in between where there is one.
+/// Residual block: norm, SiLU and convolution, twice; the time embedding, if any, is added in between.
 class ResnetBlockImpl : public torch::nn::Module {
  public:
   /// `time`: width of the time embedding, 0 for none.
@@ -26,11 +26,11 @@ class ResnetBlockImpl : public torch::nn::Module {
   layers::NormSilu norm1 = nullptr, norm2 = nullptr;
   layers::Conv2d conv1 = nullptr, conv2 = nullptr;
   layers::Linear time_emb_proj = nullptr;  ///< null without time
-  layers::Conv2d conv_shortcut = nullptr;  ///< null where the channels stay as they are
+  layers::Conv2d conv_shortcut = nullptr;  ///< null if the number of channels does not change
 };
 TORCH_MODULE(ResnetBlock);
 
-/// Half the size. Autoencoders pad at the right and the bottom only.
+/// Halves the size. Autoencoders pad at the right and the bottom only.
 class DownsampleImpl : public torch::nn::Module {
  public:
   DownsampleImpl(std::int64_t channels, bool pad_right_and_bottom);
@@ -41,7 +41,7 @@ class DownsampleImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Downsample);
 
-/// Twice the size, or exactly `height` x `width`: the nearest latent pixel, then a convolution.
+/// Nearest-neighbor upsampling by 2, or to exactly `height` x `width`, then a convolution.
 class UpsampleImpl : public torch::nn::Module {
  public:
   explicit UpsampleImpl(std::int64_t channels);

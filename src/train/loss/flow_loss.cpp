@@ -51,7 +51,7 @@ torch::Tensor upsampled_context(const FlowLossOptions& options, const LatentBatc
   const torch::Tensor& context = batch.context;
   const bool same_size = latent.sizes() == context.sizes();
   const std::string key = batch.keys.empty() ? "?" : batch.keys.front();
-  const std::string kind = upsampling_name(options.upsampling);
+  const std::string kind = enum_name(options.upsampling);
   if (options.upsampling == Upsampling::pixel || options.upsampling == Upsampling::identity) {
     if (!same_size) {
       throw Error(c10::str("`upsampling` ", kind, " requires contexts of the latents' size; '", key, "' has a context ",

@@ -70,8 +70,16 @@ void add_output_options(CLI::App& app, OutputOptions& options, const std::string
 
 void add_flow_options(CLI::App& app, FlowFlags& flags) {
   app.add_option("--flow-steps", flags.flow.steps, "Solver steps of each coupling (default: the bundle's)");
-  app.add_option("--flow-solver", flags.flow.solver,
-                 "euler, midpoint, rk4, heun3, dopri5 or bosh3 (default: the bundle's)");
+  app.add_option(
+      "--flow-solver", flags.flow.solver,
+      "Flow solver: euler, midpoint, rk4, heun3, dopri5, bosh3, sde-euler or sde-heun (default: the bundle's)");
+  app.add_option("--flow-diffusion", flags.diffusion,
+                 "Noise of the SDE solvers over time: sigma, linear, decreasing, increasing-decreasing or constant "
+                 "(default: the bundle's, else sigma)")
+      ->type_name("FORM");
+  app.add_option("--flow-diffusion-norm", flags.flow.diffusion_norm,
+                 "Factor of that noise; 0: none (default: the bundle's, else 1)")
+      ->type_name("X");
   app.add_option("--flow-noise", flags.flow.noising_step,
                  "Noising step of 1000 that the flow starts from; 0: none (default: the bundle's)");
   app.add_option("--back-project", flags.flow.back_projection,
@@ -80,7 +88,8 @@ void add_flow_options(CLI::App& app, FlowFlags& flags) {
                  "From 0, generative: the most noise and no back-projection, to 1, faithful: no noise and the most "
                  "back-projection; --flow-noise and --back-project win over it (default: the bundle's)")
       ->type_name("F");
-  app.add_option("--upsampling", flags.coupling, "pixel: upscale pixels, latent: upscale the latent (default: the bundle's)");
+  app.add_option("--upsampling", flags.coupling,
+                 "pixel: upscale pixels, latent: upscale the latent (default: the bundle's)");
   app.add_option("--tile", flags.tile, "Side of the pieces that large images are made in: auto, off or pixels")
       ->capture_default_str();
   app.add_option("--tile-overlap", flags.tiles.overlap,
@@ -90,7 +99,10 @@ void add_flow_options(CLI::App& app, FlowFlags& flags) {
 
 void finish(FlowFlags& flags) {
   if (!flags.coupling.empty()) {
-    flags.flow.upsampling = parse_upsampling(flags.coupling);
+    flags.flow.upsampling = parse_enum<Upsampling>(flags.coupling);
+  }
+  if (!flags.diffusion.empty()) {
+    flags.flow.diffusion_form = parse_enum<DiffusionForm>(flags.diffusion);
   }
   flags.tiles.automatic = flags.tile == "auto";
   flags.tiles.size = 0;

@@ -49,6 +49,7 @@ void add_output_options(CLI::App& app, OutputOptions& options, const std::string
 struct FlowFlags {
   FlowOptions flow;
   std::string coupling;
+  std::string diffusion;
   std::string tile = "auto";
   TileOptions tiles;
 };

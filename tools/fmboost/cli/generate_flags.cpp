@@ -25,7 +25,7 @@ void add_generate_options(CLI::App& app, GenerateFlags& flags) {
          "--long-prompt", flags.long_prompt,
          "What becomes of prompts that are longer than the text encoder reads: truncate, or chunk: they are read "
          "in pieces, for native models")
-      ->default_str(long_prompt_name(GenerateRequest{}.long_prompt));
+      ->default_str(enum_name(GenerateRequest{}.long_prompt));
   app.add_option(
          "--clip-skip", flags.request.clip_skip,
          "Layer of CLIP's text encoder, from 1, the last one, 2, the one before it, ... (default: the bundle's)")
@@ -94,7 +94,7 @@ void finish(GenerateFlags& flags) {
   flags.request.flow = flags.flow.flow;
   flags.request.upscale = !flags.no_upscale;
   if (!flags.long_prompt.empty()) {
-    flags.request.long_prompt = parse_long_prompt(flags.long_prompt);
+    flags.request.long_prompt = parse_enum<LongPrompt>(flags.long_prompt);
   }
   if (flags.seed) {
     flags.request.seed = static_cast<std::uint64_t>(*flags.seed);

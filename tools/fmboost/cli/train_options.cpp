@@ -204,8 +204,7 @@ CfmUnetOptions network_of(const std::filesystem::path& weights) {
   if (config == file.metadata().end()) {
     throw UsageError("'" + weights.string() + "' does not say what its network is; give --model-channels and so on");
   }
-  const auto parsed = nlohmann::json::parse(config->second, nullptr, /*allow_exceptions=*/false);
-  return cfm_unet_options_from_json(parsed);
+  return parse_cfm_unet_options(config->second, weights.string() + "', metadata 'config");
 }
 
 }  // namespace
@@ -234,17 +233,17 @@ void finish(const CLI::App& app, TrainFlags& flags) {
   options.data.images.crop.downsampling = parse_enum<Downsampling>(flags.downsampling);
   options.data.images.crop.seed = options.train.seed;
   options.data.images.cache.memory_limit = flags.cache_mebibytes << 20;
-  options.train.flow.path = parse_path(flags.path);
+  options.train.flow.path = parse_enum<PathKind>(flags.path);
   options.train.flow.objective = parse_enum<Objective>(flags.objective);
   options.train.flow.noiseless_loss = parse_enum<NoiselessLoss>(flags.noiseless_loss);
   if (options.train.flow.noising_step_max && app.get_option("--noising-step")->count() == 0) {
     options.train.flow.noising_step = 0;
   }
-  options.train.flow.upsampling = parse_upsampling(flags.coupling);
+  options.train.flow.upsampling = parse_enum<Upsampling>(flags.coupling);
   options.train.flow.with_context = !flags.no_context;
   options.tensorboard = !flags.no_tensorboard;
   options.bundle = upscaler_folder(model_folder(flags.run.model));
-  options.install.applies_to = parse_image_source(flags.applies_to);
+  options.install.applies_to = parse_enum<ImageSource>(flags.applies_to);
   if (!options.install.bundle.empty()) {
     options.install.bundle = upscaler_folder(options.install.bundle);
   }

@@ -17,9 +17,9 @@ struct TrainFlags {
   std::string downsampling = enum_name(ImageCropOptions{}.downsampling);
   std::string objective = enum_name(FlowLossOptions{}.objective);
   std::string noiseless_loss = enum_name(FlowLossOptions{}.noiseless_loss);
-  std::string path = path_name(FlowLossOptions{}.path);
-  std::string coupling = upsampling_name(FlowLossOptions{}.upsampling);
-  std::string applies_to = image_source_name(InstallOptions{}.applies_to);
+  std::string path = enum_name(FlowLossOptions{}.path);
+  std::string coupling = enum_name(FlowLossOptions{}.upsampling);
+  std::string applies_to = enum_name(InstallOptions{}.applies_to);
   bool no_context = false;
   bool no_tensorboard = false;
   std::int64_t cache_mebibytes = LatentCacheOptions{}.memory_limit >> 20;

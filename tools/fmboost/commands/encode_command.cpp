@@ -23,7 +23,7 @@ struct EncodeFlags {
   std::string output;
   std::string crop = enum_name(ImageCropOptions{}.place);
   std::string downsampling = enum_name(ImageCropOptions{}.downsampling);
-  std::string coupling = upsampling_name(Upsampling::pixel);
+  std::string coupling = enum_name(Upsampling::pixel);
   std::string store = dtype_name(EncodeImagesOptions{}.stored);
   std::string shard = "0/1";
 };
@@ -78,7 +78,7 @@ void finish_options(EncodeFlags& flags) {
   options.crop.place = parse_enum<CropPlace>(flags.crop);
   options.crop.downsampling = parse_enum<Downsampling>(flags.downsampling);
   options.stored = parse_dtype(flags.store);
-  options.upsampling = parse_upsampling(flags.coupling);
+  options.upsampling = parse_enum<Upsampling>(flags.coupling);
   const Shard shard = parse_shard(flags.shard);
   options.slice = shard.index;
   options.slices = shard.count;

@@ -74,7 +74,7 @@ void check(EvalFlags& flags) {
   flags.options.scale = flags.scale;
   flags.options.flow = flags.flow.flow;
   flags.options.tiles = flags.flow.tiles;
-  flags.options.color_fix = parse_color_fix(flags.color_fix);
+  flags.options.color_fix = parse_enum<ColorFix>(flags.color_fix);
   flags.options.check();
   flags.fid_options.seed = flags.options.seed;
 }

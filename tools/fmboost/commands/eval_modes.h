@@ -27,7 +27,7 @@ struct EvalFlags {
   int scale = 2;
   UpscaleOptions options;
   FlowFlags flow;
-  std::string color_fix = color_fix_name(UpscaleOptions{}.color_fix);
+  std::string color_fix = enum_name(UpscaleOptions{}.color_fix);
   std::string inception;
   FidOptions fid_options;
   bool allow_few = false;

@@ -67,16 +67,16 @@ json describe_bundle(const Bundle& bundle) {
   for (const auto& c : manifest.couplings) {
     result["couplings"].push_back({{"file", c.weights.file},
                                    {"factor", c.factor},
-                                   {"applies_to", image_source_name(c.applies_to)},
-                                   {"path", path_name(c.path)},
-                                   {"upsampling", upsampling_name(c.upsampling)},
+                                   {"applies_to", enum_name(c.applies_to)},
+                                   {"path", enum_name(c.path)},
+                                   {"upsampling", enum_name(c.upsampling)},
                                    {"solver", c.solver},
                                    {"steps", c.steps},
                                    {"noising_step", c.noising_step},
                                    {"noising_step_max", optional_json(c.noising_step_max)},
                                    {"back_projection", c.back_projection},
                                    {"generated_fidelity", optional_json(c.generated_fidelity)},
-                                   {"network", to_json(c.network)}});
+                                   {"network", json::parse(to_json_text(c.network))}});
   }
   return result;
 }

@@ -28,7 +28,7 @@ struct UpscaleFlags {
   UpscaleOptions options;
   std::vector<std::string> inputs;
   std::string size;
-  std::string color_fix = color_fix_name(UpscaleOptions{}.color_fix);
+  std::string color_fix = enum_name(UpscaleOptions{}.color_fix);
   bool strip = false;
 };
 
@@ -78,7 +78,7 @@ void finish_options(UpscaleFlags& flags) {
   finish(flags.flow);
   flags.options.flow = flags.flow.flow;
   flags.options.tiles = flags.flow.tiles;
-  flags.options.color_fix = parse_color_fix(flags.color_fix);
+  flags.options.color_fix = parse_enum<ColorFix>(flags.color_fix);
   if (!flags.size.empty()) {
     const Size size = parse_size(flags.size);
     if (flags.size.find_first_of("xX") == std::string::npos) {

@@ -49,7 +49,7 @@ struct Setting {
 constexpr Setting kSettings[] = {
     {"prompt", [](const json& v, GenerateRequest& r) { v.get_to(r.prompt); }},
     {"negative_prompt", [](const json& v, GenerateRequest& r) { v.get_to(r.negative_prompt); }},
-    {"long_prompt", [](const json& v, GenerateRequest& r) { r.long_prompt = parse_long_prompt(v.get<std::string>()); }},
+    {"long_prompt", [](const json& v, GenerateRequest& r) { r.long_prompt = parse_enum<LongPrompt>(v.get<std::string>()); }},
     {"clip_skip", [](const json& v, GenerateRequest& r) { r.clip_skip = whole<int>(v); }},
     {"seed", [](const json& v, GenerateRequest& r) { r.seed = whole<std::uint64_t>(v); }},
     {"size",
@@ -62,10 +62,15 @@ constexpr Setting kSettings[] = {
     {"upscale", [](const json& v, GenerateRequest& r) { r.upscale = v.get<bool>(); }},
     {"flow_steps", [](const json& v, GenerateRequest& r) { r.flow.steps = whole<int>(v); }},
     {"flow_solver", [](const json& v, GenerateRequest& r) { r.flow.solver = v.get<std::string>(); }},
+    {"flow_diffusion",
+     [](const json& v, GenerateRequest& r) {
+       r.flow.diffusion_form = parse_enum<DiffusionForm>(v.get<std::string>());
+     }},
+    {"flow_diffusion_norm", [](const json& v, GenerateRequest& r) { r.flow.diffusion_norm = number(v); }},
     {"flow_noise", [](const json& v, GenerateRequest& r) { r.flow.noising_step = whole<int>(v); }},
     {"fidelity", [](const json& v, GenerateRequest& r) { r.flow.fidelity = number(v); }},
     {"back_project", [](const json& v, GenerateRequest& r) { r.flow.back_projection = whole<int>(v); }},
-    {"coupling", [](const json& v, GenerateRequest& r) { r.flow.upsampling = parse_upsampling(v.get<std::string>()); }},
+    {"coupling", [](const json& v, GenerateRequest& r) { r.flow.upsampling = parse_enum<Upsampling>(v.get<std::string>()); }},
 };
 
 json identity_json(const ModelIdentity& model) {
@@ -112,7 +117,7 @@ json settings_json(const GenerateRequest& request) {
     result["base_size"] = to_string(*request.base_size);
   }
   if (request.long_prompt != GenerateRequest{}.long_prompt) {
-    result["long_prompt"] = long_prompt_name(request.long_prompt);
+    result["long_prompt"] = enum_name(request.long_prompt);
   }
   put(result, "clip_skip", request.clip_skip);
   put(result, "steps", request.steps);
@@ -121,11 +126,15 @@ json settings_json(const GenerateRequest& request) {
   put(result, "karras", request.karras);
   put(result, "flow_steps", request.flow.steps);
   put(result, "flow_solver", request.flow.solver);
+  if (request.flow.diffusion_form) {
+    result["flow_diffusion"] = enum_name(*request.flow.diffusion_form);
+  }
+  put(result, "flow_diffusion_norm", request.flow.diffusion_norm);
   put(result, "flow_noise", request.flow.noising_step);
   put(result, "fidelity", request.flow.fidelity);
   put(result, "back_project", request.flow.back_projection);
   if (request.flow.upsampling) {
-    result["coupling"] = upsampling_name(*request.flow.upsampling);
+    result["coupling"] = enum_name(*request.flow.upsampling);
   }
   return result;
 }
