@@ -177,8 +177,7 @@ struct Buffer {
   ~Buffer() { std::free(data); }
 };
 
-bool compress(jpeg_compress_struct& info, ErrorManager& errors, const PackedImage& image, int quality,
-              Buffer& buffer) {
+bool compress(jpeg_compress_struct& info, ErrorManager& errors, const PackedImage& image, int quality, Buffer& buffer) {
   if (setjmp(errors.escape) != 0) {
     return false;
   }
@@ -208,6 +207,16 @@ bool compress(jpeg_compress_struct& info, ErrorManager& errors, const PackedImag
 
 }  // namespace
 
+ImageMetadata read_jpeg_metadata(Bytes bytes, const std::string& name) {
+  Reader reader(bytes);
+  if (!reader.read_header()) {
+    fail_decoding(name, std::string("is a damaged or truncated JPEG: ") + reader.message());
+  }
+  ImageMetadata metadata;
+  read_metadata(reader.info(), metadata);
+  return metadata;
+}
+
 RawImage decode_jpeg(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
   Reader reader(bytes);
   const auto require = [&](bool good) {
@@ -228,8 +237,8 @@ RawImage decode_jpeg(Bytes bytes, const std::string& name, const DecodeLimits& l
   require(reader.start(cmyk ? JCS_CMYK : gray ? JCS_GRAYSCALE : JCS_RGB));
   const std::int64_t channels = cmyk ? 4 : gray ? 1 : 3;
   image.samples = torch::empty({info.output_height, info.output_width, channels}, torch::kUInt8);
-  require(reader.read_rows(image.samples.data_ptr<std::uint8_t>(),
-                           static_cast<std::size_t>(info.output_width * channels)));
+  require(
+      reader.read_rows(image.samples.data_ptr<std::uint8_t>(), static_cast<std::size_t>(info.output_width * channels)));
   if (cmyk && inverted) {
     image.samples = 255 - image.samples;
   }

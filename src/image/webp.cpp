@@ -80,7 +80,7 @@ void encode_pixels(const PackedImage& image, int quality, Encoded& encoded) {
   const auto* samples = image.samples.data_ptr<std::uint8_t>();
   const int stride = frame.width * (image.has_alpha() ? 4 : 3);
   const bool imported = (image.has_alpha() ? WebPPictureImportRGBA(&frame, samples, stride)
-                                             : WebPPictureImportRGB(&frame, samples, stride)) != 0;
+                                           : WebPPictureImportRGB(&frame, samples, stride)) != 0;
   const bool good = imported && WebPEncode(&config, &frame) != 0;
   const int code = frame.error_code;
   WebPPictureFree(&frame);
@@ -90,6 +90,17 @@ void encode_pixels(const PackedImage& image, int quality, Encoded& encoded) {
 }
 
 }  // namespace
+
+ImageMetadata read_webp_metadata(Bytes bytes) {
+  const WebPData data = as_webp(bytes);
+  const std::unique_ptr<WebPDemuxer, decltype(&WebPDemuxDelete)> demuxer(WebPDemux(&data), &WebPDemuxDelete);
+  ImageMetadata metadata;
+  if (demuxer) {
+    metadata.icc_profile = read_chunk(demuxer.get(), "ICCP");
+    metadata.exif = without_exif_prefix(read_chunk(demuxer.get(), "EXIF"));
+  }
+  return metadata;
+}
 
 RawImage decode_webp(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
   const WebPData data = as_webp(bytes);
@@ -116,11 +127,7 @@ RawImage decode_webp(Bytes bytes, const std::string& name, const DecodeLimits& l
   if (features.has_alpha != 0) {
     image.alpha = rgba.select(2, 3).contiguous();
   }
-  const std::unique_ptr<WebPDemuxer, decltype(&WebPDemuxDelete)> demuxer(WebPDemux(&data), &WebPDemuxDelete);
-  if (demuxer) {
-    image.metadata.icc_profile = read_chunk(demuxer.get(), "ICCP");
-    image.metadata.exif = without_exif_prefix(read_chunk(demuxer.get(), "EXIF"));
-  }
+  image.metadata = read_webp_metadata(bytes);
   return image;
 }
 

@@ -9,16 +9,16 @@
 
 namespace fmboost::tool {
 
-/// What `train` takes, with the texts that are parsed later.
+/// The command line of `train`; resolve() parses its texts.
 struct TrainFlags {
   RunOptions run;
   TrainingRunOptions options;
   std::string crop = crop_place_name(ImageCropOptions{}.place);
-  std::string reduce = downsampling_name(ImageCropOptions{}.downsampling);
+  std::string downsample = downsampling_name(ImageCropOptions{}.downsampling);
   std::string objective = objective_name(FlowLossOptions{}.objective);
   std::string noiseless_loss = noiseless_loss_name(FlowLossOptions{}.noiseless_loss);
   std::string path = path_name(FlowLossOptions{}.path);
-  std::string coupling = upsampling_name(FlowLossOptions{}.upsampling);
+  std::string upsampling = upsampling_name(FlowLossOptions{}.upsampling);
   std::string applies_to = image_source_name(IntoBundleOptions{}.applies_to);
   bool no_context = false;
   bool no_tensorboard = false;
@@ -27,8 +27,8 @@ struct TrainFlags {
 
 void add_train_options(CLI::App& app, TrainFlags& flags);
 
-/// Reads the texts into flags.options. Of weights to start from, the network's configuration is taken where no option
-/// of `app` gives one. Throws UsageError.
-void finish(const CLI::App& app, TrainFlags& flags);
+/// Reads the texts into flags.options. With --init, the network's configuration comes from the weights, unless an
+/// option of `app` sets it. Throws UsageError.
+void resolve(const CLI::App& app, TrainFlags& flags);
 
 }  // namespace fmboost::tool
