@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the network for `fmboost eval --fid` from the weights that FID programs use.
+"""Makes the network for `fmboost eval fid` from the weights that FID programs use.
 
 They are published as pt_inception-2015-12-05-6726825d.pth, see https://github.com/mseitzer/pytorch-fid/releases
 (fid_weights). The result is a TorchScript program: images of any size in, 2048 features out.

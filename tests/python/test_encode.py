@@ -54,7 +54,7 @@ def start(binary, tmp_path):
     def run(folder, output, **options):
         process = subprocess.Popen(
             [binary, "encode", folder, "-o", output, *map(str, SIZES), "--samples-per-shard", "2", "--device", "cpu",
-             "--threads", "1", "--workers", "1", "-m", DEFAULT_MODEL],
+             "--threads", "1", "--num-workers", "1", "-m", DEFAULT_MODEL],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}, **options,
         )  # fmt: skip
@@ -282,7 +282,7 @@ def test_bad_images_are_reported_and_left_out(encode, photos, tmp_path):
         for name in ("cut.png", "empty.jpg", "small.png"):
             assert name in done.stderr
         assert "400x127" in done.stderr
-        assert "3 of 4 images were left out" in done.stderr
+        assert "3 of 4 images were skipped" in done.stderr
     assert [sample["json"]["source"] for sample in read_shards(tmp_path / "out").values()] == ["photo.png"]
 
 

@@ -123,6 +123,9 @@ Program::Program() {
   app_.get_help_ptr()->group(kGeneralGroup);
   app_.set_version_flag("--version", version_text())->group(kGeneralGroup);
   app_.require_subcommand(0, 1);
+  app_.footer(
+      "Exit codes: 0 success, 1 runtime error, 2 usage error, 3 some of several items failed, 4 bad model, 5 out of\n"
+      "memory, 130 interrupted.");
   add_commands(app_, commands(), chosen_);
 }
 

@@ -1,7 +1,7 @@
-"""Encodes and decodes images with the autoencoder, so that `fmboost eval --pairs` can say what it loses.
+"""Encodes and decodes images with the autoencoder, so that `fmboost eval pairs` can say what it loses.
 
   reconstruct.py AUTOENCODER FOLDER -o RECONSTRUCTED          (a file of train_autoencoder.py, or a bundle: models/default)
-  fmboost eval --pairs RECONSTRUCTED FOLDER
+  fmboost eval pairs RECONSTRUCTED FOLDER
 """
 
 import argparse

@@ -88,7 +88,8 @@ std::string HelpFormatter::make_help(const CLI::App* app, std::string name, CLI:
         [&](const CLI::Option* option) { return option->get_group() == group && option->nonpositional(); });
     text += options.empty() ? "" : make_group(group, false, options);
   }
-  return text;
+  const std::string footer = make_footer(app);
+  return text + (footer.empty() ? "" : "\n" + footer);
 }
 
 std::string HelpFormatter::make_group(std::string group, bool is_positional,

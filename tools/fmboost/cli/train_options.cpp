@@ -95,7 +95,7 @@ void add_flow_options(CLI::App& app, TrainFlags& flags) {
          "With --objective energy: rollouts take 1, 2, 4, ... up to this many Euler steps");
   option(app, kFlowGroup, "--noiseless-loss", flags.noiseless_loss,
          "With --objective energy, for pairs without noise: mse (predicts the mean, faithful) or patch-distance "
-         "(predicts the median, sharper)");
+         "(predicts the geometric median, sharper)");
 }
 
 void add_network_options(CLI::App& app, CfmUnetOptions& network) {
