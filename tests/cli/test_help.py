@@ -135,7 +135,7 @@ def test_a_missing_value_is_named(fmboost):
 
 
 def test_an_empty_value_is_not_the_next_argument(fmboost):
-    assert "sampler ''" in fmboost.generate("--sampler=", "--karras", code=2).err
+    assert "sampler ''" in fmboost.generate("-p", "sun", "--sampler=", "--karras", code=2).err
     (record,) = fmboost.generate("--prompt=", "--json").records
     assert record["prompt"] == ""
 

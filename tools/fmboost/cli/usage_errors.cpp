@@ -31,10 +31,13 @@ std::string full_name(const CLI::App& command) {
   return (parent == nullptr ? "" : full_name(*parent) + " ") + command.get_name();
 }
 
+bool lacks_subcommand(const CLI::App& command, const CLI::ParseError& error) {
+  return !subcommand_names(command).empty() && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+}
+
 std::string plain_message(const CLI::App& command, const CLI::ParseError& error) {
-  const auto subcommands = subcommand_names(command);
-  if (!subcommands.empty() && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
-    return full_name(command) + " needs one of the commands " + CLI::detail::join(subcommands, ", ");
+  if (lacks_subcommand(command, error)) {
+    return full_name(command) + " needs one of the commands " + CLI::detail::join(subcommand_names(command), ", ");
   }
   const std::string text = error.what();
   const auto repeated = text.find(": At Most 1 required");
@@ -47,12 +50,14 @@ std::string usage_message(const CLI::App& program, const CLI::ParseError& error)
   const CLI::App& command = parsed_command(program);
   const std::string help = "`" + full_name(command) + " --help`";
   const std::vector<std::string> extras = program.remaining(true);
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr || extras.empty()) {
+  const auto subcommands = subcommand_names(command);
+  // An unknown subcommand is an extra argument, but CLI11 first complains that one is missing.
+  const bool unknown = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr || lacks_subcommand(command, error);
+  if (!unknown || extras.empty()) {
     return plain_message(command, error) + "; see " + help;
   }
   const std::string word = extras.front().substr(0, extras.front().find('='));
   const bool option = word.starts_with('-');
-  const auto subcommands = subcommand_names(command);
   const auto candidates = option ? option_names(command) : subcommands;
   const std::string guess = nearest(word, candidates);
   std::string hint = guess.empty() ? "." : "; did you mean '" + guess + "'?";
