@@ -155,7 +155,7 @@ std::string toml_value(const std::string& text, const CLI::Option& option) {
   return whole || type.starts_with("FLOAT") ? toml_number(text, whole) : toml_string(text);
 }
 
-// The value that an option was given, or its default; empty where it has neither.
+// The value that an option was given, or its default; empty if it has neither.
 std::string option_value(const CLI::Option& option, bool defaults) {
   if (option.get_expected_max() == 0) {
     return option.count() == 0 ? "" : option.as<bool>() ? "true" : "false";

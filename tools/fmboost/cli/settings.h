@@ -115,7 +115,7 @@ struct SettingCodec<std::optional<Field>> {
   }
 };
 
-/// An argument of the command line as JSON. Throws WrongValue for what is no number where one is needed.
+/// An argument of the command line as JSON. Throws WrongValue if `type` needs a number and the argument is none.
 nlohmann::json argument_to_json(const std::string& argument, const std::string& type);
 
 /// Throws UsageError when a number is outside the setting's range.
