@@ -7,6 +7,9 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <string_view>
+#include <utility>
+
+#include "fmboost/core/log_filter.h"
 
 namespace fmboost {
 namespace {
@@ -35,14 +38,24 @@ class LevelPrefix final : public spdlog::custom_flag_formatter {
 std::atomic<bool> configured{false};
 
 // spdlog's default logger, in effect before configure_logging(), writes to stdout.
+std::function<std::string(const std::string&)>& log_filter() {
+  static std::function<std::string(const std::string&)> filter;
+  return filter;
+}
+
+// spdlog's own logger, which would be the one before configure_logging(), writes to stdout.
 void write(spdlog::level::level_enum level, const std::string& line) {
   if (!configured) {
     configure_logging(Verbosity::normal);
   }
-  spdlog::default_logger_raw()->log(level, line);
+  spdlog::default_logger_raw()->log(level, log_filter() ? log_filter()(line) : line);
 }
 
 }  // namespace
+
+void set_log_filter(std::function<std::string(const std::string& line)> filter) {
+  log_filter() = std::move(filter);
+}
 
 void configure_logging(Verbosity verbosity) {
   const auto mode = colors_wanted() ? spdlog::color_mode::automatic : spdlog::color_mode::never;

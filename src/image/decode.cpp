@@ -11,17 +11,27 @@
 namespace fmboost {
 namespace {
 
+bool is_png(Bytes bytes) {
+  return starts_with(bytes, "\x89PNG\r\n\x1a\n");
+}
+bool is_jpeg(Bytes bytes) {
+  return starts_with(bytes, "\xff\xd8\xff");
+}
+bool is_webp(Bytes bytes) {
+  return starts_with(bytes, "RIFF") && starts_with(bytes, "WEBP", 8);
+}
+
 RawImage decode_raw(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
   if (bytes.empty()) {
     fail_decoding(name, "is empty");
   }
-  if (starts_with(bytes, "\x89PNG\r\n\x1a\n")) {
+  if (is_png(bytes)) {
     return decode_png(bytes, name, limits);
   }
-  if (starts_with(bytes, "\xff\xd8\xff")) {
+  if (is_jpeg(bytes)) {
     return decode_jpeg(bytes, name, limits);
   }
-  if (starts_with(bytes, "RIFF") && starts_with(bytes, "WEBP", 8)) {
+  if (is_webp(bytes)) {
     return decode_webp(bytes, name, limits);
   }
   return decode_with_stb(bytes, name, limits);
@@ -108,6 +118,20 @@ Image decode_image(std::span<const std::byte> bytes, const std::string& name, co
     move_texts_out_of_exif(image.metadata);
   }
   return image;
+}
+
+ImageMetadata read_metadata(std::span<const std::byte> bytes, const std::string& name) {
+  ImageMetadata metadata;
+  if (is_png(bytes)) {
+    metadata = read_png_metadata(bytes, name);
+    return metadata.text.empty() ? decode_image(bytes, name).metadata : metadata;
+  }
+  if (!is_jpeg(bytes) && !is_webp(bytes)) {
+    return decode_image(bytes, name).metadata;
+  }
+  metadata = is_jpeg(bytes) ? read_jpeg_metadata(bytes, name) : read_webp_metadata(bytes);
+  move_texts_out_of_exif(metadata);
+  return metadata;
 }
 
 }  // namespace fmboost

@@ -207,6 +207,16 @@ bool compress(jpeg_compress_struct& info, ErrorManager& errors, const PackedImag
 
 }  // namespace
 
+ImageMetadata read_jpeg_metadata(Bytes bytes, const std::string& name) {
+  Reader reader(bytes);
+  if (!reader.read_header()) {
+    fail_decoding(name, std::string("is a damaged or truncated JPEG: ") + reader.message());
+  }
+  ImageMetadata metadata;
+  read_metadata(reader.info(), metadata);
+  return metadata;
+}
+
 RawImage decode_jpeg(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
   Reader reader(bytes);
   const auto require = [&](bool good) {

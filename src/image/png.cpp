@@ -134,13 +134,25 @@ void write_metadata(spng_ctx* context, const ImageMetadata& metadata, std::vecto
   }
 }
 
-}  // namespace
-
-RawImage decode_png(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
-  const Context context(spng_ctx_new(0), &spng_ctx_free);
+Context open_context(Bytes bytes, const std::string& name) {
+  Context context(spng_ctx_new(0), &spng_ctx_free);
   spng_set_chunk_limits(context.get(), kMaxChunk, 4 * kMaxChunk);
   spng_set_crc_action(context.get(), SPNG_CRC_ERROR, SPNG_CRC_ERROR);
   require(spng_set_png_buffer(context.get(), bytes.data(), bytes.size()), name);
+  return context;
+}
+
+}  // namespace
+
+ImageMetadata read_png_metadata(Bytes bytes, const std::string& name) {
+  const Context context = open_context(bytes, name);
+  ImageMetadata metadata;
+  read_metadata(context.get(), name, metadata);
+  return metadata;
+}
+
+RawImage decode_png(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
+  const Context context = open_context(bytes, name);
   spng_ihdr header{};
   require(spng_get_ihdr(context.get(), &header), name);
   check_dimensions(header.width, header.height, limits, name);

@@ -42,7 +42,12 @@ RawImage decode_webp(Bytes bytes, const std::string& name, const DecodeLimits& l
 /// BMP, GIF, TGA, PSD, PNM and PIC.
 RawImage decode_with_stb(Bytes bytes, const std::string& name, const DecodeLimits& limits);
 
-/// An 8-bit image to encode.
+// The same without the pixels. Texts of a PNG that stand behind its pixels are not found.
+ImageMetadata read_png_metadata(Bytes bytes, const std::string& name);
+ImageMetadata read_jpeg_metadata(Bytes bytes, const std::string& name);
+ImageMetadata read_webp_metadata(Bytes bytes);
+
+/// An 8-bit image ready to be written.
 struct PackedImage {
   torch::Tensor samples;  ///< (H, W, C) uint8, contiguous, C = 3 or 4
   ImageMetadata metadata;

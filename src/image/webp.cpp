@@ -91,6 +91,17 @@ void encode_pixels(const PackedImage& image, int quality, Encoded& encoded) {
 
 }  // namespace
 
+ImageMetadata read_webp_metadata(Bytes bytes) {
+  const WebPData data = as_webp(bytes);
+  const std::unique_ptr<WebPDemuxer, decltype(&WebPDemuxDelete)> demuxer(WebPDemux(&data), &WebPDemuxDelete);
+  ImageMetadata metadata;
+  if (demuxer) {
+    metadata.icc_profile = read_chunk(demuxer.get(), "ICCP");
+    metadata.exif = without_exif_prefix(read_chunk(demuxer.get(), "EXIF"));
+  }
+  return metadata;
+}
+
 RawImage decode_webp(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
   const WebPData data = as_webp(bytes);
   WebPBitstreamFeatures features;
@@ -116,11 +127,7 @@ RawImage decode_webp(Bytes bytes, const std::string& name, const DecodeLimits& l
   if (features.has_alpha != 0) {
     image.alpha = rgba.select(2, 3).contiguous();
   }
-  const std::unique_ptr<WebPDemuxer, decltype(&WebPDemuxDelete)> demuxer(WebPDemux(&data), &WebPDemuxDelete);
-  if (demuxer) {
-    image.metadata.icc_profile = read_chunk(demuxer.get(), "ICCP");
-    image.metadata.exif = without_exif_prefix(read_chunk(demuxer.get(), "EXIF"));
-  }
+  image.metadata = read_webp_metadata(bytes);
   return image;
 }
 

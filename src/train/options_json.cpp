@@ -17,7 +17,7 @@ nlohmann::json to_json(const TrainOptions& options) {
             {"noising_share", options.flow.noising_share},
             {"start_from_noise", options.flow.start_from_noise},
             {"with_context", options.flow.with_context}}},
-          {"network", to_json(options.network)},
+          {"network", nlohmann::json::parse(to_json_text(options.network))},
           {"optimizer",
            {{"method", options.optimizer.method},
             {"lr", options.optimizer.lr},

@@ -26,7 +26,7 @@ def write(fmboost, text, name="options.toml"):
 
 
 def test_a_file_gives_options(fmboost):
-    config = write(fmboost, 'prompt = "a red sun"\nsize = "64x32"\nsteps = 1\nno-boost = true\nseed = 5\n')
+    config = write(fmboost, 'prompt = "a red sun"\nsize = "64x32"\nsteps = 1\nno-upscale = true\nseed = 5\n')
     record = fmboost("generate", "--config", config, "--json", *PLACE).records[0]
     assert (record["prompt"], record["seed"], record["width"], record["height"]) == ("a red sun", 5, 64, 32)
 
@@ -37,10 +37,22 @@ def test_texts_are_read_as_toml_has_them(fmboost):
         assert fmboost("generate", "--config", config, "--force", "--json", *PLACE).records[0]["prompt"] == prompt
 
 
-def test_ini_files_are_read_too(fmboost):
-    config = write(fmboost, "; comment\nprompt=sun\nsize=32\nsteps=1\n", "options.ini")
+def test_a_section_is_read_by_its_command_alone(fmboost):
+    text = 'seed = 5\n[generate]\nsize = 32\nsteps = 1\nprompt = "sun"\n[upscale]\nscale = 3\n[eval.fid]\ncrops = 2\n'
+    config = write(fmboost, text)
     record = fmboost("generate", "--config", config, "--json", *PLACE).records[0]
-    assert (record["prompt"], record["width"]) == ("sun", 32)
+    assert (record["prompt"], record["seed"], record["width"]) == ("sun", 5, 32)
+    printed = tomllib.loads(fmboost("eval", "fid", "a", "b", "--config", config, "--print-config").out)
+    assert (printed["crops"], printed["seed"]) == (2, 5)
+    printed = tomllib.loads(fmboost("upscale", "x.png", "--config", config, "--print-config").out)
+    assert (printed["scale"], printed["seed"], "steps" in printed) == (3, 5, False)
+
+
+def test_a_list_gives_an_option_several_values(fmboost):
+    config = write(fmboost, "channel-mult = [1, 2]\ndata = ['a', 'b, c']\nflip = true\nlr = 1e-4\n")
+    printed = tomllib.loads(fmboost("train", "--config", config, "--print-config").out)
+    found = {name: printed[name] for name in ("channel-mult", "data", "flip", "lr")}
+    assert found == {"channel-mult": [1, 2], "data": ["a", "b, c"], "flip": True, "lr": 1e-4}
 
 
 def test_the_command_line_goes_before_the_file(fmboost):
@@ -80,7 +92,12 @@ def test_printing_makes_nothing(fmboost):
     [
         ("steps = 1\nguidanse = 2\n", ("'guidanse'", "did you mean 'guidance'")),
         ("xyzzyplugh = 1\n", ("'xyzzyplugh'",)),
-        ("steps = zwei\n", ("steps", "zwei")),
+        ("steps = zwei\n", ("steps", "zwei", "line 1")),
+        ("steps = \"zwei\"\n", ("steps", "zwei")),
+        ("karras = 1\n", ("karras", "true or false")),
+        ("steps = 1979-05-27\n", ("steps",)),
+        ("[genrate]\nsteps = 1\n", ("'genrate'",)),
+        ("[generate]\nguidanse = 2\n", ("did you mean 'guidance'",)),
         ("count = 0\n", ("count", "0")),
         ('prompt = "a"\nprompts = "b"\n', ("prompt",)),
     ],

@@ -82,7 +82,7 @@ def test_a_image_of_another_program_is_refused(fmboost):
     ramp().save(fmboost.folder / "a.png")
     done = fmboost.again("a.png", code=2)
     assert "a.png" in done.err
-    assert "no fmboost data" in done.err
+    assert "no fmboost metadata" in done.err
 
 
 @pytest.mark.parametrize(

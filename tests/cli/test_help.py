@@ -1,26 +1,69 @@
 """Help, version, and what is said about a command line that is wrong."""
 
 import re
+import subprocess
+import sys
 
 import pytest
+from runner import ROOT
 
-COMMANDS = ("generate", "upscale", "inspect", "devices")
+COMMANDS = ("generate", "upscale", "import", "train", "encode", "eval", "inspect", "devices")
+EVAL_COMMANDS = ("pairs", "upscale", "fid")
+RUNNING = [(name,) for name in COMMANDS if name != "eval"] + [("eval", name) for name in EVAL_COMMANDS]
+GROUPS = {
+    "generate": ["Prompt", "Size", "Sampling", "Upscaling", "Output", "Model and device", "General"],
+    "upscale": ["Arguments", "Size", "Upscaling", "Output", "Model and device", "General"],
+}
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
 def test_help_lists_the_commands_on_stdout(fmboost, arguments):
     done = fmboost(*arguments)
     listed = re.findall(r"^  ([a-z]+)  ", done.out, re.MULTILINE)
-    assert set(COMMANDS) <= set(listed)
+    assert listed == list(COMMANDS)
     assert done.err == ""
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_eval_lists_its_commands(fmboost):
+    assert re.findall(r"^  ([a-z]+)  ", fmboost("eval", "--help").out, re.MULTILINE) == list(EVAL_COMMANDS)
+
+
+@pytest.mark.parametrize("command", RUNNING)
 def test_every_command_explains_its_options_on_stdout(fmboost, command):
-    done = fmboost(command, "--help")
-    assert f"fmboost {command}" in done.out
+    done = fmboost(*command, "--help")
+    assert f"Usage: fmboost {' '.join(command)}" in done.out
     assert "--json" in done.out
     assert done.err == ""
+    assert all(len(line) <= 110 for line in done.out.splitlines())
+
+
+@pytest.mark.parametrize("command", GROUPS)
+def test_options_are_grouped(fmboost, command):
+    assert re.findall(r"^([A-Z][\w ]+):$", fmboost(command, "--help").out, re.MULTILINE) == GROUPS[command]
+
+
+def test_the_documentation_is_made_from_the_help(binary):
+    script = ROOT / "scripts" / "write_cli_docs.py"
+    made = subprocess.run([sys.executable, script, binary], capture_output=True, text=True, check=True).stdout
+    assert (ROOT / "docs" / "cli.md").read_text() == made, f"run {script} > docs/cli.md"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("generate", "-p", "sun", "--threads", 0), "--threads must be from 1 to 4096, not 0"),
+        (("generate", "-p", "sun", "--tile", "big"), "--tile must be auto, off or a number of pixels"),
+        (("generate", "-p", "sun", "--quality", 101), "--quality must be from 1 to 100, not 101"),
+        (("generate", "-p", "sun", "--shard", "4/4"), "--shard must be I/N"),
+        (("generate", "-p", "sun", "--guidance", "much"), '--guidance cannot be "much"'),
+        (("upscale", "x.png", "--tile", 0), "--tile must be auto, off or a number of pixels"),
+        (("eval", "fid", "a", "b"), "--inception is missing"),
+    ],
+)
+def test_messages_name_flags(fmboost, arguments, named):
+    done = fmboost(*arguments, code=2)
+    assert named in done.err
+    assert "`" not in done.err
 
 
 def test_help_shows_defaults(fmboost):
@@ -46,6 +89,8 @@ def test_the_version_names_what_it_was_built_with(fmboost):
         (("upscale", "x.png", "--scael", "2"), "option '--scael'", "--scale"),
         (("inspect", "--verfy"), "option '--verfy'", "--verify"),
         (("devices", "--jason"), "option '--jason'", "--json"),
+        (("eval", "pears", "a", "b"), "command 'pears'", "pairs"),
+        (("eval", "fid", "a", "b", "--crop"), "option '--crop'", "--crops"),
     ],
 )
 def test_the_nearest_name_is_offered_for_an_unknown_one(fmboost, arguments, wrong, right):
@@ -90,7 +135,7 @@ def test_a_missing_value_is_named(fmboost):
 
 
 def test_an_empty_value_is_not_the_next_argument(fmboost):
-    assert "sampler ''" in fmboost.generate("--sampler=", "--karras", code=2).err
+    assert "sampler ''" in fmboost.generate("-p", "sun", "--sampler=", "--karras", code=2).err
     (record,) = fmboost.generate("--prompt=", "--json").records
     assert record["prompt"] == ""
 

@@ -147,7 +147,7 @@ def test_a_folder_without_images_is_refused(fmboost):
     (fmboost.folder / "none").mkdir()
     (fmboost.folder / "none" / "a.txt").write_text("")
     assert "'none'" in fmboost.upscale("none", code=2).err
-    assert "no folder 'nowhere/'" in fmboost.upscale("nowhere/", "-o", "out/", code=2).err
+    assert "'nowhere/' does not exist" in fmboost.upscale("nowhere/", "-o", "out/", code=2).err
 
 
 def test_folders_and_files_are_taken_in_order(fmboost):

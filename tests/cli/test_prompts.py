@@ -42,7 +42,7 @@ def test_json_lines_have_settings_of_their_own(fmboost):
 def test_settings_of_a_line_do_what_options_do(fmboost):
     settings = {"prompt": "sun", "negative_prompt": "moon", "seed": 5, "size": "64x96", "base_size": "32x64",
                 "steps": 2, "guidance": 3.5, "sampler": "euler", "karras": True, "flow_steps": 2, "flow_solver": "midpoint",
-                "flow_noise": 100, "long_prompt": "chunk", "coupling": "pixel", "fidelity": 0.9, "back_project": 1}  # fmt: skip
+                "flow_noise": 100, "long_prompt": "chunk", "upsampling": "pixel", "fidelity": 0.9, "back_project": 1}  # fmt: skip
     fmboost.generate("--prompts", write(fmboost, settings), "-o", "a.png")
     options = [
         part for key, value in settings.items() if key != "karras" for part in (f"--{key.replace('_', '-')}", value)
@@ -63,7 +63,7 @@ def test_settings_of_a_line_do_what_options_do(fmboost):
         ({"seed": -1}, "seed"),
         ({"seed": 2**64}, "seed"),
         ({"upscale": 1}, "upscale"),
-        ({"coupling": "xyz"}, "xyz"),
+        ({"upsampling": "xyz"}, "xyz"),
         ({"guidance": None}, "guidance"),
         ({"fidelity": "high"}, "fidelity"),
         ({"long_prompt": "split"}, "truncate or chunk"),
@@ -85,6 +85,12 @@ def test_a_bad_line_of_stdin_is_named(fmboost):
 @pytest.mark.parametrize("content", ["", "\n\n# nothing\n"])
 def test_a_file_without_prompts_is_refused(fmboost, content):
     assert "p.txt" in fmboost.generate("--prompts", write(fmboost, content), code=2).err
+
+
+def test_generating_without_a_prompt_names_the_ways_to_give_one(fmboost):
+    done = fmboost.generate(code=2)
+    assert all(option in done.err for option in ("-p", "--prompts", "--example"))
+    assert done.stages == [] and fmboost.names() == []
 
 
 def test_a_missing_file_is_named(fmboost):

@@ -106,6 +106,16 @@ TEST(Exif, OfACameraIsKeptInEveryFormat) {
   }
 }
 
+TEST(Metadata, TextsAreReadWithoutThePixels) {
+  Image source = image_of(pattern());
+  source.metadata.text = {{"parameters", "a prompt"}, {"fmboost", "{\"schema\":1}"}};
+  for (const auto format : {ImageFormat::png, ImageFormat::jpeg, ImageFormat::webp}) {
+    const auto bytes = encode_image(source, {.format = format});
+    EXPECT_EQ(read_metadata(bytes, "image").text, source.metadata.text);
+    EXPECT_EQ(read_metadata(bytes, "image").text, decode_image(bytes, "image").metadata.text);
+  }
+}
+
 TEST(Exif, ThatIsTooLargeForAJpegIsLeftOutWithAWarning) {
   Image source = image_of(pattern());
   source.metadata.exif = bytes_of("MM\0\x2a\0\0\0\x08"s);

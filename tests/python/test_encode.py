@@ -282,7 +282,7 @@ def test_bad_images_are_reported_and_left_out(encode, photos, tmp_path):
         for name in ("cut.png", "empty.jpg", "small.png"):
             assert name in done.stderr
         assert "400x127" in done.stderr
-        assert "3 of 4 images were left out" in done.stderr
+        assert "3 of 4 images were skipped" in done.stderr
     assert [sample["json"]["source"] for sample in read_shards(tmp_path / "out").values()] == ["photo.png"]
 
 

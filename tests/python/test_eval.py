@@ -74,7 +74,7 @@ def close(found, expected):
 @pytest.mark.parametrize("border", [0, 4])
 def test_pairs_are_measured_as_scikit_image_does(fmboost, folders, border):
     mine, theirs = folders
-    images, summary = lines(fmboost("eval", "--pairs", mine, theirs, "--border", border, "--json"))
+    images, summary = lines(fmboost("eval", "pairs", mine, theirs, "--border", border, "--json"))
     assert [line["input"] for line in images] == [str(mine / f"{name}.png") for name in SIZES]
     for line in images:
         expected = reference_quality(rgb(line["input"]), rgb(line["reference"]), border)
@@ -84,7 +84,7 @@ def test_pairs_are_measured_as_scikit_image_does(fmboost, folders, border):
 
 
 def test_ssim_is_torchmetrics_of_the_windows_within_the_image(fmboost, folders):
-    images, _ = lines(fmboost("eval", "--pairs", *folders, "--json"))
+    images, _ = lines(fmboost("eval", "pairs", *folders, "--json"))
     for line in images:
         both = [torch.from_numpy(rgb(line[key]).copy()) for key in ("input", "reference")]
         a, b = (image.permute(2, 0, 1)[None].double() for image in both)
@@ -93,7 +93,7 @@ def test_ssim_is_torchmetrics_of_the_windows_within_the_image(fmboost, folders):
 
 
 def test_means_come_with_their_confidence_intervals(fmboost, folders):
-    images, summary = lines(fmboost("eval", "--pairs", *folders, "--json"))
+    images, summary = lines(fmboost("eval", "pairs", *folders, "--json"))
     for key in MEASURES:
         values = [line[key] for line in images]
         low, high = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
@@ -103,9 +103,9 @@ def test_means_come_with_their_confidence_intervals(fmboost, folders):
 
 
 def test_the_tables_hold_every_image_and_the_means(fmboost, folders, tmp_path):
-    text = fmboost("eval", "--pairs", *folders, "-o", tmp_path / "report.md").stdout
+    text = fmboost("eval", "pairs", *folders, "-o", tmp_path / "report.md").stdout
     assert (tmp_path / "report.md").read_text() == text
-    _, summary = lines(fmboost("eval", "--pairs", *folders, "--json", "-o", tmp_path / "report.json"))
+    _, summary = lines(fmboost("eval", "pairs", *folders, "--json", "-o", tmp_path / "report.json"))
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["summary"] == summary and len(report["images"]) == 3
     for line, name in zip(report["images"], SIZES, strict=True):
@@ -117,15 +117,15 @@ def test_the_tables_hold_every_image_and_the_means(fmboost, folders, tmp_path):
 
 def test_equal_images_are_infinitely_good(fmboost, folders):
     _, theirs = folders
-    images, summary = lines(fmboost("eval", "--pairs", theirs, theirs, "--json"))
+    images, summary = lines(fmboost("eval", "pairs", theirs, theirs, "--json"))
     assert all(line["psnr_y"] is None and line["mse"] == 0 and line["ssim_y"] == pytest.approx(1) for line in images)
     assert summary["means"]["psnr_rgb"] == {"mean": None, "half_width": None}
-    assert "| all | inf | inf | 1.0000" in fmboost("eval", "--pairs", theirs, theirs).stdout
+    assert "| all | inf | inf | 1.0000" in fmboost("eval", "pairs", theirs, theirs).stdout
 
 
 def test_two_files_can_be_compared_whatever_their_names(fmboost, folders):
     mine, theirs = folders
-    images, _ = lines(fmboost("eval", "--pairs", mine / "a.png", theirs / "a.png", "--json"))
+    images, _ = lines(fmboost("eval", "pairs", mine / "a.png", theirs / "a.png", "--json"))
     assert close(images[0], reference_quality(rgb(mine / "a.png"), rgb(theirs / "a.png")))
 
 
@@ -133,7 +133,7 @@ def test_partners_that_are_missing_are_named_before_any_work(fmboost, folders):
     mine, theirs = folders
     (mine / "a.png").unlink()
     (theirs / "c.png").rename(theirs / "d.png")
-    done = fmboost("eval", "--pairs", mine, theirs, check=False)
+    done = fmboost("eval", "pairs", mine, theirs, check=False)
     assert done.returncode == 2 and done.stdout == ""
     assert "1 image of" in done.stderr and "'c.png'" in done.stderr and "'a.png', 'd.png'" in done.stderr
 
@@ -142,13 +142,13 @@ def test_images_that_fail_are_named_and_the_rest_is_measured(fmboost, folders, t
     mine, theirs = folders
     Image.fromarray(np.zeros((30, 61, 3), np.uint8)).save(mine / "a.png")
     (theirs / "b.png").write_bytes((theirs / "b.png").read_bytes()[:100])
-    done = fmboost("eval", "--pairs", mine, theirs, "--json", check=False)
+    done = fmboost("eval", "pairs", mine, theirs, "--json", check=False)
     assert done.returncode == 3
     assert "a.png" in done.stderr and "61x30 and 61x40" in done.stderr and "b.png" in done.stderr
     images, summary = lines(done)
     assert [line["error"] is None for line in images] == [False, False, True]
     assert (summary["images"], summary["failed"]) == (1, 2)
-    done = fmboost("eval", "--pairs", mine / "a.png", theirs / "a.png", check=False)
+    done = fmboost("eval", "pairs", mine / "a.png", theirs / "a.png", check=False)
     assert done.returncode == 1 and "61x30 and 61x40" in done.stderr and done.stdout == ""
 
 
@@ -160,21 +160,21 @@ def test_usage_errors_say_what_was_expected(fmboost, folders, tmp_path):
         assert done.returncode == 2 and done.stdout == "" and len(done.stderr.splitlines()) == 1, done.stderr
         return done.stderr
 
-    assert "one of --pairs, --upscale and --fid" in refused()
-    assert "one thing at a time" in refused("--pairs", mine, theirs, "--fid", mine, theirs)
-    assert "'nowhere' does not exist" in refused("--pairs", "nowhere", theirs)
+    assert "needs one of the commands pairs, upscale, fid" in refused()
+    assert "unknown argument 'fid'" in refused("pairs", mine, theirs, "fid", mine, theirs)
+    assert "'nowhere' does not exist" in refused("pairs", "nowhere", theirs)
     (tmp_path / "empty").mkdir()
-    assert "holds no images" in refused("--pairs", tmp_path / "empty", theirs)
-    assert "'--pair'" in refused("--pair", mine, theirs) and "'--pairs'" in refused("--pair", mine, theirs)
-    assert ".md or .json" in refused("--pairs", mine, theirs, "-o", "report.txt")
-    assert "--scale" in refused("--upscale", mine, "--scale", 1)
-    assert "--inception" in refused("--fid", mine, theirs)
+    assert "contains no images" in refused("pairs", tmp_path / "empty", theirs)
+    assert "command 'pair'; did you mean 'pairs'?" in refused("pair", mine, theirs)
+    assert ".md or .json" in refused("pairs", mine, theirs, "-o", "report.txt")
+    assert "--scale" in refused("upscale", mine, "--scale", 1)
+    assert "--inception" in refused("fid", mine, theirs)
 
 
 def test_an_existing_report_is_replaced_only_with_force(fmboost, folders, tmp_path):
     report = tmp_path / "report.json"
     report.write_text("mine")
-    arguments = ("eval", "--pairs", *folders, "-o", report)
+    arguments = ("eval", "pairs", *folders, "-o", report)
     done = fmboost(*arguments, check=False)
     assert done.returncode == 1 and "--force" in done.stderr and report.read_text() == "mine"
     fmboost(*arguments, "--force")
@@ -201,7 +201,7 @@ def upscaled_by_pillow(low, shape, kernel):
 def test_upscaling_is_measured_beside_what_needs_no_model(fmboost, models, folders, tmp_path, scale):
     _, originals = folders
     options = ("--scale", scale, "-m", models.bundle("ddim"), "--fidelity", scale / 4)
-    done = fmboost("eval", "--upscale", originals, *options, "--json")
+    done = fmboost("eval", "upscale", originals, *options, "--json")
     images, summary = lines(done)
     assert (summary["scale"], summary["border"], summary["images"]) == (scale, scale, 3)
     for line in images:
@@ -219,12 +219,12 @@ def test_upscaling_is_measured_beside_what_needs_no_model(fmboost, models, folde
 
 
 def test_the_upscaling_tables_show_all_methods(fmboost, models, folders):
-    text = fmboost("eval", "--upscale", folders[1], "-m", models.bundle("ddim"), "-q").stdout
+    text = fmboost("eval", "upscale", folders[1], "-m", models.bundle("ddim"), "-q").stdout
     assert text.startswith("3 images, 2x, border 2; ")
     assert re.search(r"^\| PSNR-Y / SSIM-Y \| bicubic \| Lanczos \| bicubic \+ 2 back-projections \| ddim \|", text, re.M)
     for row in ("bicubic", "Lanczos", r"bicubic \+ 2 back-projections", "ddim"):
         assert re.search(rf"^\| {row} \| \d+\.\d\d ± \d+\.\d\d \|", text, re.M)
-    assert re.search(r"^\| gain over the row before \| [+-]\d+\.\d\d ± \d+\.\d\d \|", text, re.M)
+    assert re.search(r"^\| gain over the previous row \| [+-]\d+\.\d\d ± \d+\.\d\d \|", text, re.M)
 
 
 class Means(torch.nn.Module):
@@ -273,7 +273,7 @@ def torchmetrics_fid(module, real, drawn, repeats=1):
 
 def test_fid_is_torchmetrics(fmboost, extractor, sets):
     module, program = extractor
-    done = fmboost("eval", "--fid", *sets, "--inception", program, "--batch-size", 5, "--json")
+    done = fmboost("eval", "fid", *sets, "--inception", program, "--batch-size", 5, "--json")
     _, summary = lines(done)
     expected = torchmetrics_fid(module, *sets)
     assert expected > 0.01
@@ -284,7 +284,7 @@ def test_fid_is_torchmetrics(fmboost, extractor, sets):
 
 def test_patch_fid_is_of_four_crops_a_image(fmboost, extractor, sets):
     module, program = extractor
-    arguments = ("eval", "--fid", *sets, "--inception", program, "--json", "--crop-size")
+    arguments = ("eval", "fid", *sets, "--inception", program, "--json", "--crop-size")
     _, whole = lines(fmboost(*arguments, 20))
     assert whole["crops"] == [64, 64]
     assert whole["patch_fid"] == pytest.approx(torchmetrics_fid(module, *sets, repeats=4), rel=1e-3)
@@ -296,26 +296,26 @@ def test_patch_fid_is_of_four_crops_a_image(fmboost, extractor, sets):
 
 
 def test_the_fid_table_shows_both_distances(fmboost, extractor, sets):
-    text = fmboost("eval", "--fid", *sets, "--inception", extractor[1], "--crop-size", 12).stdout
+    text = fmboost("eval", "fid", *sets, "--inception", extractor[1], "--crop-size", 12).stdout
     assert re.search(r"^\| FID \| \d+\.\d{4} \| 16 \| 16 \|$", text, re.M)
-    assert re.search(r"^\| patch-FID \(4 crops of 12 an image\) \| \d+\.\d{4} \| 64 \| 64 \|$", text, re.M)
+    assert re.search(r"^\| patch-FID \(4 crops of 12 per image\) \| \d+\.\d{4} \| 64 \| 64 \|$", text, re.M)
 
 
 def test_too_few_images_for_fid_are_refused_unless_allowed(fmboost, extractor, sets):
     for path in sorted(sets[1].iterdir())[:4]:
         path.unlink()
-    arguments = ("eval", "--fid", *sets, "--inception", extractor[1])
+    arguments = ("eval", "fid", *sets, "--inception", extractor[1])
     done = fmboost(*arguments, check=False)
     assert done.returncode == 1 and done.stdout == ""
     assert "12 features needs at least 13 images per set" in done.stderr and "16 and 12" in done.stderr
     assert "--allow-few" in done.stderr
     done = fmboost(*arguments, "--allow-few")
-    assert "| FID |" in done.stdout and "fewer images than the 12 features need" in done.stderr
+    assert "| FID |" in done.stdout and "too few images for covariances of full rank with 12 features" in done.stderr
 
 
 def test_a_image_that_cannot_be_read_is_left_out_of_fid(fmboost, extractor, sets):
     (sets[0] / "real_3.png").write_bytes(b"not an image")
-    done = fmboost("eval", "--fid", *sets, "--inception", extractor[1], "--json", check=False)
+    done = fmboost("eval", "fid", *sets, "--inception", extractor[1], "--json", check=False)
     images, summary = lines(done)
     assert done.returncode == 3 and "real_3.png" in done.stderr and summary["images"] == [15, 16]
     assert [line["input"] for line in images] == [str(sets[0] / "real_3.png")] and summary["failed"] == 1
@@ -323,8 +323,8 @@ def test_a_image_that_cannot_be_read_is_left_out_of_fid(fmboost, extractor, sets
 
 def test_a_program_that_gives_no_features_is_a_bad_model(fmboost, sets, tmp_path):
     (tmp_path / "junk.pt").write_bytes(b"junk")
-    done = fmboost("eval", "--fid", *sets, "--inception", tmp_path / "junk.pt", check=False)
+    done = fmboost("eval", "fid", *sets, "--inception", tmp_path / "junk.pt", check=False)
     assert done.returncode == 4 and "junk.pt" in done.stderr and len(done.stderr.splitlines()) == 1
     torch.jit.trace(lambda x: x / 2, torch.zeros(1, 3, 8, 8)).save(str(tmp_path / "half.pt"))
-    done = fmboost("eval", "--fid", *sets, "--inception", tmp_path / "half.pt", check=False)
+    done = fmboost("eval", "fid", *sets, "--inception", tmp_path / "half.pt", check=False)
     assert done.returncode == 4 and "must return (images, features)" in done.stderr

@@ -108,7 +108,7 @@ def test_the_binary_uses_its_features(fmboost, exported, weights, tmp_path):
         for index, image in enumerate(images):
             Image.fromarray(image).save(tmp_path / folder / f"{index}.png")
         features.append(network(torch.from_numpy(images).permute(0, 3, 1, 2)).double())
-    done = fmboost("eval", "--fid", tmp_path / "a", tmp_path / "b", "--inception", exported, "--allow-few", "--json")
+    done = fmboost("eval", "fid", tmp_path / "a", tmp_path / "b", "--inception", exported, "--allow-few", "--json")
     found = json.loads(done.stdout)["summary"]
     # The trace of the matrix square root from singular values: tr (A B)^(1/2) = |X Y^T|_* for A = X^T X, B = Y^T Y.
     x, y = ((f - f.mean(0)) / 2**0.5 for f in features)

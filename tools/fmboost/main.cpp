@@ -3,38 +3,48 @@
 #include <exception>
 #include <iostream>
 #include <memory>
+#include <string>
 #include <torch/version.h>
+#include <vector>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/interrupt.h"
 #include "fmboost/core/log.h"
+#include "fmboost/core/log_filter.h"
 #include "fmboost/core/memory_probe.h"
 
 #include "cli/command_app.h"
-#include "cli/suggestions.h"
+#include "cli/flag_names.h"
+#include "cli/help_formatter.h"
+#include "cli/option_groups.h"
+#include "cli/usage_errors.h"
 #include "commands/command.h"
 #include "output/result_reporter.h"
 
 namespace fmboost::tool {
 namespace {
 
-constexpr Command kCommands[] = {
-    {"generate", "Draw images from prompts", add_generate},
-    {"upscale", "Upscale existing images", add_upscale},
-    {"import", "Turn a Stable Diffusion checkpoint into a bundle", add_import},
-    {"train", "Train a coupling on your own images", add_train},
-    {"encode", "Turn images into latents to train on", add_encode},
-    {"eval", "Measure how good images are, or an upscaled image", add_eval},
-    {"inspect", "Show what a bundle, a weight file or one of our images is", add_inspect},
-    {"devices", "Show what this machine offers, and what `auto` takes", add_devices},
-};
-
-std::vector<std::string>& stored_arguments() {
-  static std::vector<std::string> arguments;
-  return arguments;
+const std::vector<Command>& commands() {
+  static const std::vector<Command> all{
+      {"generate", "Generate images from prompts", add_generate},
+      {"upscale", "Upscale existing images", add_upscale},
+      {"import", "Convert a Stable Diffusion checkpoint to a bundle", add_import},
+      {"train", "Train a coupling on your own images", add_train},
+      {"encode", "Encode images to shards of latents for training", add_encode},
+      {"eval",
+       "Measure the quality of images, or of upscaling",
+       nullptr,
+       {{"pairs", "Compare the images of one folder with those of the same name in another", add_eval_pairs},
+        {"upscale", "Downsample originals, upscale them again and compare the results with the originals",
+         add_eval_upscale},
+        {"fid", "Compute FID and patch-FID of two sets of images", add_eval_fid}}},
+      {"inspect", "Describe a bundle, a weight file, shards or a generated image", add_inspect},
+      {"devices", "List the devices of this machine, and the one that `auto` selects", add_devices},
+  };
+  return all;
 }
 
-// The CUDA that LibTorch was built with, "13.0"; LibTorch without CUDA throws when it is asked.
+// The CUDA version that LibTorch was built with, such as "13.0"; a LibTorch without CUDA throws.
 std::string cuda_version() {
   try {
     const long version = at::detail::getCUDAHooks().versionCUDART();
@@ -48,38 +58,7 @@ std::string version_text() {
   return std::string("fmboost ") + FMBOOST_VERSION + "\nLibTorch " + TORCH_VERSION + "\nCUDA " + cuda_version();
 }
 
-// CLI11 lists what it did not understand; a user wants to know what they may have meant.
-std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
-  const auto parsed = app.get_subcommands();
-  const auto* command = parsed.empty() ? nullptr : dynamic_cast<const CommandApp*>(parsed.front());
-  const std::string help = command == nullptr ? "fmboost --help" : "fmboost " + command->get_name() + " --help";
-  std::vector<std::string> extras = app.remaining(true);
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr || extras.empty()) {
-    const std::string text = error.what();
-    const auto repeated = text.find(": At Most 1 required");
-    return (repeated == std::string::npos ? text : text.substr(0, repeated) + " is given more than once") + "; see `" +
-           help + "`";
-  }
-  const std::string word = extras.front().substr(0, extras.front().find('='));
-  std::vector<std::string> candidates =
-      command == nullptr ? std::vector<std::string>{"--help", "--version"} : command->option_names();
-  std::string kind = "option";
-  if (word.empty() || word.front() != '-') {
-    kind = command == nullptr ? "command" : "argument";
-    candidates.clear();
-    for (const auto& known : kCommands) {
-      candidates.emplace_back(known.name);
-    }
-  }
-  std::string hint = kind == "argument" ? "" : nearest(word, candidates);
-  hint = hint.empty() ? "." : "; did you mean '" + hint + "'?";
-  if (kind == "argument" && command->get_option_no_throw("--prompt") != nullptr) {
-    hint = "; a prompt goes after -p, in quotes.";
-  }
-  return "unknown " + kind + " '" + word + "'" + hint + " See `" + help + "`";
-}
-
-// CLI11 would take the argument after "--prompt=" for the prompt.
+// CLI11 would read the argument after "--prompt=" as the prompt.
 std::vector<std::string> with_empty_values(const std::vector<std::string>& arguments) {
   std::vector<std::string> result;
   for (const auto& argument : arguments) {
@@ -92,58 +71,88 @@ std::vector<std::string> with_empty_values(const std::vector<std::string>& argum
   return result;
 }
 
-int parse_and_run() {
-  CLI::App app("fmboost draws and upscales images with latent diffusion upscaled by coupling flow matching.",
-               "fmboost");
-  app.set_version_flag("--version", version_text());
-  app.require_subcommand(0, 1);
-  std::function<int()> chosen;
-  for (const auto& command : kCommands) {
-    auto sub = std::make_shared<CommandApp>(command.description, command.name);
-    app.add_subcommand(sub);
-    auto run = command.add(*sub);
-    sub->read_numbers_strictly();
-    sub->parse_complete_callback([&chosen, sub = sub.get(), run] {
-      sub->read_config();
-      chosen = run;
-      if (sub->wants_config_printed()) {
-        chosen = [sub] {
-          sub->print_config();
-          return 0;
-        };
-      }
-    });
-  }
-  try {
-    app.parse(std::vector<std::string>(arguments().rbegin(), arguments().rend()));  // CLI11 takes them reversed
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) {
-      return app.exit(error);  // --help and --version, on stdout
-    }
-    throw UsageError(usage_message(app, error));
-  }
-  if (!chosen) {
-    std::cout << app.help();
-    return 0;
-  }
-  const auto run = chosen;  // --from parses once more, which sets it anew
-  return run();
-}
-
 int report(const std::exception& error) {
   log_error(message_of(error));
   log_debug(error.what());
   return exit_code_of(error);
 }
 
-// Every layer allocates what the one before it has just freed. glibc would give it back to the kernel in between, which
-// clears its pages anew each time: a sixth of the time of a denoising step. The largest pieces still go back, since
-// what is kept is full of gaps; available_memory() gives back the rest.
+void add_commands(CLI::App& parent, const std::vector<Command>& commands, std::function<int()>& chosen) {
+  for (const auto& command : commands) {
+    if (command.add == nullptr) {
+      auto* group = parent.add_subcommand(command.name, command.description)->group("Commands");
+      group->get_help_ptr()->group(kGeneralGroup);
+      group->require_subcommand(1);
+      add_commands(*group, command.subcommands, chosen);
+      continue;
+    }
+    auto app = std::make_shared<CommandApp>(command.description, command.name);
+    app->group("Commands");
+    app->formatter(parent.get_formatter());
+    parent.add_subcommand(app);
+    auto run = command.add(*app);
+    app->read_numbers_strictly();
+    app->parse_complete_callback([&chosen, app = app.get(), run] {
+      name_flags_of(*app);
+      app->read_config();
+      chosen = run;
+      if (app->config_print_requested()) {
+        chosen = [app] {
+          app->print_config();
+          return 0;
+        };
+      }
+    });
+  }
+}
+
+/// The program's command line. It outlives the run, since messages name its flags.
+class Program {
+ public:
+  Program();
+
+  int run(const std::vector<std::string>& arguments);
+
+ private:
+  CLI::App app_{"fmboost generates and upscales images: latent diffusion with coupling flow matching.", "fmboost"};
+  std::function<int()> chosen_;
+};
+
+Program::Program() {
+  app_.formatter(std::make_shared<HelpFormatter>());
+  app_.get_help_ptr()->group(kGeneralGroup);
+  app_.set_version_flag("--version", version_text())->group(kGeneralGroup);
+  app_.require_subcommand(0, 1);
+  app_.footer(
+      "Exit codes: 0 success, 1 runtime error, 2 usage error, 3 some of several items failed, 4 bad model, 5 out of\n"
+      "memory, 130 interrupted.");
+  add_commands(app_, commands(), chosen_);
+}
+
+int Program::run(const std::vector<std::string>& arguments) {
+  try {
+    app_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // CLI11 takes them reversed
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) {
+      return app_.exit(error);  // --help and --version, on stdout
+    }
+    throw UsageError(usage_message(app_, error));
+  }
+  if (!chosen_) {
+    std::cout << app_.help();
+    return 0;
+  }
+  return chosen_();
+}
+
+// Every layer allocates what the one before it has just freed. If glibc returned it to the kernel in between, the
+// kernel would clear its pages again each time: a sixth of the time of a denoising step. The largest blocks are still
+// returned, because the retained heap fragments; available_memory() returns the rest.
 void keep_freed_memory() {
   return_freed_memory(/*block=*/128 << 20, /*heap_end=*/1 << 30);
 }
 
-// What could not be written to stdout is missing there, however well the rest went.
+// Output that could not be written to stdout is a failure even if everything else succeeded.
 int checked_stdout(int code) {
   std::cout.flush();
   if (std::cout || code != 0) {
@@ -155,18 +164,15 @@ int checked_stdout(int code) {
 
 }  // namespace
 
-const std::vector<std::string>& arguments() {
-  return stored_arguments();
-}
-
 int run(int argc, char** argv) {
   keep_freed_memory();
-  stored_arguments() = with_empty_values({argv + 1, argv + argc});
   configure_logging(Verbosity::normal);
+  set_log_filter([](const std::string& line) { return with_flag_names(line); });
   install_interrupt_handlers();
-  std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is then an error like a full disk
+  std::signal(SIGXFSZ, SIG_IGN);  // exceeding the file size limit is then a write error, like a full disk
+  Program program;
   try {
-    return checked_stdout(parse_and_run());
+    return checked_stdout(program.run(with_empty_values({argv + 1, argv + argc})));
   } catch (const std::exception& error) {
     return report(error);
   }

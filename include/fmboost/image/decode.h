@@ -22,4 +22,8 @@ struct DecodeLimits {
 /// truncated, damaged, unknown format, too large.
 Image decode_image(std::span<const std::byte> bytes, const std::string& name, const DecodeLimits& limits = {});
 
+/// The metadata alone, as decode_image() would give its texts; pixels are decoded only if the format leaves no other
+/// way. `name` appears in messages. Throws Error.
+ImageMetadata read_metadata(std::span<const std::byte> bytes, const std::string& name);
+
 }  // namespace fmboost

@@ -6,28 +6,28 @@
 
 namespace fmboost::tool {
 
-/// A subcommand with --config FILE and --print-config. CLI11 reads configuration files for the main program alone, and
-/// would want the command's name in front of every key.
+/// A command that runs, with --config FILE and --print-config.
 class CommandApp final : public CLI::App {
  public:
   CommandApp(const std::string& description, const std::string& name);
 
-  /// Makes options of whole numbers take decimal digits alone, and refuse what does not fit. Called once all are added.
+  /// Makes integer options accept only decimal digits, and refuse what does not fit. Called once all are added.
   void read_numbers_strictly();
 
-  /// Fills the options that the command line left open from the file that --config names. Throws UsageError naming an
-  /// unknown key and the one it may have meant, CLI::ParseError for other faults.
+  /// Fills the options that the command line left open from the file that --config names. Throws UsageError or
+  /// CLI::ParseError.
   void read_config();
 
-  bool wants_config_printed() const { return print_config_->count() > 0; }
-  /// Writes what was given and what has a default, each under its description, as TOML.
+  bool config_print_requested() const { return print_config_->count() > 0; }
+  /// Writes the options that were given and those with a default to stdout, as TOML.
   void print_config() const;
 
-  /// "--size" and so on.
-  std::vector<std::string> option_names() const;
-
  private:
+  CLI::Option* config_;
   CLI::Option* print_config_;
 };
+
+/// "--size" and so on.
+std::vector<std::string> option_names(const CLI::App& app);
 
 }  // namespace fmboost::tool

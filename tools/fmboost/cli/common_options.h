@@ -9,9 +9,11 @@
 #include "fmboost/pipeline/model_components.h"
 #include "fmboost/pipeline/upscale_chain.h"
 
+#include "cli/settings.h"
+
 namespace fmboost::tool {
 
-/// What every command that runs a model takes.
+/// Options of every command that runs a model.
 struct RunOptions {
   std::string model;  ///< empty: the default one
   std::string device = "auto";
@@ -22,17 +24,22 @@ struct RunOptions {
   bool json = false;
 };
 
+/// Device, dtype and threads.
+const std::vector<Setting<RunOptions>>& run_settings();
+
 void add_run_options(CLI::App& app, RunOptions& options);
 /// -v and -q alone, for commands that run no model.
 void add_verbosity_options(CLI::App& app, RunOptions& options);
-/// Sets up logging and threads. Throws UsageError for what is out of range.
-void apply(const RunOptions& options);
+/// Reads the run settings that `app` was given, and sets up logging and threads. Throws UsageError.
+void configure_runtime(const CLI::App& app, RunOptions& options);
+/// Sets up logging alone.
+void configure_verbosity(const RunOptions& options);
 
-/// Opens the named or default bundle in the placement asked for, and says so with -v.
+/// Opens the named or default bundle on the requested device.
 std::shared_ptr<ModelComponents> open_model(const std::string& folder, const RunOptions& options);
-/// The same of the bundle that upscales for it.
+/// Opens the bundle that upscales for it: itself, or the one that its description names.
 std::shared_ptr<ModelComponents> open_upscaler(const std::string& folder, const RunOptions& options);
-/// The folder that was named, the bundle made of a checkpoint that was named, or the default one.
+/// The named folder, the bundle imported from the named checkpoint, or the default bundle.
 std::filesystem::path model_folder(const std::string& named);
 
 /// Where results go and what may be overwritten.
@@ -43,19 +50,15 @@ struct OutputOptions {
   int quality = 95;
 };
 
+/// The quality of lossy formats.
+const std::vector<Setting<OutputOptions>>& quality_settings();
+
+/// read_given() reads the quality.
 void add_output_options(CLI::App& app, OutputOptions& options, const std::string& output_help);
 
-/// The flow's options as text where they are parsed later.
-struct FlowFlags {
-  FlowOptions flow;
-  std::string coupling;
-  std::string diffusion;
-  std::string tile = "auto";
-  TileOptions tiles;
-};
-
-void add_flow_options(CLI::App& app, FlowFlags& flags);
-/// Reads the texts into the options. Throws UsageError.
-void finish(FlowFlags& flags);
+/// Settings of the flow and of tiling.
+void add_upscaling_settings(CLI::App& app);
+/// Reads those that `app` was given and checks all. Throws UsageError.
+void read_upscaling_settings(const CLI::App& app, FlowOptions& flow, TileOptions& tiles);
 
 }  // namespace fmboost::tool

@@ -13,7 +13,7 @@ int print_examples(const RunOptions& run) {
   const auto& examples = bundle.manifest().examples;
   if (examples.empty()) {
     throw ModelError("the bundle '" + bundle.folder().string() +
-                     "' has no prompts to show; list some under `examples` in its bundle.json, or name another bundle "
+                     "' lists no example prompts; add some as `examples` to its bundle.json, or choose another bundle "
                      "with -m");
   }
   for (const auto& prompt : examples) {

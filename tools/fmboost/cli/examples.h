@@ -4,8 +4,8 @@
 
 namespace fmboost::tool {
 
-/// Prints the prompts that the bundle lists, a line each, or {"prompt": ...} each with --json: what `--prompts -`
-/// reads. Returns the exit code. Throws ModelError where the bundle lists none.
+/// Prints the bundle's example prompts, one per line, with --json as {"prompt": ...}; `--prompts -` reads both. Returns
+/// the exit code. Throws ModelError when the bundle lists none.
 int print_examples(const RunOptions& run);
 
 }  // namespace fmboost::tool

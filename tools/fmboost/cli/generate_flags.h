@@ -12,24 +12,19 @@
 
 namespace fmboost::tool {
 
-/// The command line of `generate`: its request, with texts and numbers that are read into it later.
+/// The command line of `generate`. The settings of its table are read into the request by resolve().
 struct GenerateFlags {
   RunOptions run;
   OutputOptions output;
-  FlowFlags flow;
+  TileOptions tiles;
   GenerateRequest request;
   std::string prompts_file;
   std::string from;
   std::string upscaler;
-  std::string long_prompt;  ///< empty: the request's
-  std::string size;
-  std::string base_size;
   std::optional<std::int64_t> width;
   std::optional<std::int64_t> height;
-  std::optional<std::int64_t> seed;  ///< open: the request's
   std::int64_t count = 1;
   std::int64_t batch_size = GenerateSettings{}.batch_size;
-  bool no_upscale = false;
   bool example = false;
   std::string shard = "0/1";
   std::string intermediates_folder;
@@ -37,10 +32,11 @@ struct GenerateFlags {
 
 void add_generate_options(CLI::App& app, GenerateFlags& flags);
 
-/// Makes what an image's data say the defaults.
-void use_recipe(const GenerationMetadata& metadata, GenerateFlags& flags);
+/// Makes the settings in an image's metadata the defaults.
+void apply_metadata(const GenerationMetadata& metadata, GenerateFlags& flags);
 
-/// Reads sizes, seed and flow into the request, drawing a seed where a random one is wanted. Throws UsageError.
-void finish(GenerateFlags& flags);
+/// Reads the options that `app` was given over those defaults, drawing a seed if a random one is requested. Throws
+/// UsageError, also when there is no prompt.
+void resolve(const CLI::App& app, GenerateFlags& flags);
 
 }  // namespace fmboost::tool

@@ -19,29 +19,29 @@ std::vector<fs::path> images_in(const fs::path& folder) {
   }
   std::sort(files.begin(), files.end());
   if (files.empty()) {
-    throw UsageError("the folder '" + folder.string() + "' holds no images");
+    throw UsageError("the folder '" + folder.string() + "' contains no images");
   }
   return files;
 }
 
 }  // namespace
 
-std::vector<ImageSource> collect_sources(const std::vector<std::string>& inputs) {
-  std::vector<ImageSource> sources;
+std::vector<InputImage> collect_inputs(const std::vector<std::string>& inputs) {
+  std::vector<InputImage> images;
   for (const auto& input : inputs) {
     if (input == "-") {
-      sources.push_back({input, "stdin"});
+      images.push_back({input, "stdin"});
     } else if (fs::is_directory(input)) {
       for (const auto& file : images_in(input)) {
-        sources.push_back({file, file.stem().string()});
+        images.push_back({file, file.stem().string()});
       }
     } else if (!fs::path(input).has_filename()) {
-      throw UsageError("there is no folder '" + input + "'");
+      throw UsageError("the folder '" + input + "' does not exist");
     } else {
-      sources.push_back({input, fs::path(input).stem().string()});
+      images.push_back({input, fs::path(input).stem().string()});
     }
   }
-  return sources;
+  return images;
 }
 
 }  // namespace fmboost::tool

@@ -9,7 +9,7 @@
 #include "fmboost/core/error.h"
 #include "fmboost/io/files.h"
 
-#include "output/generation_metadata.h"
+#include "cli/generate_settings.h"
 
 namespace fmboost::tool {
 namespace {
@@ -38,7 +38,7 @@ std::vector<GenerateRequest> read_prompts(const std::string& file, const Generat
       const std::string origin = (file == "-" ? "stdin" : "'" + file + "'") + ", line " + std::to_string(number);
       const auto settings = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
       if (settings.is_discarded()) {
-        throw UsageError(origin + ": is not valid JSON");
+        throw UsageError(origin + ": not valid JSON");
       }
       read_settings(settings, origin, request);
     } else {
@@ -47,7 +47,7 @@ std::vector<GenerateRequest> read_prompts(const std::string& file, const Generat
     requests.push_back(std::move(request));
   }
   if (requests.empty()) {
-    throw UsageError((file == "-" ? "stdin" : "'" + file + "'") + " holds no prompt");
+    throw UsageError((file == "-" ? "stdin" : "'" + file + "'") + " contains no prompt");
   }
   return requests;
 }
@@ -62,7 +62,7 @@ Shard parse_shard(const std::string& text) {
                                                  : std::from_chars(begin + slash + 1, end, shard.count);
   if (first.ec != std::errc() || first.ptr != begin + slash || second.ec != std::errc() || second.ptr != end ||
       shard.count == 0 || shard.index >= shard.count) {
-    throw UsageError("--shard takes I/N with I from 0 to N - 1, not '" + text + "'");
+    throw UsageError("`shard` must be I/N with I from 0 to N - 1, not '" + text + "'");
   }
   return shard;
 }

@@ -7,11 +7,11 @@
 
 namespace fmboost::tool {
 
-/// Reads a prompts file, or stdin for "-": a prompt a line, or JSON lines with settings of their own over `defaults`;
-/// blank lines and lines that begin with # are left out. Throws UsageError naming the line, or when there is no prompt.
+/// Reads a prompts file, or stdin for "-": one prompt per line, or JSON lines whose settings override `defaults`; blank
+/// lines and lines that begin with # are skipped. Throws UsageError naming the line, or when there is no prompt.
 std::vector<GenerateRequest> read_prompts(const std::string& file, const GenerateRequest& defaults);
 
-/// "I/N" -> items whose index modulo N is I, I from 0 to N - 1.
+/// "I/N": the items whose index modulo N is I, from 0 to N - 1.
 struct Shard {
   std::size_t index = 0;
   std::size_t count = 1;

@@ -5,7 +5,7 @@
 
 namespace fmboost::tool {
 
-/// The candidate that takes the fewest edits to become `word`, or an empty text when none is near.
+/// The candidate with the smallest edit distance to `word`, or an empty text when none is close.
 std::string nearest(const std::string& word, const std::vector<std::string>& candidates);
 
 }  // namespace fmboost::tool

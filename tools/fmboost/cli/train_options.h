@@ -9,16 +9,16 @@
 
 namespace fmboost::tool {
 
-/// What `train` takes, with the texts that are parsed later.
+/// The command line of `train`; resolve() parses its texts.
 struct TrainFlags {
   RunOptions run;
   TrainingRunOptions options;
   std::string crop = enum_name(ImageCropOptions{}.place);
-  std::string downsampling = enum_name(ImageCropOptions{}.downsampling);
+  std::string downsample = enum_name(ImageCropOptions{}.downsampling);
   std::string objective = enum_name(FlowLossOptions{}.objective);
   std::string noiseless_loss = enum_name(FlowLossOptions{}.noiseless_loss);
   std::string path = enum_name(FlowLossOptions{}.path);
-  std::string coupling = enum_name(FlowLossOptions{}.upsampling);
+  std::string upsampling = enum_name(FlowLossOptions{}.upsampling);
   std::string applies_to = enum_name(InstallOptions{}.applies_to);
   bool no_context = false;
   bool no_tensorboard = false;
@@ -27,8 +27,8 @@ struct TrainFlags {
 
 void add_train_options(CLI::App& app, TrainFlags& flags);
 
-/// Reads the texts into flags.options. Of weights to start from, the network's configuration is taken where no option
-/// of `app` gives one. Throws UsageError.
-void finish(const CLI::App& app, TrainFlags& flags);
+/// Reads the texts into flags.options. With --init, the network's configuration comes from the weights, unless an
+/// option of `app` sets it. Throws UsageError.
+void resolve(const CLI::App& app, TrainFlags& flags);
 
 }  // namespace fmboost::tool

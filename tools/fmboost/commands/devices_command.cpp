@@ -9,6 +9,7 @@
 #include "fmboost/core/placement.h"
 
 #include "cli/common_options.h"
+#include "cli/option_groups.h"
 #include "commands/command.h"
 
 namespace fmboost::tool {
@@ -46,10 +47,10 @@ json describe_devices() {
 
 std::function<int()> add_devices(CLI::App& app) {
   auto options = std::make_shared<RunOptions>();
-  app.add_flag("--json", options->json, "One JSON line on stdout");
+  app.add_flag("--json", options->json, "Print one JSON line on stdout")->group(kOutputGroup);
   add_verbosity_options(app, *options);
   return [options] {
-    apply(*options);
+    configure_verbosity(*options);
     const json description = describe_devices();
     if (options->json) {
       std::cout << description.dump() << "\n";

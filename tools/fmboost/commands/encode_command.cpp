@@ -7,6 +7,7 @@
 #include "fmboost/data/encode_images.h"
 
 #include "cli/common_options.h"
+#include "cli/option_groups.h"
 #include "cli/prompts.h"
 #include "commands/command.h"
 #include "output/encode_progress.h"
@@ -22,61 +23,83 @@ struct EncodeFlags {
   std::string images;
   std::string output;
   std::string crop = enum_name(ImageCropOptions{}.place);
-  std::string downsampling = enum_name(ImageCropOptions{}.downsampling);
-  std::string coupling = enum_name(Upsampling::pixel);
+  std::string downsample = enum_name(ImageCropOptions{}.downsampling);
+  std::string upsampling = enum_name(Upsampling::pixel);
   std::string store = dtype_name(EncodeImagesOptions{}.stored);
   std::string shard = "0/1";
 };
 
+constexpr const char* kCropsGroup = "Crops";
+constexpr const char* kLatentsGroup = "Latents";
+
 void add_crop_options(CLI::App& app, EncodeFlags& flags) {
   ImageCropOptions& crop = flags.options.crop;
-  app.add_option("--low", crop.low, "Side of the small squares in pixels")->capture_default_str();
-  app.add_option("--high", crop.high,
-                 "Side of the large ones, a whole multiple of --low; smaller images are left out")
-      ->capture_default_str();
-  app.add_option("--crop", flags.crop, "random or center: where squares are cut out")->capture_default_str();
-  app.add_option("--crops", crop.crops, "Squares an image")->capture_default_str();
+  const auto add = [&](const std::string& name, auto& value, const std::string& help) {
+    app.add_option(name, value, help)->capture_default_str()->group(kCropsGroup);
+  };
+  add("--high", crop.high, "Side of the large squares in pixels, a multiple of --low; smaller images are skipped");
+  add("--low", crop.low, "Side of the small squares in pixels");
+  add("--crop", flags.crop, "Where squares are cut: random or center");
+  add("--crops", crop.crops, "Squares per image");
   app.add_flag("--flip", crop.flip,
-               "Mirror half of the squares, in pixels: the latent of a mirrored image is not its mirrored latent, so "
-               "this cannot be made up for later");
-  app.add_flag("--fit", crop.fit, "Shrink images first, so that their shorter side is --high");
-  app.add_option("--downsample", flags.downsampling,
-                 "How a large square becomes a small one: area (mean), bilinear or bicubic (both with antialias)")
-      ->capture_default_str();
-  app.add_option("-s,--seed", crop.seed, "Of the squares' places and mirroring")->capture_default_str();
+               "Mirror half of the squares before encoding (latents cannot be mirrored later: the latent of a mirrored "
+               "image is not its mirrored latent)")
+      ->group(kCropsGroup);
+  app.add_flag("--fit", crop.fit, "Downsample images first, so that their shorter side is --high")->group(kCropsGroup);
+  add("--downsample", flags.downsample,
+      "How small squares are made: area (mean), bilinear or bicubic (both antialiased)");
+  add("-s,--seed", crop.seed, "Seed of the squares' positions and of mirroring");
+}
+
+void add_latent_options(CLI::App& app, EncodeFlags& flags) {
+  const auto add = [&](const std::string& name, auto& value, const std::string& help) {
+    app.add_option(name, value, help)->capture_default_str()->group(kLatentsGroup);
+  };
+  add("--upsampling", flags.upsampling,
+      "pixel: upsample the small square, then encode it; latent, latent-nearest or noise-upsampling: encode it "
+      "unchanged, and let training upsample the latent");
+  add("--store", flags.store, "Precision of the stored latents: float16 or float32");
+  add("--batch-size", flags.options.batch_size, "Squares that go through the autoencoder at once");
+  add("--num-workers", flags.options.num_workers, "Threads that read, decode and crop images");
+}
+
+void add_shard_options(CLI::App& app, EncodeFlags& flags) {
+  EncodeImagesOptions& options = flags.options;
+  app.add_option("-o,--output", flags.output, "Folder for the shards; an interrupted run continues where it stopped")
+      ->type_name("DIR")
+      ->required()
+      ->group(kOutputGroup);
+  app.add_option("--samples-per-shard", options.samples_per_shard,
+                 "Approximate number of samples per shard; the squares of an image stay together")
+      ->capture_default_str()
+      ->group(kOutputGroup);
+  app.add_flag("--keep-images", options.keep_images, "Store the large squares as JPEG files beside the latents")
+      ->group(kOutputGroup);
+  app.add_option("--quality", options.jpeg_quality, "Quality of these JPEG files, from 1 to 100")
+      ->capture_default_str()
+      ->group(kOutputGroup);
+  app.add_option("--shard", flags.shard,
+                 "I/N: make only every N-th shard, starting with I, to divide the work among N machines that share the "
+                 "folder")
+      ->capture_default_str()
+      ->group(kOutputGroup);
 }
 
 void add_options(CLI::App& app, EncodeFlags& flags) {
-  EncodeImagesOptions& options = flags.options;
-  app.add_option("images", flags.images, "Folder of images; folders in it are searched too")->required();
-  app.add_option("-o,--output", flags.output,
-                 "Folder for the shards. A run that was cut short goes on where it stopped")
-      ->type_name("DIR")
-      ->required();
+  app.add_option("images", flags.images, "Folder of images, including its subfolders")->required();
+  add_shard_options(app, flags);
   add_crop_options(app, flags);
-  app.add_option("--upsampling", flags.coupling,
-                 "pixel: upscale the small square and encode that; latent, latent-nearest or noise-upsampling: encode it as it "
-                 "is, training upscales the latent")
-      ->capture_default_str();
-  app.add_option("--store", flags.store, "float16 or float32, of the latents in the shards")->capture_default_str();
-  app.add_flag("--keep-images", options.keep_images, "Keep the large squares as JPEG beside the latents");
-  app.add_option("--quality", options.jpeg_quality, "Of the JPEGs, 1 to 100")->capture_default_str();
-  app.add_option("--samples-per-shard", options.samples_per_shard, "About how many; an image's squares stay together")
-      ->capture_default_str();
-  app.add_option("--batch-size", options.batch_size, "Squares that go through the autoencoder at once")
-      ->capture_default_str();
-  app.add_option("--num-workers", options.num_workers, "Threads that read, decode and cut images")->capture_default_str();
-  app.add_option("--shard", flags.shard, "I/N: make every N-th shard from I on, for N machines that share the folder")
-      ->capture_default_str();
-  flags.run.dtype = "float32";  // latents are made once and used for long
+  add_latent_options(app, flags);
+  flags.run.dtype = "float32";  // latents are computed once and used for long
   add_run_options(app, flags.run);
-  app.get_option("--json")->description("One JSON line a shard on stdout instead of its path");
+  app.get_option("--dtype")->default_str(flags.run.dtype);
+  app.get_option("--json")->description("Print one JSON line per shard on stdout instead of its path");
 }
 
-void finish_options(EncodeFlags& flags) {
+void resolve(EncodeFlags& flags) {
   EncodeImagesOptions& options = flags.options;
   options.crop.place = parse_enum<CropPlace>(flags.crop);
-  options.crop.downsampling = parse_enum<Downsampling>(flags.downsampling);
+  options.crop.downsampling = parse_enum<Downsampling>(flags.downsample);
   options.stored = parse_dtype(flags.store);
   options.upsampling = parse_enum<Upsampling>(flags.coupling);
   const Shard shard = parse_shard(flags.shard);
@@ -104,7 +127,7 @@ EncodeObserver observe(const EncodeFlags& flags, EncodeProgressLine& line, std::
   observer.progress = [&line](const EncodeProgress& progress) { line.show(progress); };
   observer.failed = [&line](const FailedImage& failure) {
     line.clear();
-    log_error("left out: " + failure.reason);
+    log_error("skipped: " + failure.reason);
   };
   observer.shard_done = [&flags, &line, &kept](const ShardRecord& record, bool was_there) {
     line.clear();
@@ -120,26 +143,27 @@ EncodeObserver observe(const EncodeFlags& flags, EncodeProgressLine& line, std::
 int report_end(const EncodeProgress& progress, std::int64_t kept) {
   log_info(std::to_string(progress.samples) + " samples of " + std::to_string(progress.images - progress.failed) +
            " images in " + std::to_string(progress.shards) + " shards" +
-           (kept > 0 ? ", " + std::to_string(kept) + " of which were there already" : ""));
+           (kept > 0 ? ", " + std::to_string(kept) + " of which already existed" : ""));
   if (progress.failed == 0) {
     return 0;
   }
-  log_error(std::to_string(progress.failed) + " of " + std::to_string(progress.images) + " images were left out");
+  log_error(std::to_string(progress.failed) + " of " + std::to_string(progress.images) + " images were skipped");
   return static_cast<int>(progress.images == 1 ? ExitCode::runtime : ExitCode::items);
 }
 
-int run_encode(EncodeFlags flags) {
-  apply(flags.run);
-  finish_options(flags);
+int run_encode(const CLI::App& app, EncodeFlags flags) {
+  configure_runtime(app, flags.run);
+  resolve(flags);
   if (!fs::is_directory(flags.images)) {
     throw UsageError("'" + flags.images + "' is not a folder of images");
   }
   const auto components = open_upscaler(flags.run.model, flags.run);
+  const PairEncoder encoder(components->bundle(), components->placement(), parse_enum<Upsampling>(flags.upsampling));
   std::int64_t kept = 0;
   EncodeProgressLine line(flags.run.quiet);
   const EncodeProgress progress =
-      encode_images(flags.images, flags.output, components->bundle(), components->placement(), flags.options,
-                    observe(flags, line, kept));
+      encode_images(flags.images, flags.output, encoder, {components->manifest().name, components->bundle().hash()},
+                    flags.options, observe(flags, line, kept));
   line.clear();
   return report_end(progress, kept);
 }
@@ -149,7 +173,7 @@ int run_encode(EncodeFlags flags) {
 std::function<int()> add_encode(CLI::App& app) {
   auto flags = std::make_shared<EncodeFlags>();
   add_options(app, *flags);
-  return [flags] { return run_encode(*flags); };
+  return [flags, &app] { return run_encode(app, *flags); };
 }
 
 }  // namespace fmboost::tool

@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 /// One run of the command, from parsed flags to written files.
 class GenerateCommand {
  public:
-  explicit GenerateCommand(GenerateFlags flags) : flags_(std::move(flags)) {}
+  GenerateCommand(const CLI::App& app, GenerateFlags flags) : app_(app), flags_(std::move(flags)) {}
 
   int run();
 
@@ -39,11 +39,12 @@ class GenerateCommand {
   nlohmann::json fields(std::size_t index) const;
   GenerationMetadata metadata_of(const GeneratePlan& plan) const;
 
+  const CLI::App& app_;
   GenerateFlags flags_;
   std::optional<GenerationMetadata> source_;
   std::size_t entries_ = 1;
   std::vector<GenerateRequest> requests_;
-  std::vector<std::size_t> numbers_;  ///< of the requests among all of all shards
+  std::vector<std::size_t> numbers_;  ///< positions of the requests among those of all shards
   std::vector<fs::path> outputs_;
   std::shared_ptr<ModelComponents> components_;
   std::shared_ptr<ModelComponents> chain_;
@@ -92,28 +93,29 @@ void GenerateCommand::open_models() {
   check_models();
 }
 
-// A metadata stands for bytes, which another model cannot give.
+// Another model cannot reproduce the bytes that the metadata describe.
 void GenerateCommand::check_models() const {
   if (!source_) {
     return;
   }
-  const auto check = [&](const ModelIdentity& wanted, const ModelComponents& found, const std::string& option, bool named) {
+  const auto check = [&](const ModelIdentity& wanted, const ModelComponents& found, const std::string& option,
+                         bool named) {
     if (wanted.hash == found.bundle().hash()) {
       return;
     }
-    const std::string message = "'" + flags_.from + "' was made with the model '" + wanted.name + "' (" +
-                                wanted.hash.substr(0, 10) + "), this is '" + found.manifest().name + "' (" +
+    const std::string message = "'" + flags_.from + "' was generated with the model '" + wanted.name + "' (" +
+                                wanted.hash.substr(0, 10) + "), but this is '" + found.manifest().name + "' (" +
                                 found.bundle().hash().substr(0, 10) + ")";
     if (!named) {
-      throw ModelError(message + "; name the right one with " + option + ", or this one to use it all the same");
+      throw ModelError(message + "; select the right one with " + option + ", or name this one there to use it anyway");
     }
-    log_warning(message + "; the image will be another one");
+    log_warning(message + "; the image will differ");
   };
   check(source_->model, *components_, "-m", !flags_.run.model.empty());
   if (source_->upscaler) {
     if (!chain_) {
       throw ModelError("'" + flags_.from + "' was upscaled by another model, '" + source_->upscaler->name +
-                       "'; name it with --upscaler");
+                       "'; select it with --upscaler");
     }
     check(*source_->upscaler, *chain_, "--upscaler", !flags_.upscaler.empty());
   }
@@ -127,16 +129,17 @@ GenerationMetadata GenerateCommand::metadata_of(const GeneratePlan& plan) const 
   if (chain_) {
     metadata.upscaler = ModelIdentity{chain_->manifest().name, chain_->bundle().hash()};
   }
-  metadata.device = components_->placement().device.is_cuda() ? "cuda" : "cpu";
-  metadata.dtype = dtype_name(components_->placement().dtype);
-  metadata.threads = at::get_num_threads();
-  metadata.tiles = flags_.flow.tiles;
-  metadata.quality = flags_.output.quality;
+  metadata.run.device = components_->placement().device.is_cuda() ? "cuda" : "cpu";
+  metadata.run.dtype = dtype_name(components_->placement().dtype);
+  metadata.run.threads = at::get_num_threads();
+  metadata.tiles = flags_.tiles;
+  metadata.output.quality = flags_.output.quality;
   return metadata;
 }
 
 nlohmann::json GenerateCommand::fields(std::size_t index) const {
-  return {{"prompt", requests_[index].prompt}, {"seed", requests_[index].seed}, {"model", components_->manifest().name}};
+  return {
+      {"prompt", requests_[index].prompt}, {"seed", requests_[index].seed}, {"model", components_->manifest().name}};
 }
 
 void GenerateCommand::fail(std::size_t index, const std::exception& error) {
@@ -166,7 +169,7 @@ void GenerateCommand::write(std::size_t index, const GeneratedImage& generated) 
   results_->done(outputs_[index], line);
 }
 
-// What can be refused is refused before any work; returns the places of the rest.
+// Reports the images that cannot be written before any work is done; returns the indices of the others.
 std::vector<std::size_t> GenerateCommand::check_outputs() {
   std::vector<std::size_t> accepted;
   for (std::size_t i = 0; i < requests_.size(); ++i) {
@@ -187,7 +190,7 @@ std::vector<std::size_t> GenerateCommand::check_outputs() {
 void GenerateCommand::draw() {
   GeneratePipeline pipeline(components_, chain_,
                             {.batch_size = flags_.batch_size,
-                             .tiles = flags_.flow.tiles,
+                             .tiles = flags_.tiles,
                              .keep_intermediates = !flags_.intermediates_folder.empty()});
   const std::vector<std::size_t> accepted = check_outputs();
   std::vector<GenerateRequest> requests;
@@ -206,11 +209,13 @@ void GenerateCommand::draw() {
 }
 
 int GenerateCommand::run() {
-  apply(flags_.run);
+  configure_verbosity(flags_.run);
   if (!flags_.from.empty()) {
     source_ = read_generation_metadata(flags_.from);
+    apply_metadata(*source_, flags_);
   }
-  finish(flags_);
+  configure_runtime(app_, flags_.run);
+  resolve(app_, flags_);
   collect_requests();
   plan_names();
   if (!flags_.intermediates_folder.empty()) {
@@ -230,20 +235,10 @@ std::function<int()> add_generate(CLI::App& app) {
   add_generate_options(app, *flags);
   return [flags, &app] {
     if (flags->example) {
-      apply(flags->run);
+      configure_verbosity(flags->run);
       return print_examples(flags->run);
     }
-    if (!flags->from.empty()) {
-      // The metadata gives the defaults, and the command line is read once more over them.
-      const std::string from = flags->from;
-      *flags = GenerateFlags{};
-      flags->from = from;
-      use_recipe(read_generation_metadata(from), *flags);
-      const auto& all = arguments();
-      std::vector<std::string> own(all.rbegin(), all.rend() - 1);  // CLI11 takes them reversed, without the command
-      app.parse(own);
-    }
-    return GenerateCommand(*flags).run();
+    return GenerateCommand(app, *flags).run();
   };
 }
 

@@ -8,6 +8,7 @@
 #include "fmboost/io/atomic_folder.h"
 
 #include "cli/common_options.h"
+#include "cli/option_groups.h"
 #include "commands/command.h"
 
 namespace fmboost::tool {
@@ -25,57 +26,89 @@ struct ImportFlags {
   bool force = false;
 };
 
-void add_schedule_options(CLI::App& app, SamplingChoices& choices) {
-  app.add_option(
-      "--sampler", choices.sampler,
-      "Default sampler: lcm, ddim, euler, euler-a or dpm++2m (default: after the model's scheduler; lcm with "
-      "an LCM-LoRA)");
-  app.add_option("--steps", choices.steps, "Default steps (default: 4 of lcm, else 25)");
+constexpr const char* kComponentsGroup = "Components";
+constexpr const char* kDefaultsGroup = "Defaults of the bundle";
+constexpr const char* kScheduleGroup = "Noise schedule";
+
+void add_components(CLI::App& app, ImportFlags& flags) {
+  ImportOptions& options = flags.options;
+  app.add_option("--vae", options.vae,
+                 "Autoencoder that replaces the model's: a file or a folder; tiny ones (TAESD) work too")
+      ->type_name("PATH")
+      ->group(kComponentsGroup);
+  app.add_option("--lora", flags.loras, "LoRA to merge: FILE or FILE:WEIGHT; can be repeated")
+      ->type_name("FILE")
+      ->allow_extra_args(false)
+      ->group(kComponentsGroup);
+  app.add_option("--cfm", options.cfm, "Coupling network, with its configuration in its metadata")
+      ->type_name("FILE")
+      ->group(kComponentsGroup);
+  app.add_option("--cfm-factor", options.cfm_factors,
+                 "Upscaling factor of the coupling (default: 2); repeat it for several couplings with this network")
+      ->allow_extra_args(false)
+      ->group(kComponentsGroup);
+  app.add_option("--cfm-noising-step", options.cfm_noising_step,
+                 "Noising step of the coupling; 0: no noise (default: the file's, otherwise 400)")
+      ->group(kComponentsGroup);
+}
+
+void add_sampling_defaults(CLI::App& app, ImportFlags& flags) {
+  SamplingChoices& choices = flags.options.sampling;
+  app.add_option("--sampler", choices.sampler,
+                 "lcm, ddim, euler, euler-a or dpm++2m (default: matches the model's scheduler; lcm with an LCM-LoRA)")
+      ->group(kDefaultsGroup);
+  app.add_option("--steps", choices.steps, "Denoising steps (default: 4 for lcm, otherwise 25)")->group(kDefaultsGroup);
   app.add_option("--guidance,--cfg-scale", choices.guidance,
-                 "Default guidance (default: 7.5; of lcm 1, or 8.5 where it is an input of the network)");
+                 "Guidance scale (default: 7.5; for lcm 1, or 8.5 if guidance is an input of the network)")
+      ->group(kDefaultsGroup);
+  app.add_option("--clip-skip", flags.options.clip_skip,
+                 "Layer of the CLIP text encoder that the denoiser was trained with; 1 is the last (default: the "
+                 "model's)")
+      ->group(kDefaultsGroup);
+  app.add_option("--native-size", flags.options.native_size,
+                 "Side in pixels of the images that the model was trained on (default: from its configuration, "
+                 "otherwise 512)")
+      ->group(kDefaultsGroup);
+}
+
+void add_schedule_options(CLI::App& app, SamplingChoices& choices) {
   app.add_option("--prediction", choices.prediction,
-                 "What the denoiser predicts: epsilon or v_prediction (default: as the model says)");
-  app.add_option("--beta-schedule", choices.beta_schedule, "scaled_linear or linear (default: the model's)");
-  app.add_option("--beta-start", choices.beta_start, "First beta of the noise schedule (default: the model's)");
-  app.add_option("--beta-end", choices.beta_end, "Last beta of the noise schedule (default: the model's)");
+                 "Prediction type of the denoiser: epsilon or v_prediction (default: the model's)")
+      ->group(kScheduleGroup);
+  app.add_option("--beta-schedule", choices.beta_schedule, "scaled_linear or linear (default: the model's)")
+      ->group(kScheduleGroup);
+  app.add_option("--beta-start", choices.beta_start, "First beta of the noise schedule (default: the model's)")
+      ->group(kScheduleGroup);
+  app.add_option("--beta-end", choices.beta_end, "Last beta of the noise schedule (default: the model's)")
+      ->group(kScheduleGroup);
   app.add_option("--timestep-spacing", choices.timestep_spacing,
-                 "linspace, leading or trailing (default: the model's, else the sampler's)");
+                 "linspace, leading or trailing (default: the model's, otherwise the sampler's)")
+      ->group(kScheduleGroup);
 }
 
 void add_options(CLI::App& app, ImportFlags& flags) {
   ImportOptions& options = flags.options;
   app.add_option("source", options.source,
-                 "A .safetensors file with a whole model, in the original layout or diffusers', or a folder in "
-                 "diffusers' layout")
+                 "Whole model: a .safetensors file in the original or the diffusers layout, or a diffusers folder")
       ->required();
-  app.add_option("-o,--output", flags.output, "The bundle's folder")->type_name("DIR")->required();
-  app.add_option("--vae", options.vae, "An autoencoder in place of the model's: file or folder; a tiny one (TAESD) too")
-      ->type_name("FILE");
-  app.add_option("--lora", flags.loras, "A LoRA to merge, FILE or FILE:WEIGHT; may be repeated")
-      ->type_name("FILE")
-      ->allow_extra_args(false);
-  app.add_option("--cfm", options.cfm, "A coupling network, with its configuration in its metadata")->type_name("FILE");
-  app.add_option("--cfm-factor", options.cfm_factors, "How much it upscales (default: 2); repeated: a coupling each")
-      ->allow_extra_args(false);
-  app.add_option("--cfm-noising-step", options.cfm_noising_step, "Default: the file's, else 400; 0: no noise");
-  app.add_option("--dtype", flags.dtype,
-                 "How weights are stored: float32, bfloat16 or float16 (default: as they were)");
+  app.add_option("-o,--output", flags.output, "Folder of the bundle")
+      ->type_name("DIR")
+      ->required()
+      ->group(kOutputGroup);
+  app.add_flag("--force", flags.force, "Replace an existing bundle")->group(kOutputGroup);
+  app.add_option("--dtype", flags.dtype, "Stored weights: float32, bfloat16 or float16 (default: unchanged)")
+      ->group(kOutputGroup);
+  app.add_option("--name", options.name, "Name of the bundle (default: the model's)")->group(kOutputGroup);
+  app.add_option("--license", options.license, "License of the weights")->group(kOutputGroup);
+  app.add_flag("--json", flags.run.json, "Print one JSON line on stdout instead of the path")->group(kOutputGroup);
+  add_components(app, flags);
+  add_sampling_defaults(app, flags);
   add_schedule_options(app, options.sampling);
-  app.add_option("--native-size", options.native_size,
-                 "Pixels a side that the model was trained at (default: as its configuration says, else 512)");
-  app.add_option(
-         "--clip-skip", options.clip_skip,
-         "Layer of CLIP's text encoder that the denoiser was trained with, 1: the last one (default: the model's)")
-      ->type_name("N");
-  app.add_option("--name", options.name, "The bundle's name (default: the model's)");
-  app.add_option("--license", options.license, "The weights' license");
-  app.add_flag("--force", flags.force, "Replace an existing bundle");
-  app.add_flag("--json", flags.run.json, "One JSON line on stdout instead of the path");
   add_verbosity_options(app, flags.run);
 }
 
 void report_unused(const UnusedTensors& unused) {
-  log_info("not used: " + std::to_string(unused.names.size()) + " " +
+  log_info("unused: " + std::to_string(unused.names.size()) + " " +
            (unused.names.size() == 1 ? unused.names.front() + ", " : "") + unused.reason);
   for (const auto& name : unused.names) {
     log_debug("  " + name);
@@ -113,7 +146,7 @@ void print_report(const ImportFlags& flags, const ImportReport& report) {
 }
 
 int run_import(ImportFlags flags) {
-  apply(flags.run);
+  configure_verbosity(flags.run);
   for (const auto& lora : flags.loras) {
     flags.options.loras.push_back(parse_lora_choice(lora));
   }

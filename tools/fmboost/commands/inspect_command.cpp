@@ -12,6 +12,7 @@
 #include "fmboost/model/bundle.h"
 
 #include "cli/common_options.h"
+#include "cli/option_groups.h"
 #include "commands/command.h"
 #include "commands/inspect_shards.h"
 
@@ -118,7 +119,7 @@ std::string plain_text(const json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-// Nested objects are indented, lists of plain values stand on one line.
+// Nested objects are indented; lists of plain values take one line.
 void print_text(const json& value, const std::string& indent) {
   for (const auto& [key, item] : value.items()) {
     const bool objects = item.is_array() && !item.empty() && item.front().is_object();
@@ -143,7 +144,7 @@ struct InspectFlags {
 };
 
 int run_inspect(const InspectFlags& flags) {
-  apply(flags.run);
+  configure_verbosity(flags.run);
   const fs::path path = flags.path.empty() ? default_model_folder() : fs::path(flags.path);
   json description;
   if (looks_like_shards(path)) {
@@ -157,7 +158,7 @@ int run_inspect(const InspectFlags& flags) {
   } else if (path.extension() == ".safetensors") {
     description = describe_weights(path);
   } else if (path.filename() == "bundle.json") {
-    throw UsageError("'" + path.string() + "' is a bundle's description: inspect the folder it lies in");
+    throw UsageError("'" + path.string() + "' describes a bundle; inspect the folder that contains it");
   } else {
     description = describe_image(path);
   }
@@ -175,12 +176,12 @@ std::function<int()> add_inspect(CLI::App& app) {
   auto flags = std::make_shared<InspectFlags>();
   app.add_option(
       "path", flags->path,
-      "A bundle, a .safetensors file, an image, or shards of latents (default: $FMBOOST_MODEL, else the bundled "
+      "A bundle, a .safetensors file, an image, or shards of latents (default: $FMBOOST_MODEL, otherwise the bundled "
       "model)");
-  app.add_flag(
-      "--verify", flags->verify,
-      "Check every hash, program and tensor of a bundle, without running anything; read every latent of shards");
-  app.add_flag("--json", flags->run.json, "One JSON line on stdout");
+  app.add_flag("--verify", flags->verify,
+               "Check all hashes, programs and tensors of a bundle without running it, or read all latents of shards")
+      ->group(kOutputGroup);
+  app.add_flag("--json", flags->run.json, "Print one JSON line on stdout")->group(kOutputGroup);
   add_verbosity_options(app, flags->run);
   return [flags] { return run_inspect(*flags); };
 }

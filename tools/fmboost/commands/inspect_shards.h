@@ -5,10 +5,10 @@
 
 namespace fmboost::tool {
 
-/// True for an archive and for a folder of archives that is no bundle.
+/// True for a .tar archive, and for a folder of archives that is not a bundle.
 bool looks_like_shards(const std::filesystem::path& path);
 
-/// What the shards hold and what their dataset.json says. With `verify` every latent is read. Throws Error naming
+/// The contents of the shards and of their dataset.json. With `verify` all latents are read. Throws Error naming
 /// archive and member.
 nlohmann::json describe_shards(const std::filesystem::path& path, bool verify);
 

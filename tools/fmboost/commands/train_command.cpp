@@ -18,8 +18,8 @@ nlohmann::json to_json(const TrainingRunResult& result) {
 }
 
 int run_train(const CLI::App& app, TrainFlags flags) {
-  apply(flags.run);
-  finish(app, flags);
+  configure_runtime(app, flags.run);
+  resolve(app, flags);
   const TrainingRunResult result = run_training(flags.options);
   if (result.rank != 0) {
     return 0;

@@ -12,6 +12,7 @@
 
 #include "cli/common_options.h"
 #include "cli/image_inputs.h"
+#include "cli/option_groups.h"
 #include "commands/command.h"
 #include "output/output_names.h"
 #include "output/result_reporter.h"
@@ -24,7 +25,6 @@ namespace fs = std::filesystem;
 struct UpscaleFlags {
   RunOptions run;
   OutputOptions output;
-  FlowFlags flow;
   UpscaleOptions options;
   std::vector<std::string> inputs;
   std::string size;
@@ -34,21 +34,27 @@ struct UpscaleFlags {
 
 void add_options(CLI::App& app, UpscaleFlags& flags) {
   app.add_option("inputs", flags.inputs, "Images, folders of images, or - for stdin");
-  auto* scale =
-      app.add_option("--scale", flags.options.scale, "How many times larger each side becomes")->capture_default_str();
-  app.add_option("--size", flags.size, "N: the longer side in pixels; WxH: the exact size")->excludes(scale);
-  app.add_option("--color-fix", flags.color_fix, "none, adain or wavelet: take colors from the source")
-      ->capture_default_str();
-  app.add_option("-s,--seed", flags.options.seed, "Of the flow's noise, where there is any")->capture_default_str();
-  app.add_flag("--strip", flags.strip, "Write none of the source's metadata");
-  add_flow_options(app, flags.flow);
+  auto* scale = app.add_option("--scale", flags.options.scale, "Factor by which each side grows")
+                    ->capture_default_str()
+                    ->group(kSizeGroup);
+  app.add_option("--size", flags.size, "N: length of the longer side in pixels; WxH: exact size")
+      ->excludes(scale)
+      ->group(kSizeGroup);
+  add_upscaling_settings(app);
+  app.add_option("--color-fix", flags.color_fix, "Match colors to the input: none, adain or wavelet")
+      ->capture_default_str()
+      ->group(kUpscalingGroup);
+  app.add_option("-s,--seed", flags.options.seed, "Seed of the flow's noise, if the coupling uses noise")
+      ->capture_default_str()
+      ->group(kUpscalingGroup);
   add_output_options(app, flags.output,
                      "File (.png, .jpg, .webp), folder/, pattern with %d {index} {name}, or - for stdout (default: "
                      "<name>_<factor>x.png)");
+  app.add_flag("--strip", flags.strip, "Do not copy the input's metadata")->group(kOutputGroup);
   add_run_options(app, flags.run);
 }
 
-// "2x", "1.5x", or the size where that was given.
+// "2x", "1.5x", or the size if one was given.
 std::string factor_text(const UpscaleFlags& flags) {
   if (!flags.size.empty()) {
     return flags.size;
@@ -61,11 +67,11 @@ std::string factor_text(const UpscaleFlags& flags) {
   return text + "x";
 }
 
-std::string title(const ImageSource& source) {
+std::string title(const InputImage& source) {
   return source.file == "-" ? "stdin" : source.file.string();
 }
 
-std::vector<std::byte> read_source(const ImageSource& source) {
+std::vector<std::byte> read_source(const InputImage& source) {
   if (source.file != "-") {
     return read_file(source.file);
   }
@@ -74,10 +80,9 @@ std::vector<std::byte> read_source(const ImageSource& source) {
   return {bytes.begin(), bytes.end()};
 }
 
-void finish_options(UpscaleFlags& flags) {
-  finish(flags.flow);
-  flags.options.flow = flags.flow.flow;
-  flags.options.tiles = flags.flow.tiles;
+void resolve(const CLI::App& app, UpscaleFlags& flags) {
+  read_upscaling_settings(app, flags.options.flow, flags.options.tiles);
+  read_given(app, quality_settings(), flags.output);
   flags.options.color_fix = parse_enum<ColorFix>(flags.color_fix);
   if (!flags.size.empty()) {
     const Size size = parse_size(flags.size);
@@ -90,12 +95,12 @@ void finish_options(UpscaleFlags& flags) {
   flags.options.check();
 }
 
-std::vector<fs::path> plan_names(const UpscaleFlags& flags, const std::vector<ImageSource>& sources) {
+std::vector<fs::path> plan_names(const UpscaleFlags& flags, const std::vector<InputImage>& sources) {
   const bool folder = !flags.output.output.empty();
   std::vector<NameFields> names;
   for (std::size_t i = 0; i < sources.size(); ++i) {
     std::string name = sources[i].name;
-    // photo.jpg beside photo.png: the second one keeps its suffix in its name.
+    // Of photo.jpg and photo.png, the second one keeps its suffix in its name.
     for (std::size_t k = 0; k < i; ++k) {
       if (names[k].name == name && sources[i].file.extension() != sources[k].file.extension()) {
         name = sources[i].file.filename().string();
@@ -110,16 +115,16 @@ std::vector<fs::path> plan_names(const UpscaleFlags& flags, const std::vector<Im
   return plan_outputs(flags.output.output, names);
 }
 
-// Upscales and writes one image; throws any error.
-void upscale_one(const UpscaleFlags& flags, UpscalePipeline& pipeline, const ImageSource& source,
-                 const fs::path& output, ProgressBar& bar, ResultReporter& results, nlohmann::json line) {
+// Upscales and writes one image; throws on failure.
+void upscale_one(const UpscaleFlags& flags, UpscalePipeline& pipeline, const InputImage& source, const fs::path& output,
+                 ProgressBar& bar, ResultReporter& results, nlohmann::json line) {
   check_output(output, flags.output);
   const Image image = decode_image(read_source(source), title(source));
   UpscaledImage upscaled = pipeline.run(image, {.progress = bar.callback(), .intermediate = {}});
   Image& result = upscaled.image;
   if (flags.strip) {
     if (!result.metadata.icc_profile.empty()) {
-      log_debug("the pixels are written as sRGB, since the color profile is stripped too");
+      log_debug("pixels are written as sRGB, because the color profile is stripped too");
     }
     result.metadata = {};
   }
@@ -130,13 +135,13 @@ void upscale_one(const UpscaleFlags& flags, UpscalePipeline& pipeline, const Ima
   results.done(output, line);
 }
 
-int run_upscale(UpscaleFlags flags) {
-  apply(flags.run);
+int run_upscale(const CLI::App& app, UpscaleFlags flags) {
+  configure_runtime(app, flags.run);
   if (flags.inputs.empty()) {
-    throw UsageError("give at least one image or folder to upscale, or - for stdin");
+    throw UsageError("no input given: name at least one image or folder, or - for stdin");
   }
-  finish_options(flags);
-  const auto sources = collect_sources(flags.inputs);
+  resolve(app, flags);
+  const auto sources = collect_inputs(flags.inputs);
   const auto outputs = plan_names(flags, sources);
   const auto components = open_upscaler(flags.run.model, flags.run);
   UpscalePipeline pipeline(components, flags.options);
@@ -167,7 +172,7 @@ int run_upscale(UpscaleFlags flags) {
 std::function<int()> add_upscale(CLI::App& app) {
   auto flags = std::make_shared<UpscaleFlags>();
   add_options(app, *flags);
-  return [flags] { return run_upscale(*flags); };
+  return [flags, &app] { return run_upscale(app, *flags); };
 }
 
 }  // namespace fmboost::tool

@@ -1,18 +1,12 @@
 #include "output/encode_progress.h"
 
 #include <cstdio>
-#include <cstdlib>
 #include <string>
-#include <string_view>
-#include <unistd.h>
+
+#include "output/terminal.h"
 
 namespace fmboost::tool {
 namespace {
-
-bool stderr_is_terminal() {
-  const char* term = std::getenv("TERM");
-  return ::isatty(STDERR_FILENO) == 1 && !(term != nullptr && std::string_view(term) == "dumb");
-}
 
 std::string formatted(const char* format, double value) {
   char text[32];
@@ -20,24 +14,12 @@ std::string formatted(const char* format, double value) {
   return text;
 }
 
-std::string duration_text(double seconds) {
-  const auto whole = static_cast<long>(seconds + 0.5);
-  char text[48];
-  if (whole >= 3600) {
-    std::snprintf(text, sizeof text, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
-  } else {
-    std::snprintf(text, sizeof text, "%ld:%02ld", whole / 60, whole % 60);
-  }
-  return text;
-}
-
 }  // namespace
 
 std::string to_text(const EncodeProgress& progress, double seconds) {
-  std::string text = std::to_string(progress.images_done) + " of " + std::to_string(progress.images) +
-                     " images, " + std::to_string(progress.shards_done) + " of " + std::to_string(progress.shards) +
-                     " shards";
-  // What an earlier run has done says nothing about this one's speed.
+  std::string text = std::to_string(progress.images_done) + " of " + std::to_string(progress.images) + " images, " +
+                     std::to_string(progress.shards_done) + " of " + std::to_string(progress.shards) + " shards";
+  // Images of an earlier run do not count towards the speed of this one.
   if (progress.images_now > 0 && seconds > 0) {
     const double rate = static_cast<double>(progress.images_now) / seconds;
     text += ", " + formatted(rate < 10 ? "%.2f" : "%.0f", rate) + " images/s";

@@ -6,8 +6,8 @@
 
 namespace fmboost::tool {
 
-/// How far `encode` is, on stderr: a line drawn over itself on a terminal, now and then a line elsewhere, nothing when
-/// quiet.
+/// Progress of `encode` on stderr: one line that is redrawn on a terminal, a line every ten seconds elsewhere, nothing
+/// when quiet.
 class EncodeProgressLine {
  public:
   explicit EncodeProgressLine(bool quiet);
@@ -16,7 +16,7 @@ class EncodeProgressLine {
   EncodeProgressLine& operator=(const EncodeProgressLine&) = delete;
 
   void show(const EncodeProgress& progress);
-  /// Takes the line off the terminal before something else is printed.
+  /// Removes the line from the terminal before something else is printed.
   void clear();
 
  private:

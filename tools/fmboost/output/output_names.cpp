@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Letters and numbers of any script stay; what file systems or shells mind becomes an underscore.
+// Keeps letters and numbers of any script; characters that file systems or shells treat specially become underscores.
 std::string safe_name(const std::string& text) {
   constexpr std::size_t kLongest = 80;
   std::string safe;
@@ -29,7 +29,7 @@ std::string safe_name(const std::string& text) {
   if (safe.size() > kLongest) {
     std::size_t end = kLongest;
     while (end > 0 && (static_cast<unsigned char>(safe[end]) & 0xc0) == 0x80) {
-      --end;  // not within a character
+      --end;  // do not cut a UTF-8 sequence
     }
     safe.resize(end);
   }
@@ -45,7 +45,7 @@ void replace_all(std::string& text, const std::string& from, const std::string& 
   }
 }
 
-// %d or %0Nd; returns false where there is none.
+// Replaces %d or %0Nd; returns false if there is none.
 bool replace_number(std::string& text, std::size_t index) {
   const std::size_t percent = text.find('%');
   if (percent == std::string::npos) {
@@ -93,7 +93,7 @@ void refuse_duplicates(const std::vector<fs::path>& paths) {
     const auto [found, is_new] = seen.emplace(paths[i].lexically_normal(), i);
     if (!is_new) {
       throw UsageError("images " + std::to_string(found->second + 1) + " and " + std::to_string(i + 1) +
-                       " would both be written to '" + paths[i].string() + "'; put {index} or {seed} into -o");
+                       " would both be written to '" + paths[i].string() + "'; add {index} or {seed} to -o");
     }
   }
 }
@@ -104,8 +104,8 @@ std::vector<fs::path> plan_outputs(const std::string& output, const std::vector<
   const bool pattern = !output.empty() && is_pattern(output);
   const bool folder = output.empty() || (!pattern && is_folder(output));
   if (!folder && !pattern && images.size() > 1) {
-    throw UsageError("-o " + output + " names one file for " + std::to_string(images.size()) +
-                     " images; give a folder (ending in /) or a pattern such as image_{index}.png");
+    throw UsageError("-o " + output + " is one file for " + std::to_string(images.size()) +
+                     " images; use a folder (ending in /) or a pattern such as image_{index}.png");
   }
   if (output == kStdout) {
     return {fs::path(kStdout)};
@@ -113,7 +113,7 @@ std::vector<fs::path> plan_outputs(const std::string& output, const std::vector<
   std::vector<fs::path> paths;
   for (const auto& fields : images) {
     fs::path path = folder ? fs::path(output) / fields.default_name : fs::path(fill_pattern(output, fields));
-    image_format_from_suffix(path);  // throws for what cannot be written
+    image_format_from_suffix(path);  // throws for unknown suffixes
     paths.push_back(std::move(path));
   }
   refuse_duplicates(paths);

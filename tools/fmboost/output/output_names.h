@@ -7,19 +7,19 @@
 
 namespace fmboost::tool {
 
-/// What stands for one image in an output name.
+/// The values of an image that an output name can contain.
 struct NameFields {
   std::size_t index = 0;     ///< {index}, %d
   std::string seed;          ///< {seed}
   std::string prompt;        ///< {prompt}, made safe for file names
   std::string name;          ///< {name}: the source's name without its suffix
-  std::string default_name;  ///< the file's name where only a folder, or nothing, is given
+  std::string default_name;  ///< the file's name if only a folder, or nothing, is given
 };
 
-/// Writes to stdout when the output is "-".
+/// The output that stands for stdout.
 inline constexpr const char* kStdout = "-";
 
-/// One file an image. `output` is empty (the working folder), a folder (it exists or ends in /), a pattern, a file
+/// One file per image. `output` is empty (the working folder), a folder (it exists or ends in /), a pattern, a file
 /// name (one image only) or "-" (one image only). Throws UsageError for an unknown suffix, a single name for
 /// several images, or two images of the same name.
 std::vector<std::filesystem::path> plan_outputs(const std::string& output, const std::vector<NameFields>& images);

@@ -2,31 +2,10 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
-#include <string_view>
-#include <unistd.h>
+
+#include "output/terminal.h"
 
 namespace fmboost::tool {
-namespace {
-
-bool stderr_is_terminal() {
-  const char* term = std::getenv("TERM");
-  return ::isatty(STDERR_FILENO) == 1 && !(term != nullptr && std::string_view(term) == "dumb");
-}
-
-std::string duration_text(double seconds) {
-  const auto whole = static_cast<long>(seconds + 0.5);
-  char text[32];
-  if (whole >= 3600) {
-    std::snprintf(text, sizeof text, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
-  } else {
-    std::snprintf(text, sizeof text, "%ld:%02ld", whole / 60, whole % 60);
-  }
-  return text;
-}
-
-}  // namespace
-
 ProgressBar::ProgressBar(std::size_t images, bool quiet)
     : images_(images), quiet_(quiet), terminal_(stderr_is_terminal()) {}
 
@@ -60,7 +39,7 @@ void ProgressBar::update(const std::string& stage, std::int64_t done, std::int64
     return;
   }
   if (terminal_) {
-    // Ten times a second is enough to look at, and the last step of a stage always shows.
+    // Ten times a second is enough; the last step of a stage is always shown.
     if (done == total || now - last_draw_ > std::chrono::milliseconds(100)) {
       last_draw_ = now;
       draw(stage, done, total);
@@ -79,7 +58,7 @@ void ProgressBar::draw(const std::string& stage, std::int64_t done, std::int64_t
   std::string eta;
   if (finished_ > 0 && images_ > finished_) {
     const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
-    eta = "  all in " +
+    eta = "  total left " +
           duration_text(elapsed / static_cast<double>(finished_) * static_cast<double>(images_ - finished_));
   } else if (done > 0 && done < total) {
     const double elapsed = std::chrono::duration<double>(Clock::now() - stage_start_).count();

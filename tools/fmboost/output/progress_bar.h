@@ -8,8 +8,7 @@
 
 namespace fmboost::tool {
 
-/// Progress on stderr: a bar that is drawn over itself on a terminal, a line a finished stage elsewhere, nothing when
-/// quiet.
+/// Progress on stderr: a bar that is redrawn on a terminal, one line per finished stage elsewhere, nothing when quiet.
 class ProgressBar {
  public:
   ProgressBar(std::size_t images, bool quiet);
@@ -18,9 +17,9 @@ class ProgressBar {
   ProgressBar& operator=(const ProgressBar&) = delete;
 
   ProgressCallback callback();
-  /// Counts an image that is done, well or badly.
+  /// Counts an image that is finished, successfully or not.
   void image_done();
-  /// Takes the bar off the terminal before something else is printed.
+  /// Removes the bar from the terminal before something else is printed.
   void clear();
 
  private:

@@ -42,12 +42,12 @@ std::string cell(const std::string& text) {
   return " " + escaped + " |";
 }
 
-// "|" + cell(text) makes GCC 12 warn of an overflow that is none.
+// GCC 12 warns of a nonexistent overflow in "|" + cell(text).
 std::string first_cell(const std::string& text) {
   return std::string("|").append(cell(text));
 }
 
-// The first column is text, all others are numbers.
+// The first column is text; the others are numbers.
 std::string table_head(const std::vector<std::string>& titles) {
   std::string head = "|";
   std::string line = "|";
@@ -141,7 +141,7 @@ std::string QualityReport::mean_table() const {
     table += "\n";
   }
   if (several) {
-    table += first_cell("gain over the row before");
+    table += first_cell("gain over the previous row");
     for (const auto& measure : kMeasures) {
       table += cell(estimate_text(estimate_mean(gains(measure.value)), measure.digits, /*with_sign=*/true));
     }

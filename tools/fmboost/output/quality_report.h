@@ -8,35 +8,35 @@
 
 namespace fmboost::tool {
 
-/// "12.34", "+0.50" with a sign, "inf", and "-" for what is not a number.
+/// "12.34", "+0.50" with a sign, "inf", and "-" for NaN.
 std::string number_text(double value, int digits, bool with_sign = false);
 
-/// {"mse": ..., "psnr_rgb": ..., ...}; what is infinite becomes null.
+/// {"mse": ..., "psnr_rgb": ..., ...}; infinities become null.
 nlohmann::json to_json(const Quality& quality);
 
-/// A way in which images were made.
+/// How images were made.
 struct Method {
   std::string key;    ///< in JSON
   std::string title;  ///< in tables
 };
 
-/// The quality of several images, each made by one or more methods, as tables.
+/// Tables of the quality of several images, each made by one or more methods.
 class QualityReport {
  public:
-  /// A single method needs no names: they stay out.
+  /// The names of a single method are not shown.
   explicit QualityReport(std::vector<Method> methods) : methods_(std::move(methods)) {}
 
-  /// One Quality a method, in their order.
+  /// One Quality per method, in their order.
   void add(const std::string& image, const std::vector<Quality>& qualities);
 
   std::size_t images() const { return images_.size(); }
 
-  /// Markdown: a row an image. With several methods their PSNR-Y and SSIM-Y alone.
+  /// Markdown: one row per image; with several methods only their PSNR-Y and SSIM-Y.
   std::string image_table() const;
-  /// Markdown: the means with half of their 95 % confidence intervals, a row a method. With several, the gain of the
-  /// last over the one before it follows, from the differences image by image.
+  /// Markdown: the means with the half-widths of their 95 % confidence intervals, one row per method. With several
+  /// methods, the gain of the last over the one before it follows, from the differences per image.
   std::string mean_table() const;
-  /// {key: {measure: {"mean": ..., "half_width": ...}}}, and the gain under "gain"; without the names for one
+  /// {key: {measure: {"mean": ..., "half_width": ...}}}, and the gain under "gain"; without the keys for one
   /// method.
   nlohmann::json means() const;
 

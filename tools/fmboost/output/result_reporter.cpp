@@ -12,6 +12,7 @@
 #include "fmboost/io/files.h"
 #include "fmboost/pipeline/memory_plan.h"
 
+#include "cli/flag_names.h"
 #include "output/output_names.h"
 
 namespace fmboost::tool {
@@ -40,13 +41,13 @@ int exit_code_of(const std::exception& error) {
 
 std::string message_of(const std::exception& error) {
   if (dynamic_cast<const Error*>(&error) == nullptr && is_out_of_memory(error)) {
-    return "memory ran out; ask for a smaller size, a smaller --tile or --batch-size";
+    return with_flag_names("out of memory; use a smaller image size, `tile` or `batch_size`");
   }
   if (const auto* torch_error = dynamic_cast<const c10::Error*>(&error)) {
     const std::string text = torch_error->what_without_backtrace();
     return text.substr(0, text.find('\n'));
   }
-  return error.what();
+  return with_flag_names(error.what());
 }
 
 void make_folder(const fs::path& folder) {
@@ -64,7 +65,8 @@ void check_output(const fs::path& file, const OutputOptions& options) {
   }
   std::error_code error;
   if (!options.force && fs::exists(file, error)) {
-    throw Error("'" + file.string() + "' exists; use --force to overwrite it, --skip-existing to leave it out, or -o");
+    throw Error("'" + file.string() +
+                "' already exists; use --force to overwrite it, --skip-existing to skip it, or another -o");
   }
   if (fs::is_directory(file, error)) {
     throw Error("'" + file.string() + "' is a folder");
@@ -94,7 +96,7 @@ void ResultReporter::done(const fs::path& file, const nlohmann::json& fields) {
   bar_.clear();
   bar_.image_done();
   if (file == kStdout) {
-    return;  // stdout holds the image
+    return;  // stdout carries the image
   }
   if (options_.json) {
     nlohmann::json line = fields;
@@ -124,7 +126,7 @@ void ResultReporter::failed(const std::string& what, const std::exception& error
 void ResultReporter::skipped(const fs::path& file) {
   bar_.clear();
   bar_.image_done();
-  log_info("'" + file.string() + "' exists and is left out");
+  log_info("'" + file.string() + "' already exists; skipped");
 }
 
 int ResultReporter::exit_code() const {

@@ -14,24 +14,24 @@
 
 namespace fmboost::tool {
 
-/// Makes the folder where it is not there yet. Throws Error when it cannot be written into.
+/// Creates the folder if it is missing. Throws Error when it is not writable.
 void make_folder(const std::filesystem::path& folder);
 
-/// Throws UsageError-like Error (exit 1) when the file exists and may not be overwritten, and creates its folder.
+/// Creates the folder of the file. Throws Error when the file exists and must not be overwritten.
 void check_output(const std::filesystem::path& file, const OutputOptions& options);
 
-/// True when the file exists and is to be left out.
+/// True when the file exists and must be skipped.
 bool is_skipped(const std::filesystem::path& file, const OutputOptions& options);
 
 /// Encodes by the path's suffix and writes atomically; "-" writes a PNG to stdout. Throws Error.
 void write_image(const Image& image, const std::filesystem::path& file, const OutputOptions& options);
 
-/// Counts and reports what became of each image: paths or JSON on stdout, failures on stderr.
+/// Counts and reports the result of each image: paths or JSON on stdout, failures on stderr.
 class ResultReporter {
  public:
   ResultReporter(std::size_t images, const RunOptions& options, ProgressBar& bar);
 
-  /// `fields` are the JSON line's keys besides `error`.
+  /// `fields` are the keys of the JSON line except `output` and `error`.
   void done(const std::filesystem::path& file, const nlohmann::json& fields);
   void failed(const std::string& what, const std::exception& error, nlohmann::json fields);
   void skipped(const std::filesystem::path& file);
@@ -47,9 +47,9 @@ class ResultReporter {
   int last_code_ = 0;
 };
 
-/// The exit code that an error stands for.
+/// The exit code of an error.
 int exit_code_of(const std::exception& error);
-/// Its message without LibTorch's internals.
+/// Its message, with flags for settings and without LibTorch's internals.
 std::string message_of(const std::exception& error);
 
 }  // namespace fmboost::tool
