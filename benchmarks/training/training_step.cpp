@@ -30,7 +30,7 @@ void serve(const SafetensorsFile& file) {
   const json options = json::parse(file.metadata().at("options"));
   at::set_num_threads(options["threads"].get<int>());
   TrainOptions train;
-  train.network = parse_cfm_unet_options(file.metadata().at("config"), path);
+  train.network = parse_cfm_unet_options(file.metadata().at("config"), file.path().string());
   train.precision = options["precision"].get<std::string>();
   train.memory_format = options["memory_format"].get<std::string>();
   train.schedule.warmup_steps = 0;

@@ -18,7 +18,7 @@ int main(int count, char** arguments) try {
 
   fmboost::Image image;
   image.pixels = torch::rand({3, 48, 64}) * 2 - 1;  // RGB in [-1, 1]; fmboost::decode_image makes one of a file's bytes
-  const fmboost::Image large = pipeline.run(image);
+  const fmboost::Image large = pipeline.run(image).image;
   std::cout << large.width() << "x" << large.height() << "\n";
   return EXIT_SUCCESS;
 } catch (const fmboost::Error& error) {

@@ -40,7 +40,7 @@ class PeakCounter {
   void operator()(const TinyBlock& /*layer*/) { note(3 * channels_ + convolution(channels_, channels_)); }
   void operator()(const PlainBlock& /*layer*/) { note(4 * channels_ + convolution(channels_, channels_)); }
   void operator()(const Pointwise& /*layer*/) { note(3 * channels_); }
-  void operator()(const UpscaleTwice& /*layer*/) {
+  void operator()(const NearestUpsample& /*layer*/) {
     note(channels_ + 4 * channels_);
     advance(channels_, 2);
   }

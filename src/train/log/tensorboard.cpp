@@ -32,7 +32,7 @@ struct Summary {
 struct Value {
   static constexpr std::uint32_t tag = 1, simple_value = 2, image = 4;
 };
-struct Image {
+struct ImageField {
   static constexpr std::uint32_t height = 1, width = 2, colorspace = 3, encoded = 4;
 };
 
@@ -102,8 +102,8 @@ void TensorBoardWriter::scalars(std::int64_t step, const std::map<std::string, d
 void TensorBoardWriter::image(std::int64_t step, const std::string& name, std::int64_t height, std::int64_t width,
                               int channels, std::span<const std::byte> png) {
   ProtobufWriter image;
-  image.integer(Image::height, height).integer(Image::width, width).integer(Image::colorspace, channels);
-  image.bytes(Image::encoded, {reinterpret_cast<const char*>(png.data()), png.size()});
+  image.integer(ImageField::height, height).integer(ImageField::width, width).integer(ImageField::colorspace, channels);
+  image.bytes(ImageField::encoded, {reinterpret_cast<const char*>(png.data()), png.size()});
   ProtobufWriter value;
   value.bytes(Value::tag, name).message(Value::image, image);
   ProtobufWriter summary;

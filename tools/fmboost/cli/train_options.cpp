@@ -234,7 +234,7 @@ void add_train_options(CLI::App& app, TrainFlags& flags) {
   add_data_options(app, flags);
   add_image_data_options(app, flags);
   add_run_folder_options(app, flags.options);
-  app.add_flag("--no-tensorboard", flags.no_tensorboard, "Do not write TensorBoard files beside metrics.csv and .jsonl")
+  app.add_flag("--no-tensorboard", flags.no_tensorboard, "Do not write TensorBoard files beside metrics.jsonl")
       ->group(kRunGroup);
   add_optimizer_options(app, flags.options.train);
   add_flow_options(app, flags);

@@ -101,7 +101,7 @@ void resolve(EncodeFlags& flags) {
   options.crop.place = parse_enum<CropPlace>(flags.crop);
   options.crop.downsampling = parse_enum<Downsampling>(flags.downsample);
   options.stored = parse_dtype(flags.store);
-  options.upsampling = parse_enum<Upsampling>(flags.coupling);
+  options.upsampling = parse_enum<Upsampling>(flags.upsampling);
   const Shard shard = parse_shard(flags.shard);
   options.slice = shard.index;
   options.slices = shard.count;
@@ -158,12 +158,11 @@ int run_encode(const CLI::App& app, EncodeFlags flags) {
     throw UsageError("'" + flags.images + "' is not a folder of images");
   }
   const auto components = open_upscaler(flags.run.model, flags.run);
-  const PairEncoder encoder(components->bundle(), components->placement(), parse_enum<Upsampling>(flags.upsampling));
   std::int64_t kept = 0;
   EncodeProgressLine line(flags.run.quiet);
   const EncodeProgress progress =
-      encode_images(flags.images, flags.output, encoder, {components->manifest().name, components->bundle().hash()},
-                    flags.options, observe(flags, line, kept));
+      encode_images(flags.images, flags.output, components->bundle(), components->placement(), flags.options,
+                    observe(flags, line, kept));
   line.clear();
   return report_end(progress, kept);
 }

@@ -8,6 +8,7 @@
 #include "fmboost/eval/upscaling.h"
 #include "fmboost/image/metrics.h"
 #include "fmboost/pipeline/back_projection.h"
+#include "fmboost/pipeline/batch_errors.h"
 #include "fmboost/pipeline/upscale.h"
 
 #include "cli/option_groups.h"
@@ -70,7 +71,7 @@ Upscaler model_upscaler(UpscalePipeline& pipeline, const std::string& name, Prog
             const auto start = std::chrono::steady_clock::now();
             Image source;
             source.pixels = low.squeeze(0);
-            const torch::Tensor upscaled = pipeline.run(source, bar.callback()).pixels.unsqueeze(0);
+            const torch::Tensor upscaled = pipeline.run(source, {.progress = bar.callback(), .intermediate = {}}).image.pixels.unsqueeze(0);
             seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
             return upscaled;
           }};
@@ -156,11 +157,10 @@ int run_eval_upscale(const CLI::App& app, EvalUpscaleFlags flags) {
                        {"height", task.original.size(1)},
                        {"seconds", seconds},
                        {"methods", methods_json(upscalers, qualities)}});
-    } catch (const Interrupted&) {
-      throw;
-    } catch (const ModelError&) {
-      throw;
     } catch (const std::exception& error) {
+      if (ends_batch(error)) {
+        throw;
+      }
       output.failed(originals[i].file, error);
     }
   }
