@@ -51,7 +51,7 @@ TEST(Recognize, TheUnetInDiffusersLayoutToo) {
   EXPECT_EQ(detect_weights(shapes).kind, stable_diffusion);
   TensorShapes alone = shapes;
   alone.erase("text_encoder.text_model.final_layer_norm.weight");
-  EXPECT_EQ(detect_weights(alone).kind, part);
+  EXPECT_EQ(detect_weights(alone).kind, component);
   EXPECT_THAT(detect_weights(alone).what, HasSubstr("alone"));
 }
 
@@ -80,12 +80,12 @@ TEST(Recognize, OtherFiles) {
       {{"decoder.conv_in.weight", "encoder.conv_in.weight"}, autoencoder, "autoencoder"},
       {{"first_stage_model.decoder.conv_in.weight"}, autoencoder, "autoencoder"},
       {{"encoder.layers.0.weight", "decoder.layers.0.weight"}, tiny_autoencoder, "TAESD"},
-      {{"1.weight", "3.conv.0.weight"}, part, "original layout"},
+      {{"1.weight", "3.conv.0.weight"}, component, "original layout"},
       {{"time_embed.0.weight", "middle_block.1.qkv.weight", "input_blocks.0.0.weight"}, coupling, "coupling"},
       {{"conv_first.weight", "body.0.rdb1.conv1.weight"}, upscaler, "ESRGAN"},
       {{"model.0.weight", "model.1.sub.0.RDB1.conv1.0.weight"}, upscaler, "ESRGAN"},
-      {{"text_model.encoder.layers.0.mlp.fc1.weight"}, part, "CLIP"},
-      {{"encoder.block.0.layer.0.SelfAttention.q.weight"}, part, "T5"},
+      {{"text_model.encoder.layers.0.mlp.fc1.weight"}, component, "CLIP"},
+      {{"encoder.block.0.layer.0.SelfAttention.q.weight"}, component, "T5"},
       {{"transformer.h.0.attn.c_attn.weight"}, unknown, "no kind"},
       {{}, unknown, "no kind"}};
   for (const auto& [names, kind, what] : cases) {

@@ -104,7 +104,7 @@ TEST(Bundle, NamesAFileThatWasDamaged) {
   damage(files.folder() / "denoiser.pt");
   const std::string message = thrown<ModelError>([&] { bundle.load_denoiser({}); });
   EXPECT_THAT(message, AllOf(HasSubstr("denoiser.pt' is damaged or was changed"),
-                             HasSubstr(bundle.manifest().denoiser->program.sha256),
+                             HasSubstr(bundle.manifest().denoiser->file.sha256),
                              HasSubstr(sha256_file(files.folder() / "denoiser.pt"))));
   EXPECT_NE(bundle.load_autoencoder({}), nullptr);
 }

@@ -34,7 +34,7 @@ TEST(Manifest, GivesEveryPart) {
   const Manifest manifest = parsed(test::tiny_manifest());
   EXPECT_EQ(manifest.name, "tiny");
   EXPECT_EQ(manifest.license, "MIT");
-  EXPECT_EQ(manifest.tokenizer->type, "words");
+  EXPECT_EQ(manifest.tokenizer->type, TokenizerType::words);
   EXPECT_EQ(manifest.tokenizer->max_length, 4);
   EXPECT_EQ(manifest.text_encoder->width, 3);
   EXPECT_EQ(manifest.denoiser->prediction, Prediction::epsilon);

@@ -107,14 +107,14 @@ NamedTensors run(Case& given) {
                                             given.input("guidance"))}};
   }
   if (kind == "PatchUnet") {
-    const auto network = given.load(PatchUnet(read_site_unet_options(config)));
+    const auto network = given.load(PatchUnet(read_patch_unet_options(config)));
     return {{"prediction", network->forward(given.input("x"), given.input("timestep"), given.input("text"))}};
   }
   if (kind == "AutoencoderTiny") {
     return run_autoencoder(given.load(AutoencoderTiny(read_autoencoder_tiny_options(config))), given);
   }
   if (kind == "ConvAutoencoder") {
-    return run_autoencoder(given.load(ConvAutoencoder(read_plain_autoencoder_options(config))), given);
+    return run_autoencoder(given.load(ConvAutoencoder(read_conv_autoencoder_options(config))), given);
   }
   return run_autoencoder(given.load(AutoencoderKl(read_autoencoder_kl_options(config))), given);
 }

@@ -5,6 +5,7 @@
 #include "fmboost/core/random.h"
 #include "fmboost/pipeline/upscale_chain.h"
 
+#include "chain.h"
 #include "support/compare.h"
 #include "support/thrown.h"
 #include "support/tiny_bundle.h"
@@ -26,12 +27,13 @@ class SdeFlow : public testing::TestWithParam<const char*> {
     auto generator = cpu_generator(1);
     const torch::Tensor pixels = upsample_bilinear(gaussian_noise({1, 3, 3, 4}, generator), 24, 40).clamp(-1, 1);
     torch::Tensor latent;
-    UpscaleChain(components, flow_, tiles_, ImageSource::external)
-        .run({pixels, {}}, {2}, {}, seed, {}, [&](const std::string& name, const torch::Tensor& x) {
-          if (name == "high_latent-0") {
-            latent = x.clone();
-          }
-        });
+    const UpscalePlan plan = test::plan_chain(components, pixels, {2}, flow_);
+    const auto keep = [&](const std::string& name, const torch::Tensor& x) {
+      if (name == "high_latent-0") {
+        latent = x.clone();
+      }
+    };
+    UpscaleChain(components, tiles_).run(plan, {pixels, {}}, seed, {.progress = {}, .intermediate = keep});
     return latent;
   }
   std::string refusal() {
