@@ -134,7 +134,7 @@ TEST_F(ImageDatasetTest, DamagedCacheEntryIsEncodedAgain) {
     }
   }
   const std::string said = notices([&] { EXPECT_TRUE(torch::equal(open(options).get(0, 0).latent, first.latent)); });
-  EXPECT_THAT(said, HasSubstr("made again"));
+  EXPECT_THAT(said, HasSubstr("encoded again"));
   EXPECT_EQ(FakeAutoencoder::calls, 4);
 }
 

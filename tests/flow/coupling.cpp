@@ -66,7 +66,7 @@ TEST(UpsampleLatent, RefusesNoiseThatDoesNotFit) {
     return thrown<UsageError>([&] { upsample_latent(latent(), Upsampling::noise_upsampling, height, width, noise); });
   };
   EXPECT_THAT(refusal(4, 6, torch::zeros({1, 2, 4, 7})), HasSubstr("noise of the size of the result"));
-  EXPECT_THAT(refusal(4, 7, torch::zeros({1, 2, 4, 7})), HasSubstr("a whole factor"));
+  EXPECT_THAT(refusal(4, 7, torch::zeros({1, 2, 4, 7})), HasSubstr("an integer factor"));
   EXPECT_THAT(refusal(4, 6, {}), HasSubstr("noise of the size of the result"));
 }
 
@@ -123,7 +123,7 @@ TEST(NoisedStart, TakesAnAlphaBarForEverySample) {
 
 TEST(NoisedStart, HasAThousandSteps) {
   const torch::Tensor x = torch::zeros({1});
-  EXPECT_THAT(thrown<UsageError>([&] { noised_start(x, x, 1000); }), HasSubstr("at most 999, not 1000"));
+  EXPECT_THAT(thrown<UsageError>([&] { noised_start(x, x, 1000); }), HasSubstr("at most 999, got 1000"));
 }
 
 }  // namespace

@@ -129,11 +129,11 @@ TEST(EncodeImage, RefusesSettingsOutOfRange) {
   const Image image = image_of(pattern());
   for (const int quality : {0, 101, -5}) {
     EXPECT_THAT(thrown<UsageError>([&] { encode_image(image, {.format = ImageFormat::jpeg, .quality = quality}); }),
-                HasSubstr("1 to 100, found " + std::to_string(quality)));
+                HasSubstr("from 1 to 100, got " + std::to_string(quality)));
   }
   for (const int level : {-1, 10}) {
     EXPECT_THAT(thrown<UsageError>([&] { encode_image(image, {.compression_level = level}); }),
-                HasSubstr("0 to 9, found " + std::to_string(level)));
+                HasSubstr("from 0 to 9, got " + std::to_string(level)));
   }
 }
 

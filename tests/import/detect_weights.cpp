@@ -86,8 +86,8 @@ TEST(Recognize, OtherFiles) {
       {{"model.0.weight", "model.1.sub.0.RDB1.conv1.0.weight"}, upscaler, "ESRGAN"},
       {{"text_model.encoder.layers.0.mlp.fc1.weight"}, component, "CLIP"},
       {{"encoder.block.0.layer.0.SelfAttention.q.weight"}, component, "T5"},
-      {{"transformer.h.0.attn.c_attn.weight"}, unknown, "no kind"},
-      {{}, unknown, "no kind"}};
+      {{"transformer.h.0.attn.c_attn.weight"}, unknown, "unknown kind"},
+      {{}, unknown, "unknown kind"}};
   for (const auto& [names, kind, what] : cases) {
     const Recognition found = detect_weights(named(names));
     EXPECT_EQ(found.kind, kind) << found.what;

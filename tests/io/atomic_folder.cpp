@@ -50,7 +50,7 @@ TEST(AtomicFolder, ReplacesOnlyWhatItIsToldTo) {
   fs::create_directory(base / "out");
   write_file_atomically(base / "out" / "marker", as_bytes("old"));
   write_file_atomically(base / "out" / "more", as_bytes("old"));
-  EXPECT_THAT(thrown<Error>([&] { AtomicFolder(base / "out", "marker", false); }), HasSubstr("--force"));
+  EXPECT_THAT(thrown<Error>([&] { AtomicFolder(base / "out", "marker", false); }), HasSubstr("use `force` to replace it"));
   AtomicFolder folder(base / "out", "marker", true);
   fill(folder, "new");
   EXPECT_EQ(read_text_file(base / "out" / "marker"), "old");

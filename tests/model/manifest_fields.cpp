@@ -100,7 +100,7 @@ INSTANTIATE_TEST_SUITE_P(
                     WrongField{"/denoiser/default_guidance", -1, "denoiser.default_guidance", "from 0"},
                     WrongField{"/denoiser/default_guidance", "high", "denoiser.default_guidance", "a number"},
                     WrongField{"/denoiser/default_karras", "yes", "denoiser.default_karras", "true or false"},
-                    WrongField{"/denoiser/default_karras", true, "denoiser.default_sampler", "not for ddim"}));
+                    WrongField{"/denoiser/default_karras", true, "denoiser.default_sampler", "not with ddim"}));
 
 INSTANTIATE_TEST_SUITE_P(
     OfTheSchedule, Field,
@@ -139,7 +139,7 @@ INSTANTIATE_TEST_SUITE_P(
                     WrongField{"/couplings/1/factor", 17, "couplings[1].factor", "from 2 to 16"},
                     WrongField{"/couplings/1/factor", nullptr, "couplings[1].factor", "a value"},
                     WrongField{"/couplings/0/network", nullptr, "couplings[0].network", "an object"},
-                    WrongField{"/couplings/0/network/heads", 4, "couplings[0].network", "'heads'"},
+                    WrongField{"/couplings/0/network/heads", 4, "couplings[0].network.heads", "not an option of the published network"},
                     WrongField{"/couplings/0/network/num_heads", 2.5, "couplings[0].network", "a whole number"},
                     WrongField{"/couplings/0/path", "vp", "couplings[0].path", "unknown path 'vp'"},
                     WrongField{"/couplings/0/applies_to", "drawn", "couplings[0].applies_to",

@@ -239,7 +239,7 @@ TEST_F(NativeBundle, SupportsTheNetworksOfTheDefaultModel) {
   EXPECT_THAT(thrown<ModelError>([&] {
                 opened.load_text_encoder({})->encode(torch::zeros({1, 4}, torch::kInt64), 2);
               }),
-              HasSubstr("not CLIP's"));
+              HasSubstr("is not a CLIP model"));
   EXPECT_THAT(refusal("/text_encoder/config/length", 3), HasSubstr("text_encoder.config.length is 3"));
   EXPECT_THAT(refusal("/denoiser/size_multiple", 12),
               HasSubstr("denoiser.size_multiple is 12: the network needs a multiple of 8"));

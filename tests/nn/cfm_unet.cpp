@@ -173,10 +173,10 @@ TEST(CfmUnet, SaysWhichShapesItTakes) {
   const auto run = [&](at::IntArrayRef shape) {
     return thrown<ModelError>([&] { network->forward(torch::zeros(shape), torch::zeros({1})); });
   };
-  EXPECT_THAT(run({1, 4, 8, 8}), AllOf(HasSubstr("needs (B, 8, H, W)"), HasSubstr("given [1, 4, 8, 8]")));
+  EXPECT_THAT(run({1, 4, 8, 8}), AllOf(HasSubstr("needs (B, 8, H, W)"), HasSubstr("got [1, 4, 8, 8]")));
   EXPECT_THAT(run({1, 8, 7, 8}), HasSubstr("H and W multiples of 2"));
-  EXPECT_THAT(run({1, 8, 8, 9}), HasSubstr("given [1, 8, 8, 9]"));
-  EXPECT_THAT(run({8, 8, 8}), HasSubstr("given [8, 8, 8]"));
+  EXPECT_THAT(run({1, 8, 8, 9}), HasSubstr("got [1, 8, 8, 9]"));
+  EXPECT_THAT(run({8, 8, 8}), HasSubstr("got [8, 8, 8]"));
 }
 
 TEST(CfmUnet, NamesItsParametersAsPublished) {

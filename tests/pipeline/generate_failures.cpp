@@ -127,6 +127,7 @@ def forward(self, x, t, text):
 TEST_F(GenerateFailures, ModelErrorEndsTheRun) {
   files_.set_program("denoiser.pt", {"def forward(self, x, t, text):\n    return x if x.size(0) == 1 else x.view(-1)"});
   EXPECT_THROW(run(4), Error);
+  files_.set_program("denoiser.pt", {"def forward(self, x, t, text):\n    return x * self.one"});
   std::filesystem::remove(files_.folder() / "decoder.pt");
   EXPECT_THAT(test::thrown<ModelError>([&] { run(); }), HasSubstr("decoder.pt', which is missing"));
 }

@@ -101,7 +101,7 @@ TEST_F(GeneratePlanTest, RejectsSettingsThatDoNotFitTogether) {
   EXPECT_THAT(rejection({.sampler = "plms"}), HasSubstr("unknown sampler 'plms'"));
   EXPECT_THAT(rejection({.steps = 0}), HasSubstr("from 1 to 1000, not 0"));
   EXPECT_THAT(rejection({.steps = 51, .sampler = "lcm"}), HasSubstr("at most the 50 steps"));
-  EXPECT_THAT(rejection({.sampler = "ddim", .karras = true}), HasSubstr("not for ddim"));
+  EXPECT_THAT(rejection({.sampler = "ddim", .karras = true}), HasSubstr("not with ddim"));
   EXPECT_THAT(rejection({.guidance = -1.0}), HasSubstr("`guidance` must be from 0 to 1000"));
   EXPECT_THAT(rejection({.guidance = std::nan("")}), HasSubstr("`guidance` must be from 0 to 1000"));
   EXPECT_THAT(rejection({.size = Size{0, 10}}), HasSubstr("an image of 0x10 is out of range"));

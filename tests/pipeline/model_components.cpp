@@ -113,7 +113,14 @@ TEST(ModelComponents, MemoryOfANativeAutoencoderIsKnownWithoutLoadingIt) {
   autoencoder.update({{"backend", "native"},
                       {"file", "missing.safetensors"},
                       {"sha256", std::string(64, '0')},
-                      {"config", {{"_class_name", "ConvAutoencoder"}, {"latent_channels", 4}}}});
+                      {"config", {{"_class_name", "ConvAutoencoder"},
+                        {"latent_channels", 4},
+                        {"encoder_channels", 8},
+                        {"encoder_blocks", 4},
+                        {"decoder_channels", 8},
+                        {"decoder_blocks", 5},
+                        {"fine_channels", 8},
+                        {"fine_blocks", 2}}}});
   files.write();
   ModelComponents components(files.open(), {});
   ASSERT_TRUE(components.autoencoder_memory());

@@ -165,7 +165,7 @@ TEST(RunLog, UnwritableFileIsNamed) {
   append(folder / "file", "");
   EXPECT_THAT(test::thrown<Error>([&] { RunLog(folder / "file" / "run"); }),
               StartsWith("cannot create the folder '" + (folder / "file" / "run").string()));
-  fs::create_directory(folder / "full" / "metrics.jsonl");
+  fs::create_directories(folder / "full" / "metrics.jsonl");
   EXPECT_THAT(test::thrown<Error>([&] { RunLog(folder / "full", {.tensorboard = false, .resume_step = 0}); }),
               HasSubstr("metrics.jsonl"));
 }
