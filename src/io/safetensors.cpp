@@ -113,7 +113,7 @@ SafetensorsFile::SafetensorsFile(std::filesystem::path file) : path_(std::move(f
   const std::size_t data_size = bytes.size() - data_begin_;
   const std::string_view header_text(reinterpret_cast<const char*>(bytes.data()) + sizeof header_size,
                                      static_cast<std::size_t>(header_size));
-  const JsonReader header = JsonReader::parse(header_text, path_.string() + "', header");
+  const JsonReader header = JsonReader::parse(header_text, path_.string() + "', 'header");
   for (const auto& [name, value] : header.value().items()) {
     if (name != "__metadata__") {
       entries_.emplace(name, parse_entry(path_, name, value, data_size));

@@ -57,7 +57,7 @@ def test_a_list_gives_an_option_several_values(fmboost):
 
 def test_the_command_line_goes_before_the_file(fmboost):
     config = write(fmboost, 'size = "32"\nsteps = 1\nseed = 5\n')
-    record = fmboost("generate", "--config", config, "--seed", 6, "--json", *PLACE).records[0]
+    record = fmboost("generate", "-p", "sun", "--config", config, "--seed", 6, "--json", *PLACE).records[0]
     assert (record["seed"], record["width"]) == (6, 32)
 
 

@@ -78,7 +78,7 @@ def with_text(path, text):
     ramp().save(path, pnginfo=info)
 
 
-def test_a_image_of_another_program_is_refused(fmboost):
+def test_an_image_of_another_program_is_refused(fmboost):
     ramp().save(fmboost.folder / "a.png")
     done = fmboost.again("a.png", code=2)
     assert "a.png" in done.err
@@ -137,7 +137,7 @@ def test_the_model_that_upscaled_must_be_named(fmboost, bundles):
     assert same(fmboost, "a.png", "b.png")
 
 
-def test_a_image_read_from_a_stripped_copy_says_so(fmboost):
+def test_an_image_read_from_a_stripped_copy_says_so(fmboost):
     fmboost.generate("-p", "sun", "-o", "a.png")
     Image.open(fmboost.folder / "a.png").save(fmboost.folder / "b.png")
     assert "stripped" in fmboost.again("b.png", code=2).err

@@ -104,7 +104,7 @@ A = {"dtype": "U8", "shape": [2], "data_offsets": [0, 2]}
         (header({"a": A, "b": A}, b"xx"), "'b' overlaps"),
         (header({"a": A | {"data_offsets": [1, 3]}}, b"xxx"), "'a' leaves a gap"),
         (header(b'{"a":%b,"a":%b}' % ((json.dumps(A).encode(),) * 2), b"xx"), "'a' occurs twice"),
-        (header(b"{"), "not JSON"),
+        (header(b"{"), "not valid JSON"),
     ],
 )
 def test_damaged_files_are_named_with_what_is_wrong(fmboost, content, said):
@@ -132,7 +132,7 @@ def test_damaged_files_are_named_with_what_is_wrong(fmboost, content, said):
         (("model.safetensors", "-o", "b", "--guidance", "nan"), "--guidance must be"),
         (("model.safetensors", "-o", "b", "--sampler", "heun"), "--sampler must be lcm, ddim"),
         (("model.safetensors", "-o", "b", "--prediction", "x0"), "--prediction must be epsilon or v_prediction"),
-        (("model.safetensors", "-o", "b", "--beta-schedule", "cosine"), "beta_schedule"),
+        (("model.safetensors", "-o", "b", "--beta-schedule", "cosine"), "--beta-schedule must be scaled_linear or linear"),
         (("model.safetensors", "-o", "b", "--beta-start", "2"), "beta_start"),
         (("model.safetensors", "-o", "b", "--native-size", "1"), "--native-size"),
         (("model.safetensors", "-o", "b", "--clip-skip", "0"), "--clip-skip must be from 1"),

@@ -45,7 +45,7 @@ def test_one_bad_image_of_a_folder_is_named_and_the_rest_is_done(upscaled):
 
 
 @pytest.mark.parametrize("name", READABLE)
-def test_a_image_of_this_kind_is_upscaled_like_its_pixels_in_plain_rgb(upscaled, shared, name):
+def test_an_image_of_this_kind_is_upscaled_like_its_pixels_in_plain_rgb(upscaled, shared, name):
     (record,) = (record for record in upscaled.records if record["input"] == f"kinds/{name}")
     found, plain = pixels(shared.folder / record["output"]), pixels(shared.folder / "plain-out" / f"{name}.png")
     assert found.shape == plain.shape == (record["height"], record["width"], 3)

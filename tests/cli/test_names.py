@@ -14,8 +14,8 @@ def expect_names(fmboost, arguments, names):
     assert all(Image.open(fmboost.folder / name).size == (64, 64) for name in names)
 
 
-def test_a_image_is_named_by_its_seed(fmboost):
-    expect_names(fmboost, ("--seed", 7), ["fmboost_7.png"])
+def test_an_image_is_named_by_its_seed(fmboost):
+    expect_names(fmboost, ("-p", "sun", "--seed", 7), ["fmboost_7.png"])
 
 
 def test_images_of_several_prompts_are_numbered_too(fmboost):

@@ -122,11 +122,11 @@ def test_a_long_prompt_is_read_to_its_end_in_chunks(fmboost):
 
 
 def test_other_ways_with_long_prompts_are_refused(fmboost):
-    assert "truncate or chunk, not 'split'" in fmboost.generate("-p", "sun", "--long-prompt", "split", code=2).err
+    assert "'split': use truncate or chunk" in fmboost.generate("-p", "sun", "--long-prompt", "split", code=2).err
 
 
 def test_a_text_encoder_without_chosen_layers_is_told(fmboost):
-    assert "CLIP's text encoder" in fmboost.generate("-p", "sun", "--clip-skip", 2, code=2).err
+    assert "--clip-skip needs a CLIP text encoder" in fmboost.generate("-p", "sun", "--clip-skip", 2, code=2).err
 
 
 def test_unknown_words_are_named(fmboost):

@@ -68,7 +68,7 @@ def test_verbose_says_where_it_runs(fmboost):
     assert "cpu float32" in fmboost.generate("-v", "-p", "sun").err
 
 
-def test_a_image_on_stdout_is_the_file(fmboost):
+def test_an_image_on_stdout_is_the_file(fmboost):
     fmboost.generate("-p", "sun", "-o", "a.png")
     for extra in ((), ("--json",), ("-v",)):
         assert fmboost.generate("-p", "sun", "-o", "-", *extra).bytes == (fmboost.folder / "a.png").read_bytes()
@@ -82,7 +82,7 @@ def test_images_go_through_pipes(fmboost):
     assert done.bytes == (fmboost.folder / "b.png").read_bytes()
 
 
-def test_a_image_from_stdin_has_a_name(fmboost):
+def test_an_image_from_stdin_has_a_name(fmboost):
     ramp(20, 10).save(fmboost.folder / "a.png")
     assert fmboost.upscale("-", stdin=(fmboost.folder / "a.png").read_bytes()).lines == ["stdin_2x.png"]
 

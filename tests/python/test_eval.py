@@ -313,7 +313,7 @@ def test_too_few_images_for_fid_are_refused_unless_allowed(fmboost, extractor, s
     assert "| FID |" in done.stdout and "too few images for covariances of full rank with 12 features" in done.stderr
 
 
-def test_a_image_that_cannot_be_read_is_left_out_of_fid(fmboost, extractor, sets):
+def test_an_image_that_cannot_be_read_is_left_out_of_fid(fmboost, extractor, sets):
     (sets[0] / "real_3.png").write_bytes(b"not an image")
     done = fmboost("eval", "fid", *sets, "--inception", extractor[1], "--json", check=False)
     images, summary = lines(done)
