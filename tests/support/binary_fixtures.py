@@ -17,12 +17,22 @@ def binary():
     return path
 
 
+def place_options(command, arguments):
+    """The options that fix device, precision and threads, as far as the command has them."""
+    place = ("--device", "cpu", "--dtype", "float32", "--threads", "1")
+    if command == "inspect":
+        return ()
+    if command == "eval":
+        return {"pairs": (), "fid": ("--device", "cpu", "--threads", "1"), "": ()}.get(arguments[0] if arguments else "", place)
+    return place
+
+
 @pytest.fixture
 def fmboost(binary, tmp_path):
     """Runs the binary in float32 on the CPU; returns the finished process."""
 
     def run(command, *arguments, check=True):
-        place = () if command == "inspect" else ("--device", "cpu", "--dtype", "float32", "--threads", "1")
+        place = place_options(command, arguments)
         environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
         done = subprocess.run(
             [binary, command, *map(str, arguments), *place], capture_output=True, text=True, env=environment
