@@ -233,7 +233,7 @@ def test_a_killed_run_goes_on_with_the_same_result(encode, start, many_images, t
     assert 1 <= len(finished) < 12
     times = {name: (tmp_path / "cut" / name).stat().st_mtime_ns for name in finished[:1]}
     done = encode(many_images, "-o", tmp_path / "cut", *options)
-    assert "were there already" in done.stderr
+    assert "already existed" in done.stderr
     assert finished[0] not in done.stdout
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
     assert {name: (tmp_path / "cut" / name).stat().st_mtime_ns for name in times} == times
@@ -304,7 +304,7 @@ def test_wrong_use_is_explained(encode, photos, tmp_path):
     cases = [
         (2, "no images in", (tmp_path / "empty", *SIZES)),
         (2, "not a folder", (photos / "astronaut.png", *SIZES)),
-        (2, "whole multiple", (photos, "--low", 64, "--high", 100)),
+        (2, "a multiple of --low", (photos, "--low", 64, "--high", 100)),
         (2, f"multiple of {FACTOR}", (photos, "--low", 33, "--high", 66)),
         (2, "random or in the center", (photos, *SIZES, "--crop", "left")),
         (2, "--crops", (photos, *SIZES, "--crop-s", 2)),
