@@ -48,6 +48,6 @@ def test_blended_tiles_of_a_torchscript_model_are_reported(model, fmboost, run_e
     code, text = run_export("--model", model[1], "-o", tmp_path / "bundle")
     assert code == 0, text
     assert "windows" not in drawn(fmboost, tmp_path / "bundle", tmp_path, "auto")[2]
-    assert "windows of 64 pixels" in drawn(fmboost, tmp_path / "bundle", tmp_path, 64)[2]
+    assert "tiles of 64 pixels" in drawn(fmboost, tmp_path / "bundle", tmp_path, 64)[2]
     content = json.loads(fmboost("inspect", tmp_path / "bundle", "--json").stdout)
     assert content["autoencoder"]["tiles"] == "blended windows"
