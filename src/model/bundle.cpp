@@ -214,15 +214,15 @@ fs::path upscaler_folder(const fs::path& folder) {
   if (inner.empty()) {
     return folder;
   }
-  const Bundle chain(folder / inner);
-  if (!lies_inside(chain.folder(), folder)) {
-    throw ModelError("'" + chain.folder().string() + "' leads out of the bundle's folder");
+  const Bundle upscaler(folder / inner);
+  if (!lies_inside(upscaler.folder(), folder)) {
+    throw ModelError("'" + upscaler.folder().string() + "' leads out of the bundle's folder");
   }
-  if (!chain.manifest().upscaler.empty()) {
-    throw ModelError("'" + chain.folder().string() + "' is the upscaler of '" + folder.string() +
+  if (!upscaler.manifest().upscaler.empty()) {
+    throw ModelError("'" + upscaler.folder().string() + "' is the upscaler of '" + folder.string() +
                      "' and must not have an 'upscaler' itself");
   }
-  return chain.folder();
+  return upscaler.folder();
 }
 
 bool is_own_upscaler(const Bundle& drawing, const Bundle& upscaling) {
