@@ -11,8 +11,9 @@ from fmboost_export.cfm_layout import tensor_shapes
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-GOLDEN = ROOT / "tests" / "data" / "golden"
+GOLDEN = ROOT / "tests" / "fixtures" / "golden"
 NETWORKS = sorted(path.stem for path in GOLDEN.glob("cfm_unet_*.safetensors"))
+assert NETWORKS, f"no reference networks in {GOLDEN}"
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -306,7 +306,7 @@ def test_wrong_use_is_explained(encode, photos, tmp_path):
         (2, "not a folder", (photos / "astronaut.png", *SIZES)),
         (2, "a multiple of --low", (photos, "--low", 64, "--high", 100)),
         (2, f"multiple of {FACTOR}", (photos, "--low", 33, "--high", 66)),
-        (2, "random or in the center", (photos, *SIZES, "--crop", "left")),
+        (2, "unknown crop .left.: use random or center", (photos, *SIZES, "--crop", "left")),
         (2, "--crops", (photos, *SIZES, "--crop-s", 2)),
         (1, "seed was 42 and is 43", (photos, *SIZES, "--seed", 43)),
     ]
