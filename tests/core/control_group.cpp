@@ -22,20 +22,20 @@ class ControlGroup : public testing::Test {
   test::TemporaryFolder root_;
 };
 
-TEST_F(ControlGroup, IsLimitLessUsageInAContainer) {
+TEST_F(ControlGroup, AvailableMemoryIsTheLimitLessTheUsage) {
   write("memory.max", "1000000\n");
   write("memory.current", "400000\n");
   EXPECT_EQ(available("0::/\n"), 600000);
 }
 
-TEST_F(ControlGroup, TakesDroppableFileCacheAsFree) {
+TEST_F(ControlGroup, ReclaimableFileCacheCountsAsFree) {
   write("memory.max", "1000000\n");
   write("memory.current", "900000\n");
   write("memory.stat", "anon 100000\nfile 800000\ninactive_file 700000\nactive_file 100000\n");
   EXPECT_EQ(available("0::/\n"), 800000);
 }
 
-TEST_F(ControlGroup, TakesTheTightestOfTheGroupsAbove) {
+TEST_F(ControlGroup, TightestParentLimitApplies) {
   write("job/memory.max", "500\n");
   write("job/memory.current", "100\n");
   write("job/step/memory.max", "max\n");
@@ -45,14 +45,14 @@ TEST_F(ControlGroup, TakesTheTightestOfTheGroupsAbove) {
   EXPECT_EQ(available("0::/job/step/task\n"), 400);
 }
 
-TEST_F(ControlGroup, FallsBackToTheRootWhereTheNamedGroupIsNotVisible) {
+TEST_F(ControlGroup, RootIsReadIfTheGroupIsNotVisible) {
   write("memory.max", "1000\n");
   write("memory.current", "300\n");
   EXPECT_EQ(available("0::/outside/of/the/container\n"), 700);
   EXPECT_EQ(available("0::/../sibling\n"), 700);
 }
 
-TEST_F(ControlGroup, ReadsVersionOneAsWell) {
+TEST_F(ControlGroup, VersionOneIsRead) {
   write("memory/job_7/memory.limit_in_bytes", "2000\n");
   write("memory/job_7/memory.usage_in_bytes", "1500\n");
   write("memory/job_7/memory.stat", "cache 900\ntotal_inactive_file 500\n");
@@ -65,7 +65,7 @@ TEST_F(ControlGroup, IsNeverNegative) {
   EXPECT_EQ(available("0::/\n"), 0);
 }
 
-TEST_F(ControlGroup, IsNothingWithoutALimit) {
+TEST_F(ControlGroup, NoLimitGivesNoValue) {
   EXPECT_EQ(available(""), std::nullopt);
   write("memory.max", "max\n");
   write("memory.current", "150\n");

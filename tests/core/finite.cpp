@@ -11,7 +11,7 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr torch::ScalarType kTypes[] = {torch::kFloat16, torch::kBFloat16, torch::kFloat32, torch::kFloat64,
                                         torch::kFloat8_e5m2};
 
-TEST(AllFinite, FindsNanAndInfinityWhereverTheyAre) {
+TEST(AllFinite, FindsNanAndInfinityAtAnyPosition) {
   for (const auto dtype : kTypes) {
     for (const std::int64_t size : {1, 7, 64, 1000}) {
       EXPECT_TRUE(all_finite(torch::zeros({size}).to(dtype)));
@@ -24,7 +24,7 @@ TEST(AllFinite, FindsNanAndInfinityWhereverTheyAre) {
   }
 }
 
-TEST(AllFinite, TakesTheLargestAndTheSmallestNumbers) {
+TEST(AllFinite, AcceptsTheLargestAndSmallestNumbers) {
   for (const auto& [dtype, largest, smallest] : {std::tuple{torch::kFloat16, 65504.0, 6e-8},
                                                  {torch::kFloat32, 3.4e38, 1.4e-45},
                                                  {torch::kBFloat16, 3.3e38, 1e-40}}) {
@@ -32,7 +32,7 @@ TEST(AllFinite, TakesTheLargestAndTheSmallestNumbers) {
   }
 }
 
-TEST(AllFinite, ReadsTensorsThatAreNotContiguousAndEmptyOnes) {
+TEST(AllFinite, AcceptsEmptyAndNonContiguousTensors) {
   torch::Tensor tensor = torch::ones({4, 6});
   EXPECT_TRUE(all_finite(tensor.transpose(0, 1)));
   tensor[3][1] = kNan;

@@ -26,12 +26,12 @@ int exit_code_after(int signal_number) {
   return 3;
 }
 
-TEST(Interrupt, IsAFlagAfterTheFirstSignal) {
+TEST(Interrupt, FirstSignalSetsAFlag) {
   EXPECT_EXIT(std::_Exit(exit_code_after(SIGINT)), testing::ExitedWithCode(130), "");
   EXPECT_EXIT(std::_Exit(exit_code_after(SIGTERM)), testing::ExitedWithCode(130), "");
 }
 
-TEST(Interrupt, EndsTheProcessOnTheSecondSignal) {
+TEST(Interrupt, SecondSignalEndsTheProcess) {
   EXPECT_EXIT(exit_code_after(SIGINT); std::raise(SIGTERM), testing::ExitedWithCode(128 + SIGTERM), "");
 }
 

@@ -16,11 +16,11 @@ std::string lines_at(Verbosity verbosity) {
   return testing::internal::GetCapturedStderr();
 }
 
-TEST(Log, PrefixesWarningsAndErrorsAndColorsNothingOffATerminal) {
+TEST(Log, WarningsAndErrorsArePrefixedWithoutColorsOffATerminal) {
   EXPECT_EQ(lines_at(Verbosity::normal), "did {} %s\nwarning: skipped\nerror: failed\n");
 }
 
-TEST(Log, ShowsErrorsAloneWhenQuiet) {
+TEST(Log, QuietShowsOnlyErrors) {
   EXPECT_EQ(lines_at(Verbosity::quiet), "error: failed\n");
 }
 

@@ -14,7 +14,7 @@ torch::Tensor mebibytes(std::int64_t count) {
   return torch::empty({count * kMiB}, torch::kUInt8);
 }
 
-TEST(PeakTensorMemory, IsTheMostHeldAtOneTime) {
+TEST(PeakTensorMemory, IsTheLargestSumOfLiveTensors) {
   const auto one_after_the_other = [] {
     mebibytes(3);
     mebibytes(5);
@@ -28,18 +28,18 @@ TEST(PeakTensorMemory, IsTheMostHeldAtOneTime) {
   EXPECT_EQ(peak_tensor_memory(torch::kCPU, together), 8 * kMiB);
 }
 
-TEST(PeakTensorMemory, DoesNotCountWhatWasThereBefore) {
+TEST(PeakTensorMemory, EarlierTensorsDoNotCount) {
   const auto before = mebibytes(4);
   EXPECT_EQ(peak_tensor_memory(torch::kCPU, [&] { mebibytes(3).copy_(before.slice(0, 0, 3 * kMiB)); }), 3 * kMiB);
   EXPECT_EQ(peak_tensor_memory(torch::kCPU, [] {}), 0);
 }
 
-TEST(PeakTensorMemory, LetsErrorsThroughAndMeasuresAgain) {
+TEST(PeakTensorMemory, WorksAgainAfterAnError) {
   EXPECT_THROW(peak_tensor_memory(torch::kCPU, [] { throw Error("no"); }), Error);
   EXPECT_EQ(peak_tensor_memory(torch::kCPU, [] { mebibytes(1); }), kMiB);
 }
 
-TEST(OutOfMemory, IsRecognizedWhoeverThrowsIt) {
+TEST(OutOfMemory, IsRecognizedFromAnyAllocator) {
   EXPECT_TRUE(is_out_of_memory(std::bad_alloc()));
   EXPECT_TRUE(is_out_of_memory(MemoryError("an image needs 12 GiB")));
   EXPECT_TRUE(is_out_of_memory(std::runtime_error("CUDA out of memory. Tried to allocate 2 GiB")));

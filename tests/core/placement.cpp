@@ -16,23 +16,23 @@ using test::thrown;
 using testing::AllOf;
 using testing::HasSubstr;
 
-TEST(ResolvePlacement, TakesTheFirstGpuElseTheCpuForAuto) {
+TEST(ResolvePlacement, AutoIsTheFirstGpuOrElseTheCpu) {
   const auto device = resolve_placement("auto", "float32").device;
   EXPECT_EQ(device.str(), torch::cuda::device_count() > 0 ? "cuda:0" : "cpu");
 }
 
-TEST(ResolvePlacement, TakesTheDtypeThatIsAskedFor) {
+TEST(ResolvePlacement, ExplicitDtypeIsUsed) {
   EXPECT_EQ(resolve_placement("cpu", "float32").dtype, torch::kFloat32);
   EXPECT_EQ(resolve_placement("cpu", "bfloat16").dtype, torch::kBFloat16);
   EXPECT_EQ(resolve_placement("cpu", "float16").dtype, torch::kFloat16);
 }
 
-TEST(ResolvePlacement, FollowsAFixedRuleForTheAutomaticDtype) {
+TEST(ResolvePlacement, AutomaticDtypeFollowsAFixedRule) {
   const auto expected = cpu_has_fast_bfloat16() ? torch::kBFloat16 : torch::kFloat32;
   EXPECT_EQ(resolve_placement("cpu", "auto").dtype, expected);
 }
 
-TEST(ResolvePlacement, RefusesUnknownDevices) {
+TEST(ResolvePlacement, UnknownDevicesAreRefused) {
   for (const std::string name : {"", "gpu", "CPU", "cpu:0", "cuda:", "cuda:x", "cuda:-1", "cuda:1x", "cuda: 1", "mps",
                                  "cuda:99999999999999999999"}) {
     EXPECT_THAT(thrown<UsageError>([&] { resolve_placement(name, "auto"); }),
@@ -40,14 +40,14 @@ TEST(ResolvePlacement, RefusesUnknownDevices) {
   }
 }
 
-TEST(ResolvePlacement, RefusesUnknownDtypes) {
+TEST(ResolvePlacement, UnknownDtypesAreRefused) {
   for (const std::string name : {"", "float", "fp16", "float64", "Float32"}) {
     EXPECT_THAT(thrown<UsageError>([&] { resolve_placement("cpu", name); }),
                 AllOf(HasSubstr("'" + name + "'"), HasSubstr("bfloat16")));
   }
 }
 
-TEST(ResolvePlacement, IsARuntimeErrorForAGpuThatIsNotThere) {
+TEST(ResolvePlacement, MissingGpuIsARuntimeError) {
   try {
     resolve_placement("cuda:200", "auto");
     FAIL() << "no error came";
@@ -57,7 +57,7 @@ TEST(ResolvePlacement, IsARuntimeErrorForAGpuThatIsNotThere) {
   }
 }
 
-TEST(Placement, IsShownAsDeviceAndDtype) {
+TEST(Placement, TextNamesDeviceAndDtype) {
   EXPECT_EQ(to_string(Placement{}), "cpu float32");
   EXPECT_EQ(to_string(Placement{.device = torch::Device(torch::kCUDA, 1), .dtype = torch::kBFloat16}),
             "cuda:1 bfloat16");

@@ -15,7 +15,7 @@ void expect_numbers(const torch::Tensor& noise, const std::vector<double>& expec
 }
 
 // The numbers of torch.randn(4, generator=torch.Generator("cpu").manual_seed(seed)), PyTorch 2.11.
-TEST(GaussianNoise, IsThatOfPyTorchsCpuGenerator) {
+TEST(GaussianNoise, MatchesPyTorchsCpuGenerator) {
   const std::pair<std::uint64_t, std::vector<double>> references[] = {
       {0, {1.54099607, -0.293428898, -2.17878938, 0.568431258}},
       {42, {0.336690366, 0.128809407, 0.234462366, 0.23033303}},
@@ -28,7 +28,7 @@ TEST(GaussianNoise, IsThatOfPyTorchsCpuGenerator) {
 }
 
 // From 16 numbers on PyTorch draws in another order. torch.randn((2, 3, 4, 5), ...), then torch.randn(3, ...).
-TEST(GaussianNoise, IsThatOfPyTorchForWholeImagesAndGoesOn) {
+TEST(GaussianNoise, MatchesPyTorchForWholeImagesAndLaterDraws) {
   auto generator = cpu_generator(42);
   const auto noise = gaussian_noise({2, 3, 4, 5}, generator);
   EXPECT_EQ(noise.sizes(), (std::vector<std::int64_t>{2, 3, 4, 5}));
@@ -66,7 +66,7 @@ TEST(DeriveSeed, KeepsStagesAndSeedsApart) {
   EXPECT_EQ(seeds.size(), 3000U);
 }
 
-TEST(RandomSeed, FitsIntoWhatOtherToolsAcceptAndVaries) {
+TEST(RandomSeed, FitsOtherToolsAndVaries) {
   std::set<std::uint64_t> seeds;
   for (int i = 0; i < 16; ++i) {
     seeds.insert(random_seed());

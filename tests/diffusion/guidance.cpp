@@ -10,7 +10,7 @@ namespace {
 
 using test::is_close;
 
-TEST(GuidedPrediction, StepsFromTheUnconditionalPastTheConditional) {
+TEST(GuidedPrediction, ExtrapolatesFromUnconditionalToConditional) {
   const torch::Tensor x = torch::zeros({2, 1, 2, 2});
   const torch::Tensor without = torch::full_like(x, 2.0);
   const torch::Tensor with = torch::full_like(x, 3.0);
@@ -20,7 +20,7 @@ TEST(GuidedPrediction, StepsFromTheUnconditionalPastTheConditional) {
   EXPECT_TRUE(torch::equal(guided_prediction(x, 0.0, predict), without));
 }
 
-TEST(GuidedPrediction, AsksOnceForTheBatchTwiceUnconditionalFirst) {
+TEST(GuidedPrediction, BothHalvesAreOneBatchUnconditionalFirst) {
   const torch::Tensor x = torch::arange(6, torch::kFloat32).reshape({3, 2, 1, 1});
   int calls = 0;
   const torch::Tensor result = guided_prediction(x, 2.0, [&](const torch::Tensor& twice) {
@@ -33,7 +33,7 @@ TEST(GuidedPrediction, AsksOnceForTheBatchTwiceUnconditionalFirst) {
   EXPECT_TRUE(is_close(result, x * 10 + 2, 1e-6));
 }
 
-TEST(GuidanceEmbedding, IsSinesThenCosinesOfAThousandTimesTheGuidanceBeyondOne) {
+TEST(GuidanceEmbedding, MatchesTheSinusoidalFormula) {
   constexpr int kDim = 256;
   const torch::Tensor embedding = guidance_embedding(8.5, kDim);
   ASSERT_EQ(embedding.sizes(), at::IntArrayRef({1, kDim}));
@@ -46,12 +46,12 @@ TEST(GuidanceEmbedding, IsSinesThenCosinesOfAThousandTimesTheGuidanceBeyondOne) 
   }
 }
 
-TEST(GuidanceEmbedding, IsZeroAndOneWithoutGuidance) {
+TEST(GuidanceEmbedding, GuidanceOfOneGivesZerosAndOnes) {
   const torch::Tensor embedding = guidance_embedding(1.0, 8);
   EXPECT_TRUE(torch::equal(embedding, torch::tensor({{0.F, 0.F, 0.F, 0.F, 1.F, 1.F, 1.F, 1.F}})));
 }
 
-TEST(GuidanceEmbedding, EndsWithAZeroWhenItsWidthIsOdd) {
+TEST(GuidanceEmbedding, OddWidthEndsWithAZero) {
   const torch::Tensor odd = guidance_embedding(3.0, 9);
   EXPECT_TRUE(torch::equal(odd.slice(1, 0, 8), guidance_embedding(3.0, 8)));
   EXPECT_EQ(odd[0][8].item<float>(), 0.F);

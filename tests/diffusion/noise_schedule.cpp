@@ -29,7 +29,7 @@ double product(const NoiseScheduleOptions& options, int t) {
   return result;
 }
 
-TEST(NoiseSchedule, MultipliesWhatEveryStepLeaves) {
+TEST(NoiseSchedule, AlphaBarIsTheCumulativeProduct) {
   for (const auto form : {BetaSchedule::scaled_linear, BetaSchedule::linear}) {
     const NoiseScheduleOptions options{.beta_schedule = form};
     const NoiseSchedule schedule(options);
@@ -55,7 +55,7 @@ TEST(NoiseSchedule, GoesFromCleanToNoisy) {
   EXPECT_NEAR(sigmas.back(), 14.6146, 1e-3);
 }
 
-TEST(NoiseSchedule, EndsAtTheFirstLevelUnlessToldOtherwise) {
+TEST(NoiseSchedule, FinalLevelDefaultsToTheFirst) {
   const NoiseSchedule usual({});
   EXPECT_EQ(usual.final_alpha_bar(), usual.alpha_bar(0));
   EXPECT_EQ(NoiseSchedule({.set_alpha_to_one = true}).final_alpha_bar(), 1.0);
@@ -69,7 +69,7 @@ TEST(NoiseSchedule, ParsesDiffusersNames) {
   EXPECT_THAT(thrown<UsageError>([] { parse_enum<TimestepSpacing>("even"); }), HasSubstr("timestep spacing 'even'"));
 }
 
-TEST(NoiseSchedule, NamesTheFieldThatIsOutOfRange) {
+TEST(NoiseSchedule, FieldOutOfRangeIsNamed) {
   const auto refusal = [](const NoiseScheduleOptions& options) {
     return thrown<UsageError>([&] { NoiseSchedule schedule(options); });
   };
@@ -84,7 +84,7 @@ TEST(NoiseSchedule, NamesTheFieldThatIsOutOfRange) {
   EXPECT_THAT(refusal({.timestep_scaling = 0}), HasSubstr("timestep_scaling"));
 }
 
-TEST(NoiseSchedule, RefusesOneThatLeavesNoSignal) {
+TEST(NoiseSchedule, ScheduleWithoutSignalIsRefused) {
   EXPECT_THAT(thrown<UsageError>([] { NoiseSchedule({.beta_start = 0.5, .beta_end = 0.9}); }), HasSubstr("no signal"));
 }
 

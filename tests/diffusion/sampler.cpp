@@ -43,7 +43,7 @@ TEST(MakeSampler, KnowsItsNames) {
               AllOf(HasSubstr("unknown sampler 'plms'"), HasSubstr("use lcm, ddim, euler, euler-a or dpm++2m")));
 }
 
-TEST(MakeSampler, TakesStepsWithinTheSchedule) {
+TEST(MakeSampler, StepsMustBeWithinTheSchedule) {
   for (const int steps : {-1, 0, 1001}) {
     EXPECT_THAT(thrown<UsageError>([&] { make_sampler({.name = "ddim", .steps = steps}, schedule()); }),
                 HasSubstr("from 1 to 1000, not " + std::to_string(steps)));
@@ -52,7 +52,7 @@ TEST(MakeSampler, TakesStepsWithinTheSchedule) {
               HasSubstr("at most the 50 steps of the schedule it was distilled from, not 51"));
 }
 
-TEST(MakeSampler, TakesKarrasWhereItApplies) {
+TEST(MakeSampler, KarrasIsLimitedToSigmaSamplers) {
   for (const char* name : {"lcm", "ddim", "euler-a"}) {
     EXPECT_THAT(thrown<UsageError>([&] { make_sampler({.name = name, .karras = true}, schedule()); }),
                 HasSubstr(std::string("not with ") + name));
@@ -69,7 +69,7 @@ class EverySampler : public testing::TestWithParam<const char*> {
   }
 };
 
-TEST_P(EverySampler, AsksTheModelOnceAStepAndTellsTheObserver) {
+TEST_P(EverySampler, CallsTheModelAndTheObserverOncePerStep) {
   const auto sampler = make(5);
   std::vector<double> asked;
   std::vector<torch::Tensor> inputs;
@@ -96,7 +96,7 @@ TEST_P(EverySampler, AsksTheModelOnceAStepAndTellsTheObserver) {
   EXPECT_TRUE(torch::equal(seen.back().sample, last));
 }
 
-TEST_P(EverySampler, DrawsNoiseAsOftenAsItSays) {
+TEST_P(EverySampler, DrawsNoiseAsOftenAsDeclared) {
   const std::string name = GetParam();
   for (const int steps : {1, 2, 7}) {
     const auto sampler = make(steps);
@@ -112,7 +112,7 @@ TEST_P(EverySampler, DrawsNoiseAsOftenAsItSays) {
   }
 }
 
-TEST_P(EverySampler, ForgetsOneRunBeforeTheNext) {
+TEST_P(EverySampler, RunsAreIndependent) {
   const auto sampler = make(4);
   const auto zeros = [] { return torch::zeros({1, 1, 4, 6}); };
   const torch::Tensor first = sampler->sample(start(), some_model, zeros);
@@ -120,7 +120,7 @@ TEST_P(EverySampler, ForgetsOneRunBeforeTheNext) {
   EXPECT_TRUE(torch::equal(sampler->sample(start(), some_model, zeros), first));
 }
 
-TEST_P(EverySampler, ForgetsARunThatWasBrokenOff) {
+TEST_P(EverySampler, InterruptedRunDoesNotAffectTheNext) {
   const auto sampler = make(4);
   const auto zeros = [] { return torch::zeros({1, 1, 4, 6}); };
   const torch::Tensor first = sampler->sample(start(), some_model, zeros);
@@ -150,7 +150,7 @@ std::pair<double, double> level_at(double t) {
   return {alpha, sigma * alpha};
 }
 
-TEST_P(EverySampler, EndsWithTheImageOfAModelThatKnowsIt) {
+TEST_P(EverySampler, PerfectModelGivesItsImage) {
   const torch::Tensor image = torch::cos(start() * 2);
   torch::Tensor results[2];
   for (const auto prediction : {Prediction::epsilon, Prediction::v}) {
@@ -180,7 +180,7 @@ INSTANTIATE_TEST_SUITE_P(Diffusion, EverySampler, testing::Values("lcm", "ddim",
                            return name == "euler-a" ? "euler_a" : name == "dpm++2m" ? "dpmpp_2m" : name;
                          });
 
-TEST(Sampler, StartsFromNoiseOfTheRightSize) {
+TEST(Sampler, InitialNoiseHasTheRightScale) {
   const auto sigma = [](const char* name, std::optional<TimestepSpacing> spacing) {
     return make_sampler({.name = name, .steps = 10}, NoiseSchedule({.timestep_spacing = spacing}))->init_noise_sigma();
   };
@@ -196,13 +196,13 @@ TEST(Sampler, StartsFromNoiseOfTheRightSize) {
   }
 }
 
-TEST(Sampler, OfTheOrdinaryKindNeverAsksForNoise) {
+TEST(Sampler, DeterministicSamplersDrawNoNoise) {
   for (const char* name : {"ddim", "euler", "dpm++2m"}) {
     make_sampler({.name = name, .steps = 3}, schedule())->sample(start(), some_model, no_noise);
   }
 }
 
-TEST(Sampler, ScalesWhatTheModelSeesToUnitVariance) {
+TEST(Sampler, ModelInputHasUnitVariance) {
   const auto sampler = make_sampler({.name = "euler", .steps = 3}, schedule());
   std::vector<torch::Tensor> inputs;
   sampler->sample(
@@ -216,7 +216,7 @@ TEST(Sampler, ScalesWhatTheModelSeesToUnitVariance) {
   EXPECT_TRUE(is_close(inputs.front(), start() * (sigma / std::sqrt(sigma * sigma + 1)), 1e-6));
 }
 
-TEST(Sampler, OfAncestralStepsAddsNoiseOfTheRightSize) {
+TEST(Sampler, AncestralNoiseHasTheRightScale) {
   const auto sampler = make_sampler({.name = "euler-a", .steps = 3}, schedule());
   std::vector<torch::Tensor> samples;
   // With no signal and no predicted noise, a sample is the noise that was added.

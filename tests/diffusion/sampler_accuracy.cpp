@@ -65,7 +65,8 @@ class FlowSampler : public testing::TestWithParam<Method> {
  protected:
   std::unique_ptr<Sampler> make(int steps, Prediction prediction) const {
     return make_sampler(
-        {.name = GetParam().name, .steps = steps, .karras = GetParam().karras, .prediction = prediction}, default_schedule());
+        {.name = GetParam().name, .steps = steps, .karras = GetParam().karras, .prediction = prediction},
+        default_schedule());
   }
 
   Level level_of(const Sampler& sampler, int index) const {
@@ -103,7 +104,7 @@ class FlowSampler : public testing::TestWithParam<Method> {
 
 // Two thirds of the way: the noise levels' last steps do not shrink as their number grows. These numbers of steps
 // divide 999, so that rounding leaves the timesteps even.
-TEST_P(FlowSampler, ConvergesToTheProbabilityFlowInItsOrder) {
+TEST_P(FlowSampler, ConvergesToTheProbabilityFlowWithItsOrder) {
   std::vector<double> lengths;
   std::vector<double> errors;
   for (const int steps : {9, 27, 111, 333}) {
@@ -118,14 +119,14 @@ TEST_P(FlowSampler, ConvergesToTheProbabilityFlowInItsOrder) {
   EXPECT_LT(order, GetParam().order + 0.2);
 }
 
-TEST_P(FlowSampler, EndsNearTheFlowsImages) {
+TEST_P(FlowSampler, ResultIsNearThatOfTheFlow) {
   const Level last = std::string(GetParam().name) == "ddim" ? Level(default_schedule().final_alpha_bar()) : Level(1.0);
   const double found = error(sample(80, Prediction::epsilon).back(), last);
   EXPECT_LT(found, 0.05);
   EXPECT_GT(found, 1e-5);
 }
 
-TEST_P(FlowSampler, DoesTheSameWhateverTheModelPredicts) {
+TEST_P(FlowSampler, PredictionTypeDoesNotChangeTheResult) {
   EXPECT_TRUE(test::is_close(sample(6, Prediction::v).back(), sample(6, Prediction::epsilon).back(), 1e-9));
 }
 
@@ -138,7 +139,7 @@ INSTANTIATE_TEST_SUITE_P(Diffusion, FlowSampler,
                          });
 
 // Every sample is linear in the start and in each draw: following each of them alone gives the exact variance.
-TEST(AncestralSampler, GivesImagesOfTheRightVariance) {
+TEST(AncestralSampler, ResultsHaveTheRightVariance) {
   std::vector<double> lengths;
   std::vector<double> errors;
   for (const int steps : {25, 50, 100, 200}) {

@@ -41,7 +41,7 @@ TEST(Timesteps, LinspaceSpansTheSchedule) {
   EXPECT_THAT(timesteps("dpm++2m", 3), ElementsAre(999, 666, 333));
 }
 
-TEST(Timesteps, OfLcmAreThoseOfItsTeacher) {
+TEST(Timesteps, LcmUsesThoseOfItsTeacher) {
   EXPECT_THAT(timesteps("lcm", 4), ElementsAre(999, 759, 499, 259));
   EXPECT_THAT(timesteps("lcm", 1), ElementsAre(999));
   EXPECT_EQ(timesteps("lcm", 50).back(), 19);
@@ -56,7 +56,7 @@ struct Spacing {
 
 class EverySpacing : public testing::TestWithParam<Spacing> {};
 
-TEST_P(EverySpacing, GivesAsManyAsAskedForDescendingWithinTheSchedule) {
+TEST_P(EverySpacing, GivesTheRequestedNumberInDescendingOrder) {
   const auto& [sampler, spacing, karras] = GetParam();
   for (int steps = 1; steps <= 999; steps += steps < 130 ? 1 : 23) {
     if (std::string(sampler) == "lcm" && steps > 50) {
@@ -91,12 +91,12 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 // diffusers places 62 of 61 trailing timesteps, the last one at -1.
-TEST(Timesteps, TrailingNeverLeaveTheScheduleByRounding) {
+TEST(Timesteps, TrailingStayInTheScheduleDespiteRounding) {
   EXPECT_EQ(timesteps("ddim", 61, {.timestep_spacing = TimestepSpacing::trailing}).size(), 61U);
   EXPECT_EQ(timesteps("ddim", 61, {.timestep_spacing = TimestepSpacing::trailing}).back(), 15);
 }
 
-TEST(Timesteps, LeadingThatWouldLeaveTheScheduleAreRefused) {
+TEST(Timesteps, LeadingBeyondTheScheduleAreRefused) {
   const auto refusal = [](const std::string& name, int steps, int offset) {
     return thrown<UsageError>(
         [&] { timesteps(name, steps, {.timestep_spacing = TimestepSpacing::leading, .steps_offset = offset}); });
@@ -108,12 +108,12 @@ TEST(Timesteps, LeadingThatWouldLeaveTheScheduleAreRefused) {
   EXPECT_EQ(timesteps("ddim", 10, {.steps_offset = 99}).front(), 999);
 }
 
-TEST(Timesteps, OfDpmWhoseLevelsCoincideAreRefused) {
+TEST(Timesteps, CoincidingLevelsAreRefusedForDpm) {
   EXPECT_THAT(thrown<UsageError>([] { timesteps("dpm++2m", 1000); }), HasSubstr("their noise levels coincide"));
   EXPECT_EQ(timesteps("dpm++2m", 999).size(), 999U);
 }
 
-TEST(Timesteps, OfKarrasSitWhereTheirSigmasAre) {
+TEST(Timesteps, KarrasTimestepsMatchTheirSigmas) {
   const NoiseSchedule schedule({});
   const auto table = schedule.sigmas();
   const auto times = timesteps("euler", 5, {}, true);

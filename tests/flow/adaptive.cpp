@@ -45,7 +45,7 @@ TEST_P(Adaptive, KeepsItsTolerance) {
   }
 }
 
-TEST_P(Adaptive, WorksHarderForLessError) {
+TEST_P(Adaptive, SmallerToleranceTakesMoreEvaluations) {
   const Outcome rough = solve(bernoulli_field, bernoulli_start(), bernoulli_solution(1), with_tolerance(1e-3));
   const Outcome fine = solve(bernoulli_field, bernoulli_start(), bernoulli_solution(1), with_tolerance(1e-8));
   EXPECT_LT(rough.evaluations, 40);
@@ -53,7 +53,7 @@ TEST_P(Adaptive, WorksHarderForLessError) {
   EXPECT_LT(fine.error, rough.error / 1000);
 }
 
-TEST_P(Adaptive, StepsShortOnlyWhereTheFlowIsSteep) {
+TEST_P(Adaptive, StepsAreShortOnlyInSteepFlow) {
   // The integral of a bump of width 0.01 at t = 0.5 is its area.
   constexpr double kWidth = 0.01;
   std::vector<double> times;
@@ -84,7 +84,7 @@ TEST_P(Adaptive, MeasuresTheErrorOverTheWholeBatch) {
   EXPECT_TRUE(is_close(twice, torch::cat({once, once}), 1e-14));
 }
 
-TEST_P(Adaptive, IsDoneAtOnceWhereNothingMoves) {
+TEST_P(Adaptive, ConstantFlowTakesOneStep) {
   const auto still = [](double, const torch::Tensor& x) { return torch::zeros_like(x); };
   const Outcome outcome = solve(still, bernoulli_start(), bernoulli_start(), with_tolerance(1e-6));
   EXPECT_EQ(outcome.error, 0);
@@ -94,7 +94,7 @@ TEST_P(Adaptive, IsDoneAtOnceWhereNothingMoves) {
 INSTANTIATE_TEST_SUITE_P(Flow, Adaptive, testing::Values("dopri5", "bosh3"),
                          [](const auto& test) { return std::string(test.param); });
 
-TEST(AdaptiveMethods, OfHigherOrderNeedFewerEvaluations) {
+TEST(AdaptiveMethods, HigherOrderNeedsFewerEvaluations) {
   const auto evaluations = [](const char* method) {
     int calls = 0;
     const auto field = [&](double t, const torch::Tensor& x) {

@@ -33,7 +33,7 @@ TEST(Upsampling, IsKnownByName) {
               AllOf(HasSubstr("unknown upsampling 'cubic'"), HasSubstr("pixel, latent, latent-nearest")));
 }
 
-TEST(UpscaleBilinear, HasItsCentersBetweenPixels) {
+TEST(UpscaleBilinear, PixelCentersAreAtHalfIntegers) {
   const torch::Tensor x = torch::tensor({0.F, 1.F, 3.F}).reshape({1, 1, 1, 3});
   const torch::Tensor expected = torch::tensor({0.F, 0.25F, 0.75F, 1.5F, 2.5F, 3.F}).reshape({1, 1, 1, 6});
   EXPECT_TRUE(is_close(upsample_bilinear(x, 1, 6), expected, 1e-6));
@@ -53,7 +53,7 @@ TEST(UpsampleLatent, InterpolatesOrRepeats) {
   EXPECT_TRUE(torch::equal(nearest, latent().repeat_interleave(2, 2).repeat_interleave(2, 3)));
 }
 
-TEST(UpsampleLatent, KeepsKnownSitesAmongNoise) {
+TEST(UpsampleLatent, KeepsKnownPixelsAmongNoise) {
   const torch::Tensor noise = torch::full({1, 2, 4, 9}, -5.0);
   const torch::Tensor result = upsample_latent(latent(), Upsampling::noise_upsampling, 4, 9, noise);
   EXPECT_TRUE(torch::equal(result.index({Slice(), Slice(), Slice(None, None, 2), Slice(None, None, 3)}), latent()));
@@ -61,7 +61,7 @@ TEST(UpsampleLatent, KeepsKnownSitesAmongNoise) {
   EXPECT_TRUE(noise.eq(-5.0).all().item<bool>()) << "the noise was written to";
 }
 
-TEST(UpsampleLatent, RefusesNoiseThatDoesNotFit) {
+TEST(UpsampleLatent, NoiseOfAnotherShapeIsRefused) {
   const auto refusal = [](std::int64_t height, std::int64_t width, const torch::Tensor& noise) {
     return thrown<UsageError>([&] { upsample_latent(latent(), Upsampling::noise_upsampling, height, width, noise); });
   };
@@ -70,13 +70,13 @@ TEST(UpsampleLatent, RefusesNoiseThatDoesNotFit) {
   EXPECT_THAT(refusal(4, 6, {}), HasSubstr("noise of the size of the result"));
 }
 
-TEST(UpsampleLatent, LeavesIdentityAsItIs) {
+TEST(UpsampleLatent, IdentityChangesNothing) {
   EXPECT_TRUE(torch::equal(upsample_latent(latent(), Upsampling::identity, 2, 3), latent()));
   EXPECT_THAT(thrown<UsageError>([] { upsample_latent(latent(), Upsampling::identity, 4, 6); }),
               HasSubstr("does not change the size"));
 }
 
-TEST(UpsampleLatent, HasNoPixels) {
+TEST(UpsampleLatent, PixelUpsamplingIsRefused) {
   EXPECT_THAT(thrown<UsageError>([] { upsample_latent(latent(), Upsampling::pixel, 4, 6); }),
               HasSubstr("works on pixels"));
 }
@@ -111,7 +111,7 @@ TEST(NoisedStart, IsTheContextWithoutNoising) {
   }
 }
 
-TEST(NoisedStart, TakesAnAlphaBarForEverySample) {
+TEST(NoisedStart, AcceptsOneAlphaBarPerSample) {
   const torch::Tensor context = torch::randn({3, 4, 2, 2});
   const torch::Tensor noise = torch::randn({3, 4, 2, 2});
   const std::vector<std::int64_t> steps{0, 400, 999};

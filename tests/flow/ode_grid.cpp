@@ -27,7 +27,7 @@ class EveryMethod : public testing::TestWithParam<std::string> {
   OdeOptions options_{.method = GetParam(), .steps = 40};
 };
 
-TEST_P(EveryMethod, ArrivesAtTheSolution) {
+TEST_P(EveryMethod, ConvergesToTheSolution) {
   const torch::Tensor end = solve_ode(bernoulli_field, bernoulli_start(), options_);
   EXPECT_EQ(end.scalar_type(), torch::kFloat64);
   EXPECT_TRUE(is_close(end, bernoulli_solution(1), GetParam() == "euler" ? 3e-2 : 2e-3));
@@ -60,13 +60,13 @@ TEST_P(EveryMethod, IsExactOnStraightFlows) {
   EXPECT_TRUE(is_close(end, bernoulli_start() + slope, 1e-12));
 }
 
-TEST_P(EveryMethod, LeavesItsInputAlone) {
+TEST_P(EveryMethod, DoesNotModifyItsInput) {
   const torch::Tensor x = bernoulli_start();
   solve_ode(bernoulli_field, x, options_);
   EXPECT_TRUE(torch::equal(x, bernoulli_start()));
 }
 
-TEST_P(EveryMethod, PassesOnWhatIsNotFinite) {
+TEST_P(EveryMethod, PropagatesNonFiniteValues) {
   const auto explode = [](double t, const torch::Tensor& x) {
     return t > 0.4 ? x * std::numeric_limits<double>::infinity() : x;
   };
@@ -78,7 +78,7 @@ TEST_P(EveryMethod, PassesOnWhatIsNotFinite) {
 INSTANTIATE_TEST_SUITE_P(Flow, EveryMethod, testing::ValuesIn(ode_method_names()),
                          [](const auto& test) { return test.param; });
 
-TEST(SolveOde, EvaluatesFixedGridMethodsOnceAStage) {
+TEST(SolveOde, FixedGridMethodsEvaluateOncePerStage) {
   const std::map<std::string, int> stages{{"euler", 1}, {"midpoint", 2}, {"heun3", 3}, {"rk4", 4}};
   for (const auto& [method, count] : stages) {
     int calls = 0;
@@ -91,13 +91,13 @@ TEST(SolveOde, EvaluatesFixedGridMethodsOnceAStage) {
   }
 }
 
-TEST(SolveOde, TakesEulerStepsOfTheGrid) {
+TEST(SolveOde, EulerStepsFollowTheGrid) {
   const auto field = [](double t, const torch::Tensor& x) { return x * 0 + t; };
   const torch::Tensor end = solve_ode(field, torch::zeros({1, 2}), {.method = "euler", .steps = 4});
   EXPECT_TRUE(torch::allclose(end, torch::full({1, 2}, (0 + 0.25 + 0.5 + 0.75) / 4)));
 }
 
-TEST(OdeOptions, NameWhatIsOutOfRange) {
+TEST(OdeOptions, ValueOutOfRangeIsNamed) {
   const auto refusal = [](const OdeOptions& options) { return thrown<UsageError>([&] { options.check(); }); };
   EXPECT_THAT(refusal({.method = "rk5"}), AllOf(HasSubstr("unknown flow solver 'rk5'"),
                                                 HasSubstr("use euler, midpoint, rk4, heun3, dopri5 or bosh3")));

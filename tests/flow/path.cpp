@@ -43,19 +43,19 @@ TEST_P(EveryPath, RunsFromNoiseToData) {
   EXPECT_TRUE(is_close(path_.interpolate(torch::ones({7}, kFloat64), x0_, x1_), x1_, 1e-12));
 }
 
-TEST_P(EveryPath, HasTheDerivativesOfAutograd) {
+TEST_P(EveryPath, DerivativesMatchAutograd) {
   EXPECT_TRUE(is_close(path_.alpha_derivative(t_), derivative(&Path::alpha), 1e-14));
   EXPECT_TRUE(is_close(path_.sigma_derivative(t_), derivative(&Path::sigma), 1e-14));
 }
 
-TEST_P(EveryPath, HasTheVelocityOfItsInterpolation) {
+TEST_P(EveryPath, VelocityMatchesTheInterpolation) {
   constexpr double kStep = 1e-6;
   const torch::Tensor numerical =
       (path_.interpolate(t_ + kStep, x0_, x1_) - path_.interpolate(t_ - kStep, x0_, x1_)) / (2 * kStep);
   EXPECT_TRUE(is_close(path_.velocity(t_, x0_, x1_), numerical, 1e-8));
 }
 
-TEST_P(EveryPath, FindsTheNoiseAndItsScoreFromTheVelocity) {
+TEST_P(EveryPath, VelocityGivesNoiseAndScore) {
   const torch::Tensor x = path_.interpolate(t_, x0_, x1_);
   const torch::Tensor v = path_.velocity(t_, x0_, x1_);
   EXPECT_TRUE(is_close(path_.noise_from_velocity(t_, x, v), x0_, 1e-11));
@@ -64,7 +64,7 @@ TEST_P(EveryPath, FindsTheNoiseAndItsScoreFromTheVelocity) {
 }
 
 // For data of deviation s, x_t is normal with variance alpha^2 s^2 + sigma^2, whose score is -x / variance.
-TEST_P(EveryPath, FindsTheScoreOfNormalData) {
+TEST_P(EveryPath, ScoreOfNormalDataMatchesTheFormula) {
   constexpr double kVariance = 0.3 * 0.3;
   const torch::Tensor alpha = path_.alpha(t_).reshape({7, 1, 1});
   const torch::Tensor sigma = path_.sigma(t_).reshape({7, 1, 1});
@@ -75,7 +75,7 @@ TEST_P(EveryPath, FindsTheScoreOfNormalData) {
   EXPECT_TRUE(is_close(path_.score_from_velocity(t_, x0_, v), -x0_ / variance, 1e-11));
 }
 
-TEST_P(EveryPath, KeepsTheDtypeOfWhatItMoves) {
+TEST_P(EveryPath, KeepsTheDtypeOfItsInput) {
   for (const auto dtype : {torch::kFloat32, torch::kBFloat16}) {
     const torch::Tensor t = torch::full({7}, 0.5);
     const torch::Tensor x = x0_.to(dtype);
@@ -85,7 +85,7 @@ TEST_P(EveryPath, KeepsTheDtypeOfWhatItMoves) {
   }
 }
 
-TEST_P(EveryPath, TakesOneTimeASample) {
+TEST_P(EveryPath, AcceptsOneTimePerSample) {
   const torch::Tensor x = path_.interpolate(t_, x0_, x1_);
   const torch::Tensor third = path_.interpolate(t_.slice(0, 2, 3), x0_.slice(0, 2, 3), x1_.slice(0, 2, 3));
   EXPECT_TRUE(torch::equal(x.slice(0, 2, 3), third));
@@ -103,14 +103,14 @@ TEST(Path, IsKnownByName) {
               HasSubstr("unknown path 'vp': use linear or gvp"));
 }
 
-TEST(Path, AddsNoiseWhereSigmaMinAsksForIt) {
+TEST(Path, SigmaMinAddsNoise) {
   const Path path(PathKind::linear, 0.25);
   const torch::Tensor t = torch::full({1}, 0.5);
   const torch::Tensor x = path.interpolate(t, torch::zeros({1, 2}), torch::ones({1, 2}), torch::full({1, 2}, 2.0));
   EXPECT_TRUE(torch::allclose(x, torch::full({1, 2}, 0.5 + 0.25 * 2)));
 }
 
-TEST(Path, TakesSigmaMinOnTheLinearPathOnly) {
+TEST(Path, SigmaMinIsLimitedToTheLinearPath) {
   EXPECT_THAT(thrown<UsageError>([] { Path(PathKind::gvp, 0.1); }), HasSubstr("sigma_min"));
   EXPECT_THAT(thrown<UsageError>([] { Path(PathKind::linear, -0.1); }), HasSubstr("at least 0"));
 }

@@ -51,7 +51,7 @@ TEST_P(EveryTableau, ConvergesInItsDeclaredOrder) {
   EXPECT_LT(order, method_.order + 0.25);
 }
 
-TEST_P(EveryTableau, TakesAKnownFirstSlope) {
+TEST_P(EveryTableau, AcceptsAKnownFirstSlope) {
   const torch::Tensor x = test::bernoulli_start();
   const auto slopes = stage_slopes(method_, test::bernoulli_field, 0.3, 0.1, x);
   int calls = 0;
@@ -73,7 +73,7 @@ class AdaptiveTableau : public testing::TestWithParam<const char*> {
 };
 
 // The estimate is the local error of the embedded method, whose order is one less.
-TEST_P(AdaptiveTableau, EstimatesTheErrorOfTheEmbeddedMethod) {
+TEST_P(AdaptiveTableau, ErrorIsThatOfTheEmbeddedMethod) {
   ASSERT_TRUE(method_.adaptive());
   EXPECT_NEAR(sum(method_.error), 0, 1e-14);
   std::vector<double> lengths;
@@ -88,7 +88,7 @@ TEST_P(AdaptiveTableau, EstimatesTheErrorOfTheEmbeddedMethod) {
   EXPECT_LT(order, method_.order + 0.4);
 }
 
-TEST_P(AdaptiveTableau, EndsItsStepWithTheFirstSlopeOfTheNext) {
+TEST_P(AdaptiveTableau, LastSlopeIsTheFirstOfTheNextStep) {
   const double h = 0.1;
   const torch::Tensor x = test::bernoulli_start();
   const auto slopes = stage_slopes(method_, test::bernoulli_field, 0.2, h, x);
@@ -99,7 +99,7 @@ TEST_P(AdaptiveTableau, EndsItsStepWithTheFirstSlopeOfTheNext) {
 INSTANTIATE_TEST_SUITE_P(Flow, AdaptiveTableau, testing::Values("dopri5", "bosh3"),
                          [](const auto& test) { return std::string(test.param); });
 
-TEST(Tableau, IsNullForAnUnknownName) {
+TEST(Tableau, UnknownNameGivesNull) {
   EXPECT_EQ(find_tableau("rk5"), nullptr);
 }
 

@@ -116,7 +116,7 @@ TEST_P(SdeGrid, DrawsOnceAStepAndNotAtTheLast) {
   EXPECT_EQ(times.back(), 1.0);
 }
 
-TEST_P(SdeGrid, TakesItsLastStepAlongDriftOrVelocity) {
+TEST_P(SdeGrid, LastStepFollowsDriftOrVelocity) {
   const auto velocity = [&](double t, const torch::Tensor& x) { return data_.velocity(t, x); };
   const auto run = [&](SdeLastStep last_step) {
     options_.last_step = last_step;
@@ -151,7 +151,7 @@ TEST(SolveSde, RunsToTheEndWithoutALastStep) {
   EXPECT_NEAR(times.back(), 1.0, 1e-12);
 }
 
-TEST(SdeOptions, NameWhatIsOutOfRange) {
+TEST(SdeOptions, ValueOutOfRangeIsNamed) {
   const auto refusal = [](const SdeOptions& options) { return thrown<UsageError>([&] { options.check(); }); };
   EXPECT_THAT(refusal({.diffusion_norm = -1}), HasSubstr("diffusion norm"));
   EXPECT_THAT(refusal({.diffusion_norm = std::numeric_limits<double>::infinity()}), HasSubstr("diffusion norm"));

@@ -76,7 +76,7 @@ TEST_P(SdeAccuracy, KeepsTheVarianceOfThePath) {
 
 // One Brownian path, sampled at different steps, against itself at very small ones. The noise does not depend on the
 // state, which makes Euler-Maruyama of order 1.
-TEST_P(SdeAccuracy, FollowsOnePathInOrderOne) {
+TEST_P(SdeAccuracy, ConvergesPathwiseWithOrderOne) {
   constexpr int kFinest = 2048;
   auto generator = cpu_generator(12);
   const torch::Tensor fine = gaussian_noise({kFinest, 64, 1}, generator).to(torch::kFloat64);
@@ -102,7 +102,7 @@ TEST_P(SdeAccuracy, FollowsOnePathInOrderOne) {
   EXPECT_LT(order, 1.35);
 }
 
-TEST_P(SdeAccuracy, IsAnOdeSolverOfItsOrderWithoutDiffusion) {
+TEST_P(SdeAccuracy, ZeroDiffusionGivesAnOdeSolverOfTheOrder) {
   const int order = GetParam().method == SdeMethod::heun ? 2 : 1;
   std::vector<double> lengths;
   std::vector<double> errors;
@@ -140,7 +140,7 @@ TEST(SolveSde, DrawsSamplesOfTheData) {
 }
 
 // Data of deviation 0.5 around 3, started from normal values around 2 with deviation 0.4: x0 = 2 + 0.4 noise.
-TEST(SolveSde, FromAStartAroundAMeanDrawsSamplesOfTheData) {
+TEST(SolveSde, StartAroundAMeanGivesSamplesOfTheData) {
   constexpr double kMean = 2, kScale = 0.4, kDataMean = 3, kDataDeviation = 0.5;
   auto generator = cpu_generator(4);
   const std::vector<std::int64_t> shape{20000, 1};

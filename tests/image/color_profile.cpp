@@ -57,7 +57,7 @@ TEST(ColorProfile, ConvertsFromAWideProfileWithoutClipping) {
   EXPECT_NEAR(shares[4][1].item<double>(), 1.0187, 2e-3);
 }
 
-TEST(ColorProfile, GivesTheSameSamplesBackUnderTheSameProfile) {
+TEST(ColorProfile, SameProfileReturnsTheSameSamples) {
   const auto samples = random_samples(31, 17, 3);
   const auto profile = display_p3_profile();
   const Image image = decode_image(png_with_profile(samples, profile), "photo.webp");
@@ -81,14 +81,14 @@ TEST(ColorProfile, IsEmbeddedInJpegs) {
   EXPECT_LE(largest_difference(samples_of(again), samples_of(image)), 2);
 }
 
-TEST(ColorProfile, ThatIsSrgbIsLeftOutAndChangesNothing) {
+TEST(ColorProfile, SrgbProfileIsDroppedAndChangesNothing) {
   const auto samples = random_samples(8, 8, 3);
   const Image image = decode_image(png_with_profile(samples, srgb_profile()), "photo.webp");
   EXPECT_TRUE(image.metadata.icc_profile.empty());
   EXPECT_TRUE(torch::equal(image.pixels, image_of(samples).pixels));
 }
 
-TEST(ColorProfile, OfAGrayImageIsAppliedAndLeftOut) {
+TEST(ColorProfile, GrayProfileIsAppliedAndDropped) {
   const auto plain = samples_of(decode_image(image_file("gray.jpg"), "gray")).to(torch::kFloat64) / 255;
   const Image image = decode_image(with_profile(image_file("gray.jpg"), linear_gray_profile()), "gray");
   EXPECT_TRUE(image.metadata.icc_profile.empty());
@@ -98,7 +98,7 @@ TEST(ColorProfile, OfAGrayImageIsAppliedAndLeftOut) {
   EXPECT_LT((shares - expected).abs().max().item<double>(), 0.01);
 }
 
-TEST(ColorProfile, ThatLeadsOneWayIsAppliedAndLeftOut) {
+TEST(ColorProfile, OneWayProfileIsAppliedAndDropped) {
   const auto samples = random_samples(8, 8, 3);
   const Image image = decode_image(png_with_profile(samples, one_way_profile()), "scan.webp");
   EXPECT_GT(largest_difference(samples_of(image), samples), 10);
@@ -106,7 +106,7 @@ TEST(ColorProfile, ThatLeadsOneWayIsAppliedAndLeftOut) {
   EXPECT_NO_THROW(encode_image(image, {}));
 }
 
-TEST(ColorProfile, IsJoinedFromSegmentsInAnyOrder) {
+TEST(ColorProfile, SegmentsAreJoinedFromAnyOrder) {
   const auto profile = display_p3_profile();
   const auto jpeg = encode_image(image_of(pattern()), {.format = ImageFormat::jpeg});
   EXPECT_EQ(decode_image(with_profile(jpeg, profile, 3), "photo").metadata.icc_profile, profile);
@@ -122,19 +122,21 @@ std::string notice_beside_plain_pixels(const ImageBytes& jpeg, const ImageBytes&
   return testing::internal::GetCapturedStderr();
 }
 
-TEST(ColorProfile, ThatIsDamagedOrForAnotherModelIsLeftOutWithAWarning) {
+TEST(ColorProfile, DamagedOrForeignProfileIsDroppedWithAWarning) {
   const auto rgb = encode_image(image_of(pattern()), {.format = ImageFormat::jpeg});
   EXPECT_THAT(notice_beside_plain_pixels(rgb, linear_gray_profile()),
               HasSubstr("warning: the color profile of 'photo.jpg'"));
   EXPECT_THAT(notice_beside_plain_pixels(rgb, bytes_of("no profile")), HasSubstr("damaged"));
-  EXPECT_THAT(notice_beside_plain_pixels(image_file("gray.jpg"), display_p3_profile()), HasSubstr("does not match its pixels"));
-  EXPECT_THAT(notice_beside_plain_pixels(image_file("cmyk.jpg"), display_p3_profile()), HasSubstr("does not match its pixels"));
+  EXPECT_THAT(notice_beside_plain_pixels(image_file("gray.jpg"), display_p3_profile()),
+              HasSubstr("does not match its pixels"));
+  EXPECT_THAT(notice_beside_plain_pixels(image_file("cmyk.jpg"), display_p3_profile()),
+              HasSubstr("does not match its pixels"));
   auto cut = display_p3_profile();
   cut.resize(200);
   EXPECT_THAT(notice_beside_plain_pixels(rgb, cut), HasSubstr("ignoring it"));
 }
 
-TEST(ColorProfile, ThatIsBrokenCannotBeWritten) {
+TEST(ColorProfile, BrokenProfileCannotBeWritten) {
   Image image = image_of(pattern());
   for (const auto& profile : {bytes_of("no profile"), linear_gray_profile()}) {
     image.metadata.icc_profile = profile;

@@ -51,18 +51,18 @@ constexpr Source kSources[] = {{"rgb.png", 4},         {"gray_alpha.png", 4}, {"
                                {"rgb.tga", 26},        {"rgb.ppm", 0},        {"gray.pgm", 0},
                                {"rgb.psd", 0}};
 
-TEST_F(DamagedFiles, EmptyOnes) {
+TEST_F(DamagedFiles, EmptyFilesAreRefused) {
   EXPECT_EQ(complaint({}), "'in/photo.png' is empty");
 }
 
-TEST_F(DamagedFiles, FilesThatAreNoImages) {
+TEST_F(DamagedFiles, ForeignFilesAreRefused) {
   for (const auto& text :
        {"x"s, "hello"s, "%PDF-1.7\n"s, "<svg/>"s, std::string(1000, '\0'), std::string(1000, '\xff')}) {
     EXPECT_THAT(complaint(bytes_of(text)), AllOf(StartsWith("'in/photo.png' "), HasSubstr("known format")));
   }
 }
 
-TEST_F(DamagedFiles, TruncatedAtAnyByte) {
+TEST_F(DamagedFiles, TruncationAtAnyByteIsHandled) {
   for (const auto& [name, unneeded] : kSources) {
     const auto whole = image_file(name);
     ASSERT_TRUE(decodes({whole.begin(), whole.end() - static_cast<std::ptrdiff_t>(unneeded)})) << name;
@@ -73,7 +73,7 @@ TEST_F(DamagedFiles, TruncatedAtAnyByte) {
   }
 }
 
-TEST_F(DamagedFiles, FilesWithAnyWrongByteGiveAImageOrAnError) {
+TEST_F(DamagedFiles, AnyWrongByteGivesAnImageOrAnError) {
   for (const auto& source : kSources) {
     const auto whole = image_file(source.name);
     for (std::size_t i = 0; i < whole.size(); ++i) {
@@ -84,7 +84,7 @@ TEST_F(DamagedFiles, FilesWithAnyWrongByteGiveAImageOrAnError) {
   }
 }
 
-TEST_F(DamagedFiles, PngsWithAnyWrongByteAreNoticed) {
+TEST_F(DamagedFiles, AnyWrongByteOfAPngIsNoticed) {
   const auto whole = image_file("rgb.png");
   for (std::size_t i = 0; i < whole.size(); ++i) {
     auto damaged = whole;
@@ -93,7 +93,7 @@ TEST_F(DamagedFiles, PngsWithAnyWrongByteAreNoticed) {
   }
 }
 
-TEST_F(DamagedFiles, RandomBytesAfterAnyMagicNumber) {
+TEST_F(DamagedFiles, RandomBytesAfterAMagicNumberAreRefused) {
   for (const auto& magic : {""s, "\x89PNG\r\n\x1a\n"s, "\xff\xd8\xff"s, "RIFF\x40\0\0\0WEBPVP8 "s, "GIF89a"s, "BM"s,
                             "8BPS"s, "P6 3 3 255\n"s}) {
     for (std::uint64_t seed = 0; seed < 50; ++seed) {
@@ -144,7 +144,7 @@ TEST_F(DamagedFiles, LimitsAreExact) {
 }
 
 // Every scan of a progressive JPEG costs as much as the whole image.
-TEST_F(DamagedFiles, JpegsWithEndlessScans) {
+TEST_F(DamagedFiles, JpegsWithEndlessScansAreRefused) {
   const auto jpeg = text_of(image_file("progressive.jpg"));
   const auto last_scan = jpeg.rfind("\xff\xda");
   const auto scan = jpeg.substr(last_scan, jpeg.size() - 2 - last_scan);
@@ -156,7 +156,7 @@ TEST_F(DamagedFiles, JpegsWithEndlessScans) {
 }
 
 // The end of a GIF without an image in it.
-TEST_F(DamagedFiles, GifsWithoutAImage) {
+TEST_F(DamagedFiles, GifsWithoutAnImageAreRefused) {
   EXPECT_THAT(complaint(bytes_of("GIF89a\x01\0\x01\0\0\0\0;"s)), HasSubstr("damaged"));
 }
 

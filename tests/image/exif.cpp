@@ -12,7 +12,7 @@ namespace {
 using namespace std::string_literals;
 using test::bytes_of;
 
-TEST(ExifTexts, AreReadAsTheyWereWritten) {
+TEST(ExifTexts, ReadingReturnsTheWrittenTexts) {
   for (const ExifTexts& texts : {ExifTexts{"a cat\n\u00e9\U0001f600", "{\"schema\":1}"}, ExifTexts{"", "{}"},
                                  ExifTexts{"x", ""}, ExifTexts{std::string(5000, 'p'), std::string(3000, 'd')}}) {
     const auto read = read_exif_texts(make_exif(texts));
@@ -22,14 +22,14 @@ TEST(ExifTexts, AreReadAsTheyWereWritten) {
 }
 
 // The same field with the low byte first, as little-endian writers have it.
-TEST(ExifTexts, AreReadInTheStructuresByteOrder) {
+TEST(ExifTexts, ByteOrderOfTheStructureIsUsed) {
   const auto exif = bytes_of(
       "II\x2a\0\x08\0\0\0\x01\0\x69\x87\x04\0\x01\0\0\0\x1a\0\0\0\0\0\0\0"
       "\x01\0\x86\x92\x07\0\x0c\0\0\0\x2c\0\0\0\0\0\0\0UNICODE\0h\0\xe9\0"s);
   EXPECT_EQ(read_exif_texts(exif).comment, "h\u00e9");
 }
 
-TEST(ExifTexts, OfAnotherCodeAreNotRead) {
+TEST(ExifTexts, TextsInAnotherCodeAreIgnored) {
   auto exif = make_exif({"comment", "description"});
   const auto at = test::text_of(exif).find("UNICODE");
   exif[at] = std::byte{'A'};
@@ -37,7 +37,7 @@ TEST(ExifTexts, OfAnotherCodeAreNotRead) {
   EXPECT_EQ(read_exif_texts(exif).description, "description");
 }
 
-TEST(Exif, ThatDoesNotHoldTogetherGivesNothing) {
+TEST(Exif, InconsistentStructureGivesNothing) {
   const auto whole = make_exif({"comment", "description"});
   for (std::size_t size = 0; size < whole.size(); ++size) {
     std::vector<std::byte> cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
@@ -53,7 +53,7 @@ TEST(Exif, ThatDoesNotHoldTogetherGivesNothing) {
   }
 }
 
-TEST(Utf16, HoldsAllOfUnicode) {
+TEST(Utf16, EncodesAllOfUnicode) {
   for (const auto* text : {"", "plain", "caf\u00e9", "\u4e2d\uffff", "\U00010000\U0001f600\U0010ffff"}) {
     EXPECT_EQ(utf16_to_utf8(utf8_to_utf16be(text), true), text);
   }
@@ -66,7 +66,7 @@ TEST(Utf16, ReplacesLoneSurrogatesAndIgnoresHalfAUnit) {
   EXPECT_EQ(utf16_to_utf8("A\0B"s, false), "A");
 }
 
-TEST(Latin1, IsAWayThereAndBack) {
+TEST(Latin1, RoundTrips) {
   for (int byte = 1; byte < 256; ++byte) {
     const std::string latin1(1, static_cast<char>(byte));
     std::string back;
@@ -76,7 +76,7 @@ TEST(Latin1, IsAWayThereAndBack) {
   }
 }
 
-TEST(Latin1, IsNotForBrokenUtf8) {
+TEST(Latin1, BrokenUtf8IsRefused) {
   std::string back;
   for (const auto* text : {"\xc3", "\xc3\x41", "\xa0", "\xc3\xc3"}) {
     EXPECT_FALSE(utf8_to_latin1(text, back));

@@ -29,22 +29,22 @@ std::string encoded(const Image& image, ImageFormat format = ImageFormat::png) {
   return text_of(encode_image(image, {.format = format}));
 }
 
-TEST(PngText, IsLatin1WhereItCanBe) {
+TEST(PngText, IsLatin1IfPossible) {
   EXPECT_THAT(encoded(with_text({{"parameters", "a cat\nSteps: 4"}})), HasSubstr("tEXtparameters\0a cat\nSteps: 4"s));
   EXPECT_THAT(encoded(with_text({{"parameters", "caf\u00e9 \u00ff"}})), HasSubstr("tEXtparameters\0caf\xe9 \xff"s));
 }
 
-TEST(PngText, IsUtf8WhereLatin1Lacks) {
+TEST(PngText, IsUtf8IfLatin1IsNotEnough) {
   for (const std::string text : {"\u4e2d\u6587", "caf\u00e9 \u2014 \U0001f600", "\u0100", "\u0080", "tab\t", "\x01"}) {
     EXPECT_THAT(encoded(with_text({{"parameters", text}})), HasSubstr("iTXtparameters\0\0\0\0\0"s + text)) << text;
   }
 }
 
-TEST(PngText, OfOursIsAlwaysUtf8) {
+TEST(PngText, OwnTextIsAlwaysUtf8) {
   EXPECT_THAT(encoded(with_text({{"fmboost", "{\"schema\":1}"}})), HasSubstr("iTXtfmboost\0\0\0\0\0{\"schema\":1}"s));
 }
 
-TEST(PngText, ComesBackInOrder) {
+TEST(PngText, OrderIsKept) {
   const Texts texts{{"parameters", "caf\u00e9, \U0001f600\nNegative prompt: \u00fc"},
                     {"Software", "something else"},
                     {"Software", "twice"},
@@ -54,7 +54,7 @@ TEST(PngText, ComesBackInOrder) {
   EXPECT_EQ(round_trip(with_text(texts), {}).metadata.text, texts);
 }
 
-TEST(PngText, ThatPngCannotHoldIsLeftOut) {
+TEST(PngText, UnrepresentableTextIsDropped) {
   const Image image = round_trip(with_text({{"empty", ""},
                                             {"", "no keyword"},
                                             {std::string(80, 'k'), "long keyword"},
@@ -64,7 +64,7 @@ TEST(PngText, ThatPngCannotHoldIsLeftOut) {
   EXPECT_THAT(image.metadata.text, ElementsAre(Pair(std::string(79, 'k'), "longest keyword")));
 }
 
-TEST(PngText, IsNotWrittenWithoutAny) {
+TEST(PngText, NoTextWritesNoChunk) {
   const auto bytes = encoded(with_text({}));
   EXPECT_THAT(bytes, Not(HasSubstr("EXt")));
   EXPECT_THAT(bytes, Not(HasSubstr("eXIf")));
@@ -81,19 +81,19 @@ TEST(UserComment, HoldsTheParametersOfJpegsAndWebps) {
   }
 }
 
-TEST(UserComment, MayComeAlone) {
+TEST(UserComment, WorksWithoutADescription) {
   const Texts texts{{"parameters", "a cat"}};
   const Image image = round_trip(with_text(texts), {.format = ImageFormat::jpeg});
   EXPECT_EQ(image.metadata.text, texts);
 }
 
-TEST(UserComment, LeavesOtherTextsOut) {
+TEST(UserComment, OtherTextsAreDropped) {
   EXPECT_THAT(encoded(with_text({{"Software", "secret"}}), ImageFormat::jpeg), Not(HasSubstr("secret")));
   EXPECT_THAT(encoded(with_text({}), ImageFormat::jpeg), Not(HasSubstr("Exif")));
   EXPECT_THAT(encoded(with_text({}), ImageFormat::webp), Not(HasSubstr("EXIF")));
 }
 
-TEST(Exif, OfACameraIsKeptInEveryFormat) {
+TEST(Exif, CameraDataIsKeptInEveryFormat) {
   const Image photo = decode_image(image_file("rotated.jpg"), "rotated.jpg");
   ASSERT_EQ(read_orientation(photo.metadata.exif), 1);
   for (const auto format : {ImageFormat::png, ImageFormat::jpeg, ImageFormat::webp}) {
@@ -116,7 +116,7 @@ TEST(Metadata, TextsAreReadWithoutThePixels) {
   }
 }
 
-TEST(Exif, ThatIsTooLargeForAJpegIsLeftOutWithAWarning) {
+TEST(Exif, DataTooLargeForAJpegIsDroppedWithAWarning) {
   Image source = image_of(pattern());
   source.metadata.exif = bytes_of("MM\0\x2a\0\0\0\x08"s);
   source.metadata.exif.resize(65'528);
@@ -130,7 +130,7 @@ TEST(Exif, ThatIsTooLargeForAJpegIsLeftOutWithAWarning) {
 }
 
 // JPEG and WebP hold any bytes under that name, PNG does not.
-TEST(Exif, ThatIsNoneIsLeftOut) {
+TEST(Exif, ForeignBytesAreDropped) {
   for (const auto& text : {"x"s, "not a TIFF structure"s, "MM\0\x2b\0\0\0\x08"s, "II\x2a\0"s}) {
     Image source = image_of(pattern());
     source.metadata.exif = bytes_of(text);
@@ -142,7 +142,7 @@ TEST(Exif, ThatIsNoneIsLeftOut) {
   }
 }
 
-TEST(Exif, WithJpegsPrefixIsReadFromWebps) {
+TEST(Exif, JpegPrefixIsAcceptedInWebps) {
   Image source = image_of(pattern());
   const auto exif = decode_image(image_file("rotated.jpg"), "rotated.jpg").metadata.exif;
   source.metadata.exif = bytes_of("Exif\0\0"s + text_of(exif));

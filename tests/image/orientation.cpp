@@ -58,7 +58,7 @@ TEST(Orientation, IsAppliedAndSetToOne) {
   }
 }
 
-TEST(Orientation, TurnsAlphaToo) {
+TEST(Orientation, AppliesToAlpha) {
   Image source = image_of(as_samples(stored(6)));
   source.alpha = stored(6).to(torch::kFloat32).unsqueeze(0) / 255;
   source.metadata.exif = exif_with_orientation(6, true);
@@ -75,7 +75,7 @@ TEST(Orientation, OutOfRangeMeansUpright) {
 }
 
 // A JPEG of another writer: stored with red growing to the lower right and green to the lower left.
-TEST(Orientation, OfAJpegKeepsTheOtherTags) {
+TEST(Orientation, OtherTagsOfAJpegAreKept) {
   const Image image = decode_image(image_file("rotated.jpg"), "rotated.jpg");
   EXPECT_EQ(read_orientation(image.metadata.exif), 1);
   EXPECT_NE(text_of(image.metadata.exif).find("Maker"), std::string::npos);

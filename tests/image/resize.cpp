@@ -21,7 +21,7 @@ TEST(ResizeBicubic, ReducesAsPillowDoes) {
   EXPECT_TRUE(torch::allclose(resize_bicubic(image(), 2, 3)[0][0], expected, 0, 1e-6));
 }
 
-TEST(ResizeBicubic, TakesPillowsKernelWhereOneSideShrinks) {
+TEST(ResizeBicubic, PillowsKernelIsUsedIfOneSideShrinks) {
   const auto expected = torch::tensor({-0.81397343, -0.45076326, 0.09939661, 0.55176729, -0.02388947, -0.52662498,
                                        0.16363829, 0.07087992, -0.20695740});
   EXPECT_TRUE(torch::allclose(resize_bicubic(image(), 2, 9)[0][0][0], expected, 0, 1e-6));
@@ -34,7 +34,7 @@ TEST(ResizeBicubic, UpscalesAsPyTorchDoes) {
   EXPECT_TRUE(torch::allclose(resize_bicubic(image(), 6, 9)[0][0][0], expected, 0, 1e-6));
 }
 
-TEST(ResizeBicubic, ToTheSameSizeChangesNothing) {
+TEST(ResizeBicubic, SameSizeChangesNothing) {
   EXPECT_TRUE(torch::allclose(resize_bicubic(image(), 4, 6), image(), 0, 1e-6));
 }
 
@@ -48,7 +48,7 @@ TEST(PadReflect, ReflectsWithoutRepeatingTheEdge) {
 }
 
 // numpy.pad(..., mode="reflect").
-TEST(PadReflect, GoesOnBeyondTheImagesOwnSize) {
+TEST(PadReflect, MarginsMayExceedTheImage) {
   EXPECT_TRUE(torch::equal(pad_reflect(row({0, 1}), {.left = 7, .right = 9}),
                            row({1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0})));
   EXPECT_TRUE(torch::equal(pad_reflect(row({0, 1, 2}), {.left = 1, .right = 10}),
@@ -72,7 +72,7 @@ TEST(PadReflect, PadsRowsAsItPadsColumns) {
   EXPECT_EQ(wide.size(3), 20);
 }
 
-TEST(PadReflect, WithoutMarginsChangesNothing) {
+TEST(PadReflect, ZeroMarginsChangeNothing) {
   EXPECT_TRUE(torch::equal(pad_reflect(image(), {}), image()));
 }
 
@@ -83,7 +83,7 @@ TEST(Crop, UndoesPadding) {
   }
 }
 
-TEST(Crop, CutsTheMarginsOff) {
+TEST(Crop, RemovesTheMargins) {
   const auto x = image();
   EXPECT_TRUE(torch::equal(crop(x, {.left = 1, .right = 2, .top = 1, .bottom = 0}), x.slice(2, 1, 4).slice(3, 1, 4)));
 }

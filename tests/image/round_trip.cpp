@@ -63,7 +63,7 @@ TEST(RoundTrip, KeepsExtremeShapes) {
   }
 }
 
-TEST(RoundTrip, LosesAsMuchAsTheQualityOfAJpegSays) {
+TEST(RoundTrip, JpegErrorFollowsTheQuality) {
   const double best = psnr_of({.format = ImageFormat::jpeg, .quality = 100});
   const double usual = psnr_of({.format = ImageFormat::jpeg});
   const double poor = psnr_of({.format = ImageFormat::jpeg, .quality = 40});
@@ -75,7 +75,7 @@ TEST(RoundTrip, LosesAsMuchAsTheQualityOfAJpegSays) {
   EXPECT_LT(poor, usual - 3);
 }
 
-TEST(RoundTrip, LosesAsMuchAsTheQualityOfAWebpSays) {
+TEST(RoundTrip, WebpErrorFollowsTheQuality) {
   const double usual = psnr_of({.format = ImageFormat::webp});
   const double poor = psnr_of({.format = ImageFormat::webp, .quality = 20});
   EXPECT_GT(usual, 32);
@@ -89,11 +89,10 @@ TEST(RoundTrip, KeepsColorResolutionInJpegs) {
   auto stripes = torch::zeros({16, 16, 3}, torch::kUInt8);
   stripes.slice(1, 0, 16, 2).select(2, 0).fill_(255);
   stripes.slice(1, 1, 16, 2).select(2, 2).fill_(255);
-  EXPECT_LE(largest_difference(samples_of(round_trip(image_of(stripes), {.format = ImageFormat::jpeg})), stripes),
-            40);
+  EXPECT_LE(largest_difference(samples_of(round_trip(image_of(stripes), {.format = ImageFormat::jpeg})), stripes), 40);
 }
 
-TEST(RoundTrip, LaysAlphaOverWhiteInJpegs) {
+TEST(RoundTrip, JpegsBlendAlphaOverWhite) {
   Image source = image_of(torch::zeros({16, 16, 3}, torch::kUInt8));
   source.alpha = torch::full({1, 16, 16}, 0.25F);
   const Image image = round_trip(source, {.format = ImageFormat::jpeg});
@@ -101,7 +100,7 @@ TEST(RoundTrip, LaysAlphaOverWhiteInJpegs) {
   EXPECT_LE(largest_difference(samples_of(image), torch::full({16, 16, 3}, 191, torch::kUInt8)), 2);
 }
 
-TEST(EncodeImage, GivesTheSameBytesEveryTime) {
+TEST(EncodeImage, BytesAreReproducible) {
   for (const auto format : {ImageFormat::png, ImageFormat::jpeg, ImageFormat::webp}) {
     Image image = image_of(photo());
     image.metadata.text = {{"parameters", "a cat"}, {"fmboost", "{\"schema\":1}"}};
@@ -109,14 +108,14 @@ TEST(EncodeImage, GivesTheSameBytesEveryTime) {
   }
 }
 
-TEST(EncodeImage, ObeysTheCompressionLevel) {
+TEST(EncodeImage, CompressionLevelIsUsed) {
   const Image image = image_of(photo());
   const auto size = [&](int level) { return encode_image(image, {.compression_level = level}).size(); };
   EXPECT_GT(size(0), 64U * 96 * 3);
   EXPECT_LT(size(9), size(0));
 }
 
-TEST(EncodeImage, RefusesWhatAFormatCannotHold) {
+TEST(EncodeImage, UnrepresentableImagesAreRefused) {
   const Image wide = image_of(torch::zeros({1, 16384, 3}, torch::kUInt8));
   EXPECT_THAT(thrown<Error>([&] { encode_image(wide, {.format = ImageFormat::webp}); }),
               AllOf(HasSubstr("16383"), HasSubstr("PNG")));
@@ -125,7 +124,7 @@ TEST(EncodeImage, RefusesWhatAFormatCannotHold) {
               AllOf(HasSubstr("65500"), HasSubstr("PNG")));
 }
 
-TEST(EncodeImage, RefusesSettingsOutOfRange) {
+TEST(EncodeImage, SettingsOutOfRangeAreRefused) {
   const Image image = image_of(pattern());
   for (const int quality : {0, 101, -5}) {
     EXPECT_THAT(thrown<UsageError>([&] { encode_image(image, {.format = ImageFormat::jpeg, .quality = quality}); }),
@@ -137,7 +136,7 @@ TEST(EncodeImage, RefusesSettingsOutOfRange) {
   }
 }
 
-TEST(ImageFormatFromSuffix, KnowsItsFormatsInAnyCase) {
+TEST(ImageFormatFromSuffix, SuffixMayHaveAnyCase) {
   EXPECT_EQ(image_format_from_suffix("a/b.png"), ImageFormat::png);
   EXPECT_EQ(image_format_from_suffix("B.PNG"), ImageFormat::png);
   EXPECT_EQ(image_format_from_suffix("b.jpg"), ImageFormat::jpeg);
@@ -145,7 +144,7 @@ TEST(ImageFormatFromSuffix, KnowsItsFormatsInAnyCase) {
   EXPECT_EQ(image_format_from_suffix("b.tar.webp"), ImageFormat::webp);
 }
 
-TEST(ImageFormatFromSuffix, NamesTheFileAndWhatIsPossible) {
+TEST(ImageFormatFromSuffix, ErrorNamesTheFileAndTheFormats) {
   for (const std::string name : {"image", "image.", "image.gif", ".png", "a.png/b", "a.png "}) {
     EXPECT_THAT(thrown<UsageError>([&] { image_format_from_suffix(name); }),
                 AllOf(HasSubstr("'" + name + "'"), HasSubstr(".png, .jpg or .webp")));
@@ -162,7 +161,7 @@ TEST(ToUint8, RoundsClampsAndReorders) {
       torch::equal(samples.select(2, 1).squeeze(0), torch::tensor({0, 0, 0, 128, 255, 255, 255}, torch::kUInt8)));
 }
 
-TEST(ToUint8, TakesTheNearestStep) {
+TEST(ToUint8, RoundsToTheNearestStep) {
   const auto steps = torch::arange(256, torch::kFloat64);
   const auto at = [&](double offset) {
     return to_uint8(((steps + offset) / 127.5 - 1).to(torch::kFloat32).reshape({1, 1, 256}))

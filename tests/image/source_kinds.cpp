@@ -158,7 +158,7 @@ TEST(SourceKinds, NoNoticeForStillImages) {
   }
 }
 
-TEST(SourceKinds, ContentDecidesNotTheSuffix) {
+TEST(SourceKinds, ContentOverridesTheSuffix) {
   EXPECT_EQ(decode_image(image_file("gray.jpg"), "photo.png").format, "jpeg");
   EXPECT_EQ(decode_image(image_file("rgb.png"), "photo.webp").format, "png");
 }

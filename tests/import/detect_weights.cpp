@@ -25,7 +25,7 @@ TensorShapes checkpoint(std::int64_t channels, std::int64_t text_width) {
           {"cond_stage_model.transformer.text_model.final_layer_norm.weight", {text_width}}};
 }
 
-TEST(Recognize, StableDiffusionByItsInputsAndTheWidthOfItsText) {
+TEST(DetectWeights, StableDiffusionVersionFollowsFromInputsAndTextWidth) {
   EXPECT_EQ(detect_weights(checkpoint(4, 768)).kind, stable_diffusion);
   EXPECT_EQ(detect_weights(checkpoint(4, 768)).what, "a Stable Diffusion 1 checkpoint");
   EXPECT_EQ(detect_weights(checkpoint(4, 1024)).what, "a Stable Diffusion 2 checkpoint");
@@ -35,7 +35,7 @@ TEST(Recognize, StableDiffusionByItsInputsAndTheWidthOfItsText) {
   EXPECT_THAT(detect_weights(consistency).what, HasSubstr("guidance embedding"));
 }
 
-TEST(Recognize, ModelsWithOtherInputs) {
+TEST(DetectWeights, ModelsWithOtherInputsAreNamed) {
   EXPECT_THAT(detect_weights(checkpoint(9, 768)).what, HasSubstr("inpainting"));
   EXPECT_THAT(detect_weights(checkpoint(8, 768)).what, HasSubstr("InstructPix2Pix"));
   EXPECT_THAT(detect_weights(checkpoint(5, 1024)).what, HasSubstr("depth"));
@@ -43,7 +43,7 @@ TEST(Recognize, ModelsWithOtherInputs) {
   EXPECT_EQ(detect_weights(checkpoint(9, 768)).kind, other_model);
 }
 
-TEST(Recognize, TheUnetInDiffusersLayoutToo) {
+TEST(DetectWeights, DiffusersLayoutIsRecognized) {
   const TensorShapes shapes = {{"unet.conv_in.weight", {320, 4, 3, 3}},
                                {"unet.time_embedding.linear_1.weight", {1280, 320}},
                                {"unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight", {1280, 768}},
@@ -61,7 +61,7 @@ struct Case {
   const char* what;
 };
 
-TEST(Recognize, OtherFiles) {
+TEST(DetectWeights, OtherFilesAreRecognized) {
   const Case cases[] = {
       {{"conditioner.embedders.0.transformer.x", "model.diffusion_model.input_blocks.0.0.weight"},
        other_model,

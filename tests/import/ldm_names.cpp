@@ -119,13 +119,13 @@ std::set<std::string> as_set(const Names& names) {
   return {names.begin(), names.end()};
 }
 
-TEST(LdmNames, OfTheWholeUnetBecomeTheNamesOfTheNetwork) {
+TEST(LdmNames, WholeUnetIsRenamedToTheNetwork) {
   const Names original = original_unet();
   EXPECT_EQ(original.size(), 686U);  // what the published file has
   EXPECT_EQ(as_set(diffusers_unet_names(original)), names_of(*Unet(UnetOptions())));
 }
 
-TEST(LdmNames, OfTheWholeAutoencoderBecomeTheNamesOfTheNetwork) {
+TEST(LdmNames, WholeAutoencoderIsRenamedToTheNetwork) {
   const Names original = original_autoencoder();
   EXPECT_EQ(original.size(), 248U);
   EXPECT_EQ(as_set(diffusers_autoencoder_names(original)), names_of(*AutoencoderKl(AutoencoderKlOptions())));
@@ -153,19 +153,19 @@ TEST(LdmNames, CountTheDecodersLevelsFromTheCoarsest) {
   EXPECT_EQ(renamed[2], "decoder.up_blocks.0.upsamplers.0.conv.bias");
 }
 
-TEST(LdmNames, OfTheGuidanceEmbeddingAreKnownBothWays) {
+TEST(LdmNames, GuidanceEmbeddingIsKnownUnderBothNames) {
   const Names names = {"time_embed.cond_proj.weight", "time_embedding.cond_proj.weight"};
   EXPECT_THAT(diffusers_unet_names(names),
               ElementsAre("time_embedding.cond_proj.weight", "time_embedding.cond_proj.weight"));
 }
 
-TEST(LdmNames, ThatAreDiffusersAlreadyOrUnknownStay) {
+TEST(LdmNames, DiffusersNamesAndUnknownNamesStay) {
   const Names names = {"conv_in.weight", "down_blocks.0.resnets.0.norm1.weight", "label_emb.0.0.weight", "x"};
   EXPECT_EQ(diffusers_unet_names(names), names);
   EXPECT_THAT(diffusers_autoencoder_names({"loss.weight"}), ElementsAre("loss.weight"));
 }
 
-TEST(LdmNames, ThatMeanTheSameLayerAreRefused) {
+TEST(LdmNames, TwoNamesOfOneLayerAreRefused) {
   Weights tensors;
   tensors.emplace("time_embed.cond_proj.weight", test::shape_of({4, 4}));
   tensors.emplace("time_embedding.cond_proj.weight", test::shape_of({4, 4}));

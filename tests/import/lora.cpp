@@ -72,7 +72,7 @@ torch::Tensor random(at::IntArrayRef shape) {
   return torch::rand(shape) - 0.5;
 }
 
-TEST_F(LoraTest, OfEveryLayoutIsMergedByTheFormula) {
+TEST_F(LoraTest, EveryLayoutIsMergedByTheFormula) {
   const std::pair<std::string, std::string> layouts[] = {
       {"lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q.lora_down.weight", "lora_up"},
       {"unet." + kAttention + ".lora_A.weight", "lora_B"},
@@ -100,14 +100,14 @@ TEST_F(LoraTest, IsScaledByAlphaOverRank) {
   EXPECT_LT(error_of(kAttention, tensors, 1.0, 0.5), kRounding);
 }
 
-TEST_F(LoraTest, TakesPeftsSettingsFromTheMetadata) {
+TEST_F(LoraTest, PeftSettingsComeFromTheMetadata) {
   const NamedTensors tensors = {{"unet." + kAttention + ".lora_A.weight", random({4, 5})},
                                 {"unet." + kAttention + ".lora_B.weight", random({6, 4})}};
   const std::string settings = R"({"unet.lora_alpha": 8, "unet.use_rslora": true, "text_encoder.lora_alpha": 1})";
   EXPECT_LT(error_of(kAttention, tensors, 1.0, 4.0, {{"lora_adapter_metadata", settings}}), 10 * kRounding);
 }
 
-TEST_F(LoraTest, TakesPeftsSettingsFromTheFileBesideIt) {
+TEST_F(LoraTest, PeftSettingsComeFromTheFileBesideIt) {
   write_file_atomically(folder_ / "adapter_config.json",
                         as_bytes(R"({"lora_alpha": 8, "alpha_pattern": {"to_q": 2}})"));
   const NamedTensors tensors = {{"base_model.model." + kAttention + ".lora_A.weight", random({4, 5})},
@@ -115,14 +115,14 @@ TEST_F(LoraTest, TakesPeftsSettingsFromTheFileBesideIt) {
   EXPECT_LT(error_of(kAttention, tensors, 1.0, 0.5), kRounding);
 }
 
-TEST_F(LoraTest, OfAConvolutionIsMerged) {
+TEST_F(LoraTest, ConvolutionsAreMerged) {
   const std::string layer = "lora_unet_down_blocks_0_resnets_0_conv1";
   const NamedTensors tensors = {{layer + ".lora_down.weight", random({2, 4, 3, 3})},
                                 {layer + ".lora_up.weight", random({6, 2, 1, 1})}};
   EXPECT_LT(error_of(kConvolution, tensors, -0.5, 1.0), kRounding);
 }
 
-TEST_F(LoraTest, OfThreeFactorsIsTheirConvolutionsOneAfterTheOther) {
+TEST_F(LoraTest, ThreeFactorsAreConvolutionsInSequence) {
   const std::string layer = "lora_unet_down_blocks_0_resnets_0_conv1";
   const torch::Tensor down = random({2, 4, 1, 1});
   const torch::Tensor mid = random({2, 2, 3, 3});
@@ -143,7 +143,7 @@ TEST_F(LoraTest, OfThreeFactorsIsTheirConvolutionsOneAfterTheOther) {
   EXPECT_TRUE(torch::allclose(at::conv2d(x, wide(change)), expected, 0, 1e-5));
 }
 
-TEST_F(LoraTest, OfThreeFactorsMustFitTheLayer) {
+TEST_F(LoraTest, ThreeFactorsMustFitTheLayer) {
   const auto complaint = [&](at::IntArrayRef down, at::IntArrayRef mid, const std::string& layer) {
     return thrown<ModelError>([&] {
       merge_lora(open({{layer + ".lora_down.weight", random(down)},
@@ -163,7 +163,7 @@ TEST_F(LoraTest, OfThreeFactorsMustFitTheLayer) {
               HasSubstr("'x' lacks the lower factor"));
 }
 
-TEST_F(LoraTest, OfTheTextEncoderIsMergedUnderAllItsNames) {
+TEST_F(LoraTest, TextEncoderIsMergedUnderAllItsNames) {
   const std::pair<std::string, std::string> layouts[] = {
       {"lora_te_text_model_encoder_layers_0_self_attn_q_proj.lora_down.weight",
        "lora_te_text_model_encoder_layers_0_self_attn_q_proj.lora_up.weight"},
@@ -185,7 +185,7 @@ TEST_F(LoraTest, OldNamesOfTheOutputAreFound) {
       kRounding);
 }
 
-TEST_F(LoraTest, SeveralAddUp) {
+TEST_F(LoraTest, SeveralFilesAddUp) {
   const NamedTensors tensors = {{kAttention + ".lora_A.weight", torch::full({1, 5}, 0.5)},
                                 {kAttention + ".lora_B.weight", torch::full({6, 1}, 2.0)}};
   const Weight& weight = unet_.at(kAttention + ".weight");
@@ -196,7 +196,7 @@ TEST_F(LoraTest, SeveralAddUp) {
   EXPECT_TRUE(torch::allclose(read_weight(weight, torch::kFloat32), before + 1.25));
 }
 
-TEST_F(LoraTest, OfAnotherModelIsRefusedByTheNamesOfItsLayers) {
+TEST_F(LoraTest, OtherModelIsRefusedByItsLayerNames) {
   const auto complaint = [&](const NamedTensors& tensors) {
     return thrown<ModelError>([&] { merge_lora(open(tensors), 1.0, unet_, text_); });
   };
@@ -213,7 +213,7 @@ TEST_F(LoraTest, OfAnotherModelIsRefusedByTheNamesOfItsLayers) {
   EXPECT_TRUE(unet_.at(kAttention + ".weight").changes.empty());
 }
 
-TEST_F(LoraTest, ThatIsIncompleteIsRefused) {
+TEST_F(LoraTest, IncompleteFileIsRefused) {
   EXPECT_THAT(thrown<ModelError>([&] {
                 open({{"unet.x.lora_A.weight", random({3, 5})}});
               }),
@@ -230,7 +230,7 @@ TEST_F(LoraTest, ThatIsIncompleteIsRefused) {
               HasSubstr("must hold one number"));
 }
 
-TEST_F(LoraTest, IsNotTakenForAnotherKindOfAdapter) {
+TEST_F(LoraTest, OtherAdapterKindsAreRefused) {
   EXPECT_THAT(thrown<ModelError>([&] { open({{"conv.weight", random({3, 5})}}); }), HasSubstr("is not a LoRA"));
   EXPECT_THAT(
       thrown<ModelError>([&] {
@@ -253,7 +253,7 @@ TEST_F(LoraTest, IsNotTakenForAnotherKindOfAdapter) {
   }
 }
 
-TEST_F(LoraTest, ThatIsNotFiniteIsNamedWhenItIsMerged) {
+TEST_F(LoraTest, NonFiniteFactorIsNamed) {
   merge_lora(open({{kAttention + ".lora_A.weight", torch::full({1, 5}, std::numeric_limits<float>::quiet_NaN())},
                    {kAttention + ".lora_B.weight", torch::full({6, 1}, 2.0)}}),
              1.0, unet_, text_);
@@ -261,7 +261,7 @@ TEST_F(LoraTest, ThatIsNotFiniteIsNamedWhenItIsMerged) {
               AllOf(HasSubstr("to_q.lora_A.weight"), HasSubstr("NaN")));
 }
 
-TEST_F(LoraTest, ForConsistencyIsToldByItsName) {
+TEST_F(LoraTest, LcmIsDetectedByItsName) {
   const NamedTensors tensors = {{"x.lora_A.weight", random({1, 5})}, {"x.lora_B.weight", random({6, 1})}};
   EXPECT_FALSE(open(tensors).for_consistency);
   EXPECT_TRUE(open(tensors, {}, "LCM-lora-sdv1-5.safetensors").for_consistency);

@@ -28,7 +28,7 @@ void expect_fields(const json& config, const json& fields) {
   }
 }
 
-TEST(UnetConfig, OfStableDiffusion1IsTold) {
+TEST(UnetConfig, StableDiffusion1IsDetected) {
   const json config = unet_config(shapes_of_network(*Unet(UnetOptions())), "file");
   expect_fields(
       config,
@@ -46,7 +46,7 @@ TEST(UnetConfig, OfStableDiffusion1IsTold) {
        {"use_linear_projection", false}});
 }
 
-TEST(UnetConfig, OfStableDiffusion2IsTold) {
+TEST(UnetConfig, StableDiffusion2IsDetected) {
   UnetOptions options;
   options.use_linear_projection = true;
   options.cross_attention_dim = 1024;
@@ -57,7 +57,7 @@ TEST(UnetConfig, OfStableDiffusion2IsTold) {
       {{"attention_head_dim", {5, 10, 20, 20}}, {"cross_attention_dim", 1024}, {"use_linear_projection", true}});
 }
 
-TEST(UnetConfig, OfOtherDepthsAndTheGuidanceEmbeddingIsTold) {
+TEST(UnetConfig, OtherDepthsAndTheGuidanceEmbeddingAreDetected) {
   UnetOptions options;
   options.block_out_channels = {32, 64};
   options.down_block_types = {"DownBlock2D", "CrossAttnDownBlock2D"};
@@ -75,7 +75,7 @@ TEST(UnetConfig, OfOtherDepthsAndTheGuidanceEmbeddingIsTold) {
                          {"up_block_types", {"CrossAttnUpBlock2D", "UpBlock2D"}}});
 }
 
-TEST(AutoencoderConfig, OfStableDiffusionIsTold) {
+TEST(AutoencoderConfig, StableDiffusionIsDetected) {
   const json config = autoencoder_config(shapes_of_network(*AutoencoderKl(AutoencoderKlOptions())), "file");
   expect_fields(config, {{"_class_name", "AutoencoderKL"},
                          {"block_out_channels", {128, 256, 512, 512}},
@@ -87,7 +87,7 @@ TEST(AutoencoderConfig, OfStableDiffusionIsTold) {
                          {"use_quant_conv", true}});
 }
 
-TEST(AutoencoderConfig, OfTheTinyOneIsTold) {
+TEST(AutoencoderConfig, TinyAutoencoderIsDetected) {
   AutoencoderTinyOptions options;
   options.channels = 16;
   options.num_encoder_blocks = {1, 2, 3};
@@ -100,7 +100,7 @@ TEST(AutoencoderConfig, OfTheTinyOneIsTold) {
                          {"num_encoder_blocks", {1, 2, 3}}});
 }
 
-TEST(TextConfig, OfClipIsTold) {
+TEST(TextConfig, ClipIsDetected) {
   const json config = text_config(shapes_of_network(*ClipTextModel(ClipTextOptions())), "file", "quick_gelu");
   expect_fields(config, {{"hidden_act", "quick_gelu"},
                          {"hidden_size", 768},
@@ -112,7 +112,7 @@ TEST(TextConfig, OfClipIsTold) {
                          {"vocab_size", 49408}});
 }
 
-TEST(Configs, NameTheTensorThatIsMissing) {
+TEST(Configs, MissingTensorIsNamed) {
   Weights unet = shapes_of_network(*Unet(UnetOptions()));
   unet.erase("conv_in.weight");
   EXPECT_THAT(thrown<ModelError>([&] { unet_config(unet, "model.safetensors"); }),
@@ -122,7 +122,7 @@ TEST(Configs, NameTheTensorThatIsMissing) {
   EXPECT_THAT(thrown<ModelError>([&] { text_config({}, "text", "gelu"); }), HasSubstr("token_embedding"));
 }
 
-TEST(Configs, NameTheTensorThatHasTooFewDimensions) {
+TEST(Configs, TensorWithTooFewDimensionsIsNamed) {
   Weights unet = shapes_of_network(*Unet(UnetOptions()));
   unet.at("conv_in.weight").shape = {320};
   EXPECT_THAT(thrown<ModelError>([&] { unet_config(unet, "file"); }), HasSubstr("'conv_in.weight' has 1 dimensions"));

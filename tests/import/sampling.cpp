@@ -41,7 +41,7 @@ TEST(Sampling, SchedulersBecomeSamplers) {
   }
 }
 
-TEST(Sampling, WhatAConfigurationLeavesOpenTakesTheDefaultOfItsClass) {
+TEST(Sampling, MissingFieldsTakeTheDefaultsOfTheirClass) {
   EXPECT_EQ(fields({{"_class_name", "LCMScheduler"}})["schedule"], json({{"beta_start", 0.00085},
                                                                          {"beta_end", 0.012},
                                                                          {"beta_schedule", "scaled_linear"},

@@ -31,7 +31,7 @@ TEST(TextNames, AreTheSameWithAndWithoutThePrefix) {
   }
 }
 
-TEST(TextNames, ThatAreThereBothWaysAreRefused) {
+TEST(TextNames, DuplicateNamesAreRefused) {
   Weights tensors;
   tensors.emplace("final_layer_norm.weight", shape_of({4}));
   tensors.emplace("text_model.final_layer_norm.weight", shape_of({4}));
@@ -58,7 +58,7 @@ Weights openclip(int layers) {
   return tensors;
 }
 
-TEST(OpenclipNames, BecomeTheNamesOfTheNetworkWithoutItsLastBlock) {
+TEST(OpenclipNames, AreRenamedWithoutTheLastBlock) {
   Weights rest;
   const Weights result = openclip_to_transformers_text(openclip(3), rest);
   ClipTextOptions options;
@@ -70,7 +70,7 @@ TEST(OpenclipNames, BecomeTheNamesOfTheNetworkWithoutItsLastBlock) {
   EXPECT_TRUE(rest.contains("transformer.resblocks.2.ln_1.weight"));
 }
 
-TEST(OpenclipNames, TakeTheFusedProjectionApart) {
+TEST(OpenclipNames, FusedProjectionIsSplit) {
   const Weights tensors = openclip(2);
   const torch::Tensor fused = tensors.at("transformer.resblocks.0.attn.in_proj_weight").read();
   Weights rest;
@@ -86,7 +86,7 @@ TEST(OpenclipNames, TakeTheFusedProjectionApart) {
   EXPECT_THAT(result.at(layer + "k_proj.bias").shape, ElementsAre(6));
 }
 
-TEST(OpenclipNames, ThatAreNotKnownAreLeftInTheRest) {
+TEST(OpenclipNames, UnknownNamesStayInTheRest) {
   Weights tensors = openclip(1);
   tensors.emplace("transformer.resblocks.x.ln_1.weight", shape_of({6}));
   tensors.emplace("visual.proj", shape_of({6}));

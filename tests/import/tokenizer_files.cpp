@@ -35,7 +35,7 @@ class TokenizerFolder : public testing::Test {
   test::TemporaryFolder folder_;
 };
 
-TEST(ShippedTokenizer, IsClips) {
+TEST(ShippedTokenizer, IsThatOfClip) {
   const TokenizerFiles files = shipped_tokenizer();
   EXPECT_EQ(files.start, 49406);
   EXPECT_EQ(files.end, 49407);
@@ -56,7 +56,7 @@ TEST(ShippedTokenizer, IsWrittenWithItsHashes) {
   EXPECT_EQ(tokenizer.encode_all("a cat"), (std::vector<std::int64_t>{320, 2368}));
 }
 
-TEST_F(TokenizerFolder, WithVocabularyAndMergesIsRead) {
+TEST_F(TokenizerFolder, VocabularyAndMergesAreRead) {
   write("vocab.json", kVocabulary);
   write("merges.txt", "#version: 0.2\na b</w>\n");
   write("tokenizer_config.json", R"({"model_max_length": 12, "pad_token": {"content": "a"}})");
@@ -69,7 +69,7 @@ TEST_F(TokenizerFolder, WithVocabularyAndMergesIsRead) {
   EXPECT_THAT(files.merges, HasSubstr("a b</w>"));
 }
 
-TEST_F(TokenizerFolder, WithTokenizerJsonAloneIsRead) {
+TEST_F(TokenizerFolder, TokenizerJsonAloneIsRead) {
   const json content = {
       {"model", {{"type", "BPE"}, {"vocab", {{"a", 0}, {"b</w>", 1}}}, {"merges", {"a b</w>", {"b", "a"}}}}},
       {"added_tokens", {{{"content", "<|startoftext|>"}, {"id", 2}}, {{"content", "<|endoftext|>"}, {"id", 3}}}}};
@@ -82,7 +82,7 @@ TEST_F(TokenizerFolder, WithTokenizerJsonAloneIsRead) {
   EXPECT_FALSE(files.max_length);
 }
 
-TEST_F(TokenizerFolder, WithoutOneOrADamagedOneIsNamed) {
+TEST_F(TokenizerFolder, MissingOrDamagedFilesAreNamed) {
   EXPECT_THAT(complaint(), HasSubstr("contains no CLIP tokenizer"));
   write("tokenizer.json", R"({"model": {"type": "Unigram"}})");
   EXPECT_THAT(complaint(), AllOf(HasSubstr("tokenizer.json"), HasSubstr("BPE")));

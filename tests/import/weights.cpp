@@ -21,7 +21,7 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-TEST(Weights, AreReadFromTheFileWhenTheyAreAskedFor) {
+TEST(Weights, AreReadFromTheFileOnDemand) {
   const test::TemporaryFolder folder;
   const torch::Tensor a = torch::rand({3, 5}).to(torch::kFloat16);
   write_safetensors(folder / "file.safetensors", {{"a", a}, {"empty", torch::empty({0, 2})}}, {{"kind", "test"}});
@@ -37,7 +37,7 @@ TEST(Weights, AreReadFromTheFileWhenTheyAreAskedFor) {
   EXPECT_EQ(file.tensors.at("empty").read().numel(), 0);
 }
 
-TEST(Weights, AreTakenByPrefix) {
+TEST(Weights, PrefixSelectsAPart) {
   Weights all;
   for (const char* name : {"a", "model.x", "model.y.z", "model_ema.x", "modelx"}) {
     all.emplace(name, shape_of({1}));
@@ -55,7 +55,7 @@ TEST(Weights, CanBeReshapedAndCut) {
   EXPECT_TRUE(torch::equal(part.read(), torch::tensor({{4.F, 5.F, 6.F, 7.F}})));
 }
 
-TEST(WrittenDtype, IsTheStoredOneWhereNetworksTakeIt) {
+TEST(WrittenDtype, KeepsTheStoredOneIfSupported) {
   const auto of = [](torch::ScalarType dtype) { return written_dtype(weight_of(torch::zeros({1}, dtype)), {}); };
   EXPECT_EQ(of(torch::kFloat32), torch::kFloat32);
   EXPECT_EQ(of(torch::kFloat16), torch::kFloat16);
@@ -66,7 +66,7 @@ TEST(WrittenDtype, IsTheStoredOneWhereNetworksTakeIt) {
   EXPECT_THAT(thrown<ModelError>([&] { of(torch::kInt64); }), HasSubstr("Long"));
 }
 
-TEST(ReadWeight, ChangesInFloat32AndCastsAtTheEnd) {
+TEST(ReadWeight, ComputesInFloat32AndCastsAtTheEnd) {
   Weight weight = weight_of(torch::full({2}, 1.0, torch::kFloat16));
   for (int i = 0; i < 2; ++i) {
     weight.changes.emplace_back([](torch::Tensor& tensor) {
@@ -78,7 +78,7 @@ TEST(ReadWeight, ChangesInFloat32AndCastsAtTheEnd) {
   EXPECT_EQ(weight.read()[0].item<float>(), 1.0F);  // the source is as it was
 }
 
-TEST(ReadWeight, NamesTheTensorThatIsNotFinite) {
+TEST(ReadWeight, NonFiniteTensorIsNamed) {
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
     const Weight weight = weight_of(torch::tensor({1.0F, bad}), "'model', tensor 'conv.weight'");
     EXPECT_THAT(thrown<ModelError>([&] { read_weight(weight, torch::kFloat32); }),
@@ -86,14 +86,14 @@ TEST(ReadWeight, NamesTheTensorThatIsNotFinite) {
   }
 }
 
-TEST(ReadWeight, NamesTheTensorThatADtypeCannotHold) {
+TEST(ReadWeight, OverflowingTensorIsNamed) {
   const Weight weight = weight_of(torch::tensor({1e6F}), "'model', tensor 'conv.weight'");
   EXPECT_THAT(thrown<ModelError>([&] { read_weight(weight, torch::kFloat16); }),
               AllOf(HasSubstr("'conv.weight'"), HasSubstr("too large for float16")));
   EXPECT_EQ(read_weight(weight, torch::kFloat32).item<float>(), 1e6F);
 }
 
-TEST(FirstFew, TellsHowManyThereAreMore) {
+TEST(FirstFew, CountsTheRest) {
   EXPECT_EQ(first_few({"a"}), "a");
   EXPECT_EQ(first_few({"a", "b", "c"}), "a, b, c");
   EXPECT_EQ(first_few({"a", "b", "c", "d", "e"}), "a, b, c and 2 more");

@@ -39,18 +39,19 @@ TEST(AtomicFolder, AppearsWhenItIsComplete) {
   EXPECT_THAT(names(base.path()), testing::ElementsAre("out"));
 }
 
-TEST(AtomicFolder, LeavesNothingBehindWhereItIsGivenUp) {
+TEST(AtomicFolder, AbandonedFolderLeavesNothing) {
   const TemporaryFolder base;
   { fill(AtomicFolder(base / "out", "marker", false), "half"); }
   EXPECT_TRUE(fs::is_empty(base.path()));
 }
 
-TEST(AtomicFolder, ReplacesOnlyWhatItIsToldTo) {
+TEST(AtomicFolder, ReplacesOnlyOnRequest) {
   const TemporaryFolder base;
   fs::create_directory(base / "out");
   write_file_atomically(base / "out" / "marker", as_bytes("old"));
   write_file_atomically(base / "out" / "more", as_bytes("old"));
-  EXPECT_THAT(thrown<Error>([&] { AtomicFolder(base / "out", "marker", false); }), HasSubstr("use `force` to replace it"));
+  EXPECT_THAT(thrown<Error>([&] { AtomicFolder(base / "out", "marker", false); }),
+              HasSubstr("use `force` to replace it"));
   AtomicFolder folder(base / "out", "marker", true);
   fill(folder, "new");
   EXPECT_EQ(read_text_file(base / "out" / "marker"), "old");
@@ -72,7 +73,7 @@ TEST(AtomicFolder, NeverReplacesAFolderOfAnotherKind) {
   EXPECT_THAT(names(base.path()), testing::UnorderedElementsAre("images", "file", "empty"));
 }
 
-TEST(AtomicFolder, NamesTheFolderThatCannotBeWritten) {
+TEST(AtomicFolder, UnwritableFolderIsNamed) {
   const TemporaryFolder base;
   EXPECT_THAT(thrown<Error>([&] { AtomicFolder(base / "no" / "such", "marker", false); }), HasSubstr("no/such"));
 }

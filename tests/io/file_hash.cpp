@@ -40,7 +40,7 @@ TEST_F(FileHash, IsTheSha256) {
   EXPECT_EQ(file_hash(file()), sha256_file(file())) << "and again, by its stamp";
 }
 
-TEST_F(FileHash, ComesFromTheStampWhereTheFileIsAsItWas) {
+TEST_F(FileHash, UnchangedFileUsesTheStamp) {
   file_hash(file());
   std::string text = read_text_file(stamp());
   const std::string other(64, '7');
@@ -51,7 +51,7 @@ TEST_F(FileHash, ComesFromTheStampWhereTheFileIsAsItWas) {
   EXPECT_EQ(file_hash(file()), sha256(as_bytes("changed")));
 }
 
-TEST_F(FileHash, TakesNoDamagedStamp) {
+TEST_F(FileHash, DamagedStampIsIgnored) {
   const std::string sound = file_hash(file());
   for (const char* text : {"", "x", "7 1.1 1 zz\n"}) {
     write_file_atomically(stamp(), as_bytes(text));
@@ -59,12 +59,12 @@ TEST_F(FileHash, TakesNoDamagedStamp) {
   }
 }
 
-TEST_F(FileHash, IsFoundWithoutACacheToo) {
+TEST_F(FileHash, WorksWithoutACache) {
   ::setenv("XDG_CACHE_HOME", (folder_ / "file" / "no-folder").c_str(), 1);
   EXPECT_EQ(file_hash(file()), sha256_file(file()));
 }
 
-TEST_F(FileHash, TellsAChangedFileByBothHashes) {
+TEST_F(FileHash, ChangedFileErrorNamesBothHashes) {
   const std::string wanted(64, '0');
   EXPECT_THAT(thrown<ModelError>([&] { check_file_hash(file(), wanted, /*use_stamp=*/true); }),
               AllOf(HasSubstr(file().string()), HasSubstr(wanted), HasSubstr(sha256_file(file()))));

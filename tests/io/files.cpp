@@ -27,7 +27,7 @@ std::ptrdiff_t entries_in(const fs::path& folder) {
   return std::distance(fs::directory_iterator(folder), fs::directory_iterator());
 }
 
-TEST(ReadFile, GivesTheBytesThatWereWritten) {
+TEST(ReadFile, ReturnsTheWrittenBytes) {
   const TemporaryFolder folder;
   std::string content(3'000'000, '\0');
   for (std::size_t i = 0; i < content.size(); ++i) {
@@ -40,7 +40,7 @@ TEST(ReadFile, GivesTheBytesThatWereWritten) {
   EXPECT_TRUE(read_file(folder / "empty").empty());
 }
 
-TEST(ReadFile, NamesFileAndReason) {
+TEST(ReadFile, ErrorNamesFileAndReason) {
   const TemporaryFolder folder;
   EXPECT_THAT(thrown<Error>([&] { read_file(folder / "missing.png"); }),
               AllOf(HasSubstr("missing.png"), HasSubstr("No such file")));
@@ -55,14 +55,14 @@ TEST(ReadFile, AcceptsFilesUpToTheLimit) {
   EXPECT_THAT(thrown<Error>([&] { read_file(folder / "a", 4); }), AllOf(HasSubstr("/a'"), HasSubstr("4 bytes")));
 }
 
-TEST(ReadFile, RefusesHugeFilesBeforeReadingThem) {
+TEST(ReadFile, HugeFilesAreRefusedBeforeReading) {
   const TemporaryFolder folder;
   std::ofstream(folder / "sparse").flush();
   fs::resize_file(folder / "sparse", std::uintmax_t{1} << 42);
   EXPECT_THAT(thrown<Error>([&] { read_file(folder / "sparse"); }), HasSubstr("larger than"));
 }
 
-TEST(ReadFile, StopsAtTheLimitOfAFileThatNeverEnds) {
+TEST(ReadFile, EndlessFileStopsAtTheLimit) {
   EXPECT_THAT(thrown<Error>([] { read_file("/dev/zero", 1 << 20); }), HasSubstr("1048576 bytes"));
 }
 
@@ -74,7 +74,7 @@ TEST(WriteFile, ReplacesAnExistingFileWhenAllowed) {
   EXPECT_EQ(entries_in(folder.path()), 1);
 }
 
-TEST(WriteFile, LeavesAnExistingFileAloneOtherwise) {
+TEST(WriteFile, KeepsAnExistingFileByDefault) {
   const TemporaryFolder folder;
   write_file_atomically(folder / "a", as_bytes("old"), false);
   EXPECT_THAT(thrown<Error>([&] { write_file_atomically(folder / "a", as_bytes("new"), false); }),
@@ -83,7 +83,7 @@ TEST(WriteFile, LeavesAnExistingFileAloneOtherwise) {
   EXPECT_EQ(entries_in(folder.path()), 1);
 }
 
-TEST(WriteFile, LetsOneOfTwoWritersWinWithoutReplacing) {
+TEST(WriteFile, OneOfTwoWritersWinsWithoutReplacing) {
   const TemporaryFolder folder;
   std::atomic<int> written{0};
   const auto write = [&](const std::string& text) {
@@ -102,7 +102,7 @@ TEST(WriteFile, LetsOneOfTwoWritersWinWithoutReplacing) {
   EXPECT_EQ(read_file(folder / "a").size(), 100'000U);
 }
 
-TEST(WriteFile, LeavesNothingWhereTheTargetCannotBeWritten) {
+TEST(WriteFile, UnwritableTargetLeavesNoTemporary) {
   const TemporaryFolder folder;
   fs::create_directory(folder / "taken");
   write_file_atomically(folder / "file", {});
@@ -115,7 +115,7 @@ TEST(WriteFile, LeavesNothingWhereTheTargetCannotBeWritten) {
 }
 
 // A limit on file sizes stands in for a full disk: part of the file is written, then writing fails.
-TEST(WriteFile, LeavesNothingWhenWritingFailsHalfWay) {
+TEST(WriteFile, FailureHalfwayLeavesNothing) {
   const TemporaryFolder folder;
   const auto write_under_limit = [&] {
     std::signal(SIGXFSZ, SIG_IGN);
@@ -128,7 +128,7 @@ TEST(WriteFile, LeavesNothingWhenWritingFailsHalfWay) {
   EXPECT_EQ(entries_in(folder.path()), 0);
 }
 
-TEST(WriteFile, KeepsAPreviousFileWhenWritingFailsHalfWay) {
+TEST(WriteFile, FailureHalfwayKeepsThePreviousFile) {
   const TemporaryFolder folder;
   write_file_atomically(folder / "a", as_bytes("old"));
   const auto write_under_limit = [&] {
@@ -143,7 +143,7 @@ TEST(WriteFile, KeepsAPreviousFileWhenWritingFailsHalfWay) {
   EXPECT_EQ(entries_in(folder.path()), 1);
 }
 
-TEST(WriteFile, IsNotStoppedByTemporariesOfAKilledProcessWithTheSameId) {
+TEST(WriteFile, IgnoresTemporariesOfAKilledProcessWithTheSameId) {
   const TemporaryFolder folder;
   for (int i = 0; i < 500; ++i) {
     std::ofstream(folder / (".a.tmp-" + std::to_string(::getpid()) + "-" + std::to_string(i))).flush();
@@ -153,14 +153,14 @@ TEST(WriteFile, IsNotStoppedByTemporariesOfAKilledProcessWithTheSameId) {
   EXPECT_EQ(entries_in(folder.path()), 501);
 }
 
-TEST(WriteFile, TakesNamesAsLongAsTheFileSystemDoes) {
+TEST(WriteFile, AcceptsTheLongestNamesOfTheFileSystem) {
   const TemporaryFolder folder;
   const std::string name(255, 'n');
   write_file_atomically(folder / name, as_bytes("text"));
   EXPECT_EQ(read_text_file(folder / name), "text");
 }
 
-TEST(WriteFile, TakesNamesWithoutAFolder) {
+TEST(WriteFile, AcceptsNamesWithoutAFolder) {
   const TemporaryFolder folder;
   const fs::path before = fs::current_path();
   fs::current_path(folder.path());
@@ -169,7 +169,7 @@ TEST(WriteFile, TakesNamesWithoutAFolder) {
   EXPECT_EQ(read_text_file(folder / "bare.txt"), "text");
 }
 
-TEST(AtomicFile, TakesItsNameWithAllThatWasWritten) {
+TEST(AtomicFile, CommitShowsTheWholeFileUnderItsName) {
   const TemporaryFolder folder;
   AtomicFile file(folder / "a");
   file.write(as_bytes("one "));
@@ -180,7 +180,7 @@ TEST(AtomicFile, TakesItsNameWithAllThatWasWritten) {
   EXPECT_EQ(entries_in(folder.path()), 1);
 }
 
-TEST(AtomicFile, LeavesNothingBehindWithoutCommit) {
+TEST(AtomicFile, NothingRemainsWithoutCommit) {
   const TemporaryFolder folder;
   write_file_atomically(folder / "a", as_bytes("before"));
   {
@@ -192,7 +192,7 @@ TEST(AtomicFile, LeavesNothingBehindWithoutCommit) {
   EXPECT_EQ(read_text_file(folder / "a"), "before");
 }
 
-TEST(AtomicFile, RefusesAnExistingFileWhereItMayNotReplaceIt) {
+TEST(AtomicFile, ExistingFileIsRefusedUnlessReplacing) {
   const TemporaryFolder folder;
   write_file_atomically(folder / "a", as_bytes("before"));
   {
@@ -203,7 +203,7 @@ TEST(AtomicFile, RefusesAnExistingFileWhereItMayNotReplaceIt) {
   EXPECT_EQ(read_text_file(folder / "a"), "before");
 }
 
-TEST(RemoveTemporaries, RemovesThoseOfOneFile) {
+TEST(RemoveTemporaries, RemovesTheTemporariesOfOneFile) {
   const TemporaryFolder folder;
   for (const char* name : {"a", ".a.tmp-12-0", ".a.tmp-99999-7", ".b.tmp-12-0", ".a.tmp", "a.tmp-1-1"}) {
     std::ofstream(folder / name).flush();
@@ -215,7 +215,7 @@ TEST(RemoveTemporaries, RemovesThoseOfOneFile) {
   EXPECT_NO_THROW(remove_temporaries(folder / "missing" / "a"));
 }
 
-TEST(MappedFile, ShowsTheFileAndOutlivesItsName) {
+TEST(MappedFile, OutlivesTheRemovalOfItsName) {
   const TemporaryFolder folder;
   write_file_atomically(folder / "a", as_bytes("mapped"));
   const MappedFile mapped(folder / "a");
@@ -224,13 +224,13 @@ TEST(MappedFile, ShowsTheFileAndOutlivesItsName) {
   EXPECT_EQ(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()), "mapped");
 }
 
-TEST(MappedFile, HasNoBytesForAnEmptyFile) {
+TEST(MappedFile, EmptyFileHasNoBytes) {
   const TemporaryFolder folder;
   write_file_atomically(folder / "a", {});
   EXPECT_TRUE(MappedFile(folder / "a").bytes().empty());
 }
 
-TEST(MappedFile, NamesFileAndReason) {
+TEST(MappedFile, ErrorNamesFileAndReason) {
   const TemporaryFolder folder;
   EXPECT_THAT(thrown<Error>([&] { MappedFile(folder / "missing"); }),
               AllOf(HasSubstr("missing"), HasSubstr("No such file")));
@@ -266,7 +266,7 @@ TEST(UserCacheDir, FollowsTheBaseDirectorySpecification) {
   EXPECT_TRUE(user_cache_dir().empty());
 }
 
-TEST(ExecutableDir, HoldsThisTest) {
+TEST(ExecutableDir, ContainsThisTest) {
   EXPECT_TRUE(fs::exists(executable_dir() / "fmboost_test_core"));
 }
 

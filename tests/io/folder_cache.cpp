@@ -81,7 +81,7 @@ TEST_F(FolderCache, UsingAFolderMakesItRecent) {
   EXPECT_THAT(names(), ElementsAre("a"));
 }
 
-TEST_F(FolderCache, ProtectsAFolderThatIsRenamedWhileInUse) {
+TEST_F(FolderCache, FolderRenamedDuringUseIsProtected) {
   add(".a.tmp-1-0", 2);
   const FolderUse use(cache_ / ".a.tmp-1-0");
   fs::rename(cache_ / ".a.tmp-1-0", cache_ / "a");

@@ -23,7 +23,7 @@ std::string complaint(const Read& reading) {
   return thrown<ModelError>([&] { reading(); });
 }
 
-TEST(JsonReader, TakesValuesOfTheTypeAskedFor) {
+TEST(JsonReader, ReturnsValuesOfTheRequestedType) {
   const JsonReader reader = read(R"({"text": "a", "yes": true, "count": -3, "share": 2, "none": null})");
   EXPECT_EQ(reader.get<std::string>("text"), "a");
   EXPECT_TRUE(reader.get<bool>("yes"));
@@ -35,7 +35,7 @@ TEST(JsonReader, TakesValuesOfTheTypeAskedFor) {
   EXPECT_EQ(reader.get_in_or<int>("missing", 7, 0, 1), 7) << "a default is not checked";
 }
 
-TEST(JsonReader, TurnsNothingIntoAnotherType) {
+TEST(JsonReader, NeverConvertsTypes) {
   const JsonReader reader = read(R"({"half": 2.5, "yes": true, "one": 1, "large": 3000000000})");
   EXPECT_THAT(complaint([&] { reader.get<int>("half"); }), HasSubstr("a whole number, found 2.5"));
   EXPECT_THAT(complaint([&] { reader.get<int>("yes"); }), HasSubstr("a whole number, found true"));
@@ -45,7 +45,7 @@ TEST(JsonReader, TurnsNothingIntoAnotherType) {
   EXPECT_EQ(reader.get<std::int64_t>("large"), 3000000000);
 }
 
-TEST(JsonReader, NamesTheFileAndTheWayToTheField) {
+TEST(JsonReader, ErrorsNameTheFileAndThePathOfTheField) {
   const JsonReader inner = read(R"({"a": {"b": [{"c": 5}]}})").object("a").objects("b").front();
   EXPECT_EQ(inner.where("c"), "'file.json', a.b[0].c");
   EXPECT_THAT(complaint([&] { inner.get_in<int>("c", 0, 4); }),
@@ -66,7 +66,7 @@ TEST(JsonReader, ReadsLists) {
   EXPECT_THAT(complaint([&] { reader.object("texts"); }), HasSubstr("an object"));
 }
 
-TEST(JsonReader, RefusesWhatIsNoObject) {
+TEST(JsonReader, NonObjectsAreRefused) {
   EXPECT_THAT(complaint([] { read("{"); }), AllOf(HasSubstr("'file.json'"), HasSubstr("not valid JSON (byte")));
   EXPECT_THAT(complaint([] { read("[1]"); }), HasSubstr("must hold a JSON object"));
   EXPECT_THAT(complaint([] { read(R"({"a": 1, "b": {"a": 2}, "a": 3})"); }), HasSubstr("'a' occurs twice"));

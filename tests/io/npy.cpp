@@ -33,7 +33,7 @@ std::string error_for(const std::string& file) {
   return thrown<Error>([&] { read_npy(as_bytes(file), "shard.tar: a.latent.npy"); });
 }
 
-TEST(Npy, GivesBackWhatWasWritten) {
+TEST(Npy, ReturnsTheWrittenArray) {
   for (const auto dtype : {torch::kFloat16, torch::kFloat32}) {
     for (const std::vector<std::int64_t>& shape : {std::vector<std::int64_t>{4, 3, 5}, {7}, {}, {2, 0, 3}}) {
       const torch::Tensor array = torch::randn(shape).to(dtype);
@@ -44,7 +44,7 @@ TEST(Npy, GivesBackWhatWasWritten) {
   }
 }
 
-TEST(Npy, WritesTheHeaderThatNumpyWrites) {
+TEST(Npy, HeaderEqualsNumpys) {
   const auto bytes = write_npy(torch::zeros({4, 8, 16}, torch::kFloat16));
   const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   ASSERT_EQ(text.size(), 128 + 4 * 8 * 16 * 2U);
@@ -53,7 +53,7 @@ TEST(Npy, WritesTheHeaderThatNumpyWrites) {
   EXPECT_EQ(text[127], '\n');
 }
 
-TEST(Npy, WritesTensorsThatAreNotContiguous) {
+TEST(Npy, NonContiguousTensorsAreWritten) {
   const torch::Tensor array = torch::arange(6).to(torch::kFloat32).reshape({2, 3}).t();
   EXPECT_TRUE(torch::equal(read_npy(write_npy(array), "a"), array));
 }
@@ -95,7 +95,7 @@ TEST(Npy, DoesNotChangeTheBytesItReads) {
   EXPECT_TRUE(torch::equal(read_npy(bytes, "a"), torch::ones({4})));
 }
 
-TEST(Npy, RefusesOtherNumbers) {
+TEST(Npy, OtherDtypesAreRefusedWhenReading) {
   const auto header = [](const std::string& descr) {
     return "{'descr': " + descr + ", 'fortran_order': False, 'shape': (1,), }";
   };
@@ -126,7 +126,7 @@ TEST(Npy, RefusesHostileHeaders) {
   }
 }
 
-TEST(Npy, RefusesWhatIsNoArrayOrCutShort) {
+TEST(Npy, ForeignOrTruncatedFilesAreRefused) {
   EXPECT_THAT(error_for(""), HasSubstr("not an npy array"));
   EXPECT_THAT(error_for("PK\x03\x04 a zip file"), HasSubstr("not an npy array"));
   EXPECT_THAT(error_for(std::string("\x93NUMPY\x09\0\x10\0", 10)), HasSubstr("version 9"));
@@ -139,7 +139,7 @@ TEST(Npy, RefusesWhatIsNoArrayOrCutShort) {
   EXPECT_THAT(error_for(std::string("\x93NUMPY\x02\0\xff\xff\xff\x7f", 12)), HasSubstr("longer than"));
 }
 
-TEST(Npy, WritesNoOtherNumbers) {
+TEST(Npy, OtherDtypesAreRefusedWhenWriting) {
   EXPECT_THAT(thrown<UsageError>([] { write_npy(torch::zeros({1}, torch::kFloat64)); }), HasSubstr("Double"));
 }
 

@@ -60,7 +60,7 @@ TEST(Safetensors, KeepsScalarsAndEmptyTensors) {
   EXPECT_FALSE(file.contains("full"));
 }
 
-TEST(Safetensors, HoldsNoTensorsAtAllIfNoneAreGiven) {
+TEST(Safetensors, EmptyFileHoldsNoTensors) {
   const TemporaryFolder folder;
   write_safetensors(folder / "a", {});
   EXPECT_TRUE(SafetensorsFile(folder / "a").entries().empty());
@@ -73,7 +73,7 @@ TEST(Safetensors, KeepsMetadata) {
   EXPECT_EQ(SafetensorsFile(folder / "a").metadata(), metadata);
 }
 
-TEST(Safetensors, WritesViewsAsTheyLook) {
+TEST(Safetensors, ViewsAreWrittenAsTheyAreSeen) {
   const TemporaryFolder folder;
   const auto whole = torch::arange(12).reshape({3, 4});
   write_safetensors(folder / "a", {{"turned", whole.t()}, {"part", whole.slice(1, 1, 3)}});
@@ -82,7 +82,7 @@ TEST(Safetensors, WritesViewsAsTheyLook) {
   EXPECT_TRUE(torch::equal(file.tensor("part"), whole.slice(1, 1, 3)));
 }
 
-TEST(Safetensors, LaysTensorsOutAlignedByTypeThenName) {
+TEST(Safetensors, TensorsAreAlignedAndSortedByTypeThenName) {
   const TemporaryFolder folder;
   write_safetensors(folder / "a", {{"byte", torch::zeros(3, torch::kUInt8)},
                                    {"b", torch::zeros(3, torch::kFloat32)},
@@ -98,7 +98,7 @@ TEST(Safetensors, LaysTensorsOutAlignedByTypeThenName) {
   EXPECT_EQ(begin("byte"), 34U);
 }
 
-TEST(Safetensors, MapsTensorsThatOutliveTheFileObject) {
+TEST(Safetensors, MappedTensorsOutliveTheFileObject) {
   const TemporaryFolder folder;
   write_safetensors(folder / "a", {{"x", torch::arange(1000)}});
   std::optional<SafetensorsFile> file(folder / "a");
@@ -139,7 +139,7 @@ TEST(Safetensors, ReadsUnalignedData) {
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(tensor.data_ptr()) % 4, 0U);
 }
 
-TEST(Safetensors, NamesFileAndTensorThatIsMissing) {
+TEST(Safetensors, MissingTensorErrorNamesFileAndTensor) {
   const TemporaryFolder folder;
   write_safetensors(folder / "weights.safetensors", {{"x", torch::zeros(1)}});
   const SafetensorsFile file(folder / "weights.safetensors");
@@ -148,7 +148,7 @@ TEST(Safetensors, NamesFileAndTensorThatIsMissing) {
   EXPECT_THAT(thrown<ModelError>([&] { SafetensorsFile(folder / "none"); }), HasSubstr("No such file"));
 }
 
-TEST(WriteSafetensors, RefusesWhatTheFormatCannotHold) {
+TEST(WriteSafetensors, UnsupportedTensorsAreRefused) {
   const TemporaryFolder folder;
   EXPECT_THAT(thrown<Error>([&] {
                 write_safetensors(folder / "a", {{"x", torch::zeros(1, torch::kComplexDouble)}});

@@ -46,19 +46,19 @@ class DamagedSafetensors : public testing::Test {
   test::TemporaryFolder folder_;
 };
 
-TEST_F(DamagedSafetensors, TooShortForALength) {
+TEST_F(DamagedSafetensors, FileTooShortForTheLengthIsRefused) {
   EXPECT_THAT(complaint(""), HasSubstr("only 0 bytes"));
   EXPECT_THAT(complaint("1234567"), HasSubstr("only 7 bytes"));
 }
 
-TEST_F(DamagedSafetensors, LengthThatLies) {
+TEST_F(DamagedSafetensors, WrongHeaderLengthIsRefused) {
   EXPECT_THAT(complaint(with_length(3, "{}")), HasSubstr("header of 3 bytes but has 10 bytes in total"));
   EXPECT_THAT(complaint(with_length(100'000'001, "{}")), HasSubstr("100000001"));
   EXPECT_THAT(complaint(with_length(~std::uint64_t{0}, "{}")), HasSubstr("18446744073709551615"));
   EXPECT_THAT(complaint(with_length(std::uint64_t{1} << 63, "{}")), HasSubstr("9223372036854775808"));
 }
 
-TEST_F(DamagedSafetensors, HeaderThatIsNotAJsonObject) {
+TEST_F(DamagedSafetensors, HeaderMustBeAJsonObject) {
   for (const std::string header : {"", "{", "{}}", "{'x':1}", "\xff\xfe", "{\"a\":1e999}", "nul"}) {
     EXPECT_THAT(complaint(with_header(header)), HasSubstr("header' is not valid JSON")) << header;
   }
@@ -67,7 +67,7 @@ TEST_F(DamagedSafetensors, HeaderThatIsNotAJsonObject) {
   }
 }
 
-TEST_F(DamagedSafetensors, NestingThatWouldExhaustTheStack) {
+TEST_F(DamagedSafetensors, DeepNestingIsRefused) {
   EXPECT_THAT(complaint(with_header("{\"x\":" + std::string(10'000'000, '['))), HasSubstr("nested too deeply"));
   std::string objects;
   for (int i = 0; i < 100'000; ++i) {
@@ -78,7 +78,7 @@ TEST_F(DamagedSafetensors, NestingThatWouldExhaustTheStack) {
   EXPECT_THAT(complaint(with_header("{\"[[[[[[[[[[\\\"{{{{\":1}")), HasSubstr("needs dtype"));
 }
 
-TEST_F(DamagedSafetensors, NamesThatOccurTwice) {
+TEST_F(DamagedSafetensors, DuplicateNamesAreRefused) {
   const std::string entry = R"({"dtype":"U8","shape":[1],"data_offsets":[0,1]})";
   EXPECT_THAT(complaint(with_header("{\"conv\":" + entry + ",\"conv\":" + entry + "}", 1)),
               HasSubstr("'conv' occurs twice"));
@@ -87,7 +87,7 @@ TEST_F(DamagedSafetensors, NamesThatOccurTwice) {
   EXPECT_THAT(complaint(with_header(R"({"__metadata__":{"a":"1","a":"2"}})")), HasSubstr("'a' occurs twice"));
 }
 
-TEST_F(DamagedSafetensors, EntriesThatLackAField) {
+TEST_F(DamagedSafetensors, MissingFieldsAreNamed) {
   for (const std::string entry : {"1", "[]", "{}", R"({"dtype":"U8","shape":[1]})",
                                   R"({"dtype":"U8","data_offsets":[0,1]})", R"({"shape":[1],"data_offsets":[0,1]})"}) {
     EXPECT_THAT(complaint(with_header("{\"x\":" + entry + "}", 1)),
@@ -96,14 +96,14 @@ TEST_F(DamagedSafetensors, EntriesThatLackAField) {
   }
 }
 
-TEST_F(DamagedSafetensors, DtypesThatAreUnknown) {
+TEST_F(DamagedSafetensors, UnknownDtypesAreNamed) {
   EXPECT_THAT(complaint(with_tensor("\"F4\"", "[1]", "[0,1]", 1)),
               AllOf(HasSubstr("tensor 'x'"), HasSubstr("unknown dtype F4")));
   EXPECT_THAT(complaint(with_tensor("8", "[1]", "[0,1]", 1)), HasSubstr("unknown dtype 8"));
   EXPECT_THAT(complaint(with_tensor("null", "[1]", "[0,1]", 1)), HasSubstr("unknown dtype null"));
 }
 
-TEST_F(DamagedSafetensors, ShapesAndOffsetsThatAreNotSizes) {
+TEST_F(DamagedSafetensors, ShapesAndOffsetsMustBeSizes) {
   for (const std::string bad : {"1", "null", "{}", "[-1]", "[1.5]", "[\"1\"]", "[true]", "[[1]]", "[1e3]",
                                 "[18446744073709551615]", "[9223372036854775808]"}) {
     EXPECT_THAT(complaint(with_tensor("\"U8\"", bad, "[0,1]", 1)),
@@ -115,7 +115,7 @@ TEST_F(DamagedSafetensors, ShapesAndOffsetsThatAreNotSizes) {
   }
 }
 
-TEST_F(DamagedSafetensors, ShapesThatOverflow) {
+TEST_F(DamagedSafetensors, OverflowingShapesAreRefused) {
   const std::string huge = std::to_string(std::int64_t{1} << 40);
   EXPECT_THAT(complaint(with_tensor("\"F32\"", "[" + huge + "," + huge + "]", "[0,4]", 4)),
               AllOf(HasSubstr("tensor 'x'"), HasSubstr("impossible shape")));
@@ -125,19 +125,19 @@ TEST_F(DamagedSafetensors, ShapesThatOverflow) {
               HasSubstr("impossible shape"));
 }
 
-TEST_F(DamagedSafetensors, OffsetsThatDoNotFitTheShape) {
+TEST_F(DamagedSafetensors, OffsetsMustFitTheShape) {
   EXPECT_THAT(complaint(with_tensor("\"F32\"", "[2]", "[0,4]", 4)),
               AllOf(HasSubstr("tensor 'x' of shape [2] needs 8 bytes"), HasSubstr("hold 4")));
   EXPECT_THAT(complaint(with_tensor("\"U8\"", "[0]", "[0,1]", 1)), HasSubstr("needs 0 bytes"));
 }
 
-TEST_F(DamagedSafetensors, OffsetsBeyondTheFile) {
+TEST_F(DamagedSafetensors, OffsetsBeyondTheFileAreRefused) {
   EXPECT_THAT(complaint(with_tensor("\"F32\"", "[2]", "[0,8]", 7)),
               AllOf(HasSubstr("tensor 'x' refers to bytes [0,8]"), HasSubstr("of 7 bytes"), HasSubstr("truncated")));
   EXPECT_THAT(complaint(with_tensor("\"U8\"", "[1]", "[2,1]", 4)), HasSubstr("refers to bytes [2,1]"));
 }
 
-TEST_F(DamagedSafetensors, DataThatNoTensorOrTwoTensorsClaim) {
+TEST_F(DamagedSafetensors, GapsAndOverlapsAreRefused) {
   const auto two = [](const std::string& first, const std::string& second, std::size_t size) {
     return with_header(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":)" + first +
                            R"(},"b":{"dtype":"U8","shape":[2],"data_offsets":)" + second + "}}",
@@ -151,7 +151,7 @@ TEST_F(DamagedSafetensors, DataThatNoTensorOrTwoTensorsClaim) {
   EXPECT_THAT(complaint(with_header("{}", 1)), HasSubstr("end at byte 0"));
 }
 
-TEST_F(DamagedSafetensors, MetadataThatIsNotText) {
+TEST_F(DamagedSafetensors, MetadataMustBeText) {
   EXPECT_THAT(complaint(with_header(R"({"__metadata__":[]})")), HasSubstr("__metadata__ is not an object"));
   EXPECT_THAT(complaint(with_header(R"({"__metadata__":{"epoch":3}})")), HasSubstr("metadata 'epoch' is not a string"));
 }

@@ -22,7 +22,7 @@ DeferredTensor deferred(const std::string& name, const torch::Tensor& tensor) {
   return {name, tensor.scalar_type(), tensor.sizes().vec(), [tensor] { return tensor; }};
 }
 
-TEST(WriteOneByOne, WritesTheVeryFileThatAWholeWriteDoes) {
+TEST(WriteOneByOne, FileEqualsThatOfAWholeWrite) {
   const TemporaryFolder folder;
   const torch::Tensor a = torch::rand({3, 4});
   const torch::Tensor b = torch::rand({5}).to(torch::kFloat16);
@@ -55,7 +55,7 @@ TEST(WriteOneByOne, HoldsOneTensorAtATime) {
   EXPECT_EQ(alive, 0);
 }
 
-TEST(WriteOneByOne, LeavesNothingWhereATensorCannotBeMadeOrIsNotWhatWasAnnounced) {
+TEST(WriteOneByOne, FailingOrUnexpectedTensorLeavesNoFile) {
   const TemporaryFolder folder;
   const DeferredTensor broken{"x", torch::kFloat32, {2}, []() -> torch::Tensor { throw ModelError("no such thing"); }};
   EXPECT_THAT(thrown<ModelError>([&] { write_safetensors_one_by_one(folder / "file", {broken}); }), "no such thing");
@@ -65,7 +65,7 @@ TEST(WriteOneByOne, LeavesNothingWhereATensorCannotBeMadeOrIsNotWhatWasAnnounced
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
-TEST(Release, LeavesTensorsReadable) {
+TEST(Release, TensorsStayReadable) {
   const TemporaryFolder folder;
   const torch::Tensor values = torch::arange(100'000, torch::kFloat32);
   write_safetensors(folder / "file", {{"x", values}, {"y", values + 1}});

@@ -15,7 +15,7 @@ constexpr const char* kOfNothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b
 constexpr const char* kOfAbc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 constexpr const char* kOfMillionAs = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0";
 
-TEST(Sha256, GivesThePublishedAnswers) {
+TEST(Sha256, MatchesThePublishedVectors) {
   EXPECT_EQ(sha256({}), kOfNothing);
   EXPECT_EQ(sha256(as_bytes("abc")), kOfAbc);
   EXPECT_EQ(sha256(as_bytes("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")),
@@ -23,7 +23,7 @@ TEST(Sha256, GivesThePublishedAnswers) {
   EXPECT_EQ(sha256(as_bytes(std::string(1'000'000, 'a'))), kOfMillionAs);
 }
 
-TEST(Sha256, GivesTheSameOfBytesThatComePieceByPiece) {
+TEST(Sha256, ChunksGiveTheSameHash) {
   Sha256 hash;
   for (const std::string piece : {"a", "", "bc"}) {
     hash.update(as_bytes(piece));
@@ -31,7 +31,7 @@ TEST(Sha256, GivesTheSameOfBytesThatComePieceByPiece) {
   EXPECT_EQ(hash.digest(), kOfAbc);
 }
 
-TEST(Sha256, GivesTheSameOfFiles) {
+TEST(Sha256, FileHashEqualsThatOfItsBytes) {
   const test::TemporaryFolder folder;
   write_file_atomically(folder / "empty", {});
   write_file_atomically(folder / "abc", as_bytes("abc"));

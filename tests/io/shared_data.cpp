@@ -12,7 +12,7 @@ TEST(SharedData, IsFoundInAFolderAboveTheExecutable) {
   EXPECT_TRUE(std::filesystem::equivalent(*found, std::filesystem::path(FMBOOST_DEFAULT_MODEL) / "bundle.json"));
 }
 
-TEST(SharedData, IsNoneWhereThereIsNone) {
+TEST(SharedData, MissingFolderGivesNone) {
   EXPECT_FALSE(find_shared_data("models/no such model"));
 }
 

@@ -63,7 +63,7 @@ std::string written(const fs::path& file) {
   return read_text_file(file);
 }
 
-TEST(Tar, GivesBackWhatWasWritten) {
+TEST(Tar, ReturnsTheWrittenMembers) {
   const TemporaryFolder folder;
   const std::string archive = written(folder / "a.tar");
   const auto members = index_tar(as_bytes(archive), "a.tar");
@@ -81,7 +81,7 @@ TEST(Tar, WritesTheSameBytesEveryTime) {
   EXPECT_EQ(fs::file_size(folder / "a.tar") % 10240, 0U);
 }
 
-TEST(Tar, LeavesNothingBehindWithoutCommit) {
+TEST(Tar, NothingRemainsWithoutCommit) {
   const TemporaryFolder folder;
   {
     TarWriter writer(folder / "a.tar");
@@ -92,7 +92,7 @@ TEST(Tar, LeavesNothingBehindWithoutCommit) {
   EXPECT_TRUE(fs::is_empty(folder.path()));
 }
 
-TEST(Tar, NamesFileAndReasonWhenTheDiskIsFull) {
+TEST(Tar, FullDiskErrorNamesFileAndReason) {
   const TemporaryFolder folder;
   rlimit before{};
   getrlimit(RLIMIT_FSIZE, &before);
@@ -112,7 +112,7 @@ TEST(Tar, NamesFileAndReasonWhenTheDiskIsFull) {
   EXPECT_TRUE(fs::is_empty(folder.path()));
 }
 
-TEST(Tar, NamesFileAndReasonWhereItCannotWrite) {
+TEST(Tar, UnwritablePathErrorNamesFileAndReason) {
   const TemporaryFolder folder;
   EXPECT_THAT(thrown<Error>([&] { TarWriter writer(folder / "none" / "a.tar"); }),
               AllOf(HasSubstr("none/a.tar"), HasSubstr("No such file")));
@@ -171,7 +171,7 @@ TEST(Tar, FindsEveryTruncation) {
               AllOf(HasSubstr("closing block"), HasSubstr("after 'b.empty'")));
 }
 
-TEST(Tar, RefusesWhatIsNoArchiveOrDamaged) {
+TEST(Tar, ForeignOrDamagedFilesAreRefused) {
   const auto error_for = [](const std::string& bytes) {
     return thrown<Error>([&] { index_tar(as_bytes(bytes), "a.tar"); });
   };

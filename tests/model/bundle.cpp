@@ -33,7 +33,7 @@ void damage(const fs::path& file) {
   stream.put(byte);
 }
 
-TEST(Bundle, NamesWhatIsNotThere) {
+TEST(Bundle, MissingFolderOrManifestIsNamed) {
   const test::TemporaryFolder folder;
   EXPECT_THAT(thrown<ModelError>([&] { Bundle(folder / "absent"); }), HasSubstr("there is no model bundle at"));
   EXPECT_THAT(thrown<ModelError>([&] { Bundle(folder.path()); }), HasSubstr("it has no bundle.json"));
@@ -51,7 +51,7 @@ TEST(Bundle, HasTheHashOfItsManifest) {
   EXPECT_EQ(files.open().manifest().name, "tiny");
 }
 
-TEST(Bundle, LoadsEveryPart) {
+TEST(Bundle, LoadsEveryComponent) {
   const TinyBundle files;
   const Bundle opened = files.open();
   EXPECT_EQ(opened.load_tokenizer()->encode("red sky").ids, (std::vector<std::int64_t>{2, 6, 0, 0}));
@@ -75,7 +75,7 @@ TEST(Bundle, LoadsEveryPart) {
   EXPECT_EQ(network->velocity(x, 0.5, x).sizes(), x.sizes());
 }
 
-TEST(Bundle, SaysWhichPartItLacks) {
+TEST(Bundle, MissingComponentIsNamed) {
   TinyBundle files;
   for (const char* part : {"tokenizer", "text_encoder", "denoiser"}) {
     files.manifest.erase(part);
@@ -89,7 +89,7 @@ TEST(Bundle, SaysWhichPartItLacks) {
   EXPECT_NE(bundle.load_autoencoder({}), nullptr);
 }
 
-TEST(Bundle, NamesAFileThatIsMissing) {
+TEST(Bundle, MissingFileIsNamed) {
   const TinyBundle files;
   fs::remove(files.folder() / "denoiser.pt");
   const auto load = [&] { files.open().load_denoiser({}); };
@@ -97,7 +97,7 @@ TEST(Bundle, NamesAFileThatIsMissing) {
   EXPECT_THAT(thrown<ModelError>([&] { files.open().verify(); }), HasSubstr("denoiser.pt', which is missing"));
 }
 
-TEST(Bundle, NamesAFileThatWasDamaged) {
+TEST(Bundle, DamagedFileIsNamed) {
   const TinyBundle files;
   const Bundle bundle = files.open();
   bundle.load_denoiser({});  // leaves a stamp of the sound file
@@ -109,7 +109,7 @@ TEST(Bundle, NamesAFileThatWasDamaged) {
   EXPECT_NE(bundle.load_autoencoder({}), nullptr);
 }
 
-TEST(Bundle, TrustsAStampWhenLoadingAndNeverWhenVerifying) {
+TEST(Bundle, StampIsTrustedWhenLoadingAndNeverWhenVerifying) {
   const TinyBundle files;
   const Bundle bundle = files.open();
   const fs::path words = files.folder() / "words.json";
@@ -161,7 +161,7 @@ TEST(Bundle, ComparesProgramsWithTheManifest) {
               HasSubstr("decoder.pt' returned [1, 3, 8, 8] for inputs that should give [1, 3, 32, 32]"));
 }
 
-TEST(Bundle, VerifiesEveryPart) {
+TEST(Bundle, VerifiesEveryComponent) {
   const TinyBundle files;
   const auto lines = files.open().verify();
   for (const char* file :
@@ -191,7 +191,7 @@ void nest(TinyBundle& outer, const TinyBundle& inner) {
   outer.write();
 }
 
-TEST(BoostingFolder, IsTheOneInsideOrTheBundleItself) {
+TEST(UpscalerFolder, IsTheNestedBundleOrTheBundleItself) {
   TinyBundle outer;
   EXPECT_EQ(upscaler_folder(outer.folder()), outer.folder());
   nest(outer, TinyBundle());
@@ -199,7 +199,7 @@ TEST(BoostingFolder, IsTheOneInsideOrTheBundleItself) {
   EXPECT_THAT(outer.open().verify(), Contains(HasSubstr("upscaler: tensors of")));
 }
 
-TEST(BoostingFolder, NamesWhatIsWrongWithTheOneInside) {
+TEST(UpscalerFolder, ProblemsOfTheNestedBundleAreNamed) {
   TinyBundle outer;
   nest(outer, TinyBundle());
   fs::remove(outer.folder() / "upscaler" / "bundle.json");
@@ -222,7 +222,7 @@ TEST(BoostingFolder, NamesWhatIsWrongWithTheOneInside) {
   EXPECT_THAT(thrown<ModelError>([&] { upscaler_folder(elsewhere.folder()); }), HasSubstr("leads out of"));
 }
 
-TEST(UpscalesItsOwn, IsTheSameBundleOrOneInsideThatDoesNotDraw) {
+TEST(UpscalesOwnImages, HoldsForTheSameBundleOrANestedOneWithoutADenoiser) {
   TinyBundle drawing;
   const TinyBundle stranger;
   EXPECT_TRUE(is_own_upscaler(drawing.open(), drawing.open()));
@@ -258,7 +258,7 @@ TEST(DefaultModel, LoadsAndVerifies) {
   EXPECT_EQ(autoencoder->encode(torch::zeros({1, 3, 32, 64})).sizes(), latent.sizes());
 }
 
-TEST(DefaultModel, IsNamedByTheEnvironmentOrFoundAboveTheExecutable) {
+TEST(DefaultModel, PathComesFromTheEnvironmentOrTheExecutable) {
   ::setenv("FMBOOST_MODEL", "/some/where", 1);
   EXPECT_EQ(default_model_folder(), "/some/where");
   ::setenv("FMBOOST_MODEL", "", 1);

@@ -53,7 +53,7 @@ class CfmVelocity : public testing::Test {
   torch::Tensor x_ = torch::linspace(-1, 1, 4 * 6 * 8).reshape({1, 4, 6, 8});
 };
 
-TEST_F(CfmVelocity, IsTheNetworkWithTheFilesWeights) {
+TEST_F(CfmVelocity, UsesTheWeightsOfTheFile) {
   CfmUnet network(files_.open().manifest().couplings[0].network);
   load_strictly(*network, SafetensorsFile(weights_));
   const torch::Tensor expected = network->forward(x_, torch::full({1}, 0.25), x_ * 2);
@@ -71,14 +71,14 @@ TEST_F(CfmVelocity, ComputesInThePlacementsDtypeAndReturnsFloat32) {
   EXPECT_LT(error, 5e-2);
 }
 
-TEST_F(CfmVelocity, LooksAtTheContext) {
+TEST_F(CfmVelocity, DependsOnTheContext) {
   const auto network = load();
   const torch::Tensor one = network->velocity(x_, 0.25, x_);
   const torch::Tensor other = network->velocity(x_, 0.25, -x_);
   EXPECT_GT((one - other).abs().max().item<double>(), 1e-3);
 }
 
-TEST_F(CfmVelocity, LeavesTheContextAloneWhereTheNetworkTakesNone) {
+TEST_F(CfmVelocity, ContextIsIgnoredByNetworksWithoutIt) {
   for (auto& coupling : files_.manifest["couplings"]) {
     coupling["network"]["in_channels"] = 4;
   }
@@ -93,7 +93,7 @@ TEST_F(CfmVelocity, LeavesTheContextAloneWhereTheNetworkTakesNone) {
   EXPECT_TRUE(torch::equal(network->velocity(x_, 0.5, x_), network->velocity(x_, 0.5, torch::Tensor())));
 }
 
-TEST_F(CfmVelocity, ListsWeightsThatDoNotFit) {
+TEST_F(CfmVelocity, MismatchedWeightsAreListed) {
   rewrite(
       [](NamedTensors& tensors) {
         tensors[0].first = "out.9.weight";
@@ -115,7 +115,7 @@ TEST_F(CfmVelocity, ComparesTheNetworkInTheFileWithTheManifest) {
               AllOf(HasSubstr("cfm.safetensors' was made for the network"), HasSubstr("\"num_heads\":2")));
 }
 
-TEST_F(CfmVelocity, NamesTheFileWhoseNetworkCannotBeRead) {
+TEST_F(CfmVelocity, UnreadableFileIsNamed) {
   EXPECT_THAT(refusal_with_config("{"), AllOf(HasSubstr("cfm.safetensors"), HasSubstr("is not valid JSON")));
   EXPECT_THAT(refusal_with_config("[]"), AllOf(HasSubstr("cfm.safetensors"), HasSubstr("a JSON object")));
   EXPECT_THAT(refusal_with_config(R"({"heads": 3})"),

@@ -30,7 +30,7 @@ Manifest parsed(const json& manifest) {
   return parse_manifest(manifest.dump(), "bundle.json");
 }
 
-TEST(Manifest, GivesEveryPart) {
+TEST(Manifest, ReadsEveryComponent) {
   const Manifest manifest = parsed(test::tiny_manifest());
   EXPECT_EQ(manifest.name, "tiny");
   EXPECT_EQ(manifest.license, "MIT");
@@ -48,7 +48,7 @@ TEST(Manifest, GivesEveryPart) {
   EXPECT_EQ(manifest.couplings[0].network.channel_mult, (std::vector<std::int64_t>{1, 1}));
 }
 
-TEST(Manifest, LeavesWhatIsNotGivenAtItsDefault) {
+TEST(Manifest, MissingFieldsKeepTheirDefaults) {
   json manifest = test::tiny_manifest();
   for (const char* field : {"default_sampler", "default_steps", "default_guidance", "guidance_embedding"}) {
     manifest["denoiser"].erase(field);
@@ -108,7 +108,7 @@ TEST(Manifest, MayHaveNoCoupling) {
   EXPECT_TRUE(parsed(manifest).couplings.empty());
 }
 
-TEST(Manifest, MayLeaveUpscalingToABundleInside) {
+TEST(Manifest, MayNameANestedUpscalingBundle) {
   json manifest = test::tiny_manifest();
   manifest["upscaler"] = "upscaler";
   EXPECT_THAT(refusal(manifest), HasSubstr("move them to the bundle"));
@@ -120,7 +120,7 @@ TEST(Manifest, MayLeaveUpscalingToABundleInside) {
   }
 }
 
-TEST(Manifest, SaysWhichImagesACouplingUpscales) {
+TEST(Manifest, CouplingsNameTheImagesTheyApplyTo) {
   json manifest = test::tiny_manifest();
   manifest["couplings"][0]["applies_to"] = "generated";
   manifest["couplings"][1]["applies_to"] = "external";
@@ -133,7 +133,7 @@ TEST(Manifest, SaysWhichImagesACouplingUpscales) {
   EXPECT_TRUE(read.couplings[1].upscales(ImageSource::external));
 }
 
-TEST(Manifest, MayHaveADialAndExamples) {
+TEST(Manifest, MayHaveFidelityAndExamples) {
   json manifest = test::tiny_manifest();
   manifest["couplings"][0].update({{"noising_step_max", 300}, {"generated_fidelity", 0.25}});
   manifest["examples"] = {"red sky", "blue sea, round"};
@@ -152,7 +152,7 @@ TEST(Manifest, ListsEveryFileOnce) {
                                  "cfm.safetensors"));
 }
 
-TEST(Manifest, NeedsPartsThatBelongTogether) {
+TEST(Manifest, DependentComponentsAreRequiredTogether) {
   for (const char* part : {"tokenizer", "text_encoder", "denoiser"}) {
     json manifest = test::tiny_manifest();
     manifest.erase(part);
@@ -179,7 +179,7 @@ TEST(Manifest, ComparesChannelsAndFactors) {
   EXPECT_THAT(refusal(manifest), HasSubstr("couplings[1] maps 8 channels to 8"));
 }
 
-TEST(Manifest, TakesCouplingsWithoutContext) {
+TEST(Manifest, AcceptsCouplingsWithoutContext) {
   json manifest = test::tiny_manifest();
   for (auto& coupling : manifest["couplings"]) {
     coupling["network"]["in_channels"] = 4;
@@ -187,7 +187,7 @@ TEST(Manifest, TakesCouplingsWithoutContext) {
   EXPECT_EQ(parsed(manifest).couplings[0].network.in_channels, 4);
 }
 
-TEST(Manifest, WantsOneNetworkForAFileThatCouplingsShare) {
+TEST(Manifest, CouplingsThatShareAFileMustDescribeOneNetwork) {
   json manifest = test::tiny_manifest();
   manifest["couplings"][1]["network"]["num_heads"] = 2;
   manifest["couplings"][1]["network"]["dim_head"] = 4;
@@ -196,7 +196,7 @@ TEST(Manifest, WantsOneNetworkForAFileThatCouplingsShare) {
   EXPECT_EQ(parsed(manifest).couplings[1].network.num_heads, 2);
 }
 
-TEST(Manifest, WantsDefaultsThatGoTogether) {
+TEST(Manifest, DefaultsMustBeConsistent) {
   json manifest = test::tiny_manifest();
   manifest["denoiser"].update({{"default_sampler", "lcm"}, {"default_steps", 51}});
   EXPECT_THAT(refusal(manifest), AllOf(HasSubstr("denoiser.default_sampler"), HasSubstr("at most the 50 steps")));
@@ -204,7 +204,7 @@ TEST(Manifest, WantsDefaultsThatGoTogether) {
   EXPECT_TRUE(parsed(manifest).denoiser->default_karras);
 }
 
-TEST(Manifest, RefusesWhatIsNotJson) {
+TEST(Manifest, NonJsonIsRefused) {
   EXPECT_THAT(refusal(std::string()), HasSubstr("'bundle.json' is not valid JSON"));
   EXPECT_THAT(refusal(std::string(R"({"format": )")), HasSubstr("is not valid JSON (byte 12)"));
   EXPECT_THAT(refusal(std::string("[1]")), HasSubstr("must hold a JSON object"));
@@ -218,7 +218,7 @@ TEST(Manifest, RefusesHostileNesting) {
   EXPECT_THAT(refusal(deep), HasSubstr("nested too deeply"));
 }
 
-TEST(Manifest, ShowsLongValuesCut) {
+TEST(Manifest, LongValuesAreShortenedInErrors) {
   json manifest = test::tiny_manifest();
   manifest["license"] = json::array({std::string(100000, 'x')});
   EXPECT_LT(refusal(manifest).size(), 400U);

@@ -26,7 +26,7 @@ struct WrongField {
 
 class Field : public testing::TestWithParam<WrongField> {};
 
-TEST_P(Field, IsRefusedWithItsNameAndWhatWasNeeded) {
+TEST_P(Field, ErrorNamesTheFieldAndTheExpectedValue) {
   json manifest = test::tiny_manifest();
   manifest[json::json_pointer(GetParam().pointer)] = GetParam().value;
   const std::string message = thrown<ModelError>([&] { parse_manifest(manifest.dump(), "dir/bundle.json"); });
@@ -139,7 +139,8 @@ INSTANTIATE_TEST_SUITE_P(
                     WrongField{"/couplings/1/factor", 17, "couplings[1].factor", "from 2 to 16"},
                     WrongField{"/couplings/1/factor", nullptr, "couplings[1].factor", "a value"},
                     WrongField{"/couplings/0/network", nullptr, "couplings[0].network", "an object"},
-                    WrongField{"/couplings/0/network/heads", 4, "couplings[0].network.heads", "not an option of the published network"},
+                    WrongField{"/couplings/0/network/heads", 4, "couplings[0].network.heads",
+                               "not an option of the published network"},
                     WrongField{"/couplings/0/network/num_heads", 2.5, "couplings[0].network", "a whole number"},
                     WrongField{"/couplings/0/path", "vp", "couplings[0].path", "unknown path 'vp'"},
                     WrongField{"/couplings/0/applies_to", "drawn", "couplings[0].applies_to",

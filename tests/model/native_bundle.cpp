@@ -255,7 +255,7 @@ TEST_F(NativeBundle, IsVerifiedByTheTensorsOfItsFiles) {
   }
 }
 
-TEST_F(NativeBundle, NamesTensorsThatDoNotFit) {
+TEST_F(NativeBundle, MismatchedTensorsAreNamed) {
   write(*Unet(kUnet), "unet.safetensors", [](NamedTensors& tensors) {
     for (auto& [name, tensor] : tensors) {
       name = name == "conv_in.bias" ? "conv_in.scale" : name;
@@ -271,7 +271,7 @@ TEST_F(NativeBundle, NamesTensorsThatDoNotFit) {
   }
 }
 
-TEST_F(NativeBundle, RefusesWeightsThatAreNotFinite) {
+TEST_F(NativeBundle, NonFiniteWeightsAreRefused) {
   write(*ClipTextModel(kText), "text.safetensors",
         [](NamedTensors& tensors) { tensors[3].second.flatten()[1] = std::nanf(""); });
   files_.write();

@@ -34,7 +34,7 @@ std::size_t bytes_held_by(const torch::nn::Module& module) {
   return bytes;
 }
 
-TEST(NativeNetworks, HaveThePublishedSizesByDefault) {
+TEST(NativeNetworks, DefaultsHaveThePublishedSizes) {
   EXPECT_EQ(parameters_of(*ClipTextModel(ClipTextOptions{})), 123'060'480);
   EXPECT_EQ(parameters_of(*Unet(UnetOptions{})), 859'520'964);
   EXPECT_EQ(parameters_of(*AutoencoderKl(AutoencoderKlOptions{})), 83'653'863);
@@ -45,7 +45,7 @@ TEST(NativeNetworks, TakeNoMemoryBeforeTheyAreLoaded) {
   EXPECT_LT(bytes_held_by(*Unet(UnetOptions{})), 4096U);
 }
 
-TEST(NativeNetworks, SayWhatTheyNeed) {
+TEST(NativeNetworks, ReportTheirRequirements) {
   const ClipTextModel text(ClipTextOptions{.num_hidden_layers = 1});
   EXPECT_THAT(thrown<ModelError>([&] {
                 text->forward(torch::zeros({1, 78}, torch::kInt64));

@@ -58,7 +58,7 @@ json tiny() {
           {"act_fn", "relu"}};
 }
 
-TEST(UnetConfiguration, SpreadsSingleNumbersOverTheLevels) {
+TEST(UnetConfiguration, SingleNumbersApplyToAllLevels) {
   const UnetOptions options = read_unet_options(config(unet()));
   EXPECT_THAT(options.layers_per_block, ElementsAre(2, 2, 2, 2));
   EXPECT_THAT(options.attention_head_dim, ElementsAre(8, 8, 8, 8));
@@ -68,7 +68,7 @@ TEST(UnetConfiguration, SpreadsSingleNumbersOverTheLevels) {
   EXPECT_FALSE(options.time_cond_proj_dim.has_value());
 }
 
-TEST(UnetConfiguration, TakesListsAndWhatLaterModelsHave) {
+TEST(UnetConfiguration, AcceptsListsAndFieldsOfLaterModels) {
   json source = unet();
   source.update({{"attention_head_dim", {5, 10, 20, 20}},
                  {"cross_attention_dim", 1024},
@@ -123,7 +123,7 @@ INSTANTIATE_TEST_SUITE_P(
                     WrongOption{"norm_eps", 0, "between 0 and 1"},
                     WrongOption{"gated", true, "this version does not support it"}));
 
-TEST(AutoencoderConfiguration, LacksWhatOlderFilesDoNotSay) {
+TEST(AutoencoderConfiguration, FieldsMissingInOlderFilesAreOptional) {
   const AutoencoderKlOptions options = read_autoencoder_kl_options(config(autoencoder()));
   EXPECT_EQ(options.factor(), 2);
   EXPECT_TRUE(options.use_quant_conv && options.use_post_quant_conv && options.mid_block_add_attention);
@@ -159,7 +159,7 @@ TEST(TinyAutoencoderConfiguration, HasOneWidth) {
               AllOf(HasSubstr("num_decoder_blocks"), HasSubstr("a list of 2, found 3")));
 }
 
-TEST(TextConfiguration, IgnoresWhatIsNotOfTheNetwork) {
+TEST(TextConfiguration, IgnoresFieldsOutsideTheNetwork) {
   json source = {{"vocab_size", 49408},        {"hidden_size", 768},        {"intermediate_size", 3072},
                  {"num_hidden_layers", 12},    {"num_attention_heads", 12}, {"max_position_embeddings", 77},
                  {"hidden_act", "quick_gelu"}, {"bos_token_id", 0},         {"torch_dtype", "float32"}};

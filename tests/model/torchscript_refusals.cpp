@@ -34,7 +34,7 @@ class TorchScriptCheck : public testing::Test {
   fs::path file_ = folder_ / "program.pt";
 };
 
-TEST_F(TorchScriptCheck, TakesTensorArithmetic) {
+TEST_F(TorchScriptCheck, AcceptsTensorArithmetic) {
   test::save_program(file_, {R"(
 def forward(self, x):
     total = x
@@ -84,14 +84,14 @@ INSTANTIATE_TEST_SUITE_P(
                     Harm{"SeveralAtOnce", "    torch.save(x, 'f')\n    print(1)", "aten::save, prim::Print"}),
     [](const auto& test) { return test.param.name; });
 
-TEST_F(TorchScriptCheck, LooksIntoMethodsThatForwardCalls) {
+TEST_F(TorchScriptCheck, MethodsCalledByForwardAreChecked) {
   EXPECT_THAT(refusal_of({"def hide(self, x):\n    torch.save(x, 'f')\n    return x",
                           "def between(self, x):\n    return self.hide(x)",
                           "def forward(self, x):\n    return self.between(x)"}),
               HasSubstr("aten::save"));
 }
 
-TEST_F(TorchScriptCheck, LooksIntoModulesWithinModules) {
+TEST_F(TorchScriptCheck, NestedModulesAreChecked) {
   torch::jit::Module inner = test::scripted_module({"def forward(self, x):\n    print(x)\n    return x"});
   torch::jit::Module outer("Outer");
   outer.register_module("inner", inner);
@@ -100,7 +100,7 @@ TEST_F(TorchScriptCheck, LooksIntoModulesWithinModules) {
   EXPECT_THAT(refusal(), HasSubstr("prim::Print"));
 }
 
-TEST_F(TorchScriptCheck, LeavesAloneWhatForwardNeverCalls) {
+TEST_F(TorchScriptCheck, MethodsNeverCalledAreIgnored) {
   test::save_program(file_, {"def other(self, x):\n    print(x)\n    return x", "def forward(self, x):\n    return x"});
   EXPECT_NO_THROW(check_torchscript(file_, 1));
 }
@@ -135,7 +135,7 @@ TEST_F(TorchScriptCheck, RefusesObjectsOfNativeClasses) {
   EXPECT_FALSE(Watcher::unpickled);
 }
 
-TEST_F(TorchScriptCheck, RefusesWhatIsNoArchive) {
+TEST_F(TorchScriptCheck, ForeignFilesAreRefused) {
   write("");
   EXPECT_THAT(refusal(), HasSubstr("program.pt' is not a TorchScript archive"));
   write("import os; os.system('true')");

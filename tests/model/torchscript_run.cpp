@@ -72,13 +72,13 @@ TEST_F(TorchScriptRun, GivesTheSameResultEveryTime) {
   }
 }
 
-TEST_F(TorchScriptRun, NamesTheProgramThatFails) {
+TEST_F(TorchScriptRun, FailingProgramIsNamed) {
   auto program = load("def forward(self, x):\n    return torch.matmul(x, x)", 1);
   const std::string message = thrown<ModelError>([&] { program.run({torch::ones({2, 3})}); });
   EXPECT_THAT(message, AllOf(HasSubstr("program.pt' failed while running:"), HasSubstr("2x3"), Not(HasSubstr("\n"))));
 }
 
-TEST_F(TorchScriptRun, NamesTheProgramThatRaises) {
+TEST_F(TorchScriptRun, RaisingProgramIsNamed) {
   auto program = load("def forward(self, x):\n    assert x.numel() == 1, 'too long'\n    return x", 1);
   EXPECT_EQ(program.run({torch::ones({1})}).numel(), 1);
   EXPECT_THAT(thrown<ModelError>([&] { program.run({torch::ones({2})}); }),
@@ -91,7 +91,7 @@ TEST_F(TorchScriptRun, RefusesAnotherResultThanATensor) {
               HasSubstr("program.pt' must return a tensor, but returned "));
 }
 
-TEST_F(TorchScriptRun, SaysThatMemoryRanOut) {
+TEST_F(TorchScriptRun, OutOfMemoryIsReported) {
   auto program = load("def forward(self, x):\n    return x.expand(1 << 60).clone()", 1);
   const std::string message = thrown<MemoryError>([&] { program.run({torch::ones({1})}); });
   EXPECT_THAT(message, AllOf(HasSubstr("out of memory"), HasSubstr("program.pt")));

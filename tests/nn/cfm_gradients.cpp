@@ -58,7 +58,7 @@ class CfmGradients : public testing::TestWithParam<const char*> {
   torch::Tensor x_, context_, t_, weights_;
 };
 
-TEST_P(CfmGradients, AreThoseOfFiniteDifferences) {
+TEST_P(CfmGradients, MatchFiniteDifferences) {
   loss().backward();
   compare("x", x_);
   compare("context", context_);

@@ -20,7 +20,7 @@ CfmUnetOptions read(const json& fields) {
   return parse_cfm_unet_options(fields.dump(), "cfm.json");
 }
 
-TEST(CfmOptions, DefaultToThePublishedNetwork) {
+TEST(CfmOptions, DefaultsAreThePublishedNetwork) {
   EXPECT_EQ(to_json(CfmUnetOptions{}), json::parse(R"({
     "in_channels": 8, "model_channels": 128, "out_channels": 4, "num_res_blocks": 3,
     "attention_resolutions": [8, 16], "dropout": 0.0, "channel_mult": [1, 2, 4, 8], "conv_resample": true,
@@ -28,7 +28,7 @@ TEST(CfmOptions, DefaultToThePublishedNetwork) {
   EXPECT_EQ(read(json::object()), CfmUnetOptions{});
 }
 
-TEST(CfmOptions, AreReadBackAsTheyWereWritten) {
+TEST(CfmOptions, RoundTripThroughJson) {
   const json options = {{"in_channels", 32},
                         {"model_channels", 64},
                         {"out_channels", 16},
@@ -45,11 +45,11 @@ TEST(CfmOptions, AreReadBackAsTheyWereWritten) {
   EXPECT_EQ(to_json(read(options)), options);
 }
 
-TEST(CfmOptions, TakeWholeNumbersForTheDropout) {
+TEST(CfmOptions, DropoutMayBeAnInteger) {
   EXPECT_EQ(read({{"dropout", 0}}).dropout, 0.0);
 }
 
-TEST(CfmOptions, GiveTheMultipleThatSidesMustHave) {
+TEST(CfmOptions, SideMultipleFollowsTheLevels) {
   CfmUnetOptions options;
   EXPECT_EQ(options.size_multiple(), 8);
   options.pool_factor = 2;

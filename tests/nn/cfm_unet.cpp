@@ -61,7 +61,7 @@ class CfmVariant : public testing::TestWithParam<Variant> {
   CfmUnetOptions options_ = small_options();
 };
 
-TEST_P(CfmVariant, RunsAtEverySizeThatItTakes) {
+TEST_P(CfmVariant, RunsAtEveryAcceptedSize) {
   CfmUnet network = trained(options_);
   const std::int64_t m = options_.size_multiple();
   for (const auto& [height, width] : {std::pair{m, m}, std::pair{2 * m, 5 * m}}) {
@@ -92,7 +92,7 @@ TEST_P(CfmVariant, UsesEveryParameter) {
   }
 }
 
-TEST_P(CfmVariant, TreatsSamplesOfABatchAlone) {
+TEST_P(CfmVariant, SamplesOfABatchAreIndependent) {
   CfmUnet network = trained(options_);
   const std::int64_t m = options_.size_multiple();
   const Inputs in = inputs_for(options_, 3, 2 * m, m);
@@ -137,7 +137,7 @@ TEST(CfmUnet, HasThePublishedNumberOfParameters) {
   EXPECT_EQ(count, 305'806'340);
 }
 
-TEST(CfmUnet, TakesContextAsFurtherChannels) {
+TEST(CfmUnet, ContextIsConcatenatedAsChannels) {
   CfmUnet network = trained(small_options());
   const Inputs in = inputs_for(small_options(), 1, 4, 4);
   const torch::Tensor joined = network->forward(torch::cat({in.x, in.context}, 1), in.t);
@@ -168,7 +168,7 @@ TEST(CfmUnet, DropsOutOnlyWhileTraining) {
   EXPECT_TRUE(torch::equal(without->forward(in.x, in.t, in.context), run()));
 }
 
-TEST(CfmUnet, SaysWhichShapesItTakes) {
+TEST(CfmUnet, ErrorsNameTheAcceptedShapes) {
   CfmUnet network(small_options());
   const auto run = [&](at::IntArrayRef shape) {
     return thrown<ModelError>([&] { network->forward(torch::zeros(shape), torch::zeros({1})); });
@@ -179,7 +179,7 @@ TEST(CfmUnet, SaysWhichShapesItTakes) {
   EXPECT_THAT(run({8, 8, 8}), HasSubstr("got [8, 8, 8]"));
 }
 
-TEST(CfmUnet, NamesItsParametersAsPublished) {
+TEST(CfmUnet, ParameterNamesMatchThePublishedOnes) {
   CfmUnetOptions options = small_options();
   options.pool_factor = 2;
   const auto names = CfmUnet(options)->named_parameters().keys();

@@ -52,7 +52,7 @@ TEST_F(LoadStrictly, CopiesParametersAndBuffersInTheModulesDtype) {
   EXPECT_TRUE(norm->weight.requires_grad());
 }
 
-TEST_F(LoadStrictly, TakesThePartOfTheFileUnderAPrefix) {
+TEST_F(LoadStrictly, PrefixSelectsAPartOfTheFile) {
   torch::nn::Linear layer(2, 1);
   const SafetensorsFile file = file_of({{"ema.weight", torch::ones({1, 2})},
                                         {"ema.bias", torch::zeros({1})},
@@ -64,7 +64,7 @@ TEST_F(LoadStrictly, TakesThePartOfTheFileUnderAPrefix) {
               AllOf(HasSubstr("missing (2)"), HasSubstr("unknown to the network (4)")));
 }
 
-TEST_F(LoadStrictly, ListsEverythingThatIsWrongAtOnce) {
+TEST_F(LoadStrictly, ErrorListsEveryProblem) {
   torch::nn::Sequential network(torch::nn::Linear(2, 3), torch::nn::Linear(3, 1));
   const std::string message = refusal(*network, {{"0.weight", torch::ones({3, 2})},
                                                  {"0.bias", torch::ones({4})},
@@ -76,7 +76,7 @@ TEST_F(LoadStrictly, ListsEverythingThatIsWrongAtOnce) {
                              HasSubstr("1.weight: expected [1, 3], found [3, 1]"), Not(HasSubstr("0.weight"))));
 }
 
-TEST_F(LoadStrictly, NamesTwentyOfEachAtMost) {
+TEST_F(LoadStrictly, ErrorNamesAtMostTwentyOfEachKind) {
   torch::nn::Sequential network;
   for (int i = 0; i < 15; ++i) {
     network->push_back(torch::nn::Linear(1, 1));
@@ -86,7 +86,7 @@ TEST_F(LoadStrictly, NamesTwentyOfEachAtMost) {
   EXPECT_EQ(std::count(message.begin(), message.end(), '\n'), 1 + 20 + 1 + 1 + 1);
 }
 
-TEST_F(LoadStrictly, ChangesNothingWhenItRefuses) {
+TEST_F(LoadStrictly, FailureChangesNothing) {
   torch::nn::Linear layer(2, 1);
   const torch::Tensor before = layer->weight.detach().clone();
   refusal(*layer, {{"weight", torch::full({1, 2}, 9.0)}});
@@ -95,7 +95,7 @@ TEST_F(LoadStrictly, ChangesNothingWhenItRefuses) {
 
 using LoadInto = LoadStrictly;
 
-TEST_F(LoadInto, GivesStandInsTheFilesTensorsInTheDtypeAskedFor) {
+TEST_F(LoadInto, PlaceholdersGetTheTensorsInTheRequestedDtype) {
   layers::Linear layer(2, 3);
   EXPECT_EQ(layer->weight.sizes(), at::IntArrayRef({3, 2}));
   EXPECT_EQ(layer->weight.storage().nbytes(), sizeof(float));
@@ -109,7 +109,7 @@ TEST_F(LoadInto, GivesStandInsTheFilesTensorsInTheDtypeAskedFor) {
   }
 }
 
-TEST_F(LoadInto, LeavesInTheFileWhatNeedsNoCast) {
+TEST_F(LoadInto, TensorsWithoutACastStayMapped) {
   layers::Linear layer(64, 64);
   const torch::Tensor weight = torch::randn({64, 64});
   const SafetensorsFile file = file_of({{"weight", weight}, {"bias", torch::zeros({64}, torch::kFloat16)}});
@@ -118,7 +118,7 @@ TEST_F(LoadInto, LeavesInTheFileWhatNeedsNoCast) {
   EXPECT_TRUE(torch::equal(layer->weight, weight));
 }
 
-TEST_F(LoadInto, LeavesHalfPrecisionInTheFileWhereToldAndTheCpuComputesInFloat32) {
+TEST_F(LoadInto, HalfPrecisionStaysMappedForFloat32OnRequest) {
   for (const auto stored : {torch::kFloat16, torch::kBFloat16}) {
     const auto half = [&](at::IntArrayRef sizes) { return torch::randn(sizes).to(stored); };
     layers::Conv2d convolution(2, 3);
@@ -140,7 +140,7 @@ TEST_F(LoadInto, LeavesHalfPrecisionInTheFileWhereToldAndTheCpuComputesInFloat32
   }
 }
 
-TEST_F(LoadInto, PutsWhatIsCastIntoOnePieceThatOutlivesTheFile) {
+TEST_F(LoadInto, CastTensorsShareABlockThatOutlivesTheFile) {
   layers::Linear layer(5, 3);
   const torch::Tensor weight = torch::arange(15, torch::kFloat32).reshape({3, 5});
   {
@@ -155,7 +155,7 @@ TEST_F(LoadInto, PutsWhatIsCastIntoOnePieceThatOutlivesTheFile) {
   EXPECT_TRUE(torch::equal(bias, weight[0].slice(0, 0, 3).to(torch::kBFloat16)));
 }
 
-TEST(WeightMemory, GivesTensorsOfItsOwnUntilItIsUsedUp) {
+TEST(WeightMemory, AllocatesUntilItIsUsedUp) {
   const std::size_t huge_page = std::size_t{2} << 20;
   WeightMemory memory(WeightMemory::padded(5) + WeightMemory::padded(huge_page - 64));
   const torch::Tensor first = memory.take({5}, torch::kInt8).fill_(1);
@@ -165,7 +165,7 @@ TEST(WeightMemory, GivesTensorsOfItsOwnUntilItIsUsedUp) {
   EXPECT_THROW(memory.take({1}, torch::kInt8), std::bad_alloc);
 }
 
-TEST_F(LoadInto, RefusesWhatIsNoFiniteNumberByItsName) {
+TEST_F(LoadInto, NonFiniteTensorIsNamed) {
   layers::Linear layer(2, 3);
   const auto refusal = [&](const torch::Tensor& weight, torch::ScalarType dtype = torch::kFloat32) {
     const SafetensorsFile file = file_of({{"weight", weight}, {"bias", torch::zeros({3})}});

@@ -74,7 +74,7 @@ AutoencoderKl small_autoencoder(bool attention = true) {
                                                    .mid_block_add_attention = attention}));
 }
 
-TEST(Strips, OfAutoencoderKlGiveTheWholeImage) {
+TEST(Strips, AutoencoderKlMatchesTheWholeImage) {
   for (const bool attention : {true, false}) {
     const AutoencoderKl network = small_autoencoder(attention);
     const torch::Tensor pixels = noise({1, 3, 52, 36});
@@ -85,7 +85,7 @@ TEST(Strips, OfAutoencoderKlGiveTheWholeImage) {
   }
 }
 
-TEST(Strips, OfTheTinyAutoencoderGiveTheWholeImage) {
+TEST(Strips, TinyAutoencoderMatchesTheWholeImage) {
   const auto network = filled(AutoencoderTiny(
       AutoencoderTinyOptions{.channels = 16, .num_encoder_blocks = {1, 1, 2}, .num_decoder_blocks = {2, 1, 1}}));
   const torch::Tensor pixels = noise({1, 3, 60, 20});
@@ -94,14 +94,14 @@ TEST(Strips, OfTheTinyAutoencoderGiveTheWholeImage) {
   expect_equal_in_strips([&](const auto* strips) { return network->decode(latent, strips); });
 }
 
-TEST(Strips, OfTheDefaultAutoencoderGiveTheWholeImage) {
+TEST(Strips, DefaultAutoencoderMatchesTheWholeImage) {
   const auto network = filled(ConvAutoencoder(ConvAutoencoderOptions{.latent_channels = 4,
-                                                                       .encoder_channels = 12,
-                                                                       .encoder_blocks = 2,
-                                                                       .decoder_channels = 12,
-                                                                       .decoder_blocks = 2,
-                                                                       .fine_channels = 8,
-                                                                       .fine_blocks = 1}));
+                                                                     .encoder_channels = 12,
+                                                                     .encoder_blocks = 2,
+                                                                     .decoder_channels = 12,
+                                                                     .decoder_blocks = 2,
+                                                                     .fine_channels = 8,
+                                                                     .fine_blocks = 1}));
   const torch::Tensor pixels = noise({1, 3, 68, 20});
   expect_equal_in_strips([&](const auto* strips) { return network->encode(pixels, strips); });
   const torch::Tensor latent = noise({1, 4, 17, 5});
@@ -110,7 +110,7 @@ TEST(Strips, OfTheDefaultAutoencoderGiveTheWholeImage) {
 
 class CfmStrips : public testing::TestWithParam<CfmUnetOptions> {};
 
-TEST_P(CfmStrips, GiveTheWholeVelocity) {
+TEST_P(CfmStrips, VelocityMatchesThatOfTheWholeLatent) {
   auto network = filled(CfmUnet(GetParam()));
   const torch::Tensor x = noise({2, 4, 24, 16});
   const torch::Tensor context = noise({2, 4, 24, 16}, 2);
@@ -139,7 +139,7 @@ INSTANTIATE_TEST_SUITE_P(Variants, CfmStrips,
                                                         .dim_head = 8,
                                                         .pool_factor = 2}));
 
-TEST(Strips, KeepFewerBytesWhereFewerAreAllowed) {
+TEST(Strips, SmallerLimitKeepsFewerBytes) {
   const c10::InferenceMode no_gradients;
   const AutoencoderKl network = small_autoencoder();
   const torch::Tensor latent = noise({1, 4, 40, 40});
@@ -183,7 +183,7 @@ TEST(Strips, MemoryOfTheCfmUnetIsEstimated) {
   }
 }
 
-TEST(Strips, KnowTheStatisticsOfTheWholeImage) {
+TEST(Strips, StatisticsAreThoseOfTheWholeImage) {
   // Rows that differ much: no strip has the whole image's mean or deviation.
   const torch::Tensor slope = torch::linspace(-300, 500, 37).reshape({1, 1, 37, 1});
   const torch::Tensor image = noise({2, 12, 37, 11}) + slope;
@@ -206,9 +206,9 @@ TEST(StripImages, AreExactForAnyRows) {
   const auto halve = [kernel](const torch::Tensor& x) { return torch::conv2d(x, kernel.slice(0, 0, 2), {}, 2, 1); };
   const auto upscale = [](const torch::Tensor& x) { return at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)}); };
   const LazyFeatureMap lazy = LazyFeatureMap(image)
-                                .apply({.channels = 2, .halo = 1, .down = 2}, halve)
-                                .apply({.channels = 2, .up = 2}, upscale)
-                                .apply({.channels = 3, .halo = 1}, convolve);
+                                  .apply({.channels = 2, .halo = 1, .down = 2}, halve)
+                                  .apply({.channels = 2, .up = 2}, upscale)
+                                  .apply({.channels = 3, .halo = 1}, convolve);
   const torch::Tensor whole = convolve(upscale(halve(image)));
   EXPECT_EQ(lazy.sizes(), whole.sizes());
   EXPECT_FALSE(lazy.is_kept());
@@ -221,7 +221,7 @@ TEST(StripImages, AreExactForAnyRows) {
   EXPECT_TRUE(is_close(lazy.keep({.strip_bytes = 1}).values(), whole, 1e-6));
 }
 
-TEST(ChunkedAttention, GivesTheSameAsAllQueriesAtOnce) {
+TEST(ChunkedAttention, MatchesAllQueriesAtOnce) {
   const torch::Tensor q = noise({2, 37, 12}, 1);
   const torch::Tensor k = noise({2, 53, 12}, 2);
   const torch::Tensor v = noise({2, 53, 12}, 3);
@@ -231,14 +231,15 @@ TEST(ChunkedAttention, GivesTheSameAsAllQueriesAtOnce) {
   }
 }
 
-TEST(SpatialSelfAttention, SeesAllSitesUntilThereAreTooMany) {
+TEST(SpatialSelfAttention, SeesAllPixelsUpToTheLimit) {
   constexpr std::int64_t kHeight = 11;
   constexpr std::int64_t kWidth = 4;
   const torch::Tensor q = noise({1, kHeight * kWidth, 8}, 1);
   const torch::Tensor k = noise({1, kHeight * kWidth, 8}, 2);
   const torch::Tensor v = noise({1, kHeight * kWidth, 8}, 3);
   EXPECT_TRUE(is_close(attend_positions(q, k, v, kHeight, kHeight * kWidth), attend(q, k, v, 1), 1e-6));
-  // 5 whole rows of at most 23 latent pixels: two above and two below, fewer on one side and more on the other at the edges.
+  // 5 whole rows of at most 23 latent pixels: two above and two below, fewer on one side and more on the other at the
+  // edges.
   const torch::Tensor some = attend_positions(q, k, v, kHeight, 23);
   for (const auto& [row, first] : {std::pair<int, int>{0, 0}, {2, 0}, {3, 1}, {5, 3}, {8, 6}, {9, 6}, {10, 6}}) {
     const auto rows = [&](const torch::Tensor& x, std::int64_t top, std::int64_t count) {

@@ -86,7 +86,7 @@ TEST(Replay, AFolderFails) {
   EXPECT_THAT(replay(folder / "ode").failures(), Contains(HasSubstr("it is a folder")));
 }
 
-TEST(Replay, AForeignFileFailsWhateverItHolds) {
+TEST(Replay, AForeignFileFails) {
   const TemporaryFolder folder;
   write_text(folder / "notes.txt", "ode");
   write_text(folder / "other.json", "{}");
@@ -132,7 +132,7 @@ TEST(Replay, MissingMetadataIsNamed) {
   EXPECT_THAT(sde.replay_as(folder / "sde_euler_sigma.safetensors").failures(), Contains(HasSubstr("'points'")));
 }
 
-TEST(Replay, ATensorThatNobodyKnowsIsNamed) {
+TEST(Replay, AnUnknownTensorIsNamed) {
   const TemporaryFolder folder;
   for (const char* const name :
        {"cfm_unet_plain.safetensors", "forward_diffusion.safetensors", "interpolants.safetensors", "ode.safetensors",
@@ -192,7 +192,7 @@ bool is_given(const std::string& tensor) {
 }
 
 // Every result in turn, at its first, middle and last number.
-TEST(Replay, APerturbedNumberFailsWhereverItIs) {
+TEST(Replay, APerturbedNumberFailsAtAnyPosition) {
   const TemporaryFolder folder;
   for (const char* const name : {"cfm_unet_plain.safetensors", "forward_diffusion.safetensors",
                                  "interpolants.safetensors", "ode.safetensors", "sampler_lcm_epsilon_4.safetensors",
@@ -264,7 +264,7 @@ TEST(ReplayTokenIds, AWrongOrMissingIdFails) {
       testing::ElementsAre(HasSubstr("ids of 'a cat': the error"), HasSubstr("padded ids of 'a cat': the shape")));
 }
 
-TEST(ReplayTokenIds, WhatIsNotAListOfTokenIdsFails) {
+TEST(ReplayTokenIds, FileWithoutATokenListFails) {
   EXPECT_THAT(token_failures(""), Not(IsEmpty()));
   EXPECT_THAT(token_failures("[]"), Contains(HasSubstr("nothing to compare")));
   EXPECT_THAT(token_failures(R"({"text": "a cat"})"), Contains(HasSubstr("a JSON list")));

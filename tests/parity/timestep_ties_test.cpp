@@ -21,12 +21,12 @@ std::vector<double> timesteps(const char* sampler, int steps, const char* spacin
   return chosen;
 }
 
-TEST(TimestepTies, OfLinspaceFallAsInNumpy) {
+TEST(TimestepTies, LinspaceRoundsTiesAsNumpy) {
   EXPECT_THAT(timesteps("dpm++2m", 30, "linspace", {14, 15, 16}), ElementsAre(533, 499, 466));
   EXPECT_THAT(timesteps("ddim", 27, "linspace", {12, 13, 14}), ElementsAre(538, 499, 461));
 }
 
-TEST(TimestepTies, OfTrailingFallAsInNumpy) {
+TEST(TimestepTies, TrailingRoundsTiesAsNumpy) {
   EXPECT_THAT(timesteps("ddim", 48, "trailing", {3, 15, 27, 39}), ElementsAre(936, 686, 436, 186));
 }
 

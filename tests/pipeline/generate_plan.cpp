@@ -63,7 +63,7 @@ TEST_F(GeneratePlanTest, DefaultSizeDependsOnCouplings) {
   EXPECT_TRUE(made.chain.factors.empty());
 }
 
-TEST_F(GeneratePlanTest, WithoutUpscalingStopsAtLowResolution) {
+TEST_F(GeneratePlanTest, NoUpscalingStopsAtLowResolution) {
   const GeneratePlan made = plan({.size = Size{100, 30}, .upscale = false});
   EXPECT_EQ(made.chain.low, (Size{104, 32}));
   EXPECT_TRUE(made.chain.factors.empty());

@@ -93,7 +93,7 @@ class AverageAutoencoder final : public Autoencoder {
 };
 
 // Two tiles of 12 latent pixels over 20, which share 4: 16 pixels over which the first fades into the second.
-TEST_F(Tiles, OfATorchScriptProgramAreBlendedWithoutSeams) {
+TEST_F(Tiles, TorchScriptTilesAreBlendedWithoutSeams) {
   AverageAutoencoder autoencoder;
   torch::Tensor latent = torch::zeros({1, 3, 12, 20});
   latent.slice(3, 0, 8).fill_(-1);

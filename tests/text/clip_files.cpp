@@ -31,7 +31,7 @@ class ClipFiles : public testing::Test {
   test::TemporaryFolder folder_;
 };
 
-TEST_F(ClipFiles, GiveASmallTokenizer) {
+TEST_F(ClipFiles, SmallFilesGiveASmallTokenizer) {
   vocabulary(R"({"a": 0, "b": 1, "c</w>": 2, "ab": 3, "abc</w>": 4, "b</w>": 5})");
   merges("#version: 0.2\na b\nab c</w>\n");
   EXPECT_THAT(load().encode_all("abc"), ElementsAre(4));
@@ -39,20 +39,20 @@ TEST_F(ClipFiles, GiveASmallTokenizer) {
   EXPECT_THAT(load({.end = 9}).encode_all("xb"), ElementsAre(9, 5)) << "the end stands for what the vocabulary lacks";
 }
 
-TEST_F(ClipFiles, MergeTheLeftmostOfOverlappingPairs) {
+TEST_F(ClipFiles, LeftmostOfOverlappingPairsIsMerged) {
   vocabulary(R"({"a": 0, "a</w>": 1, "aa": 2})");
   merges("a a\n");
   EXPECT_THAT(load().encode_all("aaaa"), ElementsAre(2, 0, 1));
   EXPECT_THAT(load().encode_all("aaaaa"), ElementsAre(2, 2, 1));
 }
 
-TEST_F(ClipFiles, MayHaveWindowsLineEndsAndNoHeader) {
+TEST_F(ClipFiles, WindowsLineEndsAndMissingHeaderAreAccepted) {
   vocabulary(R"({"ab</w>": 7})");
   merges("a b</w>\r\n\r\n");
   EXPECT_THAT(load().encode_all("ab"), ElementsAre(7));
 }
 
-TEST_F(ClipFiles, NameTheMissingOne) {
+TEST_F(ClipFiles, MissingFileIsNamed) {
   EXPECT_THAT(complaint(), AllOf(HasSubstr("vocab.json"), HasSubstr("No such file")));
   vocabulary("{}");
   EXPECT_THAT(complaint(), AllOf(HasSubstr("merges.txt"), HasSubstr("No such file")));
@@ -72,7 +72,7 @@ TEST_F(ClipFiles, VocabularyMustBeAJsonObjectFromTokenToId) {
   }
 }
 
-TEST_F(ClipFiles, NeedTwoTokensALineOfMerges) {
+TEST_F(ClipFiles, EachMergeNeedsTwoTokens) {
   vocabulary("{}");
   for (const std::string line : {"ab", "a b c", " b", "a ", " "}) {
     merges("#version: 0.2\na b\n" + line + "\n");
@@ -80,13 +80,13 @@ TEST_F(ClipFiles, NeedTwoTokensALineOfMerges) {
   }
 }
 
-TEST_F(ClipFiles, AreNotQuotedAtLength) {
+TEST_F(ClipFiles, ErrorsQuoteOnlyAnExcerpt) {
   vocabulary("{}");
   merges(std::string(1'000'000, 'x'));
   EXPECT_LT(complaint().size(), 300U);
 }
 
-TEST_F(ClipFiles, NeedRoomForStartWordAndEnd) {
+TEST_F(ClipFiles, LengthMustHoldStartWordAndEnd) {
   vocabulary("{}");
   merges("");
   EXPECT_THAT(thrown<ModelError>([&] { load({.max_length = 2}); }), HasSubstr("at least 3, found 2"));

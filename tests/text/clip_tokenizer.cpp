@@ -36,7 +36,7 @@ TEST(ClipTokenizer, ComposesCharactersBeforeItSplits) {
   EXPECT_EQ(tokenizer().encode_all("cafe\u0301"), Ids{15304});
 }
 
-TEST(ClipTokenizer, TakesEmojiAndOtherScripts) {
+TEST(ClipTokenizer, AcceptsEmojiAndOtherScripts) {
   EXPECT_THAT(tokenizer().encode_all("😀 👍🏽"), ElementsAre(7334, 43722));
   EXPECT_THAT(tokenizer().encode_all("中文"), ElementsAre(19759, 255, 29032, 485));
   EXPECT_THAT(tokenizer().encode_all("na\u00efve \ufb01anc\u00e9"),
@@ -55,7 +55,7 @@ TEST(ClipTokenizer, SplitsContractionsNumbersAndPunctuation) {
   EXPECT_THAT(tokenizer().encode_all("...!?"), ElementsAre(3002, 6004));
 }
 
-TEST(ClipTokenizer, TakesSpecialTokensInsideAPrompt) {
+TEST(ClipTokenizer, AcceptsSpecialTokensInsideAPrompt) {
   EXPECT_THAT(tokenizer().encode_all("a<|endoftext|>b"), ElementsAre(320, kEnd, 321));
   EXPECT_THAT(tokenizer().encode_all("<|startoftext|> cat"), ElementsAre(kStart, kCat));
   EXPECT_THAT(tokenizer().encode_all("<|endoftext|><|endoftext|>"), ElementsAre(kEnd, kEnd));
@@ -82,13 +82,13 @@ TEST(ClipTokenizer, FillsExactlyTheMaximumLength) {
   EXPECT_EQ(result.cut, "");
 }
 
-TEST(ClipTokenizer, SaysWhatItCutsOff) {
+TEST(ClipTokenizer, ReportsTheTextItCutsOff) {
   const auto result = tokenizer().encode(cats(75) + " a red House");
   EXPECT_EQ(result.ids, tokenizer().encode(cats(75)).ids);
   EXPECT_EQ(result.cut, "a red house");
 }
 
-TEST(ClipTokenizer, CountsAWordThatIsCutInTwoAsCut) {
+TEST(ClipTokenizer, WordCutInTwoCountsAsCut) {
   const auto whole = tokenizer().encode_all("supercalifragilistic");
   ASSERT_GE(whole.size(), 2U);
   const auto result = tokenizer().encode(cats(74) + " supercalifragilistic dog");
@@ -97,7 +97,7 @@ TEST(ClipTokenizer, CountsAWordThatIsCutInTwoAsCut) {
   EXPECT_EQ(result.cut, "supercalifragilistic dog");
 }
 
-TEST(ClipTokenizer, GoesOnInFurtherChunksWhenTold) {
+TEST(ClipTokenizer, ExcessTokensFillFurtherChunksOnRequest) {
   const auto chunk = [](const std::string& prompt) { return tokenizer().encode(prompt, LongPrompt::chunk); };
   EXPECT_EQ(chunk("").ids, tokenizer().encode("").ids);
   EXPECT_EQ(chunk(cats(75)).ids, tokenizer().encode(cats(75)).ids);
@@ -111,7 +111,7 @@ TEST(ClipTokenizer, GoesOnInFurtherChunksWhenTold) {
   EXPECT_EQ(result.cut, "");
 }
 
-TEST(ClipTokenizer, PadsAndLimitsAsTheBundleSays) {
+TEST(ClipTokenizer, PaddingAndLimitComeFromTheBundle) {
   const std::filesystem::path folder = FMBOOST_CLIP;
   const ClipTokenizer other(folder / "vocab.json", folder / "merges.txt",
                             {.max_length = 5, .start = 1, .end = 2, .pad = 0});
@@ -122,7 +122,7 @@ TEST(ClipTokenizer, PadsAndLimitsAsTheBundleSays) {
   EXPECT_THAT(other.encode("<|endoftext|>").ids, ElementsAre(1, 2, 2, 0, 0));
 }
 
-TEST(ClipTokenizer, TakesWordsOfAnyLength) {
+TEST(ClipTokenizer, AcceptsWordsOfAnyLength) {
   std::string word;
   for (int i = 0; i < 100'000; ++i) {
     word += static_cast<char>('a' + i % 23 * (i % 19) % 26);
@@ -132,7 +132,7 @@ TEST(ClipTokenizer, TakesWordsOfAnyLength) {
   EXPECT_TRUE(result.cut == word);
 }
 
-TEST(ClipTokenizer, RefusesTextThatIsNotUtf8) {
+TEST(ClipTokenizer, TextMustBeUtf8) {
   EXPECT_THROW(tokenizer().encode("cat \xff"), Error);
   EXPECT_THROW(tokenizer().encode("cat \xff", LongPrompt::chunk), Error);
   EXPECT_THROW(tokenizer().encode_all("cat \xff"), Error);

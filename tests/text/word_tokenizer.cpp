@@ -32,23 +32,23 @@ class Words : public testing::Test {
   test::TemporaryFolder folder_;
 };
 
-TEST_F(Words, AreNumberedByTheirPlaceInTheList) {
+TEST_F(Words, IdsArePositionsInTheList) {
   EXPECT_THAT(load().encode("red house").ids, ElementsAre(3, 4, 0, 0));
   EXPECT_EQ(load().max_length(), 4U);
   EXPECT_THAT(load().vocabulary(), ElementsAre("<pad>", "<null>", ",", "red", "house", "über"));
 }
 
-TEST_F(Words, AreFoundInAnyCaseAndSpacing) {
+TEST_F(Words, CaseAndSpacingDoNotMatter) {
   EXPECT_EQ(load().encode("\t RED\u00a0\n House ").ids, load().encode("red house").ids);
   EXPECT_THAT(load().encode("\u00dcBER").ids, ElementsAre(5, 0, 0, 0));
 }
 
-TEST_F(Words, MakeEveryCommaAWord) {
+TEST_F(Words, EveryCommaIsAWord) {
   EXPECT_THAT(load().encode("red,house").ids, ElementsAre(3, 2, 4, 0));
   EXPECT_THAT(load().encode(",, red").ids, ElementsAre(2, 2, 3, 0));
 }
 
-TEST_F(Words, AreFoundWithPunctuationAroundThem) {
+TEST_F(Words, SurroundingPunctuationIsIgnored) {
   EXPECT_EQ(load().encode("\"Red\" (house)...").ids, load().encode("red house").ids);
   EXPECT_THAT(load().encode("house! castle? - red.house ;").unknown_words,
               ElementsAre("castle", "-", "red.house", ";"));
@@ -56,14 +56,14 @@ TEST_F(Words, AreFoundWithPunctuationAroundThem) {
   EXPECT_THAT(WordTokenizer(folder_ / "words.json", {.max_length = 3}).encode("St. st! st.").ids, ElementsAre(2, 3, 2));
 }
 
-TEST_F(Words, ThatAreUnknownAreSkippedAndReportedOnce) {
+TEST_F(Words, UnknownWordsAreSkippedAndReportedOnce) {
   const auto result = load().encode("Shiny red Castle, shiny house!");
   EXPECT_THAT(result.ids, ElementsAre(3, 2, 4, 0));
   EXPECT_THAT(result.unknown_words, ElementsAre("shiny", "castle"));
   EXPECT_EQ(result.cut, "");
 }
 
-TEST_F(Words, StandInForAnEmptyPrompt) {
+TEST_F(Words, NullWordReplacesAnEmptyPrompt) {
   for (const auto prompt : {"", "   ", "castle"}) {
     EXPECT_THAT(load().encode(prompt).ids, ElementsAre(1, 0, 0, 0)) << prompt;
   }
@@ -71,7 +71,7 @@ TEST_F(Words, StandInForAnEmptyPrompt) {
   EXPECT_THAT(load({.max_length = 3, .pad = 7, .null = 8}).encode("").ids, ElementsAre(8, 7, 7));
 }
 
-TEST_F(Words, BeyondTheMaximumAreCutAndReported) {
+TEST_F(Words, ExcessWordsAreCutAndReported) {
   EXPECT_EQ(load().encode("red red red red").cut, "");
   const auto result = load().encode("red red red red castle house, RED");
   EXPECT_THAT(result.ids, ElementsAre(3, 3, 3, 3));
@@ -79,7 +79,7 @@ TEST_F(Words, BeyondTheMaximumAreCutAndReported) {
   EXPECT_THAT(result.unknown_words, ElementsAre("castle"));
 }
 
-TEST_F(Words, BeyondTheMaximumGoOnInFurtherChunksWhenTold) {
+TEST_F(Words, ExcessWordsFillFurtherChunksOnRequest) {
   EXPECT_THAT(load().encode("", LongPrompt::chunk).ids, ElementsAre(1, 0, 0, 0));
   EXPECT_THAT(load().encode("red red red house", LongPrompt::chunk).ids, ElementsAre(3, 3, 3, 4));
   const auto result = load().encode("red red red red castle house, RED", LongPrompt::chunk);
@@ -88,19 +88,19 @@ TEST_F(Words, BeyondTheMaximumGoOnInFurtherChunksWhenTold) {
   EXPECT_THAT(result.unknown_words, ElementsAre("castle"));
 }
 
-TEST(LongPrompts, AreHandledInWaysWithNames) {
+TEST(LongPrompts, PoliciesHaveNames) {
   for (const auto rule : {LongPrompt::truncate, LongPrompt::chunk}) {
     EXPECT_EQ(parse_enum<LongPrompt>(enum_name(rule)), rule);
   }
   EXPECT_THAT(thrown<UsageError>([] { parse_enum<LongPrompt>("split"); }), HasSubstr("'split': use truncate or chunk"));
 }
 
-TEST_F(Words, MustBeUtf8WithoutNuls) {
+TEST_F(Words, PromptMustBeUtf8WithoutNuls) {
   EXPECT_THAT(thrown<Error>([&] { load().encode("red \xff"); }), HasSubstr("at byte 4;"));
   EXPECT_THAT(thrown<Error>([&] { load().encode(std::string("red\0", 4)); }), HasSubstr("NUL at byte 3;"));
 }
 
-TEST_F(Words, ComeFromAJsonListOfTexts) {
+TEST_F(Words, VocabularyIsAJsonListOfStrings) {
   EXPECT_THAT(complaint(), AllOf(HasSubstr("words.json"), HasSubstr("No such file")));
   for (const auto text : {"", "[", "{}", "[1]", "[\"a\", null]", "\"red\"", "[\"\xff\"]"}) {
     write(text);
