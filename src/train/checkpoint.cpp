@@ -10,7 +10,7 @@
 #include "fmboost/io/atomic_folder.h"
 #include "fmboost/io/files.h"
 
-#include "data/json_differences.h"
+#include "data/shards/json_differences.h"
 #include "io/json_reader.h"
 #include "nn/cfm/cfm_unet.h"
 #include "train/options_json.h"

@@ -4,10 +4,10 @@
 
 #include "fmboost/core/error.h"
 
-#include "data/image_dataset.h"
+#include "data/images/image_dataset.h"
+#include "data/images/pair_encoder.h"
 #include "data/joined_dataset.h"
-#include "data/pair_encoder.h"
-#include "data/shard_dataset.h"
+#include "data/shards/shard_dataset.h"
 
 namespace fmboost {
 namespace {
@@ -56,8 +56,8 @@ class Opener {
     auto shards = std::make_shared<ShardDataset>(path, shard_options);
     const bool upscaled = shards->context_factor() == 1;
     if (upscaled != takes_upsampled()) {
-      throw UsageError("`upsampling` " + enum_name(options_.train.flow.upsampling) +
-                       " does not fit the shards in '" + path.string() + "', whose contexts " +
+      throw UsageError("`upsampling` " + enum_name(options_.train.flow.upsampling) + " does not fit the shards in '" +
+                       path.string() + "', whose contexts " +
                        (upscaled ? "have the latents' size; use pixel" : "are smaller than the latents; use latent"));
     }
     if (!upscaled) {

@@ -7,9 +7,9 @@
 
 #include "fmboost/core/error.h"
 
-#include "data/encode_run.h"
-#include "data/image_dataset.h"
-#include "data/shard_dataset.h"
+#include "data/images/image_dataset.h"
+#include "data/shards/encode_run.h"
+#include "data/shards/shard_dataset.h"
 #include "support/compare.h"
 #include "support/fake_autoencoder.h"
 #include "support/temporary_folder.h"

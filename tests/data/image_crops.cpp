@@ -1,4 +1,4 @@
-#include "data/image_crops.h"
+#include "data/images/image_crops.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

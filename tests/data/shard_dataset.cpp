@@ -1,4 +1,4 @@
-#include "data/shard_dataset.h"
+#include "data/shards/shard_dataset.h"
 
 #include <fstream>
 #include <gmock/gmock.h>
@@ -8,7 +8,7 @@
 #include "fmboost/core/error.h"
 
 #include "data/joined_dataset.h"
-#include "data/shard_records.h"
+#include "data/shards/shard_records.h"
 #include "io/npy.h"
 #include "support/compare.h"
 #include "support/fake_autoencoder.h"

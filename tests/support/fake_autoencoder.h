@@ -10,7 +10,7 @@
 #include "fmboost/io/files.h"
 #include "fmboost/model/components.h"
 
-#include "data/pair_encoder.h"
+#include "data/images/pair_encoder.h"
 
 namespace fmboost::test {
 
@@ -47,7 +47,7 @@ class FakeAutoencoder final : public Autoencoder {
 
 /// Writes an image of noise whose values are whole bytes, and returns its pixels.
 inline torch::Tensor write_image(const std::filesystem::path& file, std::int64_t width, std::int64_t height,
-                                   std::uint64_t seed) {
+                                 std::uint64_t seed) {
   torch::manual_seed(seed);
   Image image;
   image.pixels = torch::randint(0, 256, {3, height, width}).to(torch::kFloat32) / 127.5 - 1;

@@ -1,4 +1,4 @@
-#include "data/crop_reader.h"
+#include "data/images/crop_reader.h"
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/memory_probe.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "data/image_crops.h"
+#include "data/images/image_crops.h"
 
 namespace fmboost {
 

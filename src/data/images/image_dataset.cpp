@@ -1,4 +1,4 @@
-#include "data/image_dataset.h"
+#include "data/images/image_dataset.h"
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
@@ -7,7 +7,7 @@
 #include "fmboost/io/files.h"
 #include "fmboost/io/sha256.h"
 
-#include "data/shard_records.h"
+#include "data/shards/shard_records.h"
 
 namespace fmboost {
 namespace {

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "data/latent_cache.h"
+#include "data/images/latent_cache.h"
+#include "data/images/pair_encoder.h"
 #include "data/pair_dataset.h"
-#include "data/pair_encoder.h"
 
 namespace fmboost {
 

@@ -1,4 +1,4 @@
-#include "data/latent_cache.h"
+#include "data/images/latent_cache.h"
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"

@@ -9,7 +9,7 @@
 
 #include "fmboost/data/options.h"
 
-#include "data/pair_encoder.h"
+#include "data/images/pair_encoder.h"
 
 namespace fmboost {
 

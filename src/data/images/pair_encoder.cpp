@@ -1,4 +1,4 @@
-#include "data/pair_encoder.h"
+#include "data/images/pair_encoder.h"
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/memory_probe.h"

@@ -7,7 +7,7 @@
 #include "fmboost/flow/coupling.h"
 #include "fmboost/model/bundle.h"
 
-#include "data/image_crops.h"
+#include "data/images/image_crops.h"
 
 namespace fmboost {
 

@@ -9,11 +9,11 @@
 #include "fmboost/io/files.h"
 #include "fmboost/io/sha256.h"
 
-#include "data/crop_reader.h"
-#include "data/encode_run.h"
+#include "data/images/crop_reader.h"
 #include "data/ordered_prefetch.h"
-#include "data/shard_builder.h"
-#include "data/shard_records.h"
+#include "data/shards/encode_run.h"
+#include "data/shards/shard_builder.h"
+#include "data/shards/shard_records.h"
 
 namespace fmboost {
 namespace {

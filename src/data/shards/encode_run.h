@@ -5,7 +5,7 @@
 
 #include "fmboost/data/encode_images.h"
 
-#include "data/pair_encoder.h"
+#include "data/images/pair_encoder.h"
 
 namespace fmboost {
 

@@ -1,7 +1,7 @@
 #include "fmboost/core/interrupt.h"
 #include "fmboost/data/shard_info.h"
 
-#include "data/shard_dataset.h"
+#include "data/shards/shard_dataset.h"
 
 namespace fmboost {
 

@@ -1,4 +1,4 @@
-#include "data/json_differences.h"
+#include "data/shards/json_differences.h"
 
 #include <nlohmann/json.hpp>
 

@@ -1,9 +1,9 @@
-#include "data/shard_builder.h"
+#include "data/shards/shard_builder.h"
 
 #include "fmboost/core/error.h"
 #include "fmboost/io/files.h"
 
-#include "data/shard_records.h"
+#include "data/shards/shard_records.h"
 #include "io/npy.h"
 
 namespace fmboost {

@@ -9,8 +9,8 @@
 
 #include "fmboost/data/encode_images.h"
 
-#include "data/image_crops.h"
-#include "data/pair_encoder.h"
+#include "data/images/image_crops.h"
+#include "data/images/pair_encoder.h"
 #include "io/tar.h"
 
 namespace fmboost {

@@ -1,4 +1,4 @@
-#include "data/shard_dataset.h"
+#include "data/shards/shard_dataset.h"
 
 #include <algorithm>
 #include <cctype>
@@ -10,7 +10,7 @@
 #include "fmboost/core/log.h"
 #include "fmboost/image/decode.h"
 
-#include "data/shard_records.h"
+#include "data/shards/shard_records.h"
 #include "io/npy.h"
 
 namespace fmboost {

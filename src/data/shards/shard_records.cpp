@@ -1,11 +1,11 @@
-#include "data/shard_records.h"
+#include "data/shards/shard_records.h"
 
 #include <cstdio>
 
 #include "fmboost/core/error.h"
 #include "fmboost/io/files.h"
 
-#include "data/json_differences.h"
+#include "data/shards/json_differences.h"
 #include "io/json_reader.h"
 
 namespace fmboost {
