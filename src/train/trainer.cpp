@@ -117,7 +117,9 @@ bool Trainer::due(std::int64_t every) const {
 }
 
 void Trainer::one_step() {
-  PendingStep step{.step = state_.steps_done() + 1, .learning_rate = state_.learning_rate()};
+  PendingStep step;
+  step.step = state_.steps_done() + 1;
+  step.learning_rate = state_.learning_rate();
   step.loss = accumulate_gradients(step);
   pending_.push_back(std::move(step));
   const bool on_cpu = state_.device().is_cpu();

@@ -72,11 +72,11 @@ TEST(DtypeName, IsTheInverseOfParsing) {
 }
 
 TEST(Memory, IsAPlausibleNumberOfBytes) {
-  constexpr std::int64_t kMiB = 1 << 20;
+  constexpr std::int64_t kOneMiB = 1 << 20;
   constexpr std::int64_t kLargestMachine = std::int64_t{1} << 46;
-  EXPECT_GT(available_memory(torch::kCPU), kMiB);
+  EXPECT_GT(available_memory(torch::kCPU), kOneMiB);
   EXPECT_LT(available_memory(torch::kCPU), kLargestMachine);
-  const auto touched = torch::ones({64 * kMiB}, torch::kUInt8);
+  const auto touched = torch::ones({64 * kOneMiB}, torch::kUInt8);
   EXPECT_GT(peak_resident_memory(), touched.nbytes());
   EXPECT_LT(peak_resident_memory(), kLargestMachine);
 }
