@@ -83,7 +83,7 @@ std::vector<std::byte> encode_image(const Image& image, const EncodeOptions& opt
     return encode_png(packed, options.compression_level);
   }
   move_texts_into_exif(packed.metadata);
-  return options.format == ImageFormat::jpeg ? encode_jpeg(packed, options.quality)
+  return options.format == ImageFormat::jpeg ? encode_jpeg(packed, options.quality, options.subsample_chroma)
                                              : encode_webp(packed, options.quality);
 }
 

@@ -177,7 +177,8 @@ struct Buffer {
   ~Buffer() { std::free(data); }
 };
 
-bool compress(jpeg_compress_struct& info, ErrorManager& errors, const PackedImage& image, int quality, Buffer& buffer) {
+bool compress(jpeg_compress_struct& info, ErrorManager& errors, const PackedImage& image, int quality,
+              bool subsample_chroma, Buffer& buffer) {
   if (setjmp(errors.escape) != 0) {
     return false;
   }
@@ -189,7 +190,7 @@ bool compress(jpeg_compress_struct& info, ErrorManager& errors, const PackedImag
   info.in_color_space = JCS_RGB;
   jpeg_set_defaults(&info);
   jpeg_set_quality(&info, quality, TRUE);
-  for (int i = 0; i < info.num_components; ++i) {  // 4:4:4
+  for (int i = 0; i < info.num_components && !subsample_chroma; ++i) {  // 4:4:4; libjpeg's default is 4:2:0
     info.comp_info[i].h_samp_factor = 1;
     info.comp_info[i].v_samp_factor = 1;
   }
@@ -245,7 +246,7 @@ RawImage decode_jpeg(Bytes bytes, const std::string& name, const DecodeLimits& l
   return image;
 }
 
-std::vector<std::byte> encode_jpeg(const PackedImage& image, int quality) {
+std::vector<std::byte> encode_jpeg(const PackedImage& image, int quality, bool subsample_chroma) {
   constexpr std::int64_t kMaxSide = 65500;
   if (image.width() > kMaxSide || image.height() > kMaxSide) {
     throw Error("JPEG supports at most 65500 pixels per side; write a PNG");
@@ -257,7 +258,7 @@ std::vector<std::byte> encode_jpeg(const PackedImage& image, int quality) {
   ErrorManager errors{};
   set_up_errors(errors, info.err);
   Buffer buffer;
-  const bool good = compress(info, errors, image, quality, buffer);
+  const bool good = compress(info, errors, image, quality, subsample_chroma, buffer);
   jpeg_destroy_compress(&info);
   if (!good) {
     throw Error(std::string("the JPEG could not be encoded: ") + errors.message.data());

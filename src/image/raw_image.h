@@ -58,7 +58,7 @@ struct PackedImage {
 };
 
 std::vector<std::byte> encode_png(const PackedImage& image, int compression_level);
-std::vector<std::byte> encode_jpeg(const PackedImage& image, int quality);
+std::vector<std::byte> encode_jpeg(const PackedImage& image, int quality, bool subsample_chroma);
 std::vector<std::byte> encode_webp(const PackedImage& image, int quality);
 
 /// A copy of bytes that a C library owns.

@@ -23,6 +23,21 @@ inline constexpr auto kEnumNames<Downsampling> = enum_table<Downsampling>("downs
                                                                            {Downsampling::bilinear, "bilinear"},
                                                                            {Downsampling::bicubic, "bicubic"}});
 
+/// Degrades small squares the way cameras and the web degrade images, so that a coupling learns to undo it. The large
+/// squares stay clean. Each step is applied to a part of the degraded squares only, with a strength drawn uniformly up
+/// to its limit: a Gaussian blur (half of them), a random downsampling kernel (all), sensor noise whose variance grows
+/// with brightness (half), JPEG compression (three quarters).
+struct DegradationOptions {
+  double share = 0;      ///< of the squares, 0 .. 1
+  double max_blur = 1;   ///< standard deviation in pixels of the small square, 0 .. 10
+  double max_noise = 8;  ///< standard deviation at medium gray, of 255, 0 .. 100
+  int min_quality = 30;  ///< JPEG, 1 .. `max_quality`; chroma is subsampled (4:2:0) in half of the files
+  int max_quality = 95;  ///< up to 100
+
+  /// Throws UsageError naming the field that is out of range.
+  void check() const;
+};
+
 /// How pairs of a large and a small square are made from an image.
 struct ImageCropOptions {
   std::int64_t low = 512;    ///< side of the small square, in pixels
@@ -33,6 +48,7 @@ struct ImageCropOptions {
                            ///< autoencoder's latent of a mirrored image is not the mirrored latent
   bool fit = false;        ///< shrinks the image first, so that its shorter side is `high`
   Downsampling downsampling = Downsampling::area;  ///< makes the small square from the large one
+  DegradationOptions degradation = {};
   std::uint64_t seed = 42;
 
   /// Throws UsageError naming the field that is out of range.

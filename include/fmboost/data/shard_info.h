@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "fmboost/data/options.h"
+
 namespace fmboost {
 
 /// What a folder of shards holds and how it was made: its dataset.json. Machines that fill one folder together write
@@ -28,11 +30,12 @@ struct ShardSetInfo {
   bool flip = false;                 ///< each square was mirrored with a probability of one half
   bool fit = false;                  ///< images were shrunk to the square's size first
   std::uint64_t seed = 0;
-  std::string stored_dtype;  ///< "float16" or "float32"
-  std::string dtype;         ///< in which the autoencoder computed
-  int jpeg_quality = 0;      ///< 0: the images are not kept
-  std::int64_t images = 0;   ///< in the folder of images, including unusable ones
-  std::string images_hash;   ///< of their names and sizes
+  DegradationOptions degradation = {};  ///< of the small squares
+  std::string stored_dtype;        ///< "float16" or "float32"
+  std::string dtype;               ///< in which the autoencoder computed
+  int jpeg_quality = 0;            ///< 0: the images are not kept
+  std::int64_t images = 0;         ///< in the folder of images, including unusable ones
+  std::string images_hash;         ///< of their names and sizes
   std::int64_t images_per_shard = 0;
   std::int64_t shards = 0;
 };

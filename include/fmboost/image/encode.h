@@ -16,8 +16,9 @@ ImageFormat image_format_from_suffix(const std::filesystem::path& file);
 
 struct EncodeOptions {
   ImageFormat format = ImageFormat::png;
-  int quality = 95;           ///< JPEG (4:4:4) and WebP, 1 .. 100; WebP is lossless at 100
-  int compression_level = 3;  ///< PNG, zlib level 0 .. 9
+  int quality = 95;               ///< JPEG and WebP, 1 .. 100; WebP is lossless at 100
+  bool subsample_chroma = false;  ///< JPEG: 4:2:0 instead of 4:4:4
+  int compression_level = 3;      ///< PNG, zlib level 0 .. 9
 };
 
 /// Encodes with 8 bits per channel: round((clamp(x, -1, 1) + 1) * 127.5), half to even like torch.round. Converts to

@@ -7,6 +7,8 @@
 #include "fmboost/core/random.h"
 #include "fmboost/image/resize.h"
 
+#include "data/images/degradation.h"
+
 namespace fmboost {
 namespace {
 
@@ -26,21 +28,6 @@ torch::Tensor fitted(const torch::Tensor& pixels, std::int64_t side) {
                               static_cast<double>(length) * static_cast<double>(side) / static_cast<double>(shorter))));
   };
   return resize_bicubic(pixels.unsqueeze(0), scaled(pixels.size(1)), scaled(pixels.size(2)))[0].clamp(-1, 1);
-}
-
-torch::Tensor downsampled(const torch::Tensor& pixels, std::int64_t side, Downsampling downsampling) {
-  const torch::Tensor x = pixels.unsqueeze(0);
-  switch (downsampling) {
-    case Downsampling::area: {
-      const std::int64_t factor = pixels.size(1) / side;
-      return at::avg_pool2d(x, {factor, factor})[0];
-    }
-    case Downsampling::bilinear:
-      return at::_upsample_bilinear2d_aa(x, {side, side}, /*align_corners=*/false)[0];
-    case Downsampling::bicubic:
-      return resize_bicubic(x, side, side)[0].clamp(-1, 1);
-  }
-  throw UsageError("unknown downsampling");
 }
 
 }  // namespace
@@ -75,7 +62,7 @@ ImageCrop CropSource::cut(std::int64_t index) const {
   crop.flipped = options_.flip && derive_seed(seed, "flip") % 2 == 1;
   const torch::Tensor square = pixels_.slice(1, crop.top, crop.top + side).slice(2, crop.left, crop.left + side);
   crop.high = (crop.flipped ? square.flip(2) : square).contiguous();
-  crop.low = downsampled(crop.high, options_.low, options_.downsampling).contiguous();
+  crop.low = degraded_square(crop.high, options_.low, options_.downsampling, options_.degradation, seed).contiguous();
   return crop;
 }
 

@@ -19,7 +19,9 @@ std::string describe(const PairEncoder& encoder, const ImageCropOptions& crop) {
   return c10::str(latent_space_hash(autoencoder), " ", autoencoder.scale, " ", autoencoder.shift, " ",
                   dtype_name(encoder.placement().dtype), " ", enum_name(encoder.upsampling()), " ", crop.low, " ",
                   crop.high, " ", enum_name(crop.place), " ", crop.flip, " ", crop.fit, " ",
-                  enum_name(crop.downsampling), " ", crop.seed);
+                  enum_name(crop.downsampling), " ", crop.seed, " ", crop.degradation.share, " ",
+                  crop.degradation.max_blur, " ", crop.degradation.max_noise, " ", crop.degradation.min_quality, " ",
+                  crop.degradation.max_quality);
 }
 
 // Thrown for an image that cannot be used, as opposed to an encoder that fails.

@@ -102,6 +102,7 @@ class EncodeRun {
             .flip = crop.flip,
             .fit = crop.fit,
             .seed = crop.seed,
+            .degradation = crop.degradation,
             .stored_dtype = dtype_name(options_.stored),
             .dtype = dtype_name(encoder_.placement().dtype),
             .jpeg_quality = options_.keep_images ? options_.jpeg_quality : 0,

@@ -18,6 +18,22 @@ constexpr const char* kFormat = "fmboost-latents";
 constexpr int kVersion = 1;
 constexpr std::size_t kMaxBytes = std::size_t{64} << 20;
 
+json to_json(const DegradationOptions& degradation) {
+  return {{"share", degradation.share},
+          {"max_blur", degradation.max_blur},
+          {"max_noise", degradation.max_noise},
+          {"min_quality", degradation.min_quality},
+          {"max_quality", degradation.max_quality}};
+}
+
+DegradationOptions read_degradation(const JsonReader& reader) {
+  return {.share = reader.get<double>("share"),
+          .max_blur = reader.get<double>("max_blur"),
+          .max_noise = reader.get<double>("max_noise"),
+          .min_quality = reader.get<int>("min_quality"),
+          .max_quality = reader.get<int>("max_quality")};
+}
+
 json to_json(const ShardSetInfo& info) {
   return {{"format", kFormat},
           {"version", kVersion},
@@ -37,6 +53,7 @@ json to_json(const ShardSetInfo& info) {
           {"flip", info.flip},
           {"fit", info.fit},
           {"seed", info.seed},
+          {"degradation", to_json(info.degradation)},
           {"stored_dtype", info.stored_dtype},
           {"dtype", info.dtype},
           {"jpeg_quality", info.jpeg_quality},
@@ -65,6 +82,7 @@ ShardSetInfo read_info(const JsonReader& reader) {
           .flip = reader.get<bool>("flip"),
           .fit = reader.get<bool>("fit"),
           .seed = reader.get<std::uint64_t>("seed"),
+          .degradation = read_degradation(reader.object("degradation")),
           .stored_dtype = reader.get<std::string>("stored_dtype"),
           .dtype = reader.get<std::string>("dtype"),
           .jpeg_quality = reader.get<int>("jpeg_quality"),

@@ -6,6 +6,7 @@
 #include "fmboost/io/safetensors.h"
 
 #include "cli/config_file.h"
+#include "cli/degradation_options.h"
 
 namespace fmboost::tool {
 namespace {
@@ -61,6 +62,7 @@ void add_image_data_options(CLI::App& app, TrainFlags& flags) {
       ->group(kImageDataGroup);
   option(app, kImageDataGroup, "--downsample", flags.downsample,
          "How small squares are made: area (mean), bilinear or bicubic (both antialiased)");
+  add_degradation_options(app, crop.degradation, kImageDataGroup);
   app.add_option("--cache", images.cache.folder, "Folder for the cached latents (default: kept in memory)")
       ->type_name("DIR")
       ->group(kImageDataGroup);

@@ -7,6 +7,7 @@
 #include "fmboost/data/encode_images.h"
 
 #include "cli/common_options.h"
+#include "cli/degradation_options.h"
 #include "cli/option_groups.h"
 #include "cli/prompts.h"
 #include "commands/command.h"
@@ -48,7 +49,8 @@ void add_crop_options(CLI::App& app, EncodeFlags& flags) {
   app.add_flag("--fit", crop.fit, "Downsample images first, so that their shorter side is --high")->group(kCropsGroup);
   add("--downsample", flags.downsample,
       "How small squares are made: area (mean), bilinear or bicubic (both antialiased)");
-  add("-s,--seed", crop.seed, "Seed of the squares' positions and of mirroring");
+  add_degradation_options(app, crop.degradation, kCropsGroup);
+  add("-s,--seed", crop.seed, "Seed of the squares' positions, of mirroring and of degradations");
 }
 
 void add_latent_options(CLI::App& app, EncodeFlags& flags) {
