@@ -100,6 +100,44 @@ TEST_F(EncodeImages, StoredPairsEqualThoseOfImageDataset) {
   }
 }
 
+TEST_F(EncodeImages, LargeSquaresComeFromTheTargets) {
+  for (int i = 0; i < 5; ++i) {
+    write_image(folder / "targets" / (i % 2 == 0 ? "" : "more") / (std::to_string(i) + ".webp"), 48 + i, 40, 90 + i);
+  }
+  run("plain");
+  options.targets = folder / "targets";
+  run("out");
+  const ShardDataset plain(folder / "plain");
+  const ShardDataset dataset(folder / "out");
+  ASSERT_EQ(dataset.size(), plain.size());
+  for (std::size_t i = 0; i < dataset.size(); ++i) {
+    EXPECT_TRUE(torch::equal(dataset.get(i, 0).context, plain.get(i, 0).context)) << i;
+    EXPECT_FALSE(is_close(dataset.get(i, 0).latent, plain.get(i, 0).latent, 1e-2)) << i;
+  }
+  EXPECT_THAT(thrown<Error>([&] { options.targets.clear(), run("out"); }), HasSubstr("targets_hash"));
+}
+
+TEST_F(EncodeImages, TargetsAreCutAtThePlacesOfTheirImages) {
+  run("plain");
+  options.targets = folder / "photos";
+  run("out");
+  for (std::size_t i = 0; i < 10; ++i) {
+    EXPECT_TRUE(
+        torch::equal(ShardDataset(folder / "out").get(i, 0).latent, ShardDataset(folder / "plain").get(i, 0).latent));
+  }
+}
+
+TEST_F(EncodeImages, TargetsMustExistAndHaveTheSizeOfTheirImages) {
+  write_image(folder / "targets" / "0.png", 48, 40, 1);
+  options.targets = folder / "targets";
+  EXPECT_THAT(thrown<UsageError>([&] { run("out"); }), HasSubstr("'2.png' has no target"));
+  for (int i = 0; i < 5; ++i) {
+    write_image(folder / "targets" / (i % 2 == 0 ? "" : "more") / (std::to_string(i) + ".png"), 60, 40, 1);
+  }
+  const EncodeProgress end = run("sizes");
+  EXPECT_EQ(end.failed, 5);
+}
+
 TEST_F(EncodeImages, LatentSpaceUpsamplingStoresSmallLatents) {
   run("out", {}, Upsampling::latent);
   const ShardDataset dataset(folder / "out");

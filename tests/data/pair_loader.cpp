@@ -231,7 +231,8 @@ TEST(PairLoader, SamplesOfSeveralSizesAreCropped) {
   EXPECT_EQ(loader.next().latent.sizes(), (at::IntArrayRef{4, 2, 5, 5}));
   PairLoader uncut(dataset, with(4));
   EXPECT_THAT(thrown<Error>([&] { uncut.next(); }),
-              AllOf(HasSubstr("must have the same size"), HasSubstr("that of '2' is"), HasSubstr("[2, 10, 10]"), HasSubstr("`crop_size`")));
+              AllOf(HasSubstr("must have the same size"), HasSubstr("that of '2' is"), HasSubstr("[2, 10, 10]"),
+                    HasSubstr("`crop_size`")));
 }
 
 TEST(PairLoader, SampleTooSmallForTheCropIsNamed) {

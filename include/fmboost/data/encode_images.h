@@ -19,6 +19,9 @@ int default_num_workers();
 
 struct EncodeImagesOptions {
   ImageCropOptions crop;
+  /// Folder with a target for every image, under the same name with any image suffix and of the same size: large
+  /// squares are cut from it. Empty: from the images themselves.
+  std::filesystem::path targets = {};
   /// pixel: the small square is upscaled (bilinear) and encoded. Upsamplings in latent space: it is encoded as it is,
   /// and training upscales its latent.
   Upsampling upsampling = Upsampling::pixel;

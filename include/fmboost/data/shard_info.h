@@ -31,11 +31,12 @@ struct ShardSetInfo {
   bool fit = false;                  ///< images were shrunk to the square's size first
   std::uint64_t seed = 0;
   DegradationOptions degradation = {};  ///< of the small squares
-  std::string stored_dtype;        ///< "float16" or "float32"
-  std::string dtype;               ///< in which the autoencoder computed
-  int jpeg_quality = 0;            ///< 0: the images are not kept
-  std::int64_t images = 0;         ///< in the folder of images, including unusable ones
-  std::string images_hash;         ///< of their names and sizes
+  std::string stored_dtype;             ///< "float16" or "float32"
+  std::string dtype;                    ///< in which the autoencoder computed
+  int jpeg_quality = 0;                 ///< 0: the images are not kept
+  std::int64_t images = 0;              ///< in the folder of images, including unusable ones
+  std::string images_hash;              ///< of their names and sizes
+  std::string targets_hash;             ///< the same of the folder of targets; empty without one
   std::int64_t images_per_shard = 0;
   std::int64_t shards = 0;
 };

@@ -21,14 +21,19 @@ std::vector<std::byte> jpeg_of(const torch::Tensor& pixels, int quality) {
 
 }  // namespace
 
-ReadCrops read_crops(const std::filesystem::path& file, const CropTask& task, const ImageCropOptions& options,
-                     int jpeg_quality) {
+ReadCrops read_crops(const std::filesystem::path& file, const std::filesystem::path& target, const CropTask& task,
+                     const ImageCropOptions& options, int jpeg_quality) {
   ReadCrops read;
   read.task = task;
   try {
     const auto bytes = read_file(file);
     read.sha256 = sha256(bytes);
-    const CropSource source(decode_image(bytes, file.string()), read.sha256, options, file.string());
+    CropSource source(decode_image(bytes, file.string()), read.sha256, options, file.string());
+    if (!target.empty()) {
+      const auto target_bytes = read_file(target);
+      read.target_sha256 = sha256(target_bytes);
+      source.set_target(decode_image(target_bytes, target.string()), target.string());
+    }
     read.width = source.width();
     read.height = source.height();
     for (std::int64_t i = 0; i < task.crops; ++i) {

@@ -30,6 +30,11 @@ torch::Tensor fitted(const torch::Tensor& pixels, std::int64_t side) {
   return resize_bicubic(pixels.unsqueeze(0), scaled(pixels.size(1)), scaled(pixels.size(2)))[0].clamp(-1, 1);
 }
 
+torch::Tensor prepared(const Image& image, const ImageCropOptions& options) {
+  const torch::Tensor pixels = blended_over_white(image);
+  return options.fit && std::min(image.height(), image.width()) > options.high ? fitted(pixels, options.high) : pixels;
+}
+
 }  // namespace
 
 CropSource::CropSource(const Image& image, std::string content_hash, const ImageCropOptions& options,
@@ -41,9 +46,14 @@ CropSource::CropSource(const Image& image, std::string content_hash, const Image
                 std::to_string(image.height()) + " and must be at least " + std::to_string(options.high) + "x" +
                 std::to_string(options.high));
   }
-  pixels_ = blended_over_white(image);
-  if (options.fit && shorter > options.high) {
-    pixels_ = fitted(pixels_, options.high);
+  pixels_ = prepared(image, options);
+}
+
+void CropSource::set_target(const Image& target, const std::string& name) {
+  target_ = prepared(target, options_);
+  if (target_.sizes() != pixels_.sizes()) {
+    throw Error("the target '" + name + "' is " + std::to_string(target.width()) + "x" +
+                std::to_string(target.height()) + " and must have the size of its image");
   }
 }
 
@@ -60,9 +70,13 @@ ImageCrop CropSource::cut(std::int64_t index) const {
   crop.left = place(width(), "left");
   crop.top = place(height(), "top");
   crop.flipped = options_.flip && derive_seed(seed, "flip") % 2 == 1;
-  const torch::Tensor square = pixels_.slice(1, crop.top, crop.top + side).slice(2, crop.left, crop.left + side);
-  crop.high = (crop.flipped ? square.flip(2) : square).contiguous();
-  crop.low = degraded_square(crop.high, options_.low, options_.downsampling, options_.degradation, seed).contiguous();
+  const auto square = [&](const torch::Tensor& pixels) {
+    const torch::Tensor x = pixels.slice(1, crop.top, crop.top + side).slice(2, crop.left, crop.left + side);
+    return (crop.flipped ? x.flip(2) : x).contiguous();
+  };
+  crop.high = square(target_.defined() ? target_ : pixels_);
+  crop.low =
+      degraded_square(square(pixels_), options_.low, options_.downsampling, options_.degradation, seed).contiguous();
   return crop;
 }
 

@@ -25,6 +25,10 @@ class CropSource {
   /// Throws Error for an image that is smaller than the square.
   CropSource(const Image& image, std::string content_hash, const ImageCropOptions& options, const std::string& name);
 
+  /// From now on, large squares are cut from `target`, an image of the same size, and small ones from the image itself
+  /// at the same place. Throws Error if the size differs.
+  void set_target(const Image& target, const std::string& name);
+
   /// Square number `index`, which has no upper limit. The same number always gives the same square.
   ImageCrop cut(std::int64_t index) const;
 
@@ -33,6 +37,7 @@ class CropSource {
 
  private:
   torch::Tensor pixels_;
+  torch::Tensor target_;  ///< of the same size, or undefined
   std::string content_hash_;
   ImageCropOptions options_;
 };

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -49,6 +50,9 @@ class EncodeRun {
     if (files_.empty()) {
       throw UsageError("there are no images in '" + folder_.string() + "' or the folders in it");
     }
+    if (!options.targets.empty()) {
+      find_targets();
+    }
     per_shard_ = std::max<std::int64_t>(1, options.samples_per_shard / options.crop.crops);
   }
 
@@ -67,7 +71,7 @@ class EncodeRun {
     OrderedPrefetch<ReadCrops> reader(
         [this](std::uint64_t number) {
           const CropTask& task = tasks_[number];
-          return read_crops(folder_ / file_of(task), task, options_.crop,
+          return read_crops(folder_ / file_of(task), target_of(task), task, options_.crop,
                             options_.keep_images ? options_.jpeg_quality : 0);
         },
         0, tasks_.size(), options_.num_workers, options_.num_workers + 2);
@@ -82,6 +86,26 @@ class EncodeRun {
   std::int64_t shard_count() const { return (count() + per_shard_ - 1) / per_shard_; }
   std::int64_t first_of(std::int64_t shard) const { return std::min(shard * per_shard_, count()); }
   const fs::path& file_of(const CropTask& task) const { return files_[static_cast<std::size_t>(task.image)]; }
+
+  // Throws UsageError naming the first image without a target.
+  void find_targets() {
+    std::map<fs::path, fs::path> found;  // by the path without its suffix
+    target_listing_ = image_files_below(options_.targets);
+    for (const auto& file : target_listing_) {
+      found[fs::path(file).replace_extension()] = options_.targets / file;
+    }
+    for (const auto& file : files_) {
+      const auto target = found.find(fs::path(file).replace_extension());
+      if (target == found.end()) {
+        throw UsageError("'" + file.string() + "' has no target in '" + options_.targets.string() + "'");
+      }
+      targets_.push_back(target->second);
+    }
+  }
+
+  fs::path target_of(const CropTask& task) const {
+    return targets_.empty() ? fs::path() : targets_[static_cast<std::size_t>(task.image)];
+  }
 
   ShardSetInfo describe(const BundleIdentity& bundle) const {
     const AutoencoderEntry& autoencoder = encoder_.autoencoder();
@@ -108,6 +132,7 @@ class EncodeRun {
             .jpeg_quality = options_.keep_images ? options_.jpeg_quality : 0,
             .images = count(),
             .images_hash = hash_of_listing(folder_, files_),
+            .targets_hash = targets_.empty() ? "" : hash_of_listing(options_.targets, target_listing_),
             .images_per_shard = per_shard_,
             .shards = shard_count()};
   }
@@ -171,6 +196,9 @@ class EncodeRun {
                              {"left", crop.left},        {"top", crop.top},
                              {"flipped", crop.flipped},  {"high", options_.crop.high},
                              {"low", options_.crop.low}, {"autoencoder", latent_space_hash(encoder_.autoencoder())}};
+      if (!read.target_sha256.empty()) {
+        json["target_sha256"] = read.target_sha256;
+      }
       builder.add(ShardSample{.key = sample_key(read.task.image, read.task.first_crop + static_cast<std::int64_t>(i)),
                               .source = source,
                               .crop = std::move(crop),
@@ -211,6 +239,8 @@ class EncodeRun {
   const EncodeImagesOptions& options_;
   const EncodeObserver& observer_;
   std::vector<fs::path> files_;
+  std::vector<fs::path> target_listing_;  ///< of the folder of targets
+  std::vector<fs::path> targets_;         ///< of the images, in their order; empty without a folder of targets
   std::int64_t per_shard_ = 1;
   std::vector<CropTask> tasks_;
   EncodeProgress progress_;

@@ -59,6 +59,7 @@ json to_json(const ShardSetInfo& info) {
           {"jpeg_quality", info.jpeg_quality},
           {"images", info.images},
           {"images_hash", info.images_hash},
+          {"targets_hash", info.targets_hash},
           {"images_per_shard", info.images_per_shard},
           {"shards", info.shards}};
 }
@@ -88,6 +89,7 @@ ShardSetInfo read_info(const JsonReader& reader) {
           .jpeg_quality = reader.get<int>("jpeg_quality"),
           .images = reader.get<std::int64_t>("images"),
           .images_hash = reader.get<std::string>("images_hash"),
+          .targets_hash = reader.get<std::string>("targets_hash"),
           .images_per_shard = reader.get<std::int64_t>("images_per_shard"),
           .shards = reader.get<std::int64_t>("shards")};
 }

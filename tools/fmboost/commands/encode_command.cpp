@@ -89,6 +89,11 @@ void add_shard_options(CLI::App& app, EncodeFlags& flags) {
 
 void add_options(CLI::App& app, EncodeFlags& flags) {
   app.add_option("images", flags.images, "Folder of images, including its subfolders")->required();
+  app.add_option("--targets", flags.options.targets,
+                 "Folder of images with the same names and sizes, from which the large squares are cut instead, for "
+                 "example results of another upscaler to learn from")
+      ->type_name("DIR")
+      ->group(kCropsGroup);
   add_shard_options(app, flags);
   add_crop_options(app, flags);
   add_latent_options(app, flags);
@@ -162,9 +167,8 @@ int run_encode(const CLI::App& app, EncodeFlags flags) {
   const auto components = open_upscaler(flags.run.model, flags.run);
   std::int64_t kept = 0;
   EncodeProgressLine line(flags.run.quiet);
-  const EncodeProgress progress =
-      encode_images(flags.images, flags.output, components->bundle(), components->placement(), flags.options,
-                    observe(flags, line, kept));
+  const EncodeProgress progress = encode_images(flags.images, flags.output, components->bundle(),
+                                                components->placement(), flags.options, observe(flags, line, kept));
   line.clear();
   return report_end(progress, kept);
 }
