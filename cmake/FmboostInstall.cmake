@@ -22,5 +22,5 @@ install(FILES
 
 # What the program reads at run time: the bundled model with its model card, and CLIP's vocabulary.
 install(DIRECTORY models/default DESTINATION ${CMAKE_INSTALL_DATADIR}/fmboost/models)
-install(DIRECTORY data/clip DESTINATION ${CMAKE_INSTALL_DATADIR}/fmboost/data)
+install(DIRECTORY data/clip data/niqe DESTINATION ${CMAKE_INSTALL_DATADIR}/fmboost/data)
 install(FILES LICENSE README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -1,5 +1,7 @@
 #include "fmboost/eval/upscaling.h"
 
+#include <algorithm>
+
 #include "fmboost/core/error.h"
 #include "fmboost/image/resize.h"
 
@@ -35,6 +37,18 @@ torch::Tensor lanczos_along(const torch::Tensor& x, std::int64_t axis, std::int6
   return sum;
 }
 
+Quality measure(const torch::Tensor& image, const torch::Tensor& original, const MeasureOptions& options) {
+  Quality quality = measure_quality(image, original, options.border);
+  const std::int64_t border = options.border;
+  const std::int64_t height = image.size(1) - 2 * border;
+  const std::int64_t width = image.size(2) - 2 * border;
+  if (options.niqe && std::min(height, width) >= kNiqeBlock) {
+    const torch::Tensor inner = image.narrow(1, border, height).narrow(2, border, width);
+    quality.niqe = niqe(luma((inner.to(torch::kFloat64) + 1) * 127.5), *options.niqe);
+  }
+  return quality;
+}
+
 }  // namespace
 
 torch::Tensor round_to_8_bits(const torch::Tensor& pixels) {
@@ -61,12 +75,16 @@ UpscalingTask make_upscaling_task(const torch::Tensor& pixels, std::int64_t scal
   return {.original = original, .low = round_to_8_bits(resize_bicubic(original.unsqueeze(0), height, width))};
 }
 
-Quality measure_upscaler(const UpscalingTask& task, const Upscaler& upscaler, std::int64_t border) {
+Quality measure_upscaler(const UpscalingTask& task, const Upscaler& upscaler, const MeasureOptions& options) {
   const torch::Tensor upscaled = upscaler.upscale(task.low, task.original.size(1), task.original.size(2));
   if (upscaled.dim() != 4 || upscaled.size(0) != 1) {
     throw Error(c10::str("'", upscaler.name, "' must return one image, but returned a tensor of ", upscaled.sizes()));
   }
-  return measure_quality(round_to_8_bits(upscaled.squeeze(0)), task.original, border);
+  return measure(round_to_8_bits(upscaled.squeeze(0)), task.original, options);
+}
+
+Quality measure_original(const UpscalingTask& task, const MeasureOptions& options) {
+  return measure(task.original, task.original, options);
 }
 
 }  // namespace fmboost

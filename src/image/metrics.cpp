@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
+#include <vector>
 
 #include "fmboost/core/error.h"
 
@@ -12,6 +14,8 @@ namespace {
 
 constexpr double kPeak = 255.0;
 constexpr std::int64_t kWindow = 11;
+constexpr std::int64_t kSquare = 16;
+constexpr double kFlatShare = 0.02;
 
 std::array<double, kWindow> gaussian_window() {
   constexpr double kSigma = 1.5;
@@ -82,6 +86,23 @@ void check_comparable(const torch::Tensor& image, const torch::Tensor& reference
   }
 }
 
+torch::Tensor square_at(const torch::Tensor& samples, std::int64_t row, std::int64_t column) {
+  return samples.slice(1, row, row + kSquare).slice(2, column, column + kSquare);
+}
+
+double difference_in(const torch::Tensor& samples, const torch::Tensor& squares) {
+  double sum = 0;
+  for (std::int64_t i = 0; i < squares.size(0); ++i) {
+    sum +=
+        neighbor_difference(square_at(samples, squares[i][0].item<std::int64_t>(), squares[i][1].item<std::int64_t>()));
+  }
+  return sum / static_cast<double>(squares.size(0));
+}
+
+double ratio(double value, double reference) {
+  return reference > 0 ? value / reference : std::numeric_limits<double>::quiet_NaN();
+}
+
 }  // namespace
 
 torch::Tensor luma(const torch::Tensor& rgb) {
@@ -107,6 +128,33 @@ double ssim(const torch::Tensor& a, const torch::Tensor& b) {
   return sum / static_cast<double>(a.size(0) * rows * columns);
 }
 
+double neighbor_difference(const torch::Tensor& samples) {
+  const torch::Tensor rows = samples.slice(1, 1) - samples.slice(1, 0, -1);
+  const torch::Tensor columns = samples.slice(2, 1) - samples.slice(2, 0, -1);
+  return (rows.abs().sum() + columns.abs().sum()).item<double>() / static_cast<double>(rows.numel() + columns.numel());
+}
+
+torch::Tensor flat_squares(const torch::Tensor& samples) {
+  const std::int64_t rows = samples.size(1) / kSquare;
+  const std::int64_t columns = samples.size(2) / kSquare;
+  std::vector<std::pair<double, std::int64_t>> differences;
+  for (std::int64_t i = 0; i < rows * columns; ++i) {
+    differences.emplace_back(neighbor_difference(square_at(samples, i / columns * kSquare, i % columns * kSquare)), i);
+  }
+  const auto count = std::min<std::size_t>(
+      differences.size(),
+      std::max<std::size_t>(1,
+                            static_cast<std::size_t>(std::llround(kFlatShare * static_cast<double>(rows * columns)))));
+  std::sort(differences.begin(), differences.end());
+  torch::Tensor corners = torch::empty({static_cast<std::int64_t>(count), 2}, torch::kInt64);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto row = static_cast<std::int64_t>(i);
+    corners[row][0] = differences[i].second / columns * kSquare;
+    corners[row][1] = differences[i].second % columns * kSquare;
+  }
+  return corners;
+}
+
 Quality measure_quality(const torch::Tensor& image, const torch::Tensor& reference, std::int64_t border) {
   check_comparable(image, reference, border);
   const torch::Tensor a = to_samples(image, border);
@@ -120,6 +168,10 @@ Quality measure_quality(const torch::Tensor& image, const torch::Tensor& referen
   quality.ssim_rgb = ssim(a, b);
   quality.ssim_y = ssim(luma_a, luma_b);
   quality.color_shift = (a - b).mean(std::vector<std::int64_t>{1, 2}).abs().max().item<double>();
+  quality.sharpness = ratio(neighbor_difference(luma_a), neighbor_difference(luma_b));
+  const torch::Tensor squares = flat_squares(luma_b);
+  quality.grain = squares.numel() == 0 ? std::numeric_limits<double>::quiet_NaN()
+                                       : difference_in(luma_a, squares) - difference_in(luma_b, squares);
   return quality;
 }
 

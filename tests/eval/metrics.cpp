@@ -126,5 +126,29 @@ TEST(Ssim, SeveralChannelsGiveTheirMean) {
   EXPECT_NEAR(ssim(a, b), sum / 3, 1e-12);
 }
 
+TEST(Quality, SharpnessIsTheShareOfTheNeighborDifference) {
+  const torch::Tensor reference = random_image(40, 40, 7);
+  EXPECT_NEAR(measure_quality(reference * 0.5, reference).sharpness, 0.5, 1e-5);
+  EXPECT_NEAR(measure_quality(reference + 0.01, reference).sharpness, 1.0, 1e-4);
+  EXPECT_TRUE(std::isnan(measure_quality(reference, torch::zeros({3, 40, 40})).sharpness));
+}
+
+TEST(Quality, GrainIsMeasuredInTheFlatSquaresOfTheReference) {
+  torch::Tensor reference = random_image(64, 96, 8);
+  reference.slice(1, 16, 32).slice(2, 48, 64) = 0.25;
+  const torch::Tensor corners = flat_squares(luma((reference.to(torch::kFloat64) + 1) * 127.5));
+  ASSERT_EQ(corners.size(0), 1);  // of 24
+  EXPECT_EQ(corners[0][0].item<int>(), 16);
+  EXPECT_EQ(corners[0][1].item<int>(), 48);
+  torch::Tensor noisy = reference.clone();
+  noisy.slice(1, 16, 32).slice(2, 48, 64).slice(2, 0, 16, 2) += 10 / 127.5;  // columns alternate by 10
+  // Horizontal neighbors differ by 10 * 219 / 255, vertical ones not at all, and there are as many of both.
+  EXPECT_NEAR(measure_quality(noisy, reference).grain, 5 * 219.0 / 255.0, 1e-3);
+  EXPECT_NEAR(measure_quality(reference, noisy).sharpness, 1, 0.05);
+  torch::Tensor elsewhere = reference.clone();
+  elsewhere.slice(1, 32, 64) *= 2;
+  EXPECT_NEAR(measure_quality(elsewhere, reference).grain, 0, 1e-6);
+}
+
 }  // namespace
 }  // namespace fmboost

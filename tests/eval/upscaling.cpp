@@ -75,8 +75,8 @@ TEST(UpscalingTask, ImagesSmallerThanTheScaleAreRefused) {
 TEST(MeasureUpscaler, PerfectUpscalerIsPerfectAndBlurryOneIsWorse) {
   const UpscalingTask task = make_upscaling_task(noise_image(40, 40), 2);
   const auto perfect = [&](const torch::Tensor&, std::int64_t, std::int64_t) { return task.original.unsqueeze(0); };
-  EXPECT_EQ(measure_upscaler(task, {"perfect", perfect}, 2).mse, 0.0);
-  const double bicubic = measure_upscaler(task, {"bicubic", upsample_bicubic}, 2).psnr_y;
+  EXPECT_EQ(measure_upscaler(task, {"perfect", perfect}, {.border = 2}).mse, 0.0);
+  const double bicubic = measure_upscaler(task, {"bicubic", upsample_bicubic}, {.border = 2}).psnr_y;
   EXPECT_GT(bicubic, 8.0);
   EXPECT_LT(bicubic, 25.0);
 }
@@ -86,7 +86,7 @@ TEST(MeasureUpscaler, ResultIsRoundedAndClampedLikeAFile) {
   const auto overshooting = [](const torch::Tensor&, std::int64_t height, std::int64_t width) {
     return torch::full({1, 3, height, width}, 1.5);
   };
-  EXPECT_EQ(measure_upscaler(task, {"overshooting", overshooting}, 2).mse, 0.0);
+  EXPECT_EQ(measure_upscaler(task, {"overshooting", overshooting}, {.border = 2}).mse, 0.0);
 }
 
 TEST(MeasureUpscaler, UpscalerGetsTheLowImageAndTheTargetSize) {
@@ -97,13 +97,16 @@ TEST(MeasureUpscaler, UpscalerGetsTheLowImageAndTheTargetSize) {
     EXPECT_EQ(width, 48);
     return upsample_bicubic(low, height, width);
   };
-  measure_upscaler(task, {"checking", checking}, 3);
+  measure_upscaler(task, {"checking", checking}, {.border = 3});
 }
 
 TEST(MeasureUpscaler, ResultOfAnotherSizeIsRefused) {
   const UpscalingTask task = make_upscaling_task(noise_image(32, 32), 2);
   const auto lazy = [](const torch::Tensor& low, std::int64_t, std::int64_t) { return low; };
-  EXPECT_THAT(test::thrown<Error>([&] { measure_upscaler(task, {"lazy", lazy}, 2); }), HasSubstr("16x16 and 32x32"));
+  EXPECT_THAT(test::thrown<Error>([&] {
+                measure_upscaler(task, {"lazy", lazy}, {.border = 2});
+              }),
+              HasSubstr("16x16 and 32x32"));
 }
 
 }  // namespace

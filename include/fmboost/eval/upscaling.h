@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <torch/types.h>
 #include <vector>
 
+#include "fmboost/eval/niqe.h"
 #include "fmboost/image/metrics.h"
 
 namespace fmboost {
@@ -29,9 +31,17 @@ struct UpscalingTask {
 /// pixels: (3, H, W). Throws Error if the image is smaller than the scale.
 UpscalingTask make_upscaling_task(const torch::Tensor& pixels, std::int64_t scale);
 
-/// Upscales, rounds the result to 8 bits like a file, and compares it with the original, leaving out a border of
-/// `border` pixels. Throws Error if the result has another size.
-Quality measure_upscaler(const UpscalingTask& task, const Upscaler& upscaler, std::int64_t border);
+struct MeasureOptions {
+  std::int64_t border = 0;             ///< pixels to ignore along each edge
+  std::optional<NiqeModel> niqe = {};  ///< measures NIQE too, if the image has room for a block
+};
+
+/// Upscales, rounds the result to 8 bits like a file, and compares it with the original. Throws Error if the result has
+/// another size.
+Quality measure_upscaler(const UpscalingTask& task, const Upscaler& upscaler, const MeasureOptions& options);
+
+/// The original compared with itself: the bound of every measure, and the original's own NIQE.
+Quality measure_original(const UpscalingTask& task, const MeasureOptions& options);
 
 /// Bicubic with a = -0.5, like MATLAB's imresize and Pillow. PyTorch's default is a = -0.75, which is sharper and about
 /// 0.2 dB better; papers compare with a = -0.5.

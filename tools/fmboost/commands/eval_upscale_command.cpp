@@ -26,6 +26,8 @@ struct EvalUpscaleFlags {
   std::vector<std::string> originals;
   std::optional<std::int64_t> border;
   int scale = 2;
+  bool niqe = false;
+  std::vector<std::string> against;
   UpscaleOptions options;
   std::string color_fix = enum_name(UpscaleOptions{}.color_fix);
 };
@@ -38,6 +40,13 @@ void add_options(CLI::App& app, EvalUpscaleFlags& flags) {
       ->group(kSizeGroup);
   app.add_option("--border", flags.border, "Pixels to ignore along each edge (default: the scale)")
       ->check(CLI::Range(0, 4096))
+      ->group(kMeasurementGroup);
+  app.add_flag("--niqe", flags.niqe,
+               "Also measure NIQE, the distance from the statistics of natural photographs (lower is more natural)")
+      ->group(kMeasurementGroup);
+  app.add_option("--against", flags.against, "Measure another upscaler too: a bundle or a weight file (repeatable)")
+      ->type_name("MODEL")
+      ->allow_extra_args(false)
       ->group(kMeasurementGroup);
   add_upscaling_settings(app);
   app.add_option("--color-fix", flags.color_fix, "Match colors to the input: none, adain or wavelet")
@@ -65,15 +74,27 @@ struct NamedUpscaler {
   Upscaler upscaler;
 };
 
-// The model as one more upscaler; stores the time that it took in `seconds`.
-Upscaler model_upscaler(UpscalePipeline& pipeline, const std::string& name, ProgressBar& bar, double& seconds) {
-  return {name, [&](const torch::Tensor& low, std::int64_t, std::int64_t) {
+// A model with its pipeline, and the time that it takes.
+struct MeasuredModel {
+  std::shared_ptr<ModelComponents> components;
+  UpscalePipeline pipeline;
+  double seconds = 0;  ///< of all images
+
+  MeasuredModel(const std::string& model, const EvalUpscaleFlags& flags)
+      : components(open_upscaler(model, flags.report.run)), pipeline(components, flags.options) {}
+
+  const std::string& name() const { return components->manifest().name; }
+};
+
+// The model as one more upscaler, which adds the time that it takes to the model's.
+Upscaler model_upscaler(MeasuredModel& model, ProgressBar& bar) {
+  return {model.name(), [&model, &bar](const torch::Tensor& low, std::int64_t, std::int64_t) {
             const auto start = std::chrono::steady_clock::now();
             Image source;
             source.pixels = low.squeeze(0);
-            const torch::Tensor upscaled = pipeline.run(source, {.progress = bar.callback(), .intermediate = {}}).image.pixels.unsqueeze(0);
-            seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-            return upscaled;
+            const UpscaledImage upscaled = model.pipeline.run(source, {.progress = bar.callback(), .intermediate = {}});
+            model.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+            return upscaled.image.pixels.unsqueeze(0);
           }};
 }
 
@@ -106,10 +127,11 @@ std::string short_name(const std::vector<InputImage>& sources, std::size_t index
 }
 
 std::vector<Quality> measure_all(const UpscalingTask& task, const std::vector<NamedUpscaler>& upscalers,
-                                 std::int64_t border) {
+                                 const MeasureOptions& options) {
   std::vector<Quality> qualities;
   for (const auto& named : upscalers) {
-    qualities.push_back(measure_upscaler(task, named.upscaler, border));
+    qualities.push_back(named.upscaler.upscale ? measure_upscaler(task, named.upscaler, options)
+                                               : measure_original(task, options));
   }
   return qualities;
 }
@@ -122,54 +144,111 @@ json methods_json(const std::vector<NamedUpscaler>& upscalers, const std::vector
   return result;
 }
 
-json summary_of(const EvalUpscaleFlags& flags, std::int64_t border, const ModelComponents& model, double seconds) {
-  return {{"scale", flags.scale},
-          {"border", border},
-          {"model", model.manifest().name},
-          {"model_hash", model.bundle().hash()},
-          {"placement", to_string(model.placement())},
-          {"seconds_per_image", seconds}};
-}
+/// One run of the command.
+class EvalUpscale {
+ public:
+  explicit EvalUpscale(EvalUpscaleFlags flags)
+      : flags_(std::move(flags)),
+        originals_(collect_inputs(flags_.originals)),
+        model_(flags_.report.run.model, flags_),
+        output_(flags_.report, "upscale", originals_.size()) {
+    measuring_.border = flags_.border.value_or(flags_.scale);
+    if (flags_.niqe) {
+      measuring_.niqe = default_niqe_model();
+    }
+    for (const auto& other : flags_.against) {
+      others_.push_back(std::make_unique<MeasuredModel>(other, flags_));
+    }
+    collect_upscalers();
+  }
+
+  int run() {
+    QualityReport report(methods_of(upscalers_));
+    for (std::size_t i = 0; i < originals_.size(); ++i) {
+      check_interrupt();
+      try {
+        measure(i, report);
+      } catch (const std::exception& error) {
+        if (ends_batch(error)) {
+          throw;
+        }
+        output_.failed(originals_[i].file, error);
+      }
+    }
+    return output_.finish(report, description(report), summary(report));
+  }
+
+ private:
+  // The gain of the last row is measured over the best result without a model.
+  void collect_upscalers() {
+    if (flags_.niqe) {
+      upscalers_.push_back({"original", {"original", nullptr}});
+    }
+    for (std::size_t i = 0; i < others_.size(); ++i) {
+      upscalers_.push_back({"against_" + std::to_string(i), model_upscaler(*others_[i], output_.bar())});
+    }
+    for (auto& method : model_free_upscalers()) {
+      upscalers_.push_back(std::move(method));
+    }
+    upscalers_.push_back({"model", model_upscaler(model_, output_.bar())});
+  }
+
+  void measure(std::size_t i, QualityReport& report) {
+    const UpscalingTask task = make_upscaling_task(read_pixels(originals_[i].file), flags_.scale);
+    const double before = model_.seconds;
+    const auto qualities = measure_all(task, upscalers_, measuring_);
+    report.add(short_name(originals_, i), qualities);
+    output_.measured({{"input", originals_[i].file.string()},
+                      {"width", task.original.size(2)},
+                      {"height", task.original.size(1)},
+                      {"seconds", model_.seconds - before},
+                      {"methods", methods_json(upscalers_, qualities)}});
+  }
+
+  double seconds_per_image(const MeasuredModel& model, const QualityReport& report) const {
+    return model.seconds / static_cast<double>(std::max<std::size_t>(report.images(), 1));
+  }
+
+  std::string description(const QualityReport& report) const {
+    std::string text = ", " + std::to_string(flags_.scale) + "x, border " + std::to_string(measuring_.border);
+    const auto add = [&](const MeasuredModel& model) {
+      text += "; " + model.name() + " on " + to_string(model.components->placement()) + ", " +
+              number_text(seconds_per_image(model, report), 2) + " s per image";
+    };
+    for (const auto& other : others_) {
+      add(*other);
+    }
+    add(model_);
+    return text;
+  }
+
+  json summary(const QualityReport& report) const {
+    json models = json::array();
+    for (const auto& other : others_) {
+      models.push_back({{"model", other->name()}, {"seconds_per_image", seconds_per_image(*other, report)}});
+    }
+    return {{"scale", flags_.scale},
+            {"border", measuring_.border},
+            {"model", model_.name()},
+            {"model_hash", model_.components->bundle().hash()},
+            {"placement", to_string(model_.components->placement())},
+            {"seconds_per_image", seconds_per_image(model_, report)},
+            {"against", models}};
+  }
+
+  EvalUpscaleFlags flags_;
+  std::vector<InputImage> originals_;
+  MeasureOptions measuring_;
+  MeasuredModel model_;
+  std::vector<std::unique_ptr<MeasuredModel>> others_;
+  EvalOutput output_;
+  std::vector<NamedUpscaler> upscalers_;
+};
 
 int run_eval_upscale(const CLI::App& app, EvalUpscaleFlags flags) {
   configure_runtime(app, flags.report.run);
   resolve(app, flags);
-  const std::int64_t border = flags.border.value_or(flags.scale);
-  const auto originals = collect_inputs(flags.originals);
-  const auto components = open_upscaler(flags.report.run.model, flags.report.run);
-  UpscalePipeline pipeline(components, flags.options);
-  EvalOutput output(flags.report, "upscale", originals.size());
-  const std::string& model = components->manifest().name;
-  double seconds = 0;
-  double all_seconds = 0;
-  auto upscalers = model_free_upscalers();
-  upscalers.push_back({"model", model_upscaler(pipeline, model, output.bar(), seconds)});
-  QualityReport report(methods_of(upscalers));
-  for (std::size_t i = 0; i < originals.size(); ++i) {
-    check_interrupt();
-    try {
-      const UpscalingTask task = make_upscaling_task(read_pixels(originals[i].file), flags.scale);
-      const auto qualities = measure_all(task, upscalers, border);
-      report.add(short_name(originals, i), qualities);
-      all_seconds += seconds;
-      output.measured({{"input", originals[i].file.string()},
-                       {"width", task.original.size(2)},
-                       {"height", task.original.size(1)},
-                       {"seconds", seconds},
-                       {"methods", methods_json(upscalers, qualities)}});
-    } catch (const std::exception& error) {
-      if (ends_batch(error)) {
-        throw;
-      }
-      output.failed(originals[i].file, error);
-    }
-  }
-  const double mean_seconds = all_seconds / static_cast<double>(std::max<std::size_t>(report.images(), 1));
-  return output.finish(report,
-                       ", " + std::to_string(flags.scale) + "x, border " + std::to_string(border) + "; " + model +
-                           " on " + to_string(components->placement()) + ", " + number_text(mean_seconds, 2) +
-                           " s per image",
-                       summary_of(flags, border, *components, mean_seconds));
+  return EvalUpscale(std::move(flags)).run();
 }
 
 }  // namespace

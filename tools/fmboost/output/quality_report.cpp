@@ -1,5 +1,6 @@
 #include "output/quality_report.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -18,12 +19,15 @@ struct Measure {
   int digits;
 };
 
-constexpr std::array<Measure, 6> kMeasures{{{"psnr_y", "PSNR-Y", &Quality::psnr_y, 2},
+constexpr std::array<Measure, 9> kMeasures{{{"psnr_y", "PSNR-Y", &Quality::psnr_y, 2},
                                             {"psnr_rgb", "PSNR-RGB", &Quality::psnr_rgb, 2},
                                             {"ssim_y", "SSIM-Y", &Quality::ssim_y, 4},
                                             {"ssim_rgb", "SSIM-RGB", &Quality::ssim_rgb, 4},
                                             {"mse", "MSE", &Quality::mse, 1},
-                                            {"color_shift", "Color shift", &Quality::color_shift, 2}}};
+                                            {"color_shift", "Color shift", &Quality::color_shift, 2},
+                                            {"sharpness", "Sharpness", &Quality::sharpness, 3},
+                                            {"grain", "Grain", &Quality::grain, 2},
+                                            {"niqe", "NIQE", &Quality::niqe, 2}}};
 
 std::string estimate_text(const Estimate& estimate, int digits, bool with_sign = false) {
   return number_text(estimate.mean, digits, with_sign) +
@@ -58,12 +62,25 @@ std::string table_head(const std::vector<std::string>& titles) {
   return head + "\n" + line + "\n";
 }
 
-std::vector<std::string> with_measures(const std::string& first) {
+std::vector<std::string> with_measures(const std::string& first, const std::vector<Measure>& measures) {
   std::vector<std::string> titles{first};
-  for (const auto& measure : kMeasures) {
+  for (const auto& measure : measures) {
     titles.emplace_back(measure.title);
   }
   return titles;
+}
+
+// Every measure but those that no image has a value of.
+std::vector<Measure> measured(const std::vector<std::vector<Quality>>& qualities) {
+  std::vector<Measure> measures;
+  for (const auto& measure : kMeasures) {
+    const auto has_value = [&](const Quality& quality) { return !std::isnan(quality.*measure.value); };
+    const auto any = [&](const std::vector<Quality>& row) { return std::any_of(row.begin(), row.end(), has_value); };
+    if (qualities.empty() || std::any_of(qualities.begin(), qualities.end(), any)) {
+      measures.push_back(measure);
+    }
+  }
+  return measures;
 }
 
 }  // namespace
@@ -109,11 +126,12 @@ std::vector<double> QualityReport::gains(double Quality::*measure) const {
 
 std::string QualityReport::image_table() const {
   const bool several = methods_.size() > 1;
+  const std::vector<Measure> measures = measured(qualities_);
   std::vector<std::string> titles{"PSNR-Y / SSIM-Y"};
   for (const auto& method : methods_) {
     titles.push_back(method.title);
   }
-  std::string table = table_head(several ? titles : with_measures("Image"));
+  std::string table = table_head(several ? titles : with_measures("Image", measures));
   for (std::size_t i = 0; i < images_.size(); ++i) {
     table += first_cell(images_[i]);
     for (const auto& quality : qualities_[i]) {
@@ -121,7 +139,7 @@ std::string QualityReport::image_table() const {
         table += cell(number_text(quality.psnr_y, 2) + " / " + number_text(quality.ssim_y, 4));
         continue;
       }
-      for (const auto& measure : kMeasures) {
+      for (const auto& measure : measures) {
         table += cell(number_text(quality.*measure.value, measure.digits));
       }
     }
@@ -132,17 +150,18 @@ std::string QualityReport::image_table() const {
 
 std::string QualityReport::mean_table() const {
   const bool several = methods_.size() > 1;
-  std::string table = table_head(with_measures("Mean of " + std::to_string(images())));
+  const std::vector<Measure> measures = measured(qualities_);
+  std::string table = table_head(with_measures("Mean of " + std::to_string(images()), measures));
   for (std::size_t method = 0; method < methods_.size(); ++method) {
     table += first_cell(several ? methods_[method].title : "all");
-    for (const auto& measure : kMeasures) {
+    for (const auto& measure : measures) {
       table += cell(estimate_text(estimate_mean(values(method, measure.value)), measure.digits));
     }
     table += "\n";
   }
   if (several) {
     table += first_cell("gain over the previous row");
-    for (const auto& measure : kMeasures) {
+    for (const auto& measure : measures) {
       table += cell(estimate_text(estimate_mean(gains(measure.value)), measure.digits, /*with_sign=*/true));
     }
     table += "\n";
