@@ -20,7 +20,7 @@ namespace {
 constexpr std::size_t kLargestText = std::size_t{64} << 20;
 constexpr std::size_t kLargestTexts = std::size_t{256} << 20;
 
-std::string_view as_text(Bytes bytes) {
+std::string_view text_in(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
@@ -48,7 +48,7 @@ void for_each_chunk(Bytes bytes, Visitor visit) {
     }
     const Bytes checked = bytes.subspan(at + 4, size + 4);
     const auto checksum = crc32_z(0, reinterpret_cast<const Bytef*>(checked.data()), checked.size());
-    visit(Chunk{as_text(checked.first(4)), checked.subspan(4), checksum == u32_at(bytes, at + 8 + size)});
+    visit(Chunk{text_in(checked.first(4)), checked.subspan(4), checksum == u32_at(bytes, at + 8 + size)});
     at += size + 12;
   }
 }
@@ -76,7 +76,7 @@ std::optional<std::string> inflated(Bytes data) {
 
 // Takes the part up to the next zero byte off the data; none if there is no zero.
 std::optional<std::string_view> take_field(Bytes& data) {
-  const std::string_view text = as_text(data);
+  const std::string_view text = text_in(data);
   const std::size_t end = text.find('\0');
   if (end == std::string_view::npos) {
     return std::nullopt;
@@ -205,7 +205,7 @@ bool ChunkReader::read_plain_text(Bytes data, bool compressed) {
   if (!keyword) {
     return false;
   }
-  std::optional<std::string> text{std::in_place, as_text(data)};
+  std::optional<std::string> text{std::in_place, text_in(data)};
   if (compressed) {
     text = data.empty() ? std::nullopt : inflated(data.subspan(1));
   }
@@ -225,7 +225,7 @@ bool ChunkReader::read_international_text(Bytes data) {
   if (!take_field(data) || !take_field(data)) {  // the language and the translated keyword
     return false;
   }
-  const auto text = compressed ? inflated(data) : std::optional<std::string>(as_text(data));
+  const auto text = compressed ? inflated(data) : std::optional<std::string>(text_in(data));
   if (!text) {
     return false;
   }
@@ -257,7 +257,7 @@ bool ChunkReader::take_raw_profile(std::string_view keyword, const std::string& 
     return false;
   }
   if (kind == "xmp") {
-    image_.metadata.xmp = std::string(as_text(*profile));
+    image_.metadata.xmp = std::string(text_in(*profile));
     return true;
   }
   auto exif = without_exif_prefix(std::move(*profile));

@@ -13,27 +13,27 @@ inline std::uint32_t rounded(float value) {
 }
 
 // [low, low + 2 / scale'] to [0, maximum]; NaN becomes 0.
-struct Range {
+struct SampleRange {
   float low;      // the value of sample 0
   float high;     // the value of the largest sample
   float maximum;  // the largest sample
 };
 
-inline std::uint32_t quantized(float value, const Range& range) {
+inline std::uint32_t quantized(float value, const SampleRange& range) {
   const float above = value > range.low ? value : range.low;
   const float clamped = above < range.high ? above : range.high;
   return rounded((clamped - range.low) * (range.maximum / (range.high - range.low)));
 }
 
 template <std::size_t kStep>
-void store_bytes(const float* from, std::size_t count, const Range& range, std::uint8_t* out) {
+void store_bytes(const float* from, std::size_t count, const SampleRange& range, std::uint8_t* out) {
   for (std::size_t i = 0; i < count; ++i) {
     out[i * kStep] = static_cast<std::uint8_t>(quantized(from[i], range));
   }
 }
 
 template <std::size_t kStep>
-void store_words(const float* from, std::size_t count, const Range& range, bool swap, std::uint16_t* out) {
+void store_words(const float* from, std::size_t count, const SampleRange& range, bool swap, std::uint16_t* out) {
   if (swap) {
     for (std::size_t i = 0; i < count; ++i) {
       const std::uint32_t value = quantized(from[i], range);
@@ -47,7 +47,7 @@ void store_words(const float* from, std::size_t count, const Range& range, bool 
 }
 
 template <std::size_t kStep>
-void store(const float* from, std::size_t count, std::size_t channel, Range range, const SampleLayout& layout,
+void store(const float* from, std::size_t count, std::size_t channel, SampleRange range, const SampleLayout& layout,
            std::byte* out) {
   if (layout.bits == 8) {
     range.maximum = 255;
@@ -58,7 +58,7 @@ void store(const float* from, std::size_t count, std::size_t channel, Range rang
   }
 }
 
-void store_channel(const float* from, std::size_t count, std::size_t channel, const Range& range,
+void store_channel(const float* from, std::size_t count, std::size_t channel, const SampleRange& range,
                    const SampleLayout& layout, std::byte* out) {
   switch (layout.channels()) {
     case 1:
