@@ -152,6 +152,17 @@ bool ColorSpace::is_srgb() const {
          close(blue, srgb.blue);
 }
 
+namespace {
+
+bool is_srgb_profile(const std::vector<std::byte>& bytes, ColorModel model) {
+  const Profile from = open_profile(bytes);
+  const Transform transform = from ? make_transform(from, format_of(model), srgb_profile(), TYPE_RGB_FLT)
+                                   : Transform(nullptr, &cmsDeleteTransform);
+  return transform && is_srgb(transform, model);
+}
+
+}  // namespace
+
 std::optional<ColorSpace> coded_color_space(int primaries, int transfer) {
   using Transfer = ColorSpace::Transfer;
   ColorSpace space;
@@ -203,8 +214,10 @@ void set_color_space(RawImage& image, const ColorSpace& space, const std::string
   ColorSpace written = space;
   written.transfer = ColorSpace::Transfer::srgb;
   image.metadata.icc_profile = make_profile(space, image.model);
-  const bool plain = written.is_srgb() || image.model == ColorModel::gray || image.metadata.icc_profile.empty();
-  image.written_profile = plain ? std::vector<std::byte>() : make_profile(written, image.model);
+  image.written_profile = make_profile(written, image.model);
+  if (is_srgb_profile(*image.written_profile, image.model)) {
+    image.written_profile->clear();
+  }
   if (image.metadata.icc_profile.empty()) {
     log_warning("the color space of '" + name + "' is impossible; ignoring it");
   }

@@ -143,12 +143,6 @@ std::vector<std::string> lost_in_format(const Image& image, const EncodeOptions&
   if (jpeg && image.alpha.defined()) {
     lost.push_back("transparency");
   }
-  if (jpeg && !exif_fits_into_jpeg(metadata.exif.size())) {
-    lost.push_back("EXIF data of " + std::to_string(metadata.exif.size()) + " bytes");
-  }
-  if (jpeg && !xmp_fits_into_jpeg(metadata.xmp.size())) {
-    lost.push_back("XMP data of " + std::to_string(metadata.xmp.size()) + " bytes");
-  }
   lost.insert(lost.end(), metadata.not_kept.begin(), metadata.not_kept.end());
   for (auto& text : lost_texts(image, options)) {
     lost.push_back(std::move(text));

@@ -222,7 +222,6 @@ std::optional<PixelDensity> read_exif_density(const std::vector<std::byte>& exif
 
 void update_exif(std::vector<std::byte>& exif, std::uint32_t width, std::uint32_t height,
                  const std::optional<PixelDensity>& density) {
-  reset_orientation(exif);
   drop_thumbnail(exif);
   const TiffView tiff(exif);
   const auto first = tiff.first_directory();

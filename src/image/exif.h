@@ -28,8 +28,8 @@ void reset_orientation(std::vector<std::byte>& exif);
 /// XResolution and YResolution with their unit; none if they are missing or their unit is.
 std::optional<PixelDensity> read_exif_density(const std::vector<std::byte>& exif);
 
-/// Makes EXIF data agree with an image of this size and density: orientation 1, width and height (both of the image and
-/// of EXIF's own directory), resolution, each if the field exists; and drops the thumbnail, which shows an older image.
+/// Makes EXIF data agree with an image of this size and density: width and height (both of the image and of EXIF's own
+/// directory) and the resolution, each if the field exists; and drops the thumbnail, which shows an older image.
 void update_exif(std::vector<std::byte>& exif, std::uint32_t width, std::uint32_t height,
                  const std::optional<PixelDensity>& density);
 

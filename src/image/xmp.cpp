@@ -70,7 +70,6 @@ void reset_xmp_orientation(std::string& xmp) {
 
 void update_xmp(std::string& xmp, std::uint32_t width, std::uint32_t height,
                 const std::optional<PixelDensity>& density) {
-  reset_xmp_orientation(xmp);
   for (const auto* name : {"tiff:ImageWidth", "exif:PixelXDimension"}) {
     set_xmp_value(xmp, name, std::to_string(width));
   }

@@ -17,8 +17,8 @@ std::optional<int> read_xmp_orientation(const std::string& xmp);
 /// Sets tiff:Orientation to 1 where it exists.
 void reset_xmp_orientation(std::string& xmp);
 
-/// Makes the properties agree with an image of this size and density, each if it exists: tiff:Orientation becomes 1,
-/// tiff:ImageWidth, exif:PixelXDimension and so on the size, tiff:XResolution and tiff:YResolution the density.
+/// Makes the properties agree with an image of this size and density, each if it exists: tiff:ImageWidth,
+/// exif:PixelXDimension and so on become the size, tiff:XResolution and tiff:YResolution the density.
 void update_xmp(std::string& xmp, std::uint32_t width, std::uint32_t height,
                 const std::optional<PixelDensity>& density);
 

@@ -7,6 +7,7 @@
 #include "fmboost/image/resize.h"
 
 #include "pipeline/alpha.h"
+#include "pipeline/flat_areas.h"
 #include "pipeline/stopwatch.h"
 
 namespace fmboost {
@@ -23,6 +24,11 @@ bool same_shape(const Size& source, const Size& target) {
   const double scale = std::max(horizontal, vertical);
   return std::abs(static_cast<double>(source.width) * scale - static_cast<double>(target.width)) < scale + 1 &&
          std::abs(static_cast<double>(source.height) * scale - static_cast<double>(target.height)) < scale + 1;
+}
+
+bool has_equal_channels(const torch::Tensor& pixels) {
+  return torch::equal(pixels.select(1, 0), pixels.select(1, 1)) &&
+         torch::equal(pixels.select(1, 0), pixels.select(1, 2));
 }
 
 // The printed size stays the same.
@@ -106,8 +112,11 @@ UpscaledImage UpscalePipeline::run(const Image& source, const Hooks& hooks) {
     upscaled = fix_colors(upscaled, pixels, options_.color_fix);
     result.seconds["color_fix"] = color_fix.seconds();
   }
+  if (plan.couplings.back().back_projection > 0) {  // the result is to agree with the source
+    hold_flat_areas(upscaled, pixels);
+  }
   result.image.pixels = upscaled.squeeze(0);
-  if (source.gray) {
+  if (source.gray || has_equal_channels(pixels)) {
     result.image.pixels = result.image.pixels.mean(0, /*keepdim=*/true).expand({3, -1, -1});
   }
   if (source.alpha.defined()) {

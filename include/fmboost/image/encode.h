@@ -35,7 +35,7 @@ struct EncodeOptions {
 /// Encodes an image. A sample is round(clamp((x + 1) / 2, 0, 1) * (2^bits - 1)), half to even like torch.round. Gray
 /// images are written with one channel, except in WebP, which has none. Converts to the ICC profile of the metadata and
 /// embeds it; without one the pixels are sRGB and nothing is embedded. EXIF, XMP and the density are written to all
-/// formats; EXIF is made to agree with the image: orientation 1, its size and density, no thumbnail. Text becomes tEXt
+/// formats; EXIF and XMP are made to agree with the image: its size and density, no thumbnail. Text becomes tEXt
 /// (Latin-1) or iTXt chunks in PNG; in the other formats, the text "parameters" becomes the EXIF user comment (UNICODE,
 /// as A1111-style readers expect) unless the image has EXIF data. For JPEG, alpha is composited over white. Throws
 /// Error if the format does not support the size.

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "fmboost/core/error.h"
+#include "fmboost/core/log.h"
 
 #include "image/raw_image.h"
 
@@ -72,12 +73,18 @@ void write_segment(jpeg_compress_struct& info, int code, std::string_view prefix
                     static_cast<unsigned int>(bytes.size()));
 }
 
+// Whether the data fit into one segment behind its prefix.
+template <typename Data>
+bool fits(const Data& data, std::string_view prefix) {
+  return data.size() + prefix.size() <= kLargestMarker;
+}
+
 void write_segments(jpeg_compress_struct& info, const ImageMetadata& metadata) {
-  if (!metadata.exif.empty() && exif_fits_into_jpeg(metadata.exif.size())) {
+  if (!metadata.exif.empty() && fits(metadata.exif, kExifMarker)) {
     write_segment(info, JPEG_APP0 + 1, kExifMarker,
                   {reinterpret_cast<const char*>(metadata.exif.data()), metadata.exif.size()});
   }
-  if (!metadata.xmp.empty() && xmp_fits_into_jpeg(metadata.xmp.size())) {
+  if (!metadata.xmp.empty() && fits(metadata.xmp, kXmpMarker)) {
     write_segment(info, JPEG_APP0 + 1, kXmpMarker, metadata.xmp);
   }
   for (const auto& [keyword, text] : metadata.text) {
@@ -88,6 +95,15 @@ void write_segments(jpeg_compress_struct& info, const ImageMetadata& metadata) {
   if (!metadata.icc_profile.empty()) {
     jpeg_write_icc_profile(&info, reinterpret_cast<const JOCTET*>(metadata.icc_profile.data()),
                            static_cast<unsigned int>(metadata.icc_profile.size()));
+  }
+}
+
+void warn_of_large_metadata(const ImageMetadata& metadata) {
+  if (!fits(metadata.exif, kExifMarker)) {
+    log_warning("the EXIF data are too large for JPEG and are omitted");
+  }
+  if (!fits(metadata.xmp, kXmpMarker)) {
+    log_warning("the XMP data are too large for JPEG and are omitted");
   }
 }
 
@@ -119,15 +135,8 @@ bool compress(jpeg_compress_struct& info, WriteErrors& errors, const PixelRows& 
 
 }  // namespace
 
-bool exif_fits_into_jpeg(std::size_t size) {
-  return size + kExifMarker.size() <= kLargestMarker;
-}
-
-bool xmp_fits_into_jpeg(std::size_t size) {
-  return size + kXmpMarker.size() <= kLargestMarker;
-}
-
 std::vector<std::byte> write_jpeg(const PixelRows& rows, const ImageMetadata& metadata, int quality) {
+  warn_of_large_metadata(metadata);
   jpeg_compress_struct info{};
   WriteErrors errors{};
   info.err = jpeg_std_error(&errors.base);
