@@ -4,13 +4,20 @@
 #include <cstdlib>
 #include <limits>
 
+// Compiles a function for the vectors of AVX2 as well, which is chosen at run time.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define FMBOOST_VECTORIZED __attribute__((target_clones("avx2", "default")))
+#else
+#define FMBOOST_VECTORIZED
+#endif
+
 namespace fmboost {
 namespace {
 
 enum FilterType : std::uint8_t { kNone, kSub, kUp, kAverage, kPaeth };
 
 // left, above and above left. Without branches, so that it is vectorized.
-inline int paeth(int a, int b, int c) {
+__attribute__((always_inline)) inline int paeth(int a, int b, int c) {
   const int to_a = std::abs(b - c);
   const int to_b = std::abs(a - c);
   const int to_c = std::abs(a + b - 2 * c);
@@ -20,8 +27,8 @@ inline int paeth(int a, int b, int c) {
 
 // Writes row - predicted(left, above, above left), in which the pixel left of the first one is zero.
 template <typename Predictor>
-void subtract(std::span<const std::uint8_t> row, const std::uint8_t* above, std::size_t step, Predictor predicted,
-              std::uint8_t* out) {
+__attribute__((always_inline)) inline void subtract(std::span<const std::uint8_t> row, const std::uint8_t* above,
+                                                    std::size_t step, Predictor predicted, std::uint8_t* out) {
   const std::size_t first = std::min(step, row.size());
   for (std::size_t i = 0; i < first; ++i) {
     out[i] = static_cast<std::uint8_t>(row[i] - predicted(0, above[i], 0));
@@ -32,8 +39,8 @@ void subtract(std::span<const std::uint8_t> row, const std::uint8_t* above, std:
   }
 }
 
-void apply_filter(FilterType type, std::span<const std::uint8_t> row, const std::uint8_t* above, std::size_t step,
-                  std::uint8_t* out) {
+FMBOOST_VECTORIZED void apply_filter(FilterType type, std::span<const std::uint8_t> row, const std::uint8_t* above,
+                                     std::size_t step, std::uint8_t* out) {
   switch (type) {
     case kNone:
       std::copy(row.begin(), row.end(), out);
@@ -57,7 +64,7 @@ void apply_filter(FilterType type, std::span<const std::uint8_t> row, const std:
 }
 
 // Sum of the residuals' magnitudes as signed numbers, the usual measure of how well they compress.
-std::uint64_t magnitude(std::span<const std::uint8_t> residuals) {
+FMBOOST_VECTORIZED std::uint64_t magnitude(std::span<const std::uint8_t> residuals) {
   constexpr std::size_t kBlock = 1 << 16;  // of which the sum fits into 32 bits
   std::uint64_t total = 0;
   for (std::size_t at = 0; at < residuals.size(); at += kBlock) {

@@ -1,6 +1,5 @@
 #include "image/write/png_writer.h"
 
-#include <ATen/Parallel.h>
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -9,6 +8,7 @@
 
 #include "image/latin1.h"
 #include "image/write/deflate.h"
+#include "image/write/parallel_strips.h"
 #include "image/write/png_filters.h"
 
 namespace fmboost {
@@ -148,14 +148,11 @@ std::vector<Strip> compressed_strips(const PixelRows& rows, int level) {
       static_cast<std::int64_t>(std::clamp<std::size_t>(kStripBytes / rows.row_bytes(), 1, 1 << 16));
   const std::int64_t count = (rows.height() + strip_rows - 1) / strip_rows;
   std::vector<Strip> strips(static_cast<std::size_t>(count));
-  at::parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t first = i * strip_rows;
-      const auto filtered = filtered_rows(rows, first, std::min(strip_rows, rows.height() - first), level);
-      const auto bytes = std::as_bytes(std::span(filtered));
-      strips[static_cast<std::size_t>(i)] = {deflate_part(bytes, level, i + 1 == count), adler32_of(bytes),
-                                             bytes.size()};
-    }
+  for_each_strip(count, [&](std::int64_t i) {
+    const std::int64_t first = i * strip_rows;
+    const auto filtered = filtered_rows(rows, first, std::min(strip_rows, rows.height() - first), level);
+    const auto bytes = std::as_bytes(std::span(filtered));
+    strips[static_cast<std::size_t>(i)] = {deflate_part(bytes, level, i + 1 == count), adler32_of(bytes), bytes.size()};
   });
   return strips;
 }

@@ -1,6 +1,5 @@
 #include "image/write/tiff_writer.h"
 
-#include <ATen/Parallel.h>
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -10,6 +9,7 @@
 
 #include "image/tiff_structure.h"
 #include "image/write/deflate.h"
+#include "image/write/parallel_strips.h"
 
 namespace fmboost {
 namespace {
@@ -113,12 +113,10 @@ std::vector<std::vector<std::byte>> compressed_strips(const PixelRows& rows, std
                                                       bool big_endian) {
   const std::int64_t count = (rows.height() + strip_rows - 1) / strip_rows;
   std::vector<std::vector<std::byte>> strips(static_cast<std::size_t>(count));
-  at::parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t first = i * strip_rows;
-      strips[static_cast<std::size_t>(i)] =
-          compressed_rows(rows, first, std::min(strip_rows, rows.height() - first), level, big_endian);
-    }
+  for_each_strip(count, [&](std::int64_t i) {
+    const std::int64_t first = i * strip_rows;
+    strips[static_cast<std::size_t>(i)] =
+        compressed_rows(rows, first, std::min(strip_rows, rows.height() - first), level, big_endian);
   });
   return strips;
 }
