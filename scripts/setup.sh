@@ -15,7 +15,7 @@ venv=$deps/venv
 debian_packages=(
   build-essential cmake ninja-build ccache pkg-config git
   libcli11-dev libtomlplusplus-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libstb-dev libspng-dev libjpeg-dev libwebp-dev
-  liblcms2-dev libarchive-dev libutf8proc-dev libcairo2-dev libssl-dev libgloo-dev libgtest-dev libgmock-dev
+  zlib1g-dev libisal-dev liblcms2-dev libarchive-dev libutf8proc-dev libcairo2-dev libssl-dev libgloo-dev libgtest-dev libgmock-dev
 )
 
 say() { printf 'fmboost: %s\n' "$*" >&2; }

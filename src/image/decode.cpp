@@ -7,6 +7,7 @@
 #include "image/color_profile.h"
 #include "image/exif.h"
 #include "image/raw_image.h"
+#include "image/xmp.h"
 
 namespace fmboost {
 namespace {
@@ -53,6 +54,44 @@ torch::Tensor upright(torch::Tensor x, int orientation) {
   return x.contiguous();
 }
 
+// (H, W, 3) sRGB in [-1, 1]. Leaves the profile that results get, or none, in the metadata; frees the samples.
+torch::Tensor to_pixels(RawImage& raw, const std::string& name) {
+  auto& profile = raw.metadata.icc_profile;
+  // In this order 8-bit sRGB images become exactly x / 127.5 - 1.
+  torch::Tensor samples = raw.samples.to(torch::kFloat32);
+  raw.samples.reset();
+  if (profile.empty() && raw.model != ColorModel::cmyk) {
+    return samples.div_(raw.maximum / 2).sub_(1).expand({-1, -1, 3});
+  }
+  bool keep_profile = false;
+  const torch::Tensor shares = samples / raw.maximum;
+  const torch::Tensor srgb = to_srgb(shares, raw.model, profile, name, keep_profile);
+  if (raw.model == ColorModel::cmyk) {
+    raw.metadata.not_kept.push_back("CMYK colors (it is written in sRGB)");
+  }
+  if (!keep_profile) {
+    profile.clear();
+  } else if (raw.written_profile) {
+    profile = *raw.written_profile;
+  }
+  return srgb.is_same(shares) ? samples / (raw.maximum / 2) - 1 : srgb * 2 - 1;
+}
+
+// Makes the metadata those of the upright image. Returns the orientation of the pixels: that of EXIF or, without, of
+// XMP.
+int turn_upright(ImageMetadata& metadata) {
+  const int orientation = read_orientation(metadata.exif).value_or(read_xmp_orientation(metadata.xmp).value_or(1));
+  if (!metadata.density) {
+    metadata.density = read_exif_density(metadata.exif);
+  }
+  if (metadata.density && orientation >= 5) {
+    std::swap(metadata.density->x, metadata.density->y);
+  }
+  reset_orientation(metadata.exif);
+  reset_xmp_orientation(metadata.xmp);
+  return orientation;
+}
+
 // JPEG and WebP have no text chunks: our texts are in EXIF.
 void move_texts_out_of_exif(ImageMetadata& metadata) {
   const ExifTexts texts = read_exif_texts(metadata.exif);
@@ -88,28 +127,14 @@ Image decode_image(std::span<const std::byte> bytes, const std::string& name, co
   RawImage raw = decode_raw(bytes, name, limits);
   Image image;
   image.format = raw.format;
+  image.gray = raw.model == ColorModel::gray;
+  image.bit_depth = raw.maximum > 255 ? 16 : 8;
+  const torch::Tensor rgb = to_pixels(raw, name);
   image.metadata = std::move(raw.metadata);
-  // In this order 8-bit sRGB images become exactly x / 127.5 - 1.
-  torch::Tensor samples = raw.samples.to(torch::kFloat32);
-  raw.samples.reset();
-  bool keep_profile = false;
-  const bool plain = image.metadata.icc_profile.empty() && raw.model != ColorModel::cmyk;
-  torch::Tensor rgb;
-  if (plain) {
-    rgb = samples.div_(raw.maximum / 2).sub_(1).expand({-1, -1, 3});
-  } else {
-    const torch::Tensor shares = samples / raw.maximum;
-    const torch::Tensor srgb = to_srgb(shares, raw.model, image.metadata.icc_profile, name, keep_profile);
-    rgb = srgb.is_same(shares) ? samples / (raw.maximum / 2) - 1 : srgb * 2 - 1;
-  }
-  if (!keep_profile) {
-    image.metadata.icc_profile.clear();
-  }
   if (!is_exif(image.metadata.exif)) {
     image.metadata.exif.clear();
   }
-  const int orientation = read_orientation(image.metadata.exif).value_or(1);
-  reset_orientation(image.metadata.exif);
+  const int orientation = turn_upright(image.metadata);
   image.pixels = upright(rgb.permute({2, 0, 1}), orientation);
   if (raw.alpha.defined()) {
     image.alpha = upright((raw.alpha.to(torch::kFloat32) / raw.maximum).unsqueeze(0), orientation);

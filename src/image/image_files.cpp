@@ -13,8 +13,9 @@ namespace fmboost {
 namespace fs = std::filesystem;
 
 bool has_image_suffix(const fs::path& file) {
-  constexpr std::array<std::string_view, 13> kSuffixes{".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tga",
-                                                       ".psd", ".pnm", ".ppm",  ".pgm",  ".pic", ".jfif"};
+  constexpr std::array<std::string_view, 15> kSuffixes{".png", ".jpg", ".jpeg", ".webp", ".bmp",
+                                                       ".gif", ".tga", ".psd",  ".pnm",  ".ppm",
+                                                       ".pgm", ".pic", ".jfif", ".tif",  ".tiff"};
   std::string suffix = file.extension().string();
   std::transform(suffix.begin(), suffix.end(), suffix.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });

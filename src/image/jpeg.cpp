@@ -15,15 +15,19 @@
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
 
-#include "image/exif.h"
+#include "image/latin1.h"
 #include "image/raw_image.h"
+#include "image/utf16.h"
 
 namespace fmboost {
 namespace {
 
 constexpr std::string_view kExifPrefix("Exif\0\0", 6);
+constexpr std::string_view kXmpPrefix("http://ns.adobe.com/xap/1.0/\0", 29);
+constexpr std::string_view kExtendedXmpPrefix("http://ns.adobe.com/xmp/extension/\0", 35);
+constexpr std::string_view kMultiPicturePrefix("MPF\0", 4);
+constexpr std::string_view kPhotoshopPrefix("Photoshop 3.0\0", 14);
 constexpr std::string_view kIccPrefix("ICC_PROFILE\0", 12);
-constexpr std::size_t kMaxMarker = 65533;
 
 // libjpeg reports errors by a callback that must not return.
 struct ErrorManager {
@@ -72,8 +76,9 @@ class Reader {
     created_ = guarded([&] {
       jpeg_create_decompress(&info_);
       jpeg_mem_src(&info_, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
-      jpeg_save_markers(&info_, JPEG_APP0 + 1, 0xffff);
-      jpeg_save_markers(&info_, JPEG_APP0 + 2, 0xffff);
+      for (const int code : {JPEG_APP0 + 1, JPEG_APP0 + 2, JPEG_APP0 + 13, JPEG_COM}) {
+        jpeg_save_markers(&info_, code, 0xffff);
+      }
     });
   }
   ~Reader() { jpeg_destroy_decompress(&info_); }
@@ -145,65 +150,52 @@ std::vector<std::byte> join_profile(const jpeg_decompress_struct& info) {
   return profile;
 }
 
+std::string_view data_of(const jpeg_marker_struct* marker, std::size_t skip = 0) {
+  return {reinterpret_cast<const char*>(marker->data) + skip, marker->data_length - skip};
+}
+
+void add_not_kept(ImageMetadata& metadata, const std::string& what) {
+  if (std::find(metadata.not_kept.begin(), metadata.not_kept.end(), what) == metadata.not_kept.end()) {
+    metadata.not_kept.push_back(what);
+  }
+}
+
+void read_marker(const jpeg_marker_struct* marker, ImageMetadata& metadata) {
+  if (has_prefix(marker, JPEG_APP0 + 1, kExifPrefix) && metadata.exif.empty()) {
+    const std::string_view exif = data_of(marker, kExifPrefix.size());
+    metadata.exif = copy_bytes(exif.data(), exif.size());
+  } else if (has_prefix(marker, JPEG_APP0 + 1, kXmpPrefix) && metadata.xmp.empty()) {
+    metadata.xmp = data_of(marker, kXmpPrefix.size());
+  } else if (has_prefix(marker, JPEG_APP0 + 1, kExtendedXmpPrefix)) {
+    add_not_kept(metadata, "the extended part of its XMP data");
+  } else if (has_prefix(marker, JPEG_APP0 + 2, kMultiPicturePrefix)) {
+    add_not_kept(metadata, "the further images of its multi-picture format");
+  } else if (has_prefix(marker, JPEG_APP0 + 13, kPhotoshopPrefix)) {
+    add_not_kept(metadata, "IPTC and Photoshop data");
+  } else if (marker->marker == JPEG_COM && marker->data_length > 0) {
+    std::string text(data_of(marker));
+    text.erase(std::find(text.begin(), text.end(), '\0'), text.end());
+    metadata.text.emplace_back("Comment", is_utf8(text) ? text : latin1_to_utf8(text));
+  }
+}
+
+// That of JFIF, whose usual value without a unit says nothing.
+std::optional<PixelDensity> jfif_density(const jpeg_decompress_struct& info) {
+  constexpr UINT8 kPerCentimeter = 2;
+  const bool known = info.saw_JFIF_marker != 0 && info.X_density > 0 && info.Y_density > 0 &&
+                     info.density_unit <= kPerCentimeter &&
+                     (info.density_unit != 0 || info.X_density != info.Y_density);
+  const double factor = info.density_unit == kPerCentimeter ? 2.54 : 1;
+  return known ? std::optional(PixelDensity{info.X_density * factor, info.Y_density * factor, info.density_unit != 0})
+               : std::nullopt;
+}
+
 void read_metadata(const jpeg_decompress_struct& info, ImageMetadata& metadata) {
   for (const auto* marker = info.marker_list; marker != nullptr; marker = marker->next) {
-    if (has_prefix(marker, JPEG_APP0 + 1, kExifPrefix) && metadata.exif.empty()) {
-      metadata.exif = copy_bytes(marker->data + kExifPrefix.size(), marker->data_length - kExifPrefix.size());
-    }
+    read_marker(marker, metadata);
   }
   metadata.icc_profile = join_profile(info);
-}
-
-void write_marker(jpeg_compress_struct& info, int code, std::string_view prefix, Bytes data) {
-  std::vector<unsigned char> bytes(prefix.begin(), prefix.end());
-  const auto* first = reinterpret_cast<const unsigned char*>(data.data());
-  bytes.insert(bytes.end(), first, first + data.size());
-  jpeg_write_marker(&info, code, bytes.data(), static_cast<unsigned int>(bytes.size()));
-}
-
-void write_metadata(jpeg_compress_struct& info, const ImageMetadata& metadata) {
-  if (!metadata.exif.empty() && metadata.exif.size() + kExifPrefix.size() <= kMaxMarker) {
-    write_marker(info, JPEG_APP0 + 1, kExifPrefix, metadata.exif);
-  }
-  if (!metadata.icc_profile.empty()) {
-    jpeg_write_icc_profile(&info, reinterpret_cast<const JOCTET*>(metadata.icc_profile.data()),
-                           static_cast<unsigned int>(metadata.icc_profile.size()));
-  }
-}
-
-struct Buffer {
-  unsigned char* data = nullptr;
-  unsigned long size = 0;
-  ~Buffer() { std::free(data); }
-};
-
-bool compress(jpeg_compress_struct& info, ErrorManager& errors, const PackedImage& image, int quality,
-              bool subsample_chroma, Buffer& buffer) {
-  if (setjmp(errors.escape) != 0) {
-    return false;
-  }
-  jpeg_create_compress(&info);
-  jpeg_mem_dest(&info, &buffer.data, &buffer.size);
-  info.image_width = static_cast<JDIMENSION>(image.width());
-  info.image_height = static_cast<JDIMENSION>(image.height());
-  info.input_components = 3;
-  info.in_color_space = JCS_RGB;
-  jpeg_set_defaults(&info);
-  jpeg_set_quality(&info, quality, TRUE);
-  for (int i = 0; i < info.num_components && !subsample_chroma; ++i) {  // 4:4:4; libjpeg's default is 4:2:0
-    info.comp_info[i].h_samp_factor = 1;
-    info.comp_info[i].v_samp_factor = 1;
-  }
-  info.optimize_coding = TRUE;
-  jpeg_start_compress(&info, TRUE);
-  write_metadata(info, image.metadata);
-  auto* samples = image.samples.data_ptr<std::uint8_t>();
-  while (info.next_scanline < info.image_height) {
-    JSAMPROW row = samples + static_cast<std::size_t>(info.next_scanline) * info.image_width * 3;
-    jpeg_write_scanlines(&info, &row, 1);
-  }
-  jpeg_finish_compress(&info);
-  return true;
+  metadata.density = jfif_density(info);
 }
 
 }  // namespace
@@ -244,26 +236,6 @@ RawImage decode_jpeg(Bytes bytes, const std::string& name, const DecodeLimits& l
     image.samples = 255 - image.samples;
   }
   return image;
-}
-
-std::vector<std::byte> encode_jpeg(const PackedImage& image, int quality, bool subsample_chroma) {
-  constexpr std::int64_t kMaxSide = 65500;
-  if (image.width() > kMaxSide || image.height() > kMaxSide) {
-    throw Error("JPEG supports at most 65500 pixels per side; write a PNG");
-  }
-  if (image.metadata.exif.size() + kExifPrefix.size() > kMaxMarker) {
-    log_warning("the EXIF data are too large for JPEG and are omitted");
-  }
-  jpeg_compress_struct info{};
-  ErrorManager errors{};
-  set_up_errors(errors, info.err);
-  Buffer buffer;
-  const bool good = compress(info, errors, image, quality, subsample_chroma, buffer);
-  jpeg_destroy_compress(&info);
-  if (!good) {
-    throw Error(std::string("the JPEG could not be encoded: ") + errors.message.data());
-  }
-  return copy_bytes(buffer.data, buffer.size);
 }
 
 }  // namespace fmboost

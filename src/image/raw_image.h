@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +21,8 @@ struct RawImage {
   double maximum = 255;   ///< the sample value of full intensity
   ColorModel model = ColorModel::rgb;
   ImageMetadata metadata;  ///< icc_profile of any model
+  /// The profile that results get instead of that of the metadata; empty for sRGB.
+  std::optional<std::vector<std::byte>> written_profile;
   std::string format;
 };
 
@@ -46,20 +49,6 @@ RawImage decode_with_stb(Bytes bytes, const std::string& name, const DecodeLimit
 ImageMetadata read_png_metadata(Bytes bytes, const std::string& name);
 ImageMetadata read_jpeg_metadata(Bytes bytes, const std::string& name);
 ImageMetadata read_webp_metadata(Bytes bytes);
-
-/// An 8-bit image ready to be written.
-struct PackedImage {
-  torch::Tensor samples;  ///< (H, W, C) uint8, contiguous, C = 3 or 4
-  ImageMetadata metadata;
-
-  std::int64_t height() const { return samples.size(0); }
-  std::int64_t width() const { return samples.size(1); }
-  bool has_alpha() const { return samples.size(2) == 4; }
-};
-
-std::vector<std::byte> encode_png(const PackedImage& image, int compression_level);
-std::vector<std::byte> encode_jpeg(const PackedImage& image, int quality, bool subsample_chroma);
-std::vector<std::byte> encode_webp(const PackedImage& image, int quality);
 
 /// A copy of bytes that a C library owns.
 inline std::vector<std::byte> copy_bytes(const void* data, std::size_t size) {

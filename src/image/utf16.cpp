@@ -58,4 +58,19 @@ std::string utf16_to_utf8(std::string_view bytes, bool big_endian) {
   return result;
 }
 
+bool is_utf8(std::string_view bytes) {
+  const auto* data = reinterpret_cast<const utf8proc_uint8_t*>(bytes.data());
+  auto left = static_cast<utf8proc_ssize_t>(bytes.size());
+  while (left > 0) {
+    utf8proc_int32_t point = 0;
+    const utf8proc_ssize_t used = utf8proc_iterate(data, left, &point);
+    if (used <= 0) {
+      return false;
+    }
+    data += used;
+    left -= used;
+  }
+  return true;
+}
+
 }  // namespace fmboost

@@ -6,6 +6,8 @@
 #include "fmboost/core/error.h"
 #include "fmboost/image/resize.h"
 
+#include "pipeline/alpha.h"
+#include "pipeline/flat_areas.h"
 #include "pipeline/stopwatch.h"
 
 namespace fmboost {
@@ -22,6 +24,19 @@ bool same_shape(const Size& source, const Size& target) {
   const double scale = std::max(horizontal, vertical);
   return std::abs(static_cast<double>(source.width) * scale - static_cast<double>(target.width)) < scale + 1 &&
          std::abs(static_cast<double>(source.height) * scale - static_cast<double>(target.height)) < scale + 1;
+}
+
+bool has_equal_channels(const torch::Tensor& pixels) {
+  return torch::equal(pixels.select(1, 0), pixels.select(1, 1)) &&
+         torch::equal(pixels.select(1, 0), pixels.select(1, 2));
+}
+
+// The printed size stays the same.
+void scale_density(const Image& source, const Size& size, ImageMetadata& metadata) {
+  if (metadata.density && metadata.density->has_unit) {
+    metadata.density->x *= static_cast<double>(size.width) / static_cast<double>(source.width());
+    metadata.density->y *= static_cast<double>(size.height) / static_cast<double>(source.height());
+  }
 }
 
 }  // namespace
@@ -86,7 +101,9 @@ UpscaledImage UpscalePipeline::run(const Image& source, const Hooks& hooks) {
   const UpscalePlan plan = this->plan({source.width(), source.height()});
   check_memory(plan.memory, options_.tiles);
   UpscaledImage result{source, {}};
-  const torch::Tensor pixels = source.pixels.unsqueeze(0);
+  // The network and the filters would carry the colors of transparent pixels, which nobody sees, into visible ones.
+  const torch::Tensor pixels =
+      (source.alpha.defined() ? spread_colors(source.pixels, source.alpha) : source.pixels).unsqueeze(0);
   const Stopwatch upscale;
   torch::Tensor upscaled = UpscaleChain(*components_, options_.tiles).run(plan, {pixels, {}}, options_.seed, hooks);
   result.seconds["upscale"] = upscale.seconds();
@@ -95,11 +112,17 @@ UpscaledImage UpscalePipeline::run(const Image& source, const Hooks& hooks) {
     upscaled = fix_colors(upscaled, pixels, options_.color_fix);
     result.seconds["color_fix"] = color_fix.seconds();
   }
-  result.image.pixels = upscaled.squeeze(0);
-  if (source.alpha.defined()) {
-    const torch::Tensor alpha = resize_bicubic(source.alpha.unsqueeze(0), plan.size.height, plan.size.width);
-    result.image.alpha = alpha.squeeze(0).clamp(0, 1);
+  if (plan.couplings.back().back_projection > 0) {  // the result is to agree with the source
+    hold_flat_areas(upscaled, pixels);
   }
+  result.image.pixels = upscaled.squeeze(0);
+  if (source.gray || has_equal_channels(pixels)) {
+    result.image.pixels = result.image.pixels.mean(0, /*keepdim=*/true).expand({3, -1, -1});
+  }
+  if (source.alpha.defined()) {
+    result.image.alpha = upscale_alpha(source.alpha, plan.size.height, plan.size.width);
+  }
+  scale_density(source, plan.size, result.image.metadata);
   return result;
 }
 

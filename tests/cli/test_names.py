@@ -71,7 +71,7 @@ def test_an_unknown_suffix_is_refused_before_any_work(fmboost, command, output):
     ramp().save(fmboost.folder / "in.png")
     arguments = ("-p", "sun") if command == "generate" else ("in.png",)
     done = getattr(fmboost, command)(*arguments, "-o", output, code=2)
-    assert ".png, .jpg or .webp" in done.err
+    assert ".png, .jpg, .webp or .tif" in done.err
     assert done.stages == []
     assert fmboost.names() == ["in.png"]
 

@@ -37,8 +37,8 @@ std::string deflated(const std::string& text) {
 }
 
 std::string make_png(FuzzedDataProvider& input) {
-  static constexpr std::array kTypes{"tEXt", "zTXt", "iTXt", "iCCP", "eXIf", "acTL", "tRNS",
-                                     "PLTE", "gAMA", "cHRM", "sBIT", "tIME", "IDAT", "quux"};
+  static constexpr std::array kTypes{"tEXt", "zTXt", "iTXt", "iCCP", "eXIf", "acTL", "tRNS", "pHYs",
+                                     "cICP", "PLTE", "gAMA", "cHRM", "sBIT", "tIME", "IDAT", "quux"};
   static constexpr std::array kColorTypes{'\0', '\2', '\3', '\4', '\6'};
   std::string png = "\x89PNG\r\n\x1a\n";
   std::string header("\0\0\0\1\0\0\0\1", 8);
@@ -76,9 +76,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   const Image again = decode_image(encode_image(image, {}), "again");
-  REQUIRE(again.metadata.exif == image.metadata.exif);
+  REQUIRE(again.metadata.exif.size() <= image.metadata.exif.size());  // a thumbnail is dropped
   REQUIRE(again.metadata.icc_profile == image.metadata.icc_profile);
   REQUIRE(again.metadata.text.size() <= image.metadata.text.size());
-  encode_image(image, {.format = ImageFormat::jpeg});
+  for (const auto format : {ImageFormat::jpeg, ImageFormat::webp, ImageFormat::tiff}) {
+    encode_image(image, {.format = format});
+  }
   return 0;
 }

@@ -88,10 +88,10 @@ TEST(ColorProfile, SrgbProfileIsDroppedAndChangesNothing) {
   EXPECT_TRUE(torch::equal(image.pixels, image_of(samples).pixels));
 }
 
-TEST(ColorProfile, GrayProfileIsAppliedAndDropped) {
+TEST(ColorProfile, GrayProfileIsAppliedAndKept) {
   const auto plain = samples_of(decode_image(image_file("gray.jpg"), "gray")).to(torch::kFloat64) / 255;
   const Image image = decode_image(with_profile(image_file("gray.jpg"), linear_gray_profile()), "gray");
-  EXPECT_TRUE(image.metadata.icc_profile.empty());
+  EXPECT_EQ(image.metadata.icc_profile, linear_gray_profile());
   // From linear light to sRGB.
   const auto expected = torch::where(plain <= 0.0031308, plain * 12.92, 1.055 * plain.pow(1 / 2.4) - 0.055);
   const auto shares = (image.pixels.permute({1, 2, 0}).to(torch::kFloat64) + 1) / 2;

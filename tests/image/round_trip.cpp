@@ -132,7 +132,7 @@ TEST(EncodeImage, SettingsOutOfRangeAreRefused) {
   }
   for (const int level : {-1, 10}) {
     EXPECT_THAT(thrown<UsageError>([&] { encode_image(image, {.compression_level = level}); }),
-                HasSubstr("from 0 to 9, got " + std::to_string(level)));
+                HasSubstr("`png_level` must be from 0 to 9, got " + std::to_string(level)));
   }
 }
 
@@ -142,12 +142,14 @@ TEST(ImageFormatFromSuffix, SuffixMayHaveAnyCase) {
   EXPECT_EQ(image_format_from_suffix("b.jpg"), ImageFormat::jpeg);
   EXPECT_EQ(image_format_from_suffix("b.Jpeg"), ImageFormat::jpeg);
   EXPECT_EQ(image_format_from_suffix("b.tar.webp"), ImageFormat::webp);
+  EXPECT_EQ(image_format_from_suffix("b.tif"), ImageFormat::tiff);
+  EXPECT_EQ(image_format_from_suffix("b.TIFF"), ImageFormat::tiff);
 }
 
 TEST(ImageFormatFromSuffix, ErrorNamesTheFileAndTheFormats) {
   for (const std::string name : {"image", "image.", "image.gif", ".png", "a.png/b", "a.png "}) {
     EXPECT_THAT(thrown<UsageError>([&] { image_format_from_suffix(name); }),
-                AllOf(HasSubstr("'" + name + "'"), HasSubstr(".png, .jpg or .webp")));
+                AllOf(HasSubstr("'" + name + "'"), HasSubstr(".png, .jpg, .webp or .tif")));
   }
 }
 

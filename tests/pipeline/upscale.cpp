@@ -69,15 +69,29 @@ TEST_F(Upscale, KeepsMetadataAndFormat) {
   EXPECT_EQ(source.pixels.size(1), 8);
 }
 
-TEST_F(Upscale, UpscalesAlphaBicubically) {
+TEST_F(Upscale, UpscalesSoftAlphaBicubically) {
   Image source = gradient_image(8, 10);
-  source.alpha = torch::zeros({1, 8, 10});
+  source.alpha = torch::full({1, 8, 10}, 0.1F);
   source.alpha.slice(2, 5).fill_(1);
   const Image result = run(source, {});
   EXPECT_EQ(result.alpha.sizes(), at::IntArrayRef({1, 16, 20}));
   EXPECT_GE(result.alpha.min().item<float>(), 0);
   EXPECT_LE(result.alpha.max().item<float>(), 1);
   EXPECT_TRUE(is_close(result.alpha, resize_bicubic(source.alpha.unsqueeze(0), 16, 20).squeeze(0).clamp(0, 1), 1e-6));
+}
+
+TEST_F(Upscale, KeepsTheKindOfTheSourceAndThePrintedSize) {
+  Image source = gradient_image(8, 10);
+  source.pixels = source.pixels.slice(0, 0, 1).expand({3, -1, -1});
+  source.gray = true;
+  source.bit_depth = 16;
+  source.metadata.density = PixelDensity{300, 72};
+  const Image result = run(source, {});
+  EXPECT_TRUE(result.gray);
+  EXPECT_EQ(result.bit_depth, 16);
+  EXPECT_TRUE(torch::equal(result.pixels[0], result.pixels[1]));
+  EXPECT_TRUE(torch::equal(result.pixels[0], result.pixels[2]));
+  EXPECT_EQ(result.metadata.density, (PixelDensity{600, 144}));
 }
 
 TEST_F(Upscale, BackProjectionComesFromTheBundleUnlessOverridden) {

@@ -35,8 +35,9 @@ struct UpscaledImage {
   std::map<std::string, double> seconds;  ///< by stage: upscale, and color_fix if there is one
 };
 
-/// Upscales existing images: couplings with back-projection, then the color fix. Alpha is upscaled bicubically;
-/// metadata is kept.
+/// Upscales existing images: couplings with back-projection, then the color fix. Gray images stay gray. Alpha is
+/// upscaled bicubically, and more sharply if it is only 0 and 1; the colors of fully transparent pixels are replaced by
+/// those around them. Metadata is kept; the density grows with the sides, so that the printed size stays the same.
 class UpscalePipeline {
  public:
   /// Throws ModelError if the bundle has no coupling for existing images, UsageError for options out of range.

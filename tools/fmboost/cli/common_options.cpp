@@ -44,6 +44,24 @@ const std::vector<Setting<OutputOptions>>& quality_settings() {
   return table;
 }
 
+const std::vector<Setting<OutputOptions>>& lossless_settings() {
+  static const std::vector<Setting<OutputOptions>> table{
+      make_setting<OutputOptions>(
+          {.name = "bit_depth",
+           .group = kOutputGroup,
+           .help = "Bits per sample of PNG and TIFF files: auto (those of the source), 8 or 16",
+           .shown = "auto"},
+          [](auto& output) -> auto& { return output.bit_depth; }),
+      make_setting<OutputOptions>(
+          {.name = "png_level",
+           .group = kOutputGroup,
+           .help = "Compression of PNG and TIFF files, from 0 (none) to 9 (smallest)",
+           .shown = std::to_string(OutputOptions{}.png_level),
+           .range = std::pair(0.0, 9.0)},
+          [](auto& output) -> auto& { return output.png_level; })};
+  return table;
+}
+
 void add_verbosity_options(CLI::App& app, RunOptions& options) {
   auto* verbose = app.add_flag("-v,--verbose", options.verbose, "Verbose log on stderr")->group(kGeneralGroup);
   app.add_flag("-q,--quiet", options.quiet, "Print only errors on stderr")->excludes(verbose)->group(kGeneralGroup);
@@ -101,6 +119,7 @@ void add_output_options(CLI::App& app, OutputOptions& options, const std::string
       ->excludes(force)
       ->group(kOutputGroup);
   add_settings(app, quality_settings());
+  add_settings(app, lossless_settings());
 }
 
 void add_upscaling_settings(CLI::App& app) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "fmboost/core/placement.h"
+#include "fmboost/image/encode.h"
 #include "fmboost/pipeline/model_components.h"
 #include "fmboost/pipeline/upscale_chain.h"
 
@@ -48,12 +49,17 @@ struct OutputOptions {
   bool force = false;
   bool skip_existing = false;
   int quality = 95;
+  int png_level = 3;
+  BitDepth bit_depth = BitDepth::automatic;
 };
 
 /// The quality of lossy formats.
 const std::vector<Setting<OutputOptions>>& quality_settings();
 
-/// read_given() reads the quality.
+/// How lossless formats are written, which does not change pixels of 8 bits: the compression level and the bit depth.
+const std::vector<Setting<OutputOptions>>& lossless_settings();
+
+/// read_given() reads the quality and the lossless settings.
 void add_output_options(CLI::App& app, OutputOptions& options, const std::string& output_help);
 
 /// Settings of the flow and of tiling.

@@ -84,9 +84,10 @@ void add_generate_options(CLI::App& app, GenerateFlags& flags) {
   app.add_option("--upscaler", flags.upscaler, "Another bundle, whose autoencoder and couplings do the upscaling")
       ->type_name("BUNDLE")
       ->group(kUpscalingGroup);
-  add_output_options(app, flags.output,
-                     "File (.png, .jpg, .webp), folder/, pattern with %d {index} {seed} {prompt}, or - for stdout "
-                     "(default: fmboost_<seed>.png)");
+  add_output_options(
+      app, flags.output,
+      "File (.png, .jpg, .webp, .tif), folder/, pattern with %d {index} {seed} {prompt}, or - for stdout "
+      "(default: fmboost_<seed>.png)");
   add_output_extras(app, flags);
   add_run_options(app, flags.run);
 }
@@ -105,6 +106,7 @@ void resolve(const CLI::App& app, GenerateFlags& flags) {
   read_given(app, request_settings(), flags.request);
   read_upscaling_settings(app, flags.request.flow, flags.tiles);
   read_given(app, quality_settings(), flags.output);
+  read_given(app, lossless_settings(), flags.output);
   read_width_and_height(flags, app.get_option("--size")->count() > 0);
 }
 

@@ -47,9 +47,10 @@ void add_options(CLI::App& app, UpscaleFlags& flags) {
   app.add_option("-s,--seed", flags.options.seed, "Seed of the flow's noise, if the coupling uses noise")
       ->capture_default_str()
       ->group(kUpscalingGroup);
-  add_output_options(app, flags.output,
-                     "File (.png, .jpg, .webp), folder/, pattern with %d {index} {name}, or - for stdout (default: "
-                     "<name>_<factor>x.png)");
+  add_output_options(
+      app, flags.output,
+      "File (.png, .jpg, .webp, .tif), folder/, pattern with %d {index} {name}, or - for stdout (default: "
+      "<name>_<factor>x.png)");
   app.add_flag("--strip", flags.strip, "Do not copy the input's metadata")->group(kOutputGroup);
   add_run_options(app, flags.run);
 }
@@ -83,6 +84,7 @@ std::vector<std::byte> read_source(const InputImage& source) {
 void resolve(const CLI::App& app, UpscaleFlags& flags) {
   read_upscaling_settings(app, flags.options.flow, flags.options.tiles);
   read_given(app, quality_settings(), flags.output);
+  read_given(app, lossless_settings(), flags.output);
   flags.options.color_fix = parse_enum<ColorFix>(flags.color_fix);
   if (!flags.size.empty()) {
     const Size size = parse_size(flags.size);
@@ -120,6 +122,8 @@ void upscale_one(const UpscaleFlags& flags, UpscalePipeline& pipeline, const Inp
                  ProgressBar& bar, ResultReporter& results, nlohmann::json line) {
   check_output(output, flags.output);
   const Image image = decode_image(read_source(source), title(source));
+  const Size size = upscaled_size({image.width(), image.height()}, flags.options);
+  check_format_size(encoding_of(output, flags.output).format, size.width, size.height);
   UpscaledImage upscaled = pipeline.run(image, {.progress = bar.callback(), .intermediate = {}});
   Image& result = upscaled.image;
   if (flags.strip) {

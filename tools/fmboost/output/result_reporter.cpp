@@ -8,7 +8,6 @@
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
-#include "fmboost/image/encode.h"
 #include "fmboost/io/files.h"
 #include "fmboost/pipeline/memory_plan.h"
 
@@ -28,6 +27,14 @@ void write_to_stdout(std::span<const std::byte> bytes) {
     }
     bytes = bytes.subspan(static_cast<std::size_t>(written > 0 ? written : 0));
   }
+}
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string text;
+  for (const auto& part : parts) {
+    text += (text.empty() ? "" : ", ") + part;
+  }
+  return text;
 }
 
 }  // namespace
@@ -78,15 +85,23 @@ bool is_skipped(const fs::path& file, const OutputOptions& options) {
   return options.skip_existing && file != kStdout && fs::exists(file);
 }
 
+EncodeOptions encoding_of(const fs::path& file, const OutputOptions& options) {
+  return {.format = file == kStdout ? ImageFormat::png : image_format_from_suffix(file),
+          .quality = options.quality,
+          .compression_level = options.png_level,
+          .bit_depth = options.bit_depth};
+}
+
 void write_image(const Image& image, const fs::path& file, const OutputOptions& options) {
-  EncodeOptions encoding;
-  encoding.quality = options.quality;
+  const EncodeOptions encoding = encoding_of(file, options);
+  if (const auto lost = lost_in_format(image, encoding); !lost.empty()) {
+    log_warning("not kept in '" + file.string() + "': " + joined(lost));
+  }
   if (file == kStdout) {
     write_to_stdout(encode_image(image, encoding));
-    return;
+  } else {
+    write_file_atomically(file, encode_image(image, encoding), options.force);
   }
-  encoding.format = image_format_from_suffix(file);
-  write_file_atomically(file, encode_image(image, encoding), options.force);
 }
 
 ResultReporter::ResultReporter(std::size_t images, const RunOptions& options, ProgressBar& bar)

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "fmboost/image/encode.h"
 #include "fmboost/image/image.h"
 
 #include "cli/common_options.h"
@@ -23,7 +24,10 @@ void check_output(const std::filesystem::path& file, const OutputOptions& option
 /// True when the file exists and must be skipped.
 bool is_skipped(const std::filesystem::path& file, const OutputOptions& options);
 
-/// Encodes by the path's suffix and writes atomically; "-" writes a PNG to stdout. Throws Error.
+/// How a file is encoded: by the path's suffix; "-" is a PNG. Throws UsageError for another suffix.
+EncodeOptions encoding_of(const std::filesystem::path& file, const OutputOptions& options);
+
+/// Encodes and writes atomically, or to stdout for "-". A warning names what the format cannot hold. Throws Error.
 void write_image(const Image& image, const std::filesystem::path& file, const OutputOptions& options);
 
 /// Counts and reports the result of each image: paths or JSON on stdout, failures on stderr.
