@@ -8,8 +8,7 @@ void add_degradation_options(CLI::App& app, DegradationOptions& options, const c
   };
   add("--degrade", options.share,
       "Share of the small squares, from 0 to 1, to blur, make noisy and compress, so that the coupling learns to "
-      "restore "
-      "such images");
+      "restore such images");
   add("--degrade-blur", options.max_blur, "Largest standard deviation of the blur, in pixels of the small square");
   add("--degrade-noise", options.max_noise, "Largest standard deviation of the noise at medium gray, of 255");
   add("--degrade-quality", options.min_quality, "Lowest JPEG quality");
