@@ -21,9 +21,13 @@ extern "C" void on_signal(int signal_number) {
 
 }  // namespace
 
+// Without SA_RESTART, a call that waits for input returns when a signal arrives. std::signal() would set it.
 void install_interrupt_handlers() {
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
 }
 
 bool interrupt_requested() {

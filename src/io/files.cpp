@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <system_error>
@@ -14,6 +15,7 @@
 #include <utility>
 
 #include "fmboost/core/error.h"
+#include "fmboost/core/interrupt.h"
 
 namespace fmboost {
 namespace {
@@ -41,8 +43,9 @@ class Descriptor {
   int fd_;
 };
 
+// Opening a FIFO would otherwise wait for its writer, and a signal that another thread receives would not end the wait.
 int open_regular_file(const fs::path& file, struct stat& status) {
-  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
     throw Error("cannot open '" + file.string() + "': " + reason());
   }
@@ -114,34 +117,87 @@ void sync_folder(const fs::path& folder) {
   }
 }
 
+// Waits until a read would not block. Looks for a signal in between, since another thread may have received it.
+void wait_for_input(int descriptor) {
+  constexpr int kMilliseconds = 100;
+  pollfd waiting{.fd = descriptor, .events = POLLIN, .revents = 0};
+  int ready = 0;
+  do {
+    check_interrupt();
+    ready = ::poll(&waiting, 1, kMilliseconds);
+  } while (ready == 0 || (ready < 0 && errno == EINTR));
+}
+
+/// Bytes read so far, up to a limit.
+class Collected {
+ public:
+  Collected(std::string name, std::size_t limit, std::size_t known) : name_(std::move(name)), limit_(limit) {
+    refuse_beyond_limit(known);
+    bytes_.reserve(known + kChunk);
+  }
+
+  std::vector<std::byte> read_all(int descriptor) {
+    while (read_chunk(descriptor) > 0) {
+      refuse_beyond_limit(bytes_.size());
+    }
+    return std::move(bytes_);
+  }
+
+ private:
+  static constexpr std::size_t kChunk = std::size_t{1} << 20;
+
+  std::size_t read_chunk(int descriptor) {
+    const std::size_t old_size = bytes_.size();
+    bytes_.resize(old_size + kChunk);
+    try {
+      const std::size_t count = read_available(descriptor, std::span(bytes_).subspan(old_size));
+      bytes_.resize(old_size + count);
+      return count;
+    } catch (const std::system_error& error) {
+      throw Error("cannot read " + name_ + ": " + error.code().message());
+    }
+  }
+
+  void refuse_beyond_limit(std::size_t size) const {
+    if (size > limit_) {
+      throw Error(name_ + " is larger than the limit of " + std::to_string(limit_) + " bytes");
+    }
+  }
+
+  std::string name_;
+  std::size_t limit_;
+  std::vector<std::byte> bytes_;
+};
+
 }  // namespace
+
+std::size_t read_available(int descriptor, std::span<std::byte> buffer) {
+  struct stat status {};
+  // A regular file never waits, and is read even after a signal: an interrupted run may need it for its last work.
+  const bool waits = ::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode);
+  while (true) {
+    if (waits) {
+      wait_for_input(descriptor);
+    }
+    const ssize_t count = ::read(descriptor, buffer.data(), buffer.size());
+    if (count >= 0) {
+      return static_cast<std::size_t>(count);
+    }
+    if (errno != EINTR && errno != EAGAIN) {
+      throw std::system_error(errno, std::generic_category());
+    }
+  }
+}
 
 std::vector<std::byte> read_file(const fs::path& file, std::size_t limit) {
   struct stat status {};
   const Descriptor fd(open_regular_file(file, status));
-  std::vector<std::byte> bytes;
-  constexpr std::size_t kChunk = std::size_t{1} << 20;
-  const auto refuse_beyond_limit = [&](std::size_t size) {
-    if (size > limit) {
-      throw Error("'" + file.string() + "' is larger than the limit of " + std::to_string(limit) + " bytes");
-    }
-  };
   const std::size_t known = S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) : 0;
-  refuse_beyond_limit(known);
-  bytes.reserve(known + kChunk);
-  while (true) {
-    const std::size_t old_size = bytes.size();
-    bytes.resize(old_size + kChunk);
-    const ssize_t count = ::read(fd.get(), bytes.data() + old_size, kChunk);
-    if (count < 0 && errno != EINTR) {
-      throw Error("cannot read '" + file.string() + "': " + reason());
-    }
-    bytes.resize(old_size + static_cast<std::size_t>(count > 0 ? count : 0));
-    if (count == 0) {
-      return bytes;
-    }
-    refuse_beyond_limit(bytes.size());
-  }
+  return Collected("'" + file.string() + "'", limit, known).read_all(fd.get());
+}
+
+std::vector<std::byte> read_stdin(std::size_t limit) {
+  return Collected("stdin", limit, 0).read_all(STDIN_FILENO);
 }
 
 std::string read_text_file(const fs::path& file, std::size_t limit) {

@@ -1,10 +1,12 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <csignal>
 #include <exception>
+#include <fcntl.h>
 #include <iostream>
 #include <memory>
 #include <string>
 #include <torch/version.h>
+#include <unistd.h>
 #include <vector>
 
 #include "fmboost/core/error.h"
@@ -58,11 +60,26 @@ std::string version_text() {
   return std::string("fmboost ") + FMBOOST_VERSION + "\nLibTorch " + TORCH_VERSION + "\nCUDA " + cuda_version();
 }
 
-// CLI11 would read the argument after "--prompt=" as the prompt.
-std::vector<std::string> with_empty_values(const std::vector<std::string>& arguments) {
+// The position of an argument's value: behind "--name=" or "-n", otherwise its beginning.
+std::size_t value_position(const std::string& argument) {
+  if (argument.starts_with("--")) {
+    const std::size_t equals = argument.find('=');
+    return equals == std::string::npos ? argument.size() : equals + 1;
+  }
+  return argument.size() > 2 && argument.front() == '-' ? 2 : 0;
+}
+
+// CLI11 would read the argument after "--prompt=" as the prompt, and "[a, b]" as a list of two inputs.
+std::vector<std::string> for_parser(const std::vector<std::string>& arguments) {
   std::vector<std::string> result;
-  for (const auto& argument : arguments) {
-    const bool empty = argument.starts_with("--") && argument.ends_with('=');
+  bool options = true;
+  for (auto argument : arguments) {
+    const bool empty = options && argument.starts_with("--") && argument.ends_with('=');
+    options = options && argument != "--";
+    const std::size_t value = options ? value_position(argument) : 0;
+    if (value < argument.size() && argument[value] == '[') {
+      argument.insert(value, 1, kLiteralMark);
+    }
     result.push_back(empty ? argument.substr(0, argument.size() - 1) : argument);
     if (empty) {
       result.emplace_back();
@@ -92,6 +109,7 @@ void add_commands(CLI::App& parent, const std::vector<Command>& commands, std::f
     parent.add_subcommand(app);
     auto run = command.add(*app);
     app->read_numbers_strictly();
+    app->read_brackets_literally();
     app->parse_complete_callback([&chosen, app = app.get(), run] {
       name_flags_of(*app);
       app->read_config();
@@ -136,7 +154,9 @@ int Program::run(const std::vector<std::string>& arguments) {
     if (error.get_exit_code() == 0) {
       return app_.exit(error);  // --help and --version, on stdout
     }
-    throw UsageError(usage_message(app_, error));
+    std::string message = usage_message(app_, error);
+    std::erase(message, kLiteralMark);
+    throw UsageError(message);
   }
   if (!chosen_) {
     std::cout << app_.help();
@@ -162,17 +182,29 @@ int checked_stdout(int code) {
   return static_cast<int>(ExitCode::runtime);
 }
 
+// A file that is opened must not get the number of a standard stream that was closed: what is printed would go into it.
+// Writing to the substitute fails, as it does to a closed stream.
+void keep_standard_streams() {
+  for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; ++descriptor) {
+    if (::fcntl(descriptor, F_GETFD) < 0 && ::open("/dev/null", O_RDONLY) < 0) {
+      return;
+    }
+  }
+}
+
 }  // namespace
 
 int run(int argc, char** argv) {
+  keep_standard_streams();
   keep_freed_memory();
   configure_logging(Verbosity::normal);
   set_log_filter([](const std::string& line) { return with_flag_names(line); });
   install_interrupt_handlers();
   std::signal(SIGXFSZ, SIG_IGN);  // exceeding the file size limit is then a write error, like a full disk
+  std::signal(SIGPIPE, SIG_IGN);  // a reader of stdout that leaves early must not cost the images
   Program program;
   try {
-    return checked_stdout(program.run(with_empty_values({argv + 1, argv + argc})));
+    return checked_stdout(program.run(for_parser({argv + 1, argv + argc})));
   } catch (const std::exception& error) {
     return report(error);
   }

@@ -13,7 +13,14 @@ namespace fmboost {
 /// against devices and endless files.
 std::vector<std::byte> read_file(const std::filesystem::path& file, std::size_t limit = std::size_t{1} << 32);
 
-/// The same as text.
+/// Reads what is available from a descriptor, waiting for at least one byte; 0 at its end. Throws Interrupted as soon as
+/// a signal arrives, whichever thread calls it, and std::system_error when reading fails.
+std::size_t read_available(int descriptor, std::span<std::byte> buffer);
+
+/// Everything that is left on stdin. Throws like read_available(), and Error beyond `limit` bytes.
+std::vector<std::byte> read_stdin(std::size_t limit = std::size_t{1} << 32);
+
+/// A file as read_file() reads it, as text.
 std::string read_text_file(const std::filesystem::path& file, std::size_t limit = std::size_t{1} << 30);
 
 /// Writes bytes to a temporary name in the same folder, syncs it and renames it: the final name never refers to a

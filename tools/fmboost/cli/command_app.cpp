@@ -41,6 +41,20 @@ CommandApp::CommandApp(const std::string& description, const std::string& name) 
   }
 }
 
+void CommandApp::read_brackets_literally() {
+  const auto unmark = [](std::string& text) {
+    if (text.starts_with(kLiteralMark)) {
+      text.erase(0, 1);
+    }
+    return std::string();
+  };
+  for (auto* option : get_options()) {
+    if (option->get_expected_max() > 0) {
+      option->transform(CLI::Validator(unmark, /*validator_desc=*/""));
+    }
+  }
+}
+
 void CommandApp::read_numbers_strictly() {
   for (auto* option : get_options()) {
     const std::string type = option->get_type_name();

@@ -6,11 +6,17 @@
 
 namespace fmboost::tool {
 
+/// Precedes an argument that begins with a bracket: CLI11 would take "[a, b]" for a list and "[a]" for "a". Commands
+/// take it off.
+inline constexpr char kLiteralMark = '\x01';
+
 /// A command that runs, with --config FILE and --print-config.
 class CommandApp final : public CLI::App {
  public:
   CommandApp(const std::string& description, const std::string& name);
 
+  /// Takes kLiteralMark off the arguments of all options. Called once all are added.
+  void read_brackets_literally();
   /// Makes integer options accept only decimal digits, and refuse what does not fit. Called once all are added.
   void read_numbers_strictly();
 

@@ -1,8 +1,10 @@
 #include "cli/image_inputs.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "fmboost/core/error.h"
+#include "fmboost/core/log.h"
 #include "fmboost/image/image_files.h"
 
 namespace fmboost::tool {
@@ -10,38 +12,59 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<fs::path> images_in(const fs::path& folder) {
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (!entry.is_directory() && has_image_suffix(entry.path()) && entry.path().filename().string().front() != '.') {
-      files.push_back(entry.path());
-    }
+void warn_of_left_out(const FolderImages& found, const fs::path& folder, const InputOptions& options) {
+  const std::string notice = left_out_notice(found, folder);
+  if (notice.empty()) {
+    return;
   }
-  std::sort(files.begin(), files.end());
+  const bool folders = found.others[static_cast<std::size_t>(LeftOut::folder)].count > 0;
+  log_warning(notice + (folders && !options.recursive ? "; `recursive` enters folders" : ""));
+}
+
+void add_images_in(const fs::path& folder, const InputOptions& options, std::vector<InputImage>& images) {
+  FolderImages found = list_images(folder, options.recursive, options.excluded);
+  // Broken links fail as items of their own, which name the reason.
+  found.others[static_cast<std::size_t>(LeftOut::broken)] = {};
+  warn_of_left_out(found, folder, options);
+  std::vector<fs::path> files = std::move(found.files);
+  files.insert(files.end(), found.broken.begin(), found.broken.end());
+  std::inplace_merge(files.begin(), files.end() - static_cast<std::ptrdiff_t>(found.broken.size()), files.end());
   if (files.empty()) {
     throw UsageError("the folder '" + folder.string() + "' contains no images");
   }
-  return files;
+  for (const auto& file : files) {
+    images.push_back({folder / file, file.stem().string(), file.parent_path()});
+  }
 }
 
 }  // namespace
 
-std::vector<InputImage> collect_inputs(const std::vector<std::string>& inputs) {
+std::vector<InputImage> collect_inputs(const std::vector<std::string>& inputs, const InputOptions& options) {
   std::vector<InputImage> images;
   for (const auto& input : inputs) {
+    std::error_code error;
     if (input == "-") {
-      images.push_back({input, "stdin"});
-    } else if (fs::is_directory(input)) {
-      for (const auto& file : images_in(input)) {
-        images.push_back({file, file.stem().string()});
-      }
+      images.push_back({input, "stdin", {}});
+    } else if (fs::is_directory(input, error)) {
+      add_images_in(input, options, images);
     } else if (!fs::path(input).has_filename()) {
       throw UsageError("the folder '" + input + "' does not exist");
     } else {
-      images.push_back({input, fs::path(input).stem().string()});
+      images.push_back({input, fs::path(input).stem().string(), {}});
     }
   }
   return images;
+}
+
+void keep_suffixes_of_twins(std::vector<InputImage>& images) {
+  std::unordered_map<std::string, fs::path> suffixes;  // the first one of each name
+  for (auto& image : images) {
+    const fs::path suffix = image.file.extension();
+    const auto [found, is_new] = suffixes.emplace((image.folder / image.name).native(), suffix);
+    if (!is_new && found->second != suffix) {
+      image.name = image.file.filename().string();
+    }
+  }
 }
 
 }  // namespace fmboost::tool

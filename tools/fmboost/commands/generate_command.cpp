@@ -80,6 +80,7 @@ void GenerateCommand::plan_names() {
                      .seed = seed,
                      .prompt = requests_[i].prompt,
                      .name = {},
+                     .folder = {},
                      .default_name = "fmboost_" + (entries_ > 1 ? index + "_" : "") + seed + ".png"});
   }
   outputs_ = plan_outputs(flags_.output.output, names);

@@ -1,5 +1,3 @@
-#include <iostream>
-#include <iterator>
 #include <memory>
 
 #include "fmboost/core/error.h"
@@ -30,10 +28,13 @@ struct UpscaleFlags {
   std::string size;
   std::string color_fix = enum_name(UpscaleOptions{}.color_fix);
   bool strip = false;
+  bool recursive = false;
 };
 
 void add_options(CLI::App& app, UpscaleFlags& flags) {
   app.add_option("inputs", flags.inputs, "Images, folders of images, or - for stdin");
+  app.add_flag("--recursive", flags.recursive,
+               "Enter the folders in a folder; results keep their place in the tree below the output folder");
   auto* scale = app.add_option("--scale", flags.options.scale, "Factor by which each side grows")
                     ->capture_default_str()
                     ->group(kSizeGroup);
@@ -49,7 +50,7 @@ void add_options(CLI::App& app, UpscaleFlags& flags) {
       ->group(kUpscalingGroup);
   add_output_options(
       app, flags.output,
-      "File (.png, .jpg, .webp, .tif), folder/, pattern with %d {index} {name}, or - for stdout (default: "
+      "File (.png, .jpg, .webp, .tif), folder/, pattern with %d {index} {name} {folder}, or - for stdout (default: "
       "<name>_<factor>x.png)");
   app.add_flag("--strip", flags.strip, "Do not copy the input's metadata")->group(kOutputGroup);
   add_run_options(app, flags.run);
@@ -76,9 +77,7 @@ std::vector<std::byte> read_source(const InputImage& source) {
   if (source.file != "-") {
     return read_file(source.file);
   }
-  const std::string text{std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
-  const auto bytes = as_bytes(text);
-  return {bytes.begin(), bytes.end()};
+  return read_stdin();
 }
 
 void resolve(const CLI::App& app, UpscaleFlags& flags) {
@@ -101,17 +100,12 @@ std::vector<fs::path> plan_names(const UpscaleFlags& flags, const std::vector<In
   const bool folder = !flags.output.output.empty();
   std::vector<NameFields> names;
   for (std::size_t i = 0; i < sources.size(); ++i) {
-    std::string name = sources[i].name;
-    // Of photo.jpg and photo.png, the second one keeps its suffix in its name.
-    for (std::size_t k = 0; k < i; ++k) {
-      if (names[k].name == name && sources[i].file.extension() != sources[k].file.extension()) {
-        name = sources[i].file.filename().string();
-      }
-    }
+    const std::string& name = sources[i].name;
     names.push_back({.index = i,
                      .seed = std::to_string(flags.options.seed),
                      .prompt = {},
                      .name = name,
+                     .folder = sources[i].folder,
                      .default_name = name + (folder ? "" : "_" + factor_text(flags)) + ".png"});
   }
   return plan_outputs(flags.output.output, names);
@@ -145,7 +139,8 @@ int run_upscale(const CLI::App& app, UpscaleFlags flags) {
     throw UsageError("no input given: name at least one image or folder, or - for stdin");
   }
   resolve(app, flags);
-  const auto sources = collect_inputs(flags.inputs);
+  auto sources = collect_inputs(flags.inputs, {.recursive = flags.recursive, .excluded = flags.output.output});
+  keep_suffixes_of_twins(sources);
   const auto outputs = plan_names(flags, sources);
   const auto components = open_upscaler(flags.run.model, flags.run);
   UpscalePipeline pipeline(components, flags.options);

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cstdio>
-#include <map>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
 
 #include "fmboost/core/error.h"
 #include "fmboost/image/encode.h"
@@ -39,58 +40,130 @@ std::string safe_name(const std::string& text) {
   return safe.empty() ? "image" : safe;
 }
 
-void replace_all(std::string& text, const std::string& from, const std::string& to) {
-  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
-    text.replace(at, from.size(), to);
-  }
+/// "%d" or "%0Nd" in a text.
+struct NumberField {
+  std::size_t length = 0;  ///< 0: there is none
+  std::size_t width = 0;
+  char fill = ' ';
+};
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
 }
 
-// Replaces %d or %0Nd; returns false if there is none.
-bool replace_number(std::string& text, std::size_t index) {
-  const std::size_t percent = text.find('%');
-  if (percent == std::string::npos) {
-    return false;
-  }
-  std::size_t end = percent + 1;
-  while (end < text.size() && std::isdigit(static_cast<unsigned char>(text[end])) != 0) {
+// A bare %d within a word is no number: "100%done.png" is a name.
+NumberField number_field_at(const std::string& text, std::size_t at) {
+  std::size_t end = at + 1;
+  while (end < text.size() && is_digit(text[end])) {
     ++end;
   }
-  if (end >= text.size() || text[end] != 'd' || end - percent > 4) {
-    return false;
+  if (end >= text.size() || text[end] != 'd' || end - at > 4) {
+    return {};
   }
-  const std::string digits = text.substr(percent + 1, end - percent - 1);
+  const std::string digits = text.substr(at + 1, end - at - 1);
+  const bool word = end + 1 < text.size() && std::isalpha(static_cast<unsigned char>(text[end + 1])) != 0;
+  if (digits.empty() && word) {
+    return {};
+  }
+  return {.length = end + 1 - at,
+          .width = digits.empty() ? 0 : static_cast<std::size_t>(std::stoi(digits)),
+          .fill = digits.starts_with('0') ? '0' : ' '};
+}
+
+// The field in braces that begins here: its length, 0 if it is none, and its value.
+std::pair<std::size_t, std::string> braced_field_at(const std::string& text, std::size_t at, const NameFields& fields) {
+  const std::string_view rest = std::string_view(text).substr(at);
+  const auto is = [&](std::string_view name) { return rest.starts_with(name) ? name.size() : 0; };
+  if (const auto length = is("{seed}")) {
+    return {length, fields.seed};
+  }
+  if (const auto length = is("{index}")) {
+    return {length, std::to_string(fields.index)};
+  }
+  if (const auto length = is("{prompt}")) {
+    return {length, safe_name(fields.prompt)};
+  }
+  if (const auto length = is("{name}")) {
+    return {length, fields.name};
+  }
+  const auto length = is("{folder}");
+  return {length, fields.folder.string()};
+}
+
+std::string padded_number(std::size_t index, const NumberField& field) {
   std::string number = std::to_string(index);
-  const std::size_t width = digits.empty() ? 0 : static_cast<std::size_t>(std::stoi(digits));
-  const char fill = !digits.empty() && digits.front() == '0' ? '0' : ' ';
-  number.insert(0, width > number.size() ? width - number.size() : 0, fill);
-  text.replace(percent, end - percent + 1, number);
-  return true;
+  number.insert(0, field.width > number.size() ? field.width - number.size() : 0, field.fill);
+  return number;
 }
 
-bool is_folder(const std::string& output) {
-  return output.back() == '/' || fs::is_directory(output);
+bool exists_as_folder(const fs::path& path) {
+  std::error_code error;
+  return fs::is_directory(path, error);
 }
 
-bool is_pattern(const std::string& output) {
-  std::string copy = output;
-  return replace_number(copy, 0) || output.find("{seed}") != std::string::npos ||
-         output.find("{index}") != std::string::npos || output.find("{prompt}") != std::string::npos ||
-         output.find("{name}") != std::string::npos;
-}
+/// What -o says: a folder that is there is taken literally; fields are replaced in the rest, numbers in the file's name.
+class OutputPattern {
+ public:
+  explicit OutputPattern(const std::string& output) {
+    folder_only_ = output.empty() || output.back() == '/' || exists_as_folder(output);
+    const std::size_t slash = folder_only_ ? output.size() : output.find_last_of('/') + 1;
+    std::size_t literal = slash;
+    while (literal > 0 && !exists_as_folder(output.substr(0, literal))) {
+      const std::size_t before = output.find_last_of('/', literal - 2);
+      literal = literal < 2 || before == std::string::npos ? 0 : before + 1;
+    }
+    literal_ = output.substr(0, literal);
+    folders_ = output.substr(literal, slash - literal);
+    file_ = output.substr(slash);
+  }
 
-std::string fill_pattern(std::string text, const NameFields& fields) {
-  replace_number(text, fields.index);
-  replace_all(text, "{seed}", fields.seed);
-  replace_all(text, "{index}", std::to_string(fields.index));
-  replace_all(text, "{prompt}", safe_name(fields.prompt));
-  replace_all(text, "{name}", fields.name);
-  return text;
-}
+  bool folder_only() const { return folder_only_; }
+  /// Whether the file's name or its folder depends on the image.
+  bool varies() const {
+    bool varies = false;
+    expand(folders_, {}, /*numbers=*/false, varies);
+    expand(file_, {}, /*numbers=*/true, varies);
+    return varies;
+  }
+  fs::path path_for(const NameFields& fields) const {
+    bool varies = false;
+    const fs::path folder = literal_ + expand(folders_, fields, /*numbers=*/false, varies);
+    return folder_only_ ? folder / fields.folder / fields.default_name
+                        : folder / expand(file_, fields, /*numbers=*/true, varies);
+  }
+
+ private:
+  // One pass, so that a field's value is not searched for fields. %% is a percent sign before a d.
+  static std::string expand(const std::string& text, const NameFields& fields, bool numbers, bool& varies) {
+    std::string result;
+    for (std::size_t i = 0; i < text.size();) {
+      const NumberField number = numbers && text[i] == '%' ? number_field_at(text, i) : NumberField();
+      const auto [length, value] =
+          text[i] == '{' ? braced_field_at(text, i, fields) : std::pair<std::size_t, std::string>();
+      if (number.length > 0) {
+        result += padded_number(fields.index, number);
+      } else if (length > 0) {
+        result += value;
+      } else {
+        result += text[i];
+      }
+      varies = varies || number.length > 0 || length > 0;
+      const bool escaped = numbers && text.compare(i, 2, "%%") == 0;
+      i += escaped ? 2 : std::max<std::size_t>({number.length, length, 1});
+    }
+    return result;
+  }
+
+  bool folder_only_ = false;
+  std::string literal_;
+  std::string folders_;
+  std::string file_;
+};
 
 void refuse_duplicates(const std::vector<fs::path>& paths) {
-  std::map<fs::path, std::size_t> seen;
+  std::unordered_map<std::string, std::size_t> seen;
   for (std::size_t i = 0; i < paths.size(); ++i) {
-    const auto [found, is_new] = seen.emplace(paths[i].lexically_normal(), i);
+    const auto [found, is_new] = seen.emplace(paths[i].lexically_normal().native(), i);
     if (!is_new) {
       throw UsageError("images " + std::to_string(found->second + 1) + " and " + std::to_string(i + 1) +
                        " would both be written to '" + paths[i].string() + "'; add {index} or {seed} to -o");
@@ -101,9 +174,8 @@ void refuse_duplicates(const std::vector<fs::path>& paths) {
 }  // namespace
 
 std::vector<fs::path> plan_outputs(const std::string& output, const std::vector<NameFields>& images) {
-  const bool pattern = !output.empty() && is_pattern(output);
-  const bool folder = output.empty() || (!pattern && is_folder(output));
-  if (!folder && !pattern && images.size() > 1) {
+  const OutputPattern pattern(output);
+  if (!pattern.folder_only() && !pattern.varies() && images.size() > 1) {
     throw UsageError("-o " + output + " is one file for " + std::to_string(images.size()) +
                      " images; use a folder (ending in /) or a pattern such as image_{index}.png");
   }
@@ -111,8 +183,9 @@ std::vector<fs::path> plan_outputs(const std::string& output, const std::vector<
     return {fs::path(kStdout)};
   }
   std::vector<fs::path> paths;
+  paths.reserve(images.size());
   for (const auto& fields : images) {
-    fs::path path = folder ? fs::path(output) / fields.default_name : fs::path(fill_pattern(output, fields));
+    fs::path path = pattern.path_for(fields);
     image_format_from_suffix(path);  // throws for unknown suffixes
     paths.push_back(std::move(path));
   }

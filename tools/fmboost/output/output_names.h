@@ -13,6 +13,7 @@ struct NameFields {
   std::string seed;          ///< {seed}
   std::string prompt;        ///< {prompt}, made safe for file names
   std::string name;          ///< {name}: the source's name without its suffix
+  std::filesystem::path folder;  ///< {folder}: the source's folder below the one that was given
   std::string default_name;  ///< the file's name if only a folder, or nothing, is given
 };
 
@@ -20,7 +21,8 @@ struct NameFields {
 inline constexpr const char* kStdout = "-";
 
 /// One file per image. `output` is empty (the working folder), a folder (it exists or ends in /), a pattern, a file
-/// name (one image only) or "-" (one image only). Throws UsageError for an unknown suffix, a single name for
+/// name (one image only) or "-" (one image only). In a folder, a file keeps NameFields::folder. Folders that exist are
+/// taken literally, whatever is in their names; %d is replaced in the file's name only, not before a letter. Throws UsageError for an unknown suffix, a single name for
 /// several images, or two images of the same name.
 std::vector<std::filesystem::path> plan_outputs(const std::string& output, const std::vector<NameFields>& images);
 

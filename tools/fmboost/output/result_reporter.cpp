@@ -71,7 +71,16 @@ void check_output(const fs::path& file, const OutputOptions& options) {
     return;
   }
   std::error_code error;
-  if (!options.force && fs::exists(file, error)) {
+  constexpr std::size_t kLongestName = 255;  // of Linux' file systems, in bytes
+  const bool exists = fs::exists(file, error);
+  if (file.filename().native().size() > kLongestName) {
+    error = std::make_error_code(std::errc::filename_too_long);
+  }
+  if (error) {
+    throw Error("cannot write '" + file.string() + "': " + error.message() +
+                (error == std::errc::filename_too_long ? " (at most 255 bytes); choose another name with -o" : ""));
+  }
+  if (!options.force && exists) {
     throw Error("'" + file.string() +
                 "' already exists; use --force to overwrite it, --skip-existing to skip it, or another -o");
   }
@@ -82,7 +91,8 @@ void check_output(const fs::path& file, const OutputOptions& options) {
 }
 
 bool is_skipped(const fs::path& file, const OutputOptions& options) {
-  return options.skip_existing && file != kStdout && fs::exists(file);
+  std::error_code error;  // check_output() reports it
+  return options.skip_existing && file != kStdout && fs::exists(file, error);
 }
 
 EncodeOptions encoding_of(const fs::path& file, const OutputOptions& options) {
