@@ -10,11 +10,11 @@ namespace fmboost {
 namespace {
 
 // A signal handler may only touch lock-free atomics.
-std::atomic<bool> requested{false};
-static_assert(std::atomic<bool>::is_always_lock_free);
+std::atomic<int> requested{0};
+static_assert(std::atomic<int>::is_always_lock_free);
 
 extern "C" void on_signal(int signal_number) {
-  if (requested.exchange(true)) {
+  if (requested.exchange(signal_number) != 0) {
     std::_Exit(128 + signal_number);
   }
 }
@@ -31,6 +31,10 @@ void install_interrupt_handlers() {
 }
 
 bool interrupt_requested() {
+  return requested.load() != 0;
+}
+
+int interrupt_signal() {
   return requested.load();
 }
 

@@ -57,18 +57,22 @@ GeneratePipeline::~GeneratePipeline() = default;
 /// One call of run().
 class GeneratePipeline::Run {
  public:
-  Run(GeneratePipeline& pipeline, const GenerateCallbacks& callbacks)
+  Run(GeneratePipeline& pipeline, const RequestSource& requests, const GenerateCallbacks& callbacks)
       : pipeline_(pipeline),
+        requests_(requests),
         components_(*pipeline.components_),
         upscaler_components_(*pipeline.upscaler_components_),
         settings_(pipeline.settings_),
         callbacks_(callbacks),
         conditioning_(components_, *pipeline.tokenizer_) {}
 
-  void plan(const std::vector<GenerateRequest>& requests);
   void generate();
 
  private:
+  std::unique_ptr<Job> plan_next();
+  std::unique_ptr<Job> take_job();
+  Batch next_batch();
+  bool plan(Job& job, const GenerateRequest& request);
   bool attempt(const std::vector<std::size_t>& indices, const std::function<void()>& work) const;
   bool attempt(const Batch& batch, const std::function<void()>& work) const;
   ComponentUses use_components() const;
@@ -81,12 +85,16 @@ class GeneratePipeline::Run {
   void upscale(GeneratedImage& image);
 
   GeneratePipeline& pipeline_;
+  const RequestSource& requests_;
   ModelComponents& components_;
   ModelComponents& upscaler_components_;
   const GenerateSettings& settings_;
   const GenerateCallbacks& callbacks_;
   TextConditioning conditioning_;
-  std::vector<Job> jobs_;
+  ComponentUses uses_;              ///< shares of the requests to come
+  std::unique_ptr<Job> postponed_;  ///< planned, but of another kind than the batch before it
+  std::size_t planned_ = 0;
+  std::vector<std::unique_ptr<Job>> jobs_;  ///< of the batch at hand
 };
 
 // Works on some images. An error of theirs is reported, and the result is false; one that ends the batch is thrown.
@@ -131,30 +139,62 @@ ComponentUses GeneratePipeline::Run::use_components() const {
   return uses;
 }
 
-void GeneratePipeline::Run::plan(const std::vector<GenerateRequest>& requests) {
-  const ComponentUses uses = use_components();
-  for (std::size_t i = 0; i < requests.size(); ++i) {
-    attempt(std::vector<std::size_t>{i}, [&] {
-      Job job{.index = i, .image = {}, .text = {}, .uses = uses};
-      job.image.plan = pipeline_.plan(requests[i]);
-      for (const auto& line : prompt_notices(job.image.plan, components_.manifest())) {
-        if (callbacks_.notice) {
-          callbacks_.notice(i, line);
-        }
+bool GeneratePipeline::Run::plan(Job& job, const GenerateRequest& request) {
+  return attempt(std::vector<std::size_t>{job.index}, [&] {
+    job.image.plan = pipeline_.plan(request);
+    for (const auto& line : prompt_notices(job.image.plan, components_.manifest())) {
+      if (callbacks_.notice) {
+        callbacks_.notice(job.index, line);
       }
-      check_memory(job.image.plan.memory, settings_.tiles);
-      jobs_.push_back(std::move(job));
-    });
+    }
+    check_memory(job.image.plan.memory, settings_.tiles);
+  });
+}
+
+// The next request that can be planned; null once there is none.
+std::unique_ptr<Job> GeneratePipeline::Run::plan_next() {
+  while (!requests_.ended()) {
+    const std::optional<GenerateRequest> request = requests_.next();
+    if (!request) {
+      break;
+    }
+    auto job = std::make_unique<Job>(Job{.index = planned_++, .image = {}, .text = {}, .uses = uses_});
+    if (plan(*job, *request)) {
+      return job;
+    }
   }
+  return nullptr;
+}
+
+std::unique_ptr<Job> GeneratePipeline::Run::take_job() {
+  auto job = postponed_ ? std::move(postponed_) : plan_next();
+  if (!job || requests_.ended()) {
+    uses_ = {};  // what is at hand is the last use
+  }
+  return job;
+}
+
+Batch GeneratePipeline::Run::next_batch() {
+  jobs_.clear();
+  Batch batch;
+  while (batch.size() < static_cast<std::size_t>(settings_.batch_size)) {
+    auto job = take_job();
+    if (!job) {
+      break;
+    }
+    if (!batch.empty() && !same_batch(batch.front()->image.plan, job->image.plan)) {
+      postponed_ = std::move(job);
+      break;
+    }
+    batch.push_back(job.get());
+    jobs_.push_back(std::move(job));
+  }
+  return batch;
 }
 
 void GeneratePipeline::Run::generate() {
-  for (std::size_t first = 0; first < jobs_.size();) {
-    Batch batch;
-    while (first < jobs_.size() && batch.size() < static_cast<std::size_t>(settings_.batch_size) &&
-           (batch.empty() || same_batch(batch.front()->image.plan, jobs_[first].image.plan))) {
-      batch.push_back(&jobs_[first++]);
-    }
+  uses_ = use_components();
+  for (Batch batch = next_batch(); !batch.empty(); batch = next_batch()) {
     generate_batch(std::move(batch));
   }
 }
@@ -266,9 +306,14 @@ void GeneratePipeline::Run::upscale(GeneratedImage& image) {
 }
 
 void GeneratePipeline::run(const std::vector<GenerateRequest>& requests, const GenerateCallbacks& callbacks) {
-  Run run(*this, callbacks);
-  run.plan(requests);
-  run.generate();
+  std::size_t taken = 0;
+  run({.next = [&]() -> std::optional<GenerateRequest> { return requests[taken++]; },
+       .ended = [&] { return taken == requests.size(); }},
+      callbacks);
+}
+
+void GeneratePipeline::run(const RequestSource& requests, const GenerateCallbacks& callbacks) {
+  Run(*this, requests, callbacks).generate();
 }
 
 }  // namespace fmboost

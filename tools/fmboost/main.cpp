@@ -91,7 +91,9 @@ std::vector<std::string> for_parser(const std::vector<std::string>& arguments) {
 int report(const std::exception& error) {
   log_error(message_of(error));
   log_debug(error.what());
-  return exit_code_of(error);
+  const int code = exit_code_of(error);
+  const bool interrupted = code == static_cast<int>(ExitCode::interrupted) && interrupt_signal() != 0;
+  return interrupted ? 128 + interrupt_signal() : code;
 }
 
 void add_commands(CLI::App& parent, const std::vector<Command>& commands, std::function<int()>& chosen) {
@@ -143,7 +145,7 @@ Program::Program() {
   app_.require_subcommand(0, 1);
   app_.footer(
       "Exit codes: 0 success, 1 runtime error, 2 usage error, 3 some of several items failed, 4 bad model, 5 out of\n"
-      "memory, 130 interrupted.");
+      "memory, 130 interrupted (143 by SIGTERM).");
   add_commands(app_, commands(), chosen_);
 }
 

@@ -7,6 +7,9 @@ void install_interrupt_handlers();
 
 bool interrupt_requested();
 
+/// The signal that arrived, SIGINT or SIGTERM; 0 before one does.
+int interrupt_signal();
+
 /// Throws Interrupted if a signal has arrived. Called between steps, never inside a kernel.
 void check_interrupt();
 

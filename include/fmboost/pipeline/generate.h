@@ -82,7 +82,16 @@ struct GenerateSettings {
   bool keep_intermediates = false;
 };
 
-/// Callbacks during a run, on the caller's thread. Each may be empty.
+/// Requests that arrive one by one, such as lines of a pipe.
+struct RequestSource {
+  /// The next request; none once there are no more. May wait for it.
+  std::function<std::optional<GenerateRequest>()> next;
+  /// Whether it is known, without waiting, that no request is left. Components are freed after their last use only
+  /// then.
+  std::function<bool()> ended;
+};
+
+/// Callbacks during a run, on the caller's thread. Each may be empty. `index` counts the requests from 0.
 struct GenerateCallbacks {
   ProgressCallback progress;
   std::function<void(std::size_t index, GeneratedImage image)> finished;
@@ -106,6 +115,8 @@ class GeneratePipeline {
   /// Generates all images and reports to the callbacks. An error of one image goes to `failed`, and the run continues;
   /// an error for which ends_batch() holds is thrown. Components are freed after their last use.
   void run(const std::vector<GenerateRequest>& requests, const GenerateCallbacks& callbacks);
+  /// The same for a stream. A request is taken when the images before it are finished, or to fill a batch.
+  void run(const RequestSource& requests, const GenerateCallbacks& callbacks);
 
  private:
   class Run;

@@ -1,10 +1,11 @@
 #include <ATen/Parallel.h>
+#include <map>
 #include <memory>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/interrupt.h"
 #include "fmboost/core/log.h"
 
+#include "batch/batch_run.h"
 #include "cli/common_options.h"
 #include "cli/examples.h"
 #include "cli/generate_flags.h"
@@ -32,28 +33,28 @@ class GenerateCommand {
   void plan_names();
   void open_models();
   void check_models() const;
-  std::vector<std::size_t> check_outputs();
-  void draw();
-  void write(std::size_t index, const GeneratedImage& image);
-  void fail(std::size_t index, const std::exception& error);
-  nlohmann::json fields(std::size_t index) const;
+  BatchSource items();
+  BatchItem item(std::size_t index) const;
+  std::size_t index_of(const BatchItem& item) const { return item.number / shard_.count; }
+  MadeImage made(const BatchItem& item, GeneratedImage generated) const;
+  void draw(BatchRun& batch);
   GenerationMetadata metadata_of(const GeneratePlan& plan) const;
 
   const CLI::App& app_;
   GenerateFlags flags_;
   std::optional<GenerationMetadata> source_;
+  Shard shard_;
   std::size_t entries_ = 1;
+  std::size_t taken_ = 0;  ///< requests that the batch has taken
   std::vector<GenerateRequest> requests_;
   std::vector<std::size_t> numbers_;  ///< positions of the requests among those of all shards
   std::vector<fs::path> outputs_;
   std::shared_ptr<ModelComponents> components_;
   std::shared_ptr<ModelComponents> chain_;
-  std::unique_ptr<ProgressBar> bar_;
-  std::unique_ptr<ResultReporter> results_;
 };
 
 void GenerateCommand::collect_requests() {
-  const Shard shard = parse_shard(flags_.shard);
+  shard_ = parse_shard(flags_.shard);
   std::vector<GenerateRequest> entries{flags_.request};
   if (!flags_.prompts_file.empty()) {
     entries = read_prompts(flags_.prompts_file, flags_.request);
@@ -62,7 +63,7 @@ void GenerateCommand::collect_requests() {
   std::size_t number = 0;
   for (const auto& entry : entries) {
     for (std::int64_t i = 0; i < flags_.count; ++i, ++number) {
-      if (number % shard.count == shard.index) {
+      if (number % shard_.count == shard_.index) {
         requests_.push_back(entry);
         requests_.back().seed += static_cast<std::uint64_t>(i);
         numbers_.push_back(number);
@@ -138,75 +139,67 @@ GenerationMetadata GenerateCommand::metadata_of(const GeneratePlan& plan) const 
   return metadata;
 }
 
-nlohmann::json GenerateCommand::fields(std::size_t index) const {
-  return {
-      {"prompt", requests_[index].prompt}, {"seed", requests_[index].seed}, {"model", components_->manifest().name}};
+// The requests as items of the batch, in order.
+BatchSource GenerateCommand::items() {
+  const auto next = [this]() -> std::optional<BatchItem> {
+    return taken_ == requests_.size() ? std::nullopt : std::optional(item(taken_++));
+  };
+  return {.next = next, .ended = [this] { return taken_ == requests_.size(); }, .count = requests_.size()};
 }
 
-void GenerateCommand::fail(std::size_t index, const std::exception& error) {
-  results_->failed("image " + std::to_string(numbers_[index] + 1), error, fields(index));
+BatchItem GenerateCommand::item(std::size_t index) const {
+  const GenerateRequest& request = requests_[index];
+  return {.number = numbers_[index],
+          .title = "image " + std::to_string(numbers_[index] + 1),
+          .output = outputs_[index],
+          .fields = {{"prompt", request.prompt}, {"seed", request.seed}, {"model", components_->manifest().name}},
+          .settings = {}};
 }
 
-void GenerateCommand::write(std::size_t index, const GeneratedImage& generated) {
+// The image with its metadata, ready to be written.
+MadeImage GenerateCommand::made(const BatchItem& item, GeneratedImage generated) const {
   const GenerationMetadata metadata = metadata_of(generated.plan);
-  Image image;
-  image.pixels = generated.pixels.squeeze(0);
-  image.metadata.text = {
-      {"parameters", parameters_text(generated.plan, metadata)}, {"fmboost", to_text(metadata)}};
-  nlohmann::json line = fields(index);
-  try {
-    if (!flags_.intermediates_folder.empty()) {
-      const fs::path output = outputs_[index] == kStdout ? fs::path("stdout") : outputs_[index];
-      write_intermediates(flags_.intermediates_folder, output.stem().string(), generated);
-    }
-    write_image(image, outputs_[index], flags_.output);
-  } catch (const std::exception& error) {
-    fail(index, error);
-    return;
+  MadeImage made;
+  made.image.pixels = generated.pixels.squeeze(0);
+  made.image.metadata.text = {{"parameters", parameters_text(generated.plan, metadata)},
+                              {"fmboost", to_text(metadata)}};
+  made.fields = {
+      {"width", generated.plan.size.width}, {"height", generated.plan.size.height}, {"seconds", generated.seconds}};
+  if (!flags_.intermediates_folder.empty()) {
+    const fs::path output = item.output == kStdout ? fs::path("stdout") : item.output;
+    made.extras = [folder = flags_.intermediates_folder, stem = output.stem().string(),
+                   generated = std::move(generated)] { write_intermediates(folder, stem, generated); };
   }
-  line["width"] = generated.plan.size.width;
-  line["height"] = generated.plan.size.height;
-  line["seconds"] = generated.seconds;
-  results_->done(outputs_[index], line);
+  return made;
 }
 
-// Reports the images that cannot be written before any work is done; returns the indices of the others.
-std::vector<std::size_t> GenerateCommand::check_outputs() {
-  std::vector<std::size_t> accepted;
-  for (std::size_t i = 0; i < requests_.size(); ++i) {
-    if (is_skipped(outputs_[i], flags_.output)) {
-      results_->skipped(outputs_[i]);
-      continue;
-    }
-    try {
-      check_output(outputs_[i], flags_.output);
-      accepted.push_back(i);
-    } catch (const Error& error) {
-      fail(i, error);
-    }
-  }
-  return accepted;
-}
-
-void GenerateCommand::draw() {
+void GenerateCommand::draw(BatchRun& batch) {
   GeneratePipeline pipeline(components_, chain_,
                             {.batch_size = flags_.batch_size,
                              .tiles = flags_.tiles,
                              .keep_intermediates = !flags_.intermediates_folder.empty()});
-  const std::vector<std::size_t> accepted = check_outputs();
-  std::vector<GenerateRequest> requests;
-  for (const auto i : accepted) {
-    requests.push_back(requests_[i]);
-  }
-  GenerateCallbacks callbacks;
-  callbacks.progress = bar_->callback();
-  callbacks.finished = [&](std::size_t i, GeneratedImage image) { write(accepted[i], image); };
-  callbacks.failed = [&](std::size_t i, const std::exception& error) { fail(accepted[i], error); };
-  callbacks.notice = [&](std::size_t, const std::string& text) {
-    bar_->clear();
-    log_warning(text);
+  std::map<std::size_t, BatchItem> working;  // by the pipeline's index
+  std::size_t started = 0;
+  const auto next = [&]() -> std::optional<GenerateRequest> {
+    std::optional<BatchItem> item = batch.next();
+    if (!item) {
+      return std::nullopt;
+    }
+    const GenerateRequest request = requests_[index_of(*item)];
+    working.emplace(started++, std::move(*item));
+    return request;
   };
-  pipeline.run(requests, callbacks);
+  GenerateCallbacks callbacks;
+  callbacks.progress = batch.progress();
+  callbacks.finished = [&](std::size_t i, GeneratedImage image) {
+    const BatchItem item = std::move(working.extract(i).mapped());
+    batch.made(item, made(item, std::move(image)));
+  };
+  callbacks.failed = [&](std::size_t i, const std::exception& error) {
+    batch.failed(working.extract(i).mapped(), error);
+  };
+  callbacks.notice = [&](std::size_t, const std::string& text) { batch.warn(text); };
+  pipeline.run({.next = next, .ended = [&] { return batch.ended(); }}, callbacks);
 }
 
 int GenerateCommand::run() {
@@ -223,10 +216,8 @@ int GenerateCommand::run() {
     make_folder(flags_.intermediates_folder);
   }
   open_models();
-  bar_ = std::make_unique<ProgressBar>(requests_.size(), flags_.run.quiet);
-  results_ = std::make_unique<ResultReporter>(requests_.size(), flags_.run, *bar_);
-  draw();
-  return results_->exit_code();
+  BatchRun batch(items(), flags_.output, flags_.run);
+  return batch.run([&] { draw(batch); });
 }
 
 }  // namespace

@@ -1,3 +1,7 @@
+#include <exception>
+#include <functional>
+#include <iostream>
+#include <iterator>
 #include <memory>
 
 #include "fmboost/core/error.h"
@@ -8,12 +12,13 @@
 #include "fmboost/pipeline/batch_errors.h"
 #include "fmboost/pipeline/upscale.h"
 
+#include "batch/batch_run.h"
 #include "cli/common_options.h"
 #include "cli/image_inputs.h"
 #include "cli/option_groups.h"
 #include "commands/command.h"
 #include "output/output_names.h"
-#include "output/result_reporter.h"
+#include "output/read_ahead.h"
 
 namespace fmboost::tool {
 namespace {
@@ -111,59 +116,120 @@ std::vector<fs::path> plan_names(const UpscaleFlags& flags, const std::vector<In
   return plan_outputs(flags.output.output, names);
 }
 
-// Upscales and writes one image; throws on failure.
-void upscale_one(const UpscaleFlags& flags, UpscalePipeline& pipeline, const InputImage& source, const fs::path& output,
-                 ProgressBar& bar, ResultReporter& results, nlohmann::json line) {
-  check_output(output, flags.output);
-  const Image image = decode_image(read_source(source), title(source));
-  const Size size = upscaled_size({image.width(), image.height()}, flags.options);
-  check_format_size(encoding_of(output, flags.output).format, size.width, size.height);
-  UpscaledImage upscaled = pipeline.run(image, {.progress = bar.callback(), .intermediate = {}});
-  Image& result = upscaled.image;
-  if (flags.strip) {
-    if (!result.metadata.icc_profile.empty()) {
-      log_debug("pixels are written as sRGB, because the color profile is stripped too");
-    }
-    result.metadata = {};
-  }
-  write_image(result, output, flags.output);
-  line["width"] = result.width();
-  line["height"] = result.height();
-  line["seconds"] = upscaled.seconds;
-  results.done(output, line);
+/// An input that was read, or why it could not be.
+struct ReadInput {
+  BatchItem item;
+  Image image;
+  std::exception_ptr error;
+};
+
+/// One run of the command.
+class UpscaleCommand {
+ public:
+  UpscaleCommand(const CLI::App& app, UpscaleFlags flags) : app_(app), flags_(std::move(flags)) {}
+
+  int run();
+
+ private:
+  BatchSource items();
+  BatchItem item(std::size_t index) const;
+  ReadInput read(const BatchItem& item) const;
+  MadeImage upscale(const ReadInput& input, BatchRun& batch);
+  void work(BatchRun& batch);
+
+  const CLI::App& app_;
+  UpscaleFlags flags_;
+  std::vector<InputImage> sources_;
+  std::vector<fs::path> outputs_;
+  std::shared_ptr<ModelComponents> components_;
+  std::unique_ptr<UpscalePipeline> pipeline_;
+  std::size_t taken_ = 0;  ///< sources that the batch has taken
+};
+
+BatchSource UpscaleCommand::items() {
+  const auto next = [this]() -> std::optional<BatchItem> {
+    return taken_ == sources_.size() ? std::nullopt : std::optional(item(taken_++));
+  };
+  return {.next = next, .ended = [this] { return taken_ == sources_.size(); }, .count = sources_.size()};
 }
 
-int run_upscale(const CLI::App& app, UpscaleFlags flags) {
-  configure_runtime(app, flags.run);
-  if (flags.inputs.empty()) {
-    throw UsageError("no input given: name at least one image or folder, or - for stdin");
+BatchItem UpscaleCommand::item(std::size_t index) const {
+  return {.number = index,
+          .title = "'" + title(sources_[index]) + "'",
+          .output = outputs_[index],
+          .fields = {{"input", sources_[index].file.string()},
+                     {"seed", flags_.options.seed},
+                     {"model", components_->manifest().name}},
+          .settings = {}};
+}
+
+ReadInput UpscaleCommand::read(const BatchItem& item) const {
+  ReadInput input{.item = item, .image = {}, .error = nullptr};
+  try {
+    const InputImage& source = sources_[item.number];
+    input.image = decode_image(read_source(source), title(source));
+  } catch (...) {
+    input.error = std::current_exception();
   }
-  resolve(app, flags);
-  auto sources = collect_inputs(flags.inputs, {.recursive = flags.recursive, .excluded = flags.output.output});
-  keep_suffixes_of_twins(sources);
-  const auto outputs = plan_names(flags, sources);
-  const auto components = open_upscaler(flags.run.model, flags.run);
-  UpscalePipeline pipeline(components, flags.options);
-  ProgressBar bar(sources.size(), flags.run.quiet);
-  ResultReporter results(sources.size(), flags.run, bar);
-  for (std::size_t i = 0; i < sources.size(); ++i) {
-    check_interrupt();
-    if (is_skipped(outputs[i], flags.output)) {
-      results.skipped(outputs[i]);
-      continue;
+  return input;
+}
+
+MadeImage UpscaleCommand::upscale(const ReadInput& input, BatchRun& batch) {
+  const Image& image = input.image;
+  const Size size = upscaled_size({image.width(), image.height()}, flags_.options);
+  check_format_size(encoding_of(input.item.output, flags_.output).format, size.width, size.height);
+  UpscaledImage upscaled = pipeline_->run(image, {.progress = batch.progress(), .intermediate = {}});
+  MadeImage made;
+  made.image = std::move(upscaled.image);
+  if (flags_.strip) {
+    if (!made.image.metadata.icc_profile.empty()) {
+      log_debug("pixels are written as sRGB, because the color profile is stripped too");
     }
-    const nlohmann::json line = {
-        {"input", sources[i].file.string()}, {"seed", flags.options.seed}, {"model", components->manifest().name}};
+    made.image.metadata = {};
+  }
+  made.fields = {{"width", made.image.width()}, {"height", made.image.height()}, {"seconds", upscaled.seconds}};
+  return made;
+}
+
+void UpscaleCommand::work(BatchRun& batch) {
+  constexpr std::size_t kReadAhead = 2;
+  const auto find = [&]() -> std::optional<std::function<ReadInput()>> {
+    std::optional<BatchItem> item = batch.next();
+    if (!item) {
+      return std::nullopt;
+    }
+    return [this, item = std::move(*item)] { return read(item); };
+  };
+  StreamReadAhead<ReadInput> inputs(find, kReadAhead);
+  while (const std::optional<ReadInput> input = inputs.next()) {
+    check_interrupt();
     try {
-      upscale_one(flags, pipeline, sources[i], outputs[i], bar, results, line);
+      if (input->error) {
+        std::rethrow_exception(input->error);
+      }
+      batch.made(input->item, upscale(*input, batch));
     } catch (const std::exception& error) {
       if (ends_batch(error)) {
         throw;
       }
-      results.failed("'" + title(sources[i]) + "'", error, line);
+      batch.failed(input->item, error);
     }
   }
-  return results.exit_code();
+}
+
+int UpscaleCommand::run() {
+  configure_runtime(app_, flags_.run);
+  if (flags_.inputs.empty()) {
+    throw UsageError("no input given: name at least one image or folder, or - for stdin");
+  }
+  resolve(app_, flags_);
+  sources_ = collect_inputs(flags_.inputs, {.recursive = flags_.recursive, .excluded = flags_.output.output});
+  keep_suffixes_of_twins(sources_);
+  outputs_ = plan_names(flags_, sources_);
+  components_ = open_upscaler(flags_.run.model, flags_.run);
+  pipeline_ = std::make_unique<UpscalePipeline>(components_, flags_.options);
+  BatchRun batch(items(), flags_.output, flags_.run);
+  return batch.run([&] { work(batch); });
 }
 
 }  // namespace
@@ -171,7 +237,7 @@ int run_upscale(const CLI::App& app, UpscaleFlags flags) {
 std::function<int()> add_upscale(CLI::App& app) {
   auto flags = std::make_shared<UpscaleFlags>();
   add_options(app, *flags);
-  return [flags, &app] { return run_upscale(app, *flags); };
+  return [flags, &app] { return UpscaleCommand(app, *flags).run(); };
 }
 
 }  // namespace fmboost::tool

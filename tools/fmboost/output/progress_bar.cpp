@@ -6,7 +6,7 @@
 #include "output/terminal.h"
 
 namespace fmboost::tool {
-ProgressBar::ProgressBar(std::size_t images, bool quiet)
+ProgressBar::ProgressBar(std::optional<std::size_t> images, bool quiet)
     : images_(images), quiet_(quiet), terminal_(stderr_is_terminal()) {}
 
 ProgressBar::~ProgressBar() {
@@ -18,10 +18,22 @@ ProgressCallback ProgressBar::callback() {
 }
 
 void ProgressBar::image_done() {
+  const std::lock_guard lock(mutex_);
   ++finished_;
 }
 
+void ProgressBar::image_skipped() {
+  const std::lock_guard lock(mutex_);
+  ++finished_;
+  ++skipped_;
+}
+
 void ProgressBar::clear() {
+  const std::lock_guard lock(mutex_);
+  erase();
+}
+
+void ProgressBar::erase() {
   if (drawn_) {
     std::fputs("\r\033[K", stderr);
     std::fflush(stderr);
@@ -29,7 +41,13 @@ void ProgressBar::clear() {
   }
 }
 
+// "3 of 40", or "3" when nobody knows how many there will be.
+std::string ProgressBar::position(const std::string& separator) const {
+  return std::to_string(finished_ + 1) + (images_ ? separator + std::to_string(*images_) : "");
+}
+
 void ProgressBar::update(const std::string& stage, std::int64_t done, std::int64_t total) {
+  const std::lock_guard lock(mutex_);
   const auto now = Clock::now();
   if (stage != stage_) {
     stage_ = stage;
@@ -45,7 +63,7 @@ void ProgressBar::update(const std::string& stage, std::int64_t done, std::int64
       draw(stage, done, total);
     }
   } else if (done == total) {
-    std::fprintf(stderr, "image %zu of %zu: %s, %lld steps\n", finished_ + 1, images_, stage.c_str(),
+    std::fprintf(stderr, "image %s: %s, %lld steps\n", position(" of ").c_str(), stage.c_str(),
                  static_cast<long long>(total));
   }
 }
@@ -55,19 +73,27 @@ void ProgressBar::draw(const std::string& stage, std::int64_t done, std::int64_t
   const std::int64_t filled = total > 0 ? kWidth * done / total : 0;
   const std::string bar =
       std::string(static_cast<std::size_t>(filled), '#') + std::string(static_cast<std::size_t>(kWidth - filled), '.');
-  std::string eta;
-  if (finished_ > 0 && images_ > finished_) {
-    const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
-    eta = "  total left " +
-          duration_text(elapsed / static_cast<double>(finished_) * static_cast<double>(images_ - finished_));
-  } else if (done > 0 && done < total) {
-    const double elapsed = std::chrono::duration<double>(Clock::now() - stage_start_).count();
-    eta = "  " + duration_text(elapsed / static_cast<double>(done) * static_cast<double>(total - done));
-  }
-  std::fprintf(stderr, "\r\033[K[%zu/%zu] %-8s [%s] %lld/%lld%s", finished_ + 1, images_, stage.c_str(), bar.c_str(),
-               static_cast<long long>(done), static_cast<long long>(total), eta.c_str());
+  std::fprintf(stderr, "\r\033[K[%s] %-8s [%s] %lld/%lld%s", position("/").c_str(), stage.c_str(), bar.c_str(),
+               static_cast<long long>(done), static_cast<long long>(total), time_left(done, total).c_str());
   std::fflush(stderr);
   drawn_ = true;
+}
+
+// Of the whole batch once an image is finished, of the stage before.
+std::string ProgressBar::time_left(std::int64_t done, std::int64_t total) const {
+  const auto seconds_since = [](Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  const std::size_t worked = finished_ - skipped_;
+  if (worked > 0 && images_ && *images_ > finished_) {
+    const double each = seconds_since(start_) / static_cast<double>(worked);
+    return "  total left " + duration_text(each * static_cast<double>(*images_ - finished_));
+  }
+  if (done > 0 && done < total) {
+    return "  " +
+           duration_text(seconds_since(stage_start_) / static_cast<double>(done) * static_cast<double>(total - done));
+  }
+  return "";
 }
 
 }  // namespace fmboost::tool

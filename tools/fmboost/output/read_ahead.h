@@ -5,6 +5,8 @@
 #include <deque>
 #include <functional>
 #include <future>
+#include <optional>
+#include <utility>
 
 namespace fmboost::tool {
 
@@ -32,6 +34,41 @@ class ReadAhead {
   std::size_t count_;
   std::function<Item(std::size_t)> load_;
   std::size_t started_ = 0;
+  std::deque<std::future<Item>> loading_;
+};
+
+/// The same for items that are found one by one.
+template <typename Item>
+class StreamReadAhead {
+ public:
+  using Load = std::function<Item()>;
+
+  /// `find` returns how to load the next item; none once there are no more. It is called on the caller's thread, the
+  /// loads on others. At most `depth` items are loaded or being loaded.
+  StreamReadAhead(std::function<std::optional<Load>()> find, std::size_t depth)
+      : find_(std::move(find)), depth_(depth) {}
+
+  /// The next item in order; none once there are no more. Throws what finding or loading it threw.
+  std::optional<Item> next() {
+    while (!ended_ && loading_.size() < depth_) {
+      std::optional<Load> load = find_();
+      ended_ = !load;
+      if (load) {
+        loading_.push_back(std::async(std::launch::async, std::move(*load)));
+      }
+    }
+    if (loading_.empty()) {
+      return std::nullopt;
+    }
+    std::future<Item> first = std::move(loading_.front());
+    loading_.pop_front();
+    return first.get();
+  }
+
+ private:
+  std::function<std::optional<Load>()> find_;
+  std::size_t depth_;
+  bool ended_ = false;
   std::deque<std::future<Item>> loading_;
 };
 

@@ -114,12 +114,11 @@ void write_image(const Image& image, const fs::path& file, const OutputOptions& 
   }
 }
 
-ResultReporter::ResultReporter(std::size_t images, const RunOptions& options, ProgressBar& bar)
-    : images_(images), options_(options), bar_(bar) {}
+ResultReporter::ResultReporter(std::optional<std::size_t> images, const RunOptions& options, ProgressBar& bar)
+    : single_(images == 1), options_(options), bar_(bar) {}
 
 void ResultReporter::done(const fs::path& file, const nlohmann::json& fields) {
   bar_.clear();
-  bar_.image_done();
   if (file == kStdout) {
     return;  // stdout carries the image
   }
@@ -133,24 +132,21 @@ void ResultReporter::done(const fs::path& file, const nlohmann::json& fields) {
   }
 }
 
-void ResultReporter::failed(const std::string& what, const std::exception& error, nlohmann::json fields) {
+void ResultReporter::failed(const std::string& what, const Failure& failure, nlohmann::json fields) {
   bar_.clear();
-  bar_.image_done();
   ++failures_;
-  last_code_ = exit_code_of(error);
-  const std::string message = message_of(error);
-  log_error((images_ > 1 ? what + ": " : std::string()) + message);
-  log_debug(error.what());
+  last_code_ = failure.code;
+  log_error((single_ ? std::string() : what + ": ") + failure.message);
+  log_debug(failure.details);
   if (options_.json) {
     fields["output"] = nullptr;
-    fields["error"] = message;
+    fields["error"] = failure.message;
     std::cout << fields.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
   }
 }
 
 void ResultReporter::skipped(const fs::path& file) {
   bar_.clear();
-  bar_.image_done();
   log_info("'" + file.string() + "' already exists; skipped");
 }
 
@@ -158,7 +154,7 @@ int ResultReporter::exit_code() const {
   if (failures_ == 0) {
     return 0;
   }
-  return images_ == 1 ? last_code_ : static_cast<int>(ExitCode::items);
+  return single_ ? last_code_ : static_cast<int>(ExitCode::items);
 }
 
 }  // namespace fmboost::tool

@@ -3,13 +3,14 @@
 #include <CLI/CLI.hpp>
 #include <exception>
 #include <filesystem>
-#include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "fmboost/image/encode.h"
 #include "fmboost/image/image.h"
 
+#include "batch/batch_item.h"
 #include "cli/common_options.h"
 #include "output/progress_bar.h"
 
@@ -30,21 +31,22 @@ EncodeOptions encoding_of(const std::filesystem::path& file, const OutputOptions
 /// Encodes and writes atomically, or to stdout for "-". A warning names what the format cannot hold. Throws Error.
 void write_image(const Image& image, const std::filesystem::path& file, const OutputOptions& options);
 
-/// Counts and reports the result of each image: paths or JSON on stdout, failures on stderr.
+/// Counts and reports the result of each image: paths or JSON on stdout, failures on stderr. Used from one thread.
 class ResultReporter {
  public:
-  ResultReporter(std::size_t images, const RunOptions& options, ProgressBar& bar);
+  /// `images`: their number; open for a stream.
+  ResultReporter(std::optional<std::size_t> images, const RunOptions& options, ProgressBar& bar);
 
   /// `fields` are the keys of the JSON line except `output` and `error`.
   void done(const std::filesystem::path& file, const nlohmann::json& fields);
-  void failed(const std::string& what, const std::exception& error, nlohmann::json fields);
+  void failed(const std::string& what, const Failure& failure, nlohmann::json fields);
   void skipped(const std::filesystem::path& file);
 
   /// 0, the single item's own code, or 3 when some of several failed.
   int exit_code() const;
 
  private:
-  std::size_t images_;
+  bool single_;
   const RunOptions& options_;
   ProgressBar& bar_;
   std::size_t failures_ = 0;
