@@ -6,7 +6,7 @@
 #include "fmboost/core/error.h"
 #include "fmboost/image/resize.h"
 
-#include "pipeline/stopwatch.h"
+#include "pipeline/stage_timer.h"
 
 namespace fmboost {
 namespace {
@@ -87,13 +87,13 @@ UpscaledImage UpscalePipeline::run(const Image& source, const Hooks& hooks) {
   check_memory(plan.memory, options_.tiles);
   UpscaledImage result{source, {}};
   const torch::Tensor pixels = source.pixels.unsqueeze(0);
-  const Stopwatch upscale;
-  torch::Tensor upscaled = UpscaleChain(*components_, options_.tiles).run(plan, {pixels, {}}, options_.seed, hooks);
-  result.seconds["upscale"] = upscale.seconds();
+  Hooks timed_hooks = hooks;
+  timed_hooks.timing = sum_of_seconds(result.seconds, hooks.timing);
+  UpscaleChain chain(*components_, options_.tiles);
+  torch::Tensor upscaled = chain.run(plan, {pixels, {}}, options_.seed, timed_hooks);
   if (options_.color_fix != ColorFix::none) {
-    const Stopwatch color_fix;
-    upscaled = fix_colors(upscaled, pixels, options_.color_fix);
-    result.seconds["color_fix"] = color_fix.seconds();
+    upscaled =
+        timed(timed_hooks, "color_fix", torch::kCPU, [&] { return fix_colors(upscaled, pixels, options_.color_fix); });
   }
   result.image.pixels = upscaled.squeeze(0);
   if (source.alpha.defined()) {
