@@ -4,6 +4,7 @@
 
 #include "nn/cfm/cfm_unet.h"
 #include "nn/layers/load_weights.h"
+#include "nn/layers/parameter_memory.h"
 
 namespace fmboost {
 namespace {
@@ -21,21 +22,19 @@ void check_metadata(const SafetensorsFile& file, const CouplingEntry& entry) {
   }
 }
 
-CfmUnet load_network(const std::filesystem::path& file, const CouplingEntry& entry) {
-  const SafetensorsFile weights(file);
-  check_metadata(weights, entry);
+CfmUnet make_network(const CouplingEntry& entry, ParameterMemory memory) {
+  const ParameterMemoryGuard guard(memory);
   CfmUnet network(entry.network);
-  load_strictly(*network, weights);
   network->eval();
   return network;
 }
 
 class CfmVelocity final : public VelocityNetwork {
  public:
-  CfmVelocity(CfmUnet network, bool with_context, const Placement& placement)
-      : network_(std::move(network)), with_context_(with_context), placement_(placement) {
-    network_->to(placement.device, placement.dtype);
-  }
+  CfmVelocity(CfmUnet network, const Placement& placement)
+      : network_(std::move(network)),
+        with_context_(network_->options().in_channels > network_->options().out_channels),
+        placement_(placement) {}
 
   torch::Tensor velocity(const torch::Tensor& x, double t, const torch::Tensor& context,
                          const StripLimits* strips) override {
@@ -62,12 +61,22 @@ class CfmVelocity final : public VelocityNetwork {
 
 std::unique_ptr<VelocityNetwork> make_cfm_velocity(const std::filesystem::path& file, const CouplingEntry& entry,
                                                    const Placement& placement) {
-  const bool with_context = entry.network.in_channels > entry.network.out_channels;
-  return std::make_unique<CfmVelocity>(load_network(file, entry), with_context, placement);
+  const SafetensorsFile weights(file);
+  check_metadata(weights, entry);
+  CfmUnet network = make_network(entry, ParameterMemory::none);
+  load_into(*network, weights, placement);
+  return std::make_unique<CfmVelocity>(std::move(network), placement);
+}
+
+std::unique_ptr<VelocityNetwork> make_meta_velocity(const CouplingEntry& entry) {
+  return std::make_unique<CfmVelocity>(make_network(entry, ParameterMemory::meta),
+                                       Placement{torch::kMeta, torch::kFloat32});
 }
 
 void check_cfm_weights(const std::filesystem::path& file, const CouplingEntry& entry) {
-  load_network(file, entry);
+  const SafetensorsFile weights(file);
+  check_metadata(weights, entry);
+  check_weights(*make_network(entry, ParameterMemory::none), weights);
 }
 
 }  // namespace fmboost

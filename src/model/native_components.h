@@ -17,6 +17,12 @@ std::unique_ptr<Denoiser> make_native_denoiser(const std::filesystem::path& file
 std::unique_ptr<Autoencoder> make_native_autoencoder(const std::filesystem::path& file, const AutoencoderEntry& entry,
                                                      const Placement& placement);
 
+/// Components on the meta device, without weights: a call returns a tensor of the right shape and computes nothing.
+/// Throw ModelError for TorchScript programs.
+std::unique_ptr<TextEncoder> make_meta_text_encoder(const TextEncoderEntry& entry);
+std::unique_ptr<Denoiser> make_meta_denoiser(const DenoiserEntry& entry);
+std::unique_ptr<Autoencoder> make_meta_autoencoder(const AutoencoderEntry& entry);
+
 /// Check the name and shape of every tensor without reading its values.
 void check_native_weights(const std::filesystem::path& file, const TextEncoderEntry& entry);
 void check_native_weights(const std::filesystem::path& file, const DenoiserEntry& entry);

@@ -6,6 +6,8 @@
 #include "fmboost/core/interrupt.h"
 #include "fmboost/core/random.h"
 
+#include "pipeline/stage_timer.h"
+
 namespace fmboost {
 namespace {
 
@@ -43,7 +45,8 @@ PreparedCoupling CouplingStage::prepare(const UpscaleInput& input, const Size& t
   auto generator = cpu_generator(noise_seed);
   prepared.noise =
       gaussian_noise({1, channels, prepared.padded.height / factor_, prepared.padded.width / factor_}, generator);
-  prepared.memory = plan_stage_memory(components_, prepared.padded);
+  prepared.memory = timed(hooks_, coupling_.upsampling == Upsampling::pixel ? "encode" : "decode", device(),
+                          [&] { return plan_stage_memory(components_, prepared.padded); });
   prepared.tiles = plan_tiles(prepared.memory, tiles_);
   return prepared;
 }
@@ -64,16 +67,20 @@ void CouplingStage::choose_margins(PreparedCoupling& prepared, const Size& cover
 
 void CouplingStage::prepare_pixels(PreparedCoupling& prepared, const torch::Tensor& pixels, const Size& target) const {
   choose_margins(prepared, target, target);
-  prepared.upsampled_pixels = pad_reflect(upsample_bilinear(pixels, target.height, target.width), prepared.margins);
+  prepared.upsampled_pixels = timed(hooks_, "resize", device(), [&] {
+    return pad_reflect(upsample_bilinear(pixels, target.height, target.width), prepared.margins);
+  });
 }
 
 torch::Tensor CouplingStage::encode(const torch::Tensor& pixels) const {
   const Margins fill{.right = (factor_ - pixels.size(3) % factor_) % factor_,
                      .bottom = (factor_ - pixels.size(2) % factor_) % factor_};
   const torch::Tensor filled = pad_reflect(pixels, fill);
-  const auto tiles = plan_tiles(plan_stage_memory(components_, {filled.size(3), filled.size(2)}), tiles_);
-  return run_with_float32_fallback("the encoder", components_.placement().dtype, [&](torch::ScalarType dtype) {
-    return TiledAutoencoder(components_.autoencoder(dtype), factor_, tiles).encode(filled);
+  return timed(hooks_, "encode", device(), [&] {
+    const auto tiles = plan_tiles(plan_stage_memory(components_, {filled.size(3), filled.size(2)}), tiles_);
+    return run_with_float32_fallback("the encoder", components_.placement().dtype, [&](torch::ScalarType dtype) {
+      return TiledAutoencoder(components_.autoencoder(dtype), factor_, tiles).encode(filled);
+    });
   });
 }
 
@@ -96,7 +103,9 @@ void CouplingStage::prepare_latent(PreparedCoupling& prepared, const UpscaleInpu
                        .right = (prepared.padded.width - covered.width - margins.left) / factor_,
                        .top = margins.top / factor_,
                        .bottom = (prepared.padded.height - covered.height - margins.top) / factor_};
-  prepared.upsampled_latent = pad_reflect(upsample_latent(latent, coupling_.upsampling, height, width, noise), around);
+  prepared.upsampled_latent = timed(hooks_, "resize", device(), [&] {
+    return pad_reflect(upsample_latent(latent, coupling_.upsampling, height, width, noise), around);
+  });
 }
 
 GaussianStart CouplingStage::gaussian_start(const torch::Tensor& context, const torch::Tensor& noise) const {
@@ -129,17 +138,23 @@ torch::Tensor CouplingStage::flow(const PreparedCoupling& prepared, const torch:
   return solve_sde(field, gaussian_start(context, noise), Path(coupling_.path), solver.sde(), draw, advance);
 }
 
+torch::Tensor CouplingStage::context(const PreparedCoupling& prepared, const TiledAutoencoder& autoencoder) const {
+  if (prepared.upsampled_latent.defined()) {
+    return prepared.upsampled_latent.to(device());
+  }
+  return timed(hooks_, "encode", device(), [&] { return autoencoder.encode(prepared.upsampled_pixels).to(device()); });
+}
+
 torch::Tensor CouplingStage::run(const PreparedCoupling& prepared, torch::ScalarType dtype) const {
   const TiledAutoencoder autoencoder(components_.autoencoder(dtype), factor_, prepared.tiles);
-  const bool from_latent = prepared.upsampled_latent.defined();
-  const torch::Tensor context =
-      (from_latent ? prepared.upsampled_latent : autoencoder.encode(prepared.upsampled_pixels))
-          .to(components_.placement().device);
+  const torch::Tensor context = this->context(prepared, autoencoder);
   report("context", context);
-  const torch::Tensor latent = flow(prepared, context, components_.velocity(coupling_, dtype));
+  const torch::Tensor latent =
+      timed(hooks_, "flow", device(), [&] { return flow(prepared, context, components_.velocity(coupling_, dtype)); });
   report("high_latent", latent);
   check_interrupt();
-  return crop(autoencoder.decode(latent).to(torch::kCPU), prepared.margins).contiguous();
+  return timed(hooks_, "decode", device(),
+               [&] { return crop(autoencoder.decode(latent).to(torch::kCPU), prepared.margins).contiguous(); });
 }
 
 }  // namespace fmboost

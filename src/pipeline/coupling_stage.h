@@ -39,6 +39,8 @@ class CouplingStage {
   void prepare_latent(PreparedCoupling& prepared, const UpscaleInput& input, const Size& target,
                       std::uint64_t noise_seed) const;
   torch::Tensor encode(const torch::Tensor& pixels) const;
+  torch::Tensor context(const PreparedCoupling& prepared, const TiledAutoencoder& autoencoder) const;
+  torch::Device device() const { return components_.placement().device; }
   void choose_margins(PreparedCoupling& prepared, const Size& covered, const Size& target) const;
   GaussianStart gaussian_start(const torch::Tensor& context, const torch::Tensor& noise) const;
   torch::Tensor flow(const PreparedCoupling& prepared, const torch::Tensor& context, VelocityNetwork& network) const;

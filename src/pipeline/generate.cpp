@@ -9,6 +9,7 @@
 
 #include "pipeline/component_uses.h"
 #include "pipeline/denoising.h"
+#include "pipeline/stage_timer.h"
 #include "pipeline/stopwatch.h"
 #include "pipeline/text_conditioning.h"
 #include "pipeline/tile_plan.h"
@@ -281,18 +282,17 @@ void GeneratePipeline::Run::decode_low(GeneratedImage& image) {
     return TiledAutoencoder(components_.autoencoder(dtype), factor, tiles).decode(image.low_latent);
   };
   image.low_pixels = run_with_float32_fallback("the decoder", components_.placement().dtype, decode).to(torch::kCPU);
-  image.seconds["decode"] = stopwatch.seconds();
+  image.seconds["low_decode"] = stopwatch.seconds();
 }
 
 void GeneratePipeline::Run::upscale(GeneratedImage& image) {
-  const Stopwatch stopwatch;
   const GeneratePlan& plan = image.plan;
   UpscaleInput input{image.low_pixels, image.low_latent};
   if (&components_ != &upscaler_components_ && !plan.couplings.empty()) {
     // Another bundle's autoencoder has latents of its own, and expects pixels within the range that files have.
     input = {image.low_pixels.clamp(-1, 1), torch::Tensor()};
   }
-  Hooks hooks{.progress = callbacks_.progress, .intermediate = {}};
+  Hooks hooks{.progress = callbacks_.progress, .intermediate = {}, .timing = sum_of_seconds(image.seconds)};
   if (settings_.keep_intermediates) {
     hooks.intermediate = [&](const std::string& name, const torch::Tensor& tensor) {
       image.intermediates[name] = tensor.to(torch::kCPU);
@@ -300,9 +300,6 @@ void GeneratePipeline::Run::upscale(GeneratedImage& image) {
   }
   UpscaleChain chain(upscaler_components_, settings_.tiles);
   image.pixels = chain.run({plan.couplings, plan.size, SizeFit::crop, plan.memory}, input, plan.request.seed, hooks);
-  if (!plan.couplings.empty()) {
-    image.seconds["upscale"] = stopwatch.seconds();
-  }
 }
 
 void GeneratePipeline::run(const std::vector<GenerateRequest>& requests, const GenerateCallbacks& callbacks) {

@@ -8,7 +8,7 @@
 
 #include "pipeline/alpha.h"
 #include "pipeline/flat_areas.h"
-#include "pipeline/stopwatch.h"
+#include "pipeline/stage_timer.h"
 
 namespace fmboost {
 namespace {
@@ -101,16 +101,16 @@ UpscaledImage UpscalePipeline::run(const Image& source, const Hooks& hooks) {
   const UpscalePlan plan = this->plan({source.width(), source.height()});
   check_memory(plan.memory, options_.tiles);
   UpscaledImage result{source, {}};
+  Hooks timed_hooks = hooks;
+  timed_hooks.timing = sum_of_seconds(result.seconds, hooks.timing);
   // The network and the filters would carry the colors of transparent pixels, which nobody sees, into visible ones.
   const torch::Tensor pixels =
       (source.alpha.defined() ? spread_colors(source.pixels, source.alpha) : source.pixels).unsqueeze(0);
-  const Stopwatch upscale;
-  torch::Tensor upscaled = UpscaleChain(*components_, options_.tiles).run(plan, {pixels, {}}, options_.seed, hooks);
-  result.seconds["upscale"] = upscale.seconds();
+  UpscaleChain chain(*components_, options_.tiles);
+  torch::Tensor upscaled = chain.run(plan, {pixels, {}}, options_.seed, timed_hooks);
   if (options_.color_fix != ColorFix::none) {
-    const Stopwatch color_fix;
-    upscaled = fix_colors(upscaled, pixels, options_.color_fix);
-    result.seconds["color_fix"] = color_fix.seconds();
+    upscaled =
+        timed(timed_hooks, "color_fix", torch::kCPU, [&] { return fix_colors(upscaled, pixels, options_.color_fix); });
   }
   if (plan.couplings.back().back_projection > 0) {  // the result is to agree with the source
     hold_flat_areas(upscaled, pixels);

@@ -12,6 +12,7 @@
 #include "fmboost/pipeline/memory_plan.h"
 
 #include "pipeline/coupling_stage.h"
+#include "pipeline/stage_timer.h"
 
 namespace fmboost {
 namespace {
@@ -193,8 +194,10 @@ torch::Tensor UpscaleChain::run(const UpscalePlan& plan, const UpscaleInput& inp
                {}};
   }
   torch::Tensor pixels = std::move(current.pixels);
-  if (!plan.couplings.empty()) {
-    pixels = back_project(std::move(pixels), input.pixels, plan.couplings.back().back_projection);
+  const int rounds = plan.couplings.empty() ? 0 : plan.couplings.back().back_projection;
+  if (rounds > 0) {
+    pixels = timed(hooks, "back_projection", torch::kCPU,
+                   [&] { return back_project(std::move(pixels), input.pixels, rounds); });
   }
   return crop_center(pixels, plan.size);
 }

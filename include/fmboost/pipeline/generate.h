@@ -71,9 +71,9 @@ struct GeneratedImage {
   torch::Tensor low_pixels;  ///< low-resolution image before upscaling and cropping, as `pixels`
   /// What the couplings computed on the way, on the CPU, if it is kept: "context-I" and "high_latent-I" for coupling I.
   std::map<std::string, torch::Tensor> intermediates;
-  /// By stage: text, denoise (an equal share of the batch), decode (to the low-resolution image), and upscale (encode,
-  /// flow, decode and back-projection of all couplings) if there are couplings.
-  std::map<std::string, double> seconds;
+  /// By stage: text, denoise (an equal share of the batch), low_decode (to the low-resolution image), and those of
+  /// Hooks::timing if there are couplings.
+  StageSeconds seconds;
 };
 
 struct GenerateSettings {

@@ -32,7 +32,7 @@ Size upscaled_size(const Size& source, const UpscaleOptions& options);
 /// An upscaled image and how long its stages took.
 struct UpscaledImage {
   Image image;
-  std::map<std::string, double> seconds;  ///< by stage: upscale, and color_fix if there is one
+  StageSeconds seconds;  ///< by stage, see Hooks::timing
 };
 
 /// Upscales existing images: couplings with back-projection, then the color fix. Gray images stay gray. Alpha is

@@ -2,17 +2,19 @@
 
 #include <utility>
 
+#include "nn/cfm/cfm_layers.h"
+
 namespace fmboost {
 namespace {
 
 namespace nn = torch::nn;
 
 nn::GroupNorm group_norm(std::int64_t channels) {
-  return nn::GroupNorm(nn::GroupNormOptions(kCfmGroups, channels));
+  return cfm_group_norm(kCfmGroups, channels);
 }
 
 nn::Conv2d convolution(std::int64_t in, std::int64_t out) {
-  return nn::Conv2d(nn::Conv2dOptions(in, out, 3).padding(1));
+  return cfm_convolution<nn::Conv2d>(nn::Conv2dOptions(in, out, 3).padding(1));
 }
 
 }  // namespace
@@ -24,14 +26,15 @@ CfmResBlockImpl::CfmResBlockImpl(std::int64_t in_channels, std::int64_t embeddin
       out_norm(group_norm(out_channels)),
       in_conv(convolution(in_channels, out_channels)),
       out_conv(zeroed(convolution(out_channels, out_channels))),
-      time_layer(embedding, scale_shift_ ? 2 * out_channels : out_channels),
+      time_layer(cfm_linear(embedding, scale_shift_ ? 2 * out_channels : out_channels)),
       dropout(dropout_) {
   // The indices in the lists give the published names; SiLU occupies one.
   register_module("in_layers", nn::ModuleList(in_norm, nn::SiLU(), in_conv));
   register_module("emb_layers", nn::ModuleList(nn::SiLU(), time_layer));
   register_module("out_layers", nn::ModuleList(out_norm, nn::SiLU(), dropout, out_conv));
   if (in_channels != out_channels) {
-    skip = register_module("skip_connection", nn::Conv2d(nn::Conv2dOptions(in_channels, out_channels, 1)));
+    skip = register_module("skip_connection",
+                           cfm_convolution<nn::Conv2d>(nn::Conv2dOptions(in_channels, out_channels, 1)));
   }
 }
 
@@ -57,8 +60,8 @@ torch::Tensor CfmResBlockImpl::forward(const torch::Tensor& x, const torch::Tens
 CfmAttentionImpl::CfmAttentionImpl(std::int64_t channels, std::int64_t heads, std::int64_t dim_head, bool linear)
     : heads_(heads), dim_head_(dim_head), linear_(linear) {
   norm_ = register_module("norm", group_norm(channels));
-  qkv_ = register_module("qkv", nn::Conv1d(nn::Conv1dOptions(channels, 3 * heads * dim_head, 1)));
-  proj_out_ = register_module("proj_out", zeroed(nn::Conv1d(nn::Conv1dOptions(heads * dim_head, channels, 1))));
+  qkv_ = register_module("qkv", cfm_convolution<nn::Conv1d>(nn::Conv1dOptions(channels, 3 * heads * dim_head, 1)));
+  proj_out_ = register_module("proj_out", zeroed(cfm_convolution<nn::Conv1d>(nn::Conv1dOptions(heads * dim_head, channels, 1))));
 }
 
 torch::Tensor CfmAttentionImpl::forward(const torch::Tensor& x) {
@@ -79,7 +82,7 @@ torch::Tensor CfmAttentionImpl::forward(const torch::Tensor& x) {
 
 CfmDownsampleImpl::CfmDownsampleImpl(std::int64_t channels, bool convolve) {
   if (convolve) {
-    op = register_module("op", nn::Conv2d(nn::Conv2dOptions(channels, channels, 3).stride(2).padding(1)));
+    op = register_module("op", cfm_convolution<nn::Conv2d>(nn::Conv2dOptions(channels, channels, 3).stride(2).padding(1)));
   }
 }
 

@@ -85,13 +85,4 @@ class CfmStage : public torch::nn::Module {
   std::vector<CfmBlock> blocks_;
 };
 
-/// Sets weight and bias to zero, so that the block starts as the identity.
-template <typename Holder>
-Holder zeroed(Holder convolution) {
-  const torch::NoGradGuard no_grad;
-  convolution->weight.zero_();
-  convolution->bias.zero_();
-  return convolution;
-}
-
 }  // namespace fmboost

@@ -5,6 +5,7 @@
 #include "fmboost/core/error.h"
 
 #include "nn/cfm/cfm_blocks.h"
+#include "nn/cfm/cfm_layers.h"
 #include "nn/layers/time_embedding.h"
 
 namespace fmboost {
@@ -19,11 +20,11 @@ CfmUnetImpl::CfmUnetImpl(CfmUnetOptions options) : options_(std::move(options)) 
   const std::int64_t width = options_.model_channels;
   const bool pooled = options_.pool_factor > 1;
   time_embed_ = register_module(
-      "time_embed", nn::Sequential(nn::Linear(width, 4 * width), nn::SiLU(), nn::Linear(4 * width, 4 * width)));
+      "time_embed", nn::Sequential(cfm_linear(width, 4 * width), nn::SiLU(), cfm_linear(4 * width, 4 * width)));
   if (pooled) {
     const std::int64_t p = options_.pool_factor;
-    down_conv_ = nn::Conv2d(nn::Conv2dOptions(options_.in_channels, width, p).stride(p));
-    up_conv_ = nn::ConvTranspose2d(nn::ConvTranspose2dOptions(width, options_.out_channels, p).stride(p));
+    down_conv_ = cfm_convolution<nn::Conv2d>(nn::Conv2dOptions(options_.in_channels, width, p).stride(p));
+    up_conv_ = cfm_transposed_convolution(width, options_.out_channels, p);
     register_module("pool", std::make_shared<nn::Module>())->register_module("down_conv", down_conv_);
     register_module("un_pool", std::make_shared<nn::Module>())->register_module("up_conv", up_conv_);
   }
@@ -32,8 +33,9 @@ CfmUnetImpl::CfmUnetImpl(CfmUnetOptions options) : options_(std::move(options)) 
   build_middle_block();
   build_output_blocks(skips);
   const std::int64_t last = width * options_.channel_mult.front();
-  nn::Conv2d last_conv(nn::Conv2dOptions(last, pooled ? width : options_.out_channels, 3).padding(1));
-  out_ = register_module("out", nn::Sequential(nn::GroupNorm(nn::GroupNormOptions(kCfmGroups, last)), nn::SiLU(),
+  nn::Conv2dOptions last_options(last, pooled ? width : options_.out_channels, 3);
+  auto last_conv = cfm_convolution<nn::Conv2d>(last_options.padding(1));
+  out_ = register_module("out", nn::Sequential(cfm_group_norm(kCfmGroups, last), nn::SiLU(),
                                                pooled ? last_conv : zeroed(last_conv)));
 }
 
@@ -47,7 +49,7 @@ void CfmUnetImpl::build_input_blocks(std::vector<std::int64_t>& skips) {
   input_blocks_ = register_module("input_blocks", nn::ModuleList());
   auto first = std::make_shared<CfmStage>();
   const std::int64_t in = options_.pool_factor > 1 ? width : options_.in_channels;
-  first->add(nn::Conv2d(nn::Conv2dOptions(in, width, 3).padding(1)));
+  first->add(cfm_convolution<nn::Conv2d>(nn::Conv2dOptions(in, width, 3).padding(1)));
   input_blocks_->push_back(first);
   skips.push_back(width);
   std::int64_t channels = width;

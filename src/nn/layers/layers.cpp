@@ -1,11 +1,12 @@
 #include "nn/layers/layers.h"
 
+#include "nn/layers/parameter_memory.h"
+
 namespace fmboost::layers {
 
 torch::Tensor add_parameter(torch::nn::Module& module, const std::string& name, at::IntArrayRef sizes) {
-  // All strides are zero: one element stands for all. It must not be read before load_into() replaces the tensor.
-  const torch::Tensor stand_in = at::empty_strided(sizes, std::vector<std::int64_t>(sizes.size(), 0), torch::kFloat32);
-  return module.register_parameter(name, stand_in, /*requires_grad=*/false);
+  // It must not be read before load_into() replaces the tensor.
+  return module.register_parameter(name, shape_only(sizes), /*requires_grad=*/false);
 }
 
 LinearImpl::LinearImpl(std::int64_t in, std::int64_t out, bool with_bias, bool as_convolution) {
