@@ -14,7 +14,11 @@ ORIENTATION = 0x0112
 
 
 def pixels(path):
-    return np.asarray(Image.open(path).convert("RGB")).astype(int)
+    """8 bits of RGB."""
+    image = Image.open(path)
+    if image.mode == "I;16":
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    return np.asarray(image.convert("RGB")).astype(int)
 
 
 def size(path):

@@ -25,7 +25,7 @@ def test_an_interrupt_ends_the_work_between_steps(fmboost, number):
     first = process.stdout.readline().decode().strip()
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert err.decode().splitlines()[-1] == "error: interrupted"
     assert first == "fmboost_42.png"
     assert complete_images(fmboost) == 1 + len(out.splitlines())

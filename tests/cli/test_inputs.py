@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 from images import pixels, ramp, reduced
-from PIL import Image, ImageOps
+from PIL import Image, ImageFilter, ImageOps
 from runner import IMAGES
 
 TOO_LARGE = "header_60000.png"
@@ -20,6 +20,13 @@ def plainly(path):
     if image.mode == "I;16":
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     return image.convert("RGBA").convert("RGB")
+
+
+def far_from_transparency(path):
+    """Where no transparent pixel is near: those take the colors of the visible ones before upscaling, which Pillow's do not."""
+    alpha = ImageOps.exif_transpose(Image.open(path)).convert("RGBA").getchannel("A")
+    visible = alpha.point(lambda value: 255 * (value > 0)).filter(ImageFilter.MinFilter(5))
+    return np.asarray(visible.resize((2 * alpha.width, 2 * alpha.height), Image.Resampling.NEAREST)) == 255
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +57,9 @@ def test_an_image_of_this_kind_is_upscaled_like_its_pixels_in_plain_rgb(upscaled
     found, plain = pixels(shared.folder / record["output"]), pixels(shared.folder / "plain-out" / f"{name}.png")
     assert found.shape == plain.shape == (record["height"], record["width"], 3)
     assert plain.std() > 10
-    assert abs(found - plain).mean() < 1.5
+    where = far_from_transparency(IMAGES / name)
+    assert where.any()
+    assert abs(found - plain)[where].mean() < 1.5
 
 
 @pytest.mark.parametrize("name", ["rgba.png", "gray_alpha.png", "palette_transparent.png", "rgb_key.png"])
@@ -58,7 +67,7 @@ def test_transparency_is_kept(upscaled, shared, name):
     (record,) = (record for record in upscaled.records if record["input"] == f"kinds/{name}")
     before = Image.open(IMAGES / name).convert("RGBA").getchannel("A")
     after = Image.open(shared.folder / record["output"])
-    assert after.mode == "RGBA"
+    assert after.mode == ("LA" if name == "gray_alpha.png" else "RGBA")
     reduced_alpha = np.asarray(after.getchannel("A").resize(before.size, Image.Resampling.BICUBIC)).astype(int)
     assert abs(reduced_alpha - np.asarray(before)).mean() < 12
 

@@ -65,7 +65,7 @@ def test_formats_go_by_the_suffix(fmboost):
 @pytest.mark.parametrize(
     ("command", "output"),
     [("generate", name) for name in ("a.gif", "a", "{seed}")]
-    + [("upscale", name) for name in ("a.png.txt", "o/a_%d.tiff")],
+    + [("upscale", name) for name in ("a.png.txt", "o/a_%d.bmp")],
 )
 def test_an_unknown_suffix_is_refused_before_any_work(fmboost, command, output):
     ramp().save(fmboost.folder / "in.png")

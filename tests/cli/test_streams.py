@@ -33,7 +33,7 @@ def test_json_has_a_line_a_image(fmboost):
         assert (record["prompt"], record["width"], record["height"]) == ("sun", 64, 64)
         assert (record["model"], record["error"]) == ("fmboost default", None)
         assert set(record["seconds"]) == {
-            "text", "denoise", "low_decode", "resize", "encode", "flow", "decode"}
+            "text", "denoise", "low_decode", "resize", "encode", "flow", "decode", "write"}
         assert all(seconds >= 0 for seconds in record["seconds"].values())
         assert (fmboost.folder / record["output"]).is_file()
 

@@ -36,11 +36,4 @@ struct MadeImage {
   std::function<void()> extras = {};  ///< writes further files before the image; may be empty
 };
 
-/// Why an item failed.
-struct Failure {
-  std::string message;
-  int code = 1;         ///< exit code
-  std::string details;  ///< for the verbose log
-};
-
 }  // namespace fmboost::tool

@@ -1,8 +1,8 @@
 #include "batch/batch_run.h"
 
+#include <chrono>
 #include <utility>
 
-#include "fmboost/core/error.h"
 #include "fmboost/core/interrupt.h"
 #include "fmboost/core/log.h"
 
@@ -10,10 +10,6 @@ namespace fmboost::tool {
 namespace {
 
 constexpr std::size_t kMostQueued = 2;
-
-Failure describe(const std::exception& error) {
-  return {message_of(error), exit_code_of(error), error.what()};
-}
 
 }  // namespace
 
@@ -83,7 +79,9 @@ void BatchRun::write(const BatchItem& item, const MadeImage& made) {
     if (made.extras) {
       made.extras();
     }
+    const auto start = std::chrono::steady_clock::now();
     write_image(made.image, item.output, output_);
+    line["seconds"]["write"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   } catch (const std::exception& error) {
     report_failure(item, describe(error));
     return;

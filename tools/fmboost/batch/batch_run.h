@@ -13,6 +13,7 @@
 #include "batch/batch_item.h"
 #include "batch/write_behind.h"
 #include "cli/common_options.h"
+#include "output/failure.h"
 #include "output/progress_bar.h"
 #include "output/result_reporter.h"
 

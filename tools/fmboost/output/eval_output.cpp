@@ -71,7 +71,8 @@ void EvalOutput::measured(json fields) {
 
 void EvalOutput::failed(const fs::path& file, const std::exception& error) {
   ++failures_;
-  results_.failed("'" + file.string() + "'", error, {{"input", file.string()}});
+  bar_.image_done();
+  results_.failed("'" + file.string() + "'", describe(error), {{"input", file.string()}});
   images_.push_back({{"input", file.string()}, {"error", message_of(error)}});
 }
 

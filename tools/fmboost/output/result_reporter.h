@@ -10,8 +10,8 @@
 #include "fmboost/image/encode.h"
 #include "fmboost/image/image.h"
 
-#include "batch/batch_item.h"
 #include "cli/common_options.h"
+#include "output/failure.h"
 #include "output/progress_bar.h"
 
 namespace fmboost::tool {
