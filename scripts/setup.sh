@@ -15,8 +15,10 @@ venv=$deps/venv
 debian_packages=(
   build-essential cmake ninja-build ccache pkg-config git
   libcli11-dev libtomlplusplus-dev libspdlog-dev libfmt-dev nlohmann-json3-dev libstb-dev libspng-dev libjpeg-dev libwebp-dev
-  zlib1g-dev libisal-dev liblcms2-dev libarchive-dev libutf8proc-dev libcairo2-dev libssl-dev libgloo-dev libgtest-dev libgmock-dev
+  libtiff-dev zlib1g-dev liblcms2-dev libarchive-dev libutf8proc-dev libcairo2-dev libssl-dev libgloo-dev libgtest-dev libgmock-dev
 )
+# Installed where the distribution has them: AVIF and JPEG XL images, faster compression of PNG and TIFF.
+optional_debian_packages=(libavif-dev libjxl-dev libisal-dev)
 
 say() { printf 'fmboost: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -51,6 +53,16 @@ show_steps() {
     fi
   done
   if [ -t 2 ] && [ -n "${step:-}" ]; then printf '\n' >&2; fi
+}
+
+# Installs those of the packages that the distribution has.
+install_optional_debian_packages() {
+  local found=() package
+  for package in "$@"; do
+    dpkg-query -W "$package" >/dev/null 2>&1 && continue
+    command -v apt-cache >/dev/null && [ -n "$(apt-cache search --names-only "^$package\$")" ] && found+=("$package")
+  done
+  [ ${#found[@]} -eq 0 ] || install_debian_packages "${found[@]}"
 }
 
 install_debian_packages() {
@@ -123,6 +135,7 @@ build_fmboost() {
   settings="${FMBOOST_TORCH:-wheel} $torch_version $*"
   up_to_date "$target" "${folders[@]}" && return
   install_debian_packages "${debian_packages[@]}"
+  install_optional_debian_packages "${optional_debian_packages[@]}"
   find_torch
   mkdir -p "$build"
   printf '%s' "$settings" >"$build/.building-$target" # its time is the build's start: later edits are newer

@@ -9,7 +9,7 @@
 #include <torch/types.h>
 #include <vector>
 
-#include "image/raw_image.h"
+#include "image/read/raw_image.h"
 
 namespace fmboost {
 

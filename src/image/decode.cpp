@@ -6,7 +6,7 @@
 
 #include "image/color_profile.h"
 #include "image/exif.h"
-#include "image/raw_image.h"
+#include "image/read/raw_image.h"
 #include "image/xmp.h"
 
 namespace fmboost {
@@ -34,6 +34,28 @@ RawImage decode_raw(Bytes bytes, const std::string& name, const DecodeLimits& li
   }
   if (is_webp(bytes)) {
     return decode_webp(bytes, name, limits);
+  }
+  if (is_tiff(bytes)) {
+    return decode_tiff(bytes, name, limits);
+  }
+  if (is_pnm(bytes)) {
+    return decode_pnm(bytes, name, limits);
+  }
+  if (is_bmp(bytes)) {
+    return decode_bmp(bytes, name, limits);
+  }
+#ifdef FMBOOST_HAS_AVIF
+  if (is_avif(bytes)) {
+    return decode_avif(bytes, name, limits);
+  }
+#endif
+#ifdef FMBOOST_HAS_JXL
+  if (is_jxl(bytes)) {
+    return decode_jxl(bytes, name, limits);
+  }
+#endif
+  if (const std::string what = named_format(bytes); !what.empty()) {
+    fail_decoding(name, what);
   }
   return decode_with_stb(bytes, name, limits);
 }
@@ -77,10 +99,11 @@ torch::Tensor to_pixels(RawImage& raw, const std::string& name) {
   return srgb.is_same(shares) ? samples / (raw.maximum / 2) - 1 : srgb * 2 - 1;
 }
 
-// Makes the metadata those of the upright image. Returns the orientation of the pixels: that of EXIF or, without, of
-// XMP.
-int turn_upright(ImageMetadata& metadata) {
-  const int orientation = read_orientation(metadata.exif).value_or(read_xmp_orientation(metadata.xmp).value_or(1));
+// Makes the metadata those of the upright image. Returns the orientation of the pixels: that of the file or, without,
+// of EXIF or of XMP.
+int turn_upright(ImageMetadata& metadata, const std::optional<int>& of_file) {
+  const int in_metadata = read_orientation(metadata.exif).value_or(read_xmp_orientation(metadata.xmp).value_or(1));
+  const int orientation = of_file.value_or(in_metadata);
   if (!metadata.density) {
     metadata.density = read_exif_density(metadata.exif);
   }
@@ -111,6 +134,14 @@ void fail_decoding(const std::string& name, const std::string& what) {
   throw Error("'" + name + "' " + what);
 }
 
+void keep_gray_palette(RawImage& image) {
+  const auto channel = [&](std::int64_t i) { return image.samples.select(2, i); };
+  if (torch::equal(channel(0), channel(1)) && torch::equal(channel(0), channel(2))) {
+    image.samples = image.samples.slice(2, 0, 1).contiguous();
+    image.model = ColorModel::gray;
+  }
+}
+
 void check_dimensions(std::int64_t width, std::int64_t height, const DecodeLimits& limits, const std::string& name) {
   const std::string size = std::to_string(width) + "x" + std::to_string(height);
   if (width < 1 || height < 1) {
@@ -120,6 +151,9 @@ void check_dimensions(std::int64_t width, std::int64_t height, const DecodeLimit
     fail_decoding(name, "is too large: its header says " + size + "; the limits are " +
                             std::to_string(limits.max_side) + " pixels per side and " +
                             std::to_string(limits.max_pixels) + " pixels in total");
+  }
+  if (limits.check_size) {
+    limits.check_size(width, height);
   }
 }
 
@@ -134,7 +168,7 @@ Image decode_image(std::span<const std::byte> bytes, const std::string& name, co
   if (!is_exif(image.metadata.exif)) {
     image.metadata.exif.clear();
   }
-  const int orientation = turn_upright(image.metadata);
+  const int orientation = turn_upright(image.metadata, raw.orientation);
   image.pixels = upright(rgb.permute({2, 0, 1}), orientation);
   if (raw.alpha.defined()) {
     image.alpha = upright((raw.alpha.to(torch::kFloat32) / raw.maximum).unsqueeze(0), orientation);

@@ -14,9 +14,9 @@ namespace fmboost {
 namespace fs = std::filesystem;
 
 bool has_image_suffix(const fs::path& file) {
-  constexpr std::array<std::string_view, 15> kSuffixes{".png", ".jpg", ".jpeg", ".webp", ".bmp",
-                                                       ".gif", ".tga", ".psd",  ".pnm",  ".ppm",
-                                                       ".pgm", ".pic", ".jfif", ".tif",  ".tiff"};
+  constexpr std::array<std::string_view, 22> kSuffixes{
+      ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".dib",
+      ".gif", ".tga",  ".psd", ".pic",  ".pnm", ".ppm",  ".pgm",  ".pbm", ".pam",  ".avif", ".jxl"};
   std::string suffix = file.extension().string();
   std::transform(suffix.begin(), suffix.end(), suffix.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });

@@ -17,7 +17,7 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  constexpr DecodeLimits kLimits{.max_side = 4096, .max_pixels = 1 << 16};
+  const DecodeLimits kLimits{.max_side = 4096, .max_pixels = 1 << 16, .check_size = {}};
   Image image;
   try {
     image = decode_image({reinterpret_cast<const std::byte*>(data), size}, "image", kLimits);

@@ -17,7 +17,7 @@
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
 
-#include "image/raw_image.h"
+#include "image/read/raw_image.h"
 
 namespace fmboost {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "fmboost/core/error.h"
 
-#include "image/raw_image.h"
+#include "image/read/raw_image.h"
 
 namespace fmboost {
 namespace {

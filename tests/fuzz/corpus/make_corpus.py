@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the small seeds beside it. Pictures and manifests start from tests/fixtures/images and models/default."""
+"""Writes the small seeds beside it. Images and manifests start from tests/fixtures/images and models/default."""
 
 import json
 import struct

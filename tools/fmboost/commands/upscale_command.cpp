@@ -134,6 +134,7 @@ class UpscaleCommand {
   BatchSource items();
   BatchItem item(std::size_t index) const;
   ReadInput read(const BatchItem& item) const;
+  void check_result(const BatchItem& item, const Size& source) const;
   MadeImage upscale(const ReadInput& input, BatchRun& batch);
   void work(BatchRun& batch);
 
@@ -167,11 +168,21 @@ ReadInput UpscaleCommand::read(const BatchItem& item) const {
   ReadInput input{.item = item, .image = {}, .error = nullptr};
   try {
     const InputImage& source = sources_[item.number];
-    input.image = decode_image(read_source(source), title(source));
+    const auto check = [&](std::int64_t width, std::int64_t height) { check_result(item, {width, height}); };
+    input.image = decode_image(read_source(source), title(source), {.check_size = check});
   } catch (...) {
     input.error = std::current_exception();
   }
   return input;
+}
+
+// Refuses from the header what could not be written, before the image costs memory. An explicit size depends on the
+// orientation, which is known later.
+void UpscaleCommand::check_result(const BatchItem& item, const Size& source) const {
+  if (!flags_.options.size) {
+    const Size size = upscaled_size(source, flags_.options);
+    check_format_size(encoding_of(item.output, flags_.output).format, size.width, size.height);
+  }
 }
 
 MadeImage UpscaleCommand::upscale(const ReadInput& input, BatchRun& batch) {

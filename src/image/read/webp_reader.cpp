@@ -5,7 +5,7 @@
 #include "fmboost/core/log.h"
 
 #include "image/exif.h"
-#include "image/raw_image.h"
+#include "image/read/raw_image.h"
 
 namespace fmboost {
 namespace {

@@ -23,6 +23,8 @@ struct RawImage {
   ImageMetadata metadata;  ///< icc_profile of any model
   /// The profile that results get instead of that of the metadata; empty for sRGB.
   std::optional<std::vector<std::byte>> written_profile;
+  /// That of the pixels, 1 to 8 as in EXIF, if the file says so outside of EXIF; it counts before EXIF's.
+  std::optional<int> orientation;
   std::string format;
 };
 
@@ -39,11 +41,29 @@ inline bool starts_with(Bytes bytes, std::string_view magic, std::size_t at = 0)
 /// Throws Error if the size in a header is empty or exceeds the limits.
 void check_dimensions(std::int64_t width, std::int64_t height, const DecodeLimits& limits, const std::string& name);
 
+/// Turns RGB samples with equal channels into gray ones: a palette of grays is no reason to write colors.
+void keep_gray_palette(RawImage& image);
+
+bool is_pnm(Bytes bytes);
+bool is_bmp(Bytes bytes);
+bool is_tiff(Bytes bytes);
+bool is_avif(Bytes bytes);
+bool is_jxl(Bytes bytes);
+
 RawImage decode_png(Bytes bytes, const std::string& name, const DecodeLimits& limits);
 RawImage decode_jpeg(Bytes bytes, const std::string& name, const DecodeLimits& limits);
 RawImage decode_webp(Bytes bytes, const std::string& name, const DecodeLimits& limits);
-/// BMP, GIF, TGA, PSD, PNM and PIC.
+RawImage decode_pnm(Bytes bytes, const std::string& name, const DecodeLimits& limits);
+RawImage decode_bmp(Bytes bytes, const std::string& name, const DecodeLimits& limits);
+RawImage decode_tiff(Bytes bytes, const std::string& name, const DecodeLimits& limits);
+RawImage decode_avif(Bytes bytes, const std::string& name, const DecodeLimits& limits);
+RawImage decode_jxl(Bytes bytes, const std::string& name, const DecodeLimits& limits);
+/// GIF, TGA, PSD and PIC.
 RawImage decode_with_stb(Bytes bytes, const std::string& name, const DecodeLimits& limits);
+
+/// What a file is that no reader reads, with the way to convert it, for example "is a HEIC image, ..."; empty if
+/// unknown.
+std::string named_format(Bytes bytes);
 
 // The same without the pixels. Texts of a PNG that stand behind its pixels are not found.
 ImageMetadata read_png_metadata(Bytes bytes, const std::string& name);

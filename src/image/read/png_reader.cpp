@@ -5,8 +5,8 @@
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
 
-#include "image/png_metadata.h"
-#include "image/raw_image.h"
+#include "image/read/png_metadata.h"
+#include "image/read/raw_image.h"
 
 namespace fmboost {
 namespace {
@@ -47,10 +47,6 @@ bool is_animated(Bytes bytes) {
   return false;
 }
 
-bool has_equal_channels(const torch::Tensor& rgba) {
-  return torch::equal(rgba.select(2, 0), rgba.select(2, 1)) && torch::equal(rgba.select(2, 0), rgba.select(2, 2));
-}
-
 // Splits RGBA samples; gray images have three equal channels, of which one is kept.
 void split_channels(const torch::Tensor& rgba, bool gray, bool alpha, RawImage& image) {
   image.model = gray ? ColorModel::gray : ColorModel::rgb;
@@ -77,7 +73,9 @@ ImageMetadata read_png_metadata(Bytes bytes, const std::string& name) {
 }
 
 RawImage decode_png(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
-  const Context context = open_context(bytes, name);
+  // Metadata are read on their own, so that damage there does not cost the image.
+  const PngImageChunks chunks = image_chunks(bytes);
+  const Context context = open_context(chunks.file, name);
   spng_ihdr header{};
   require(spng_get_ihdr(context.get(), &header), name);
   check_dimensions(header.width, header.height, limits, name);
@@ -99,10 +97,14 @@ RawImage decode_png(Bytes bytes, const std::string& name, const DecodeLimits& li
   const bool alpha = has_transparency || header.color_type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA ||
                      header.color_type == SPNG_COLOR_TYPE_TRUECOLOR_ALPHA;
   // 16-bit samples are unsigned; PyTorch only computes with signed ones.
-  // A palette of grays is no reason to write colors.
-  const bool gray_palette = header.color_type == SPNG_COLOR_TYPE_INDEXED && has_equal_channels(rgba);
-  split_channels(deep ? rgba.to(torch::kInt32).bitwise_and(0xffff) : rgba, gray || gray_palette, alpha, image);
+  split_channels(deep ? rgba.to(torch::kInt32).bitwise_and(0xffff) : rgba, gray, alpha, image);
+  if (header.color_type == SPNG_COLOR_TYPE_INDEXED) {
+    keep_gray_palette(image);
+  }
   image.maximum = deep ? 65535 : 255;
+  if (!chunks.complete) {
+    log_warning("'" + name + "' ends early; all of its rows are there");
+  }
   read_png_chunks(bytes, name, image);
   if (is_animated(bytes)) {
     log_warning("'" + name + "' is animated; only its first frame is used");

@@ -5,6 +5,8 @@
 #define STBI_NO_PNG
 #define STBI_NO_JPEG
 #define STBI_NO_HDR
+#define STBI_NO_BMP
+#define STBI_NO_PNM
 #define STBI_NO_LINEAR
 #define STBI_MAX_DIMENSIONS 65536
 #pragma GCC diagnostic push
@@ -23,7 +25,7 @@
 
 #include "fmboost/core/log.h"
 
-#include "image/raw_image.h"
+#include "image/read/raw_image.h"
 
 namespace fmboost {
 namespace {
@@ -99,7 +101,9 @@ torch::Tensor opaque_as_undefined(const torch::Tensor& alpha) {
 
 RawImage decode_with_stb(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
   constexpr const char* kKnown =
-      "is not an image in a known format (PNG, JPEG, WebP, BMP, GIF, TGA, PSD, PNM or PIC), or it is damaged";
+      "is not an image in a known format (PNG, JPEG, WebP, TIFF, BMP, PNM, AVIF, JPEG XL, GIF, TGA, PSD or PIC), or it "
+      "is "
+      "damaged";
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max())) {
     fail_decoding(name, kKnown);
   }

@@ -1,4 +1,4 @@
-#include "image/png_metadata.h"
+#include "image/read/png_metadata.h"
 
 #include <algorithm>
 #include <array>
@@ -334,6 +334,24 @@ void ChunkReader::finish() {
 }
 
 }  // namespace
+
+PngImageChunks image_chunks(Bytes bytes) {
+  constexpr std::array<std::uint8_t, 12> kEnd{0, 0, 0, 0, 'I', 'E', 'N', 'D', 0xae, 0x42, 0x60, 0x82};
+  PngImageChunks image;
+  const std::size_t signature = std::min<std::size_t>(bytes.size(), 8);
+  image.file.assign(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(signature));
+  for_each_chunk(bytes, [&](const Chunk& chunk) {
+    const bool critical = (chunk.type[0] & 0x20) == 0;
+    image.complete = image.complete || chunk.type == "IEND";
+    if ((critical && chunk.type != "IEND") || (chunk.type == "tRNS" && chunk.intact)) {
+      const std::byte* start = chunk.data.data() - 8;
+      image.file.insert(image.file.end(), start, start + chunk.data.size() + 12);
+    }
+  });
+  const auto* end = reinterpret_cast<const std::byte*>(kEnd.data());
+  image.file.insert(image.file.end(), end, end + kEnd.size());
+  return image;
+}
 
 void read_png_chunks(Bytes bytes, const std::string& name, RawImage& image) {
   ChunkReader reader(name, image);

@@ -16,7 +16,7 @@
 #include "fmboost/core/log.h"
 
 #include "image/latin1.h"
-#include "image/raw_image.h"
+#include "image/read/raw_image.h"
 #include "image/utf16.h"
 
 namespace fmboost {
@@ -34,6 +34,7 @@ struct ErrorManager {
   jpeg_error_mgr base;  // first: libjpeg only accesses this member
   std::jmp_buf escape;
   std::array<char, JMSG_LENGTH_MAX> message;
+  bool ends_early;  ///< the file has no end marker
 };
 
 void on_error(j_common_ptr info) {
@@ -42,11 +43,13 @@ void on_error(j_common_ptr info) {
   std::longjmp(manager->escape, 1);
 }
 
-// Damage that libjpeg would replace by gray is an error here; other warnings are harmless.
+// Damage that libjpeg would replace by gray is an error here; other warnings are harmless. A file that ends without the
+// marker for it lacks image data only if the decoder asks for more of them, which it reports as JWRN_HIT_MARKER.
 void on_message(j_common_ptr info, int level) {
-  constexpr std::array kDamage{JWRN_JPEG_EOF, JWRN_HIT_MARKER, JWRN_HUFF_BAD_CODE, JWRN_ARITH_BAD_CODE,
-                               JWRN_MUST_RESYNC};
-  if (level < 0 && std::find(kDamage.begin(), kDamage.end(), info->err->msg_code) != kDamage.end()) {
+  constexpr std::array kDamage{JWRN_HIT_MARKER, JWRN_HUFF_BAD_CODE, JWRN_ARITH_BAD_CODE, JWRN_MUST_RESYNC};
+  if (level < 0 && info->err->msg_code == JWRN_JPEG_EOF) {
+    reinterpret_cast<ErrorManager*>(info->err)->ends_early = true;
+  } else if (level < 0 && std::find(kDamage.begin(), kDamage.end(), info->err->msg_code) != kDamage.end()) {
     on_error(info);
   }
 }
@@ -106,6 +109,20 @@ class Reader {
   }
   const jpeg_decompress_struct& info() const { return info_; }
   const char* message() const { return errors_.message.data(); }
+  bool ends_early() const { return errors_.ends_early; }
+  /// Whether every bit of every coefficient has been read. Baseline images in a single scan have no other way.
+  bool has_all_scans() const {
+    if (info_.coef_bits == nullptr) {
+      return info_.comps_in_scan == info_.num_components;
+    }
+    for (int component = 0; component < info_.num_components; ++component) {
+      const auto& bits = info_.coef_bits[component];
+      if (std::any_of(std::begin(bits), std::end(bits), [](int left) { return left != 0; })) {
+        return false;
+      }
+    }
+    return true;
+  }
 
  private:
   template <typename Work>
@@ -226,14 +243,19 @@ RawImage decode_jpeg(Bytes bytes, const std::string& name, const DecodeLimits& l
   const bool cmyk = info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;
   const bool gray = info.jpeg_color_space == JCS_GRAYSCALE;
   image.model = cmyk ? ColorModel::cmyk : gray ? ColorModel::gray : ColorModel::rgb;
-  const bool inverted = info.saw_Adobe_marker != 0;  // Adobe stores CMYK inverted
   require(reader.start(cmyk ? JCS_CMYK : gray ? JCS_GRAYSCALE : JCS_RGB));
   const std::int64_t channels = cmyk ? 4 : gray ? 1 : 3;
   image.samples = torch::empty({info.output_height, info.output_width, channels}, torch::kUInt8);
   require(
       reader.read_rows(image.samples.data_ptr<std::uint8_t>(), static_cast<std::size_t>(info.output_width * channels)));
-  if (cmyk && inverted) {
+  if (cmyk) {  // stored inverted, as Adobe does; other programs rely on that even without Adobe's marker
     image.samples = 255 - image.samples;
+  }
+  if (reader.ends_early()) {
+    if (!reader.has_all_scans()) {
+      fail_decoding(name, "is a truncated JPEG: some of its scans are missing");
+    }
+    log_warning("'" + name + "' ends early; all of its rows are there");
   }
   return image;
 }
