@@ -179,6 +179,9 @@ Batch GeneratePipeline::Run::next_batch() {
   jobs_.clear();
   Batch batch;
   while (batch.size() < static_cast<std::size_t>(settings_.batch_size)) {
+    if (!batch.empty() && requests_.would_wait && requests_.would_wait()) {
+      break;
+    }
     auto job = take_job();
     if (!job) {
       break;

@@ -1,10 +1,12 @@
 """Prompts: files, stdin, JSON lines, and text that is no good."""
 
 import json
+import signal
 
 import pytest
 from images import pixels
 from PIL import Image
+from runner import PLACE, QUICK, with_defaults
 
 LINES = "# comment\n\na red sun\r\n   \n\t  a blue moon  \n  # another\n"
 
@@ -60,7 +62,6 @@ def test_settings_of_a_line_do_what_options_do(fmboost):
         ({"size": "64x"}, "64x"),
         ({"steps": "many"}, "steps"),
         ({"steps": 1.5}, "steps"),
-        ({"seed": -1}, "seed"),
         ({"seed": 2**64}, "seed"),
         ({"upscale": 1}, "upscale"),
         ({"upsampling": "xyz"}, "xyz"),
@@ -79,7 +80,7 @@ def test_a_bad_line_is_named_before_any_work(fmboost, line, named):
 
 
 def test_a_bad_line_of_stdin_is_named(fmboost):
-    assert "stdin, line 1" in fmboost.generate("--prompts", "-", stdin=b"{]\n", code=2).err
+    assert "stdin, line 1" in fmboost.generate("--prompts", "-", stdin=b'{"prompt"]\n', code=2).err
 
 
 @pytest.mark.parametrize("content", ["", "\n\n# nothing\n"])
@@ -187,3 +188,82 @@ def test_one_bad_setting_fails_alone(fmboost):
     assert "guidance" in done.err
     assert done.lines == ["fmboost_1_42.png"]
     assert Image.open(fmboost.folder / "fmboost_1_42.png").size == (64, 64)
+
+
+def prompts_of(fmboost, content, *arguments):
+    (fmboost.folder / "p.txt").write_bytes(content)
+    done = fmboost.generate("--prompts", "p.txt", "--json", *arguments)
+    return done, [(record["prompt"], record["seed"]) for record in done.records]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(fmboost):
+    mark = b"\xef\xbb\xbf"
+    assert prompts_of(fmboost, mark + b"a red sun\r\na blue moon\r\n")[1] == [("a red sun", 42), ("a blue moon", 42)]
+    assert prompts_of(fmboost, mark + b'{"prompt": "sun", "seed": 5}\n', "-o", "b/")[1] == [("sun", 5)]
+    assert prompts_of(fmboost, mark + b"# comment\nsun\n", "-o", "c/")[1] == [("sun", 42)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_named(fmboost, encoding):
+    (fmboost.folder / "p.txt").write_bytes("a red sun\n".encode(encoding))
+    assert "UTF-16" in fmboost.generate("--prompts", "p.txt", code=2).err
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_json_array_has_a_prompt_an_element(fmboost, indent):
+    array = json.dumps([{"prompt": "sun", "seed": 7}, "moon"], indent=indent)
+    assert prompts_of(fmboost, array.encode())[1] == [("sun", 7), ("moon", 42)]
+    for text, named in ((array[:-3], "not valid JSON"), ('["sun", 5]', "element 2")):
+        (fmboost.folder / "p.txt").write_text(text)
+        assert named in fmboost.generate("--prompts", "p.txt", code=2).err
+
+
+def test_lines_in_braces_or_brackets_may_be_prompts(fmboost):
+    done, found = prompts_of(fmboost, b"#1 dad mug\n{red|blue} sun\n{{masterpiece}}, sea\n[red] sun\n## note\n#\n")
+    assert [prompt for prompt, _ in found] == ["{red|blue} sun", "{{masterpiece}}, sea", "[red] sun"]
+    assert "line 1 begins with # and is left out" in done.err
+    assert "line 2 begins with {" in done.err
+    assert "line 3 begins with {" in done.err
+    assert "line 5" not in done.err
+
+
+def test_keys_of_other_programs_are_understood(fmboost):
+    line = {"prompt": "sun", "width": 64, "height": 32, "cfg_scale": 1, "count": 2, "seed": 3}
+    done, found = prompts_of(fmboost, json.dumps(line).encode())
+    assert found == [("sun", 3), ("sun", 4)]
+    assert [(record["width"], record["height"]) for record in done.records] == [(64, 32)] * 2
+    _, ((_, seed),) = prompts_of(fmboost, b'{"prompt": "sun", "seed": -1}', "-o", "b/")
+    assert seed != 42
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [({"width": 64}, "belong together"), ({"width": 64, "height": 64, "size": 64}, "either 'size'"),
+     ({"cfg_scale": 2, "guidance": 2}, "cfg_scale"), ({"count": 0}, "count"), ({"count": "two"}, "count"),
+     ({"seed": -1.5}, "seed")],
+)  # fmt: skip
+def test_contradicting_keys_are_refused(fmboost, settings, named):
+    (fmboost.folder / "p.txt").write_text(json.dumps({"prompt": "sun"} | settings))
+    assert named in fmboost.generate("--prompts", "p.txt", code=2).err
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_images_come_out_while_prompts_are_still_fed(fmboost, batch):
+    arguments = with_defaults(("--prompts", "-", "--json", "--batch-size", batch), (*QUICK, *PLACE))
+    process = fmboost.start("generate", *arguments, stdin=-1, stdout=-1, stderr=-1)
+    for i, prompt in enumerate(("sun", "moon", "sea")):
+        process.stdin.write(f"{prompt}\n".encode())
+        process.stdin.flush()
+        record = json.loads(process.stdout.readline())
+        assert (record["prompt"], record["output"]) == (prompt, f"fmboost_{i}_42.png")
+    process.stdin.close()
+    assert process.wait(60) == 0
+
+
+def test_an_interrupt_ends_the_wait_for_prompts(fmboost):
+    process = fmboost.start("generate", *with_defaults(("--prompts", "-"), (*QUICK, *PLACE)), stdin=-1, stdout=-1, stderr=-1)
+    process.stdin.write(b"sun\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == b"fmboost_0_42.png\n"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130

@@ -89,6 +89,8 @@ struct RequestSource {
   /// Whether it is known, without waiting, that no request is left. Components are freed after their last use only
   /// then.
   std::function<bool()> ended;
+  /// Whether next() would wait, in which case a batch is not filled up; empty: it never does.
+  std::function<bool()> would_wait = {};
 };
 
 /// Callbacks during a run, on the caller's thread. Each may be empty. `index` counts the requests from 0.

@@ -26,6 +26,7 @@ struct BatchSource {
   std::function<std::optional<BatchItem>()> next;  ///< none once there are no more; may wait for one
   std::function<bool()> ended;                     ///< whether it is known, without waiting, that none is left
   std::optional<std::size_t> count;                ///< of all items; open for a stream
+  std::function<bool()> would_wait = {};           ///< whether next() would wait; empty: it never does
 };
 
 /// What was made of an item.

@@ -36,6 +36,10 @@ bool BatchRun::ended() const {
   return source_.ended();
 }
 
+bool BatchRun::would_wait() const {
+  return source_.would_wait && source_.would_wait();
+}
+
 std::optional<BatchItem> BatchRun::next() {
   while (!source_.ended()) {
     check_interrupt();

@@ -36,6 +36,8 @@ class BatchRun {
   std::optional<BatchItem> next();
   /// Whether it is known, without waiting, that next() returns none.
   bool ended() const;
+  /// Whether next() would wait for more items to be known.
+  bool would_wait() const;
 
   void made(const BatchItem& item, MadeImage image);
   void failed(const BatchItem& item, const std::exception& error);

@@ -1,4 +1,5 @@
 #include <ATen/Parallel.h>
+#include <deque>
 #include <map>
 #include <memory>
 
@@ -21,6 +22,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// An image that the batch has not taken yet.
+struct PendingImage {
+  std::size_t number = 0;  ///< position among the images of all shards
+  GenerateRequest request;
+  fs::path output;
+};
+
 /// One run of the command, from parsed flags to written files.
 class GenerateCommand {
  public:
@@ -30,12 +38,14 @@ class GenerateCommand {
 
  private:
   void collect_requests();
+  void add_images(const PromptEntry& entry);
+  void read_next();
+  NameFields name_fields(const PendingImage& image) const;
   void plan_names();
   void open_models();
   void check_models() const;
   BatchSource items();
-  BatchItem item(std::size_t index) const;
-  std::size_t index_of(const BatchItem& item) const { return item.number / shard_.count; }
+  std::optional<BatchItem> next_item();
   MadeImage made(const BatchItem& item, GeneratedImage generated) const;
   void draw(BatchRun& batch);
   GenerationMetadata metadata_of(const GeneratePlan& plan) const;
@@ -44,47 +54,84 @@ class GenerateCommand {
   GenerateFlags flags_;
   std::optional<GenerationMetadata> source_;
   Shard shard_;
-  std::size_t entries_ = 1;
-  std::size_t taken_ = 0;  ///< requests that the batch has taken
-  std::vector<GenerateRequest> requests_;
-  std::vector<std::size_t> numbers_;  ///< positions of the requests among those of all shards
-  std::vector<fs::path> outputs_;
+  bool numbered_ = false;                           ///< default names contain the number
+  std::size_t images_ = 0;                          ///< of all shards, so far
+  std::deque<PendingImage> pending_;                ///< not taken by the batch yet
+  std::unique_ptr<PromptReader> stream_;            ///< prompts that arrive on stdin while images are made
+  std::unique_ptr<OutputNames> names_;              ///< of the stream's images
+  GenerateRequest taken_;                 ///< that of the item that the batch took last
   std::shared_ptr<ModelComponents> components_;
   std::shared_ptr<ModelComponents> chain_;
 };
 
 void GenerateCommand::collect_requests() {
   shard_ = parse_shard(flags_.shard);
-  std::vector<GenerateRequest> entries{flags_.request};
-  if (!flags_.prompts_file.empty()) {
-    entries = read_prompts(flags_.prompts_file, flags_.request);
+  const PromptEntry defaults{flags_.request, flags_.count};
+  if (flags_.prompts_file.empty()) {
+    add_images(defaults);
+    return;
   }
-  entries_ = entries.size();
-  std::size_t number = 0;
-  for (const auto& entry : entries) {
-    for (std::int64_t i = 0; i < flags_.count; ++i, ++number) {
-      if (number % shard_.count == shard_.index) {
-        requests_.push_back(entry);
-        requests_.back().seed += static_cast<std::uint64_t>(i);
-        numbers_.push_back(number);
-      }
+  auto reader = std::make_unique<PromptReader>(flags_.prompts_file, defaults);
+  if (flags_.prompts_file == "-") {
+    numbered_ = true;
+    stream_ = std::move(reader);
+    return;
+  }
+  std::size_t entries = 0;
+  for (auto entry = reader->next(); entry; entry = reader->next(), ++entries) {
+    add_images(*entry);
+  }
+  numbered_ = entries > 1;
+}
+
+// The images of an entry that are this shard's.
+void GenerateCommand::add_images(const PromptEntry& entry) {
+  for (std::int64_t i = 0; i < entry.count; ++i, ++images_) {
+    if (images_ % shard_.count == shard_.index) {
+      pending_.push_back({images_, entry.request, {}});
+      pending_.back().request.seed += static_cast<std::uint64_t>(i);
     }
   }
 }
 
+NameFields GenerateCommand::name_fields(const PendingImage& image) const {
+  const std::string seed = std::to_string(image.request.seed);
+  const std::string index = std::to_string(image.number);
+  return {.index = image.number,
+          .seed = seed,
+          .prompt = image.request.prompt,
+          .name = {},
+          .folder = {},
+          .default_name = "fmboost_" + (numbered_ ? index + "_" : "") + seed + ".png"};
+}
+
 void GenerateCommand::plan_names() {
-  std::vector<NameFields> names;
-  for (std::size_t i = 0; i < requests_.size(); ++i) {
-    const std::string seed = std::to_string(requests_[i].seed);
-    const std::string index = std::to_string(numbers_[i]);
-    names.push_back({.index = numbers_[i],
-                     .seed = seed,
-                     .prompt = requests_[i].prompt,
-                     .name = {},
-                     .folder = {},
-                     .default_name = "fmboost_" + (entries_ > 1 ? index + "_" : "") + seed + ".png"});
+  if (stream_) {
+    names_ = std::make_unique<OutputNames>(flags_.output.output);
+    return;
   }
-  outputs_ = plan_outputs(flags_.output.output, names);
+  std::vector<NameFields> fields;
+  for (const auto& image : pending_) {
+    fields.push_back(name_fields(image));
+  }
+  const auto outputs = plan_outputs(flags_.output.output, fields);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    pending_[i].output = outputs[i];
+  }
+}
+
+// Reads prompts from stdin until there is an image for this shard, or no prompt is left.
+void GenerateCommand::read_next() {
+  while (stream_ && pending_.empty()) {
+    const std::optional<PromptEntry> entry = stream_->next();
+    if (!entry) {
+      return;
+    }
+    add_images(*entry);
+    for (auto& image : pending_) {
+      image.output = names_->next(name_fields(image));
+    }
+  }
 }
 
 void GenerateCommand::open_models() {
@@ -139,21 +186,35 @@ GenerationMetadata GenerateCommand::metadata_of(const GeneratePlan& plan) const 
   return metadata;
 }
 
-// The requests as items of the batch, in order.
+// The images as items of the batch, in order.
 BatchSource GenerateCommand::items() {
-  const auto next = [this]() -> std::optional<BatchItem> {
-    return taken_ == requests_.size() ? std::nullopt : std::optional(item(taken_++));
-  };
-  return {.next = next, .ended = [this] { return taken_ == requests_.size(); }, .count = requests_.size()};
+  BatchSource source{.next = [this] { return next_item(); },
+                     .ended = [this] { return pending_.empty() && (!stream_ || stream_->ended()); },
+                     .count = {}};
+  if (stream_) {
+    source.would_wait = [this] { return pending_.empty() && stream_->would_wait(); };
+  } else {
+    source.count = pending_.size();
+  }
+  return source;
 }
 
-BatchItem GenerateCommand::item(std::size_t index) const {
-  const GenerateRequest& request = requests_[index];
-  return {.number = numbers_[index],
-          .title = "image " + std::to_string(numbers_[index] + 1),
-          .output = outputs_[index],
-          .fields = {{"prompt", request.prompt}, {"seed", request.seed}, {"model", components_->manifest().name}},
-          .settings = {}};
+std::optional<BatchItem> GenerateCommand::next_item() {
+  read_next();
+  if (pending_.empty()) {
+    return std::nullopt;
+  }
+  PendingImage image = std::move(pending_.front());
+  pending_.pop_front();
+  BatchItem item{.number = image.number,
+                 .title = "image " + std::to_string(image.number + 1),
+                 .output = std::move(image.output),
+                 .fields = {{"prompt", image.request.prompt},
+                            {"seed", image.request.seed},
+                            {"model", components_->manifest().name}},
+                 .settings = {}};
+  taken_ = std::move(image.request);
+  return item;
 }
 
 // The image with its metadata, ready to be written.
@@ -185,9 +246,8 @@ void GenerateCommand::draw(BatchRun& batch) {
     if (!item) {
       return std::nullopt;
     }
-    const GenerateRequest request = requests_[index_of(*item)];
     working.emplace(started++, std::move(*item));
-    return request;
+    return taken_;
   };
   GenerateCallbacks callbacks;
   callbacks.progress = batch.progress();
@@ -199,7 +259,8 @@ void GenerateCommand::draw(BatchRun& batch) {
     batch.failed(working.extract(i).mapped(), error);
   };
   callbacks.notice = [&](std::size_t, const std::string& text) { batch.warn(text); };
-  pipeline.run({.next = next, .ended = [&] { return batch.ended(); }}, callbacks);
+  pipeline.run({.next = next, .ended = [&] { return batch.ended(); }, .would_wait = [&] { return batch.would_wait(); }},
+               callbacks);
 }
 
 int GenerateCommand::run() {

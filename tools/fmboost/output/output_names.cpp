@@ -101,7 +101,8 @@ bool exists_as_folder(const fs::path& path) {
   return fs::is_directory(path, error);
 }
 
-/// What -o says: a folder that is there is taken literally; fields are replaced in the rest, numbers in the file's name.
+/// What -o says: a folder that is there is taken literally; fields are replaced in the rest, numbers in the file's
+/// name.
 class OutputPattern {
  public:
   explicit OutputPattern(const std::string& output) {
@@ -160,37 +161,75 @@ class OutputPattern {
   std::string file_;
 };
 
-void refuse_duplicates(const std::vector<fs::path>& paths) {
-  std::unordered_map<std::string, std::size_t> seen;
-  for (std::size_t i = 0; i < paths.size(); ++i) {
-    const auto [found, is_new] = seen.emplace(paths[i].lexically_normal().native(), i);
+/// The names that were given to images, to refuse a second use.
+class UsedNames {
+ public:
+  void add(const fs::path& path, std::size_t number) {
+    const auto [found, is_new] = seen_.emplace(path.lexically_normal().native(), number);
     if (!is_new) {
-      throw UsageError("images " + std::to_string(found->second + 1) + " and " + std::to_string(i + 1) +
-                       " would both be written to '" + paths[i].string() + "'; add {index} or {seed} to -o");
+      throw UsageError("images " + std::to_string(found->second + 1) + " and " + std::to_string(number + 1) +
+                       " would both be written to '" + path.string() + "'; add {index} or {seed} to -o");
     }
   }
+
+ private:
+  std::unordered_map<std::string, std::size_t> seen_;
+};
+
+bool is_one_file(const OutputPattern& pattern) {
+  return !pattern.folder_only() && !pattern.varies();
 }
 
 }  // namespace
 
 std::vector<fs::path> plan_outputs(const std::string& output, const std::vector<NameFields>& images) {
   const OutputPattern pattern(output);
-  if (!pattern.folder_only() && !pattern.varies() && images.size() > 1) {
+  if (is_one_file(pattern) && images.size() > 1) {
     throw UsageError("-o " + output + " is one file for " + std::to_string(images.size()) +
                      " images; use a folder (ending in /) or a pattern such as image_{index}.png");
   }
   if (output == kStdout) {
     return {fs::path(kStdout)};
   }
+  UsedNames used;
   std::vector<fs::path> paths;
   paths.reserve(images.size());
-  for (const auto& fields : images) {
-    fs::path path = pattern.path_for(fields);
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    fs::path path = pattern.path_for(images[i]);
     image_format_from_suffix(path);  // throws for unknown suffixes
+    used.add(path, i);
     paths.push_back(std::move(path));
   }
-  refuse_duplicates(paths);
   return paths;
+}
+
+class OutputNames::Names {
+ public:
+  explicit Names(const std::string& output) : output_(output), pattern_(output) {
+    if (output != kStdout) {
+      NameFields fields;
+      fields.default_name = "image.png";
+      image_format_from_suffix(pattern_.path_for(fields));
+    }
+  }
+  fs::path next(const NameFields& fields) {
+    const fs::path path = output_ == kStdout ? fs::path(kStdout) : pattern_.path_for(fields);
+    used_.add(path, fields.index);
+    return path;
+  }
+
+ private:
+  std::string output_;
+  OutputPattern pattern_;
+  UsedNames used_;
+};
+
+OutputNames::OutputNames(const std::string& output) : names_(std::make_unique<Names>(output)) {}
+
+OutputNames::~OutputNames() = default;
+
+fs::path OutputNames::next(const NameFields& fields) {
+  return names_->next(fields);
 }
 
 }  // namespace fmboost::tool

@@ -119,6 +119,7 @@ ResultReporter::ResultReporter(std::optional<std::size_t> images, const RunOptio
 
 void ResultReporter::done(const fs::path& file, const nlohmann::json& fields) {
   bar_.clear();
+  ++results_;
   if (file == kStdout) {
     return;  // stdout carries the image
   }
@@ -134,6 +135,7 @@ void ResultReporter::done(const fs::path& file, const nlohmann::json& fields) {
 
 void ResultReporter::failed(const std::string& what, const Failure& failure, nlohmann::json fields) {
   bar_.clear();
+  ++results_;
   ++failures_;
   last_code_ = failure.code;
   log_error((single_ ? std::string() : what + ": ") + failure.message);
@@ -147,6 +149,7 @@ void ResultReporter::failed(const std::string& what, const Failure& failure, nlo
 
 void ResultReporter::skipped(const fs::path& file) {
   bar_.clear();
+  ++results_;
   log_info("'" + file.string() + "' already exists; skipped");
 }
 
@@ -154,7 +157,7 @@ int ResultReporter::exit_code() const {
   if (failures_ == 0) {
     return 0;
   }
-  return single_ ? last_code_ : static_cast<int>(ExitCode::items);
+  return results_ == 1 ? last_code_ : static_cast<int>(ExitCode::items);
 }
 
 }  // namespace fmboost::tool

@@ -49,6 +49,7 @@ class ResultReporter {
   bool single_;
   const RunOptions& options_;
   ProgressBar& bar_;
+  std::size_t results_ = 0;
   std::size_t failures_ = 0;
   int last_code_ = 0;
 };
