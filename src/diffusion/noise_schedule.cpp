@@ -1,5 +1,6 @@
 #include "fmboost/diffusion/noise_schedule.h"
 
+#include <algorithm>
 #include <cmath>
 #include <torch/types.h>
 
@@ -8,10 +9,23 @@
 namespace fmboost {
 namespace {
 
+constexpr double kLeastAlphaBar = 0x1p-24;
+
 void require(bool condition, const std::string& message) {
   if (!condition) {
     throw UsageError("noise schedule: " + message);
   }
+}
+
+// The square roots are shifted to end at zero, and scaled to begin as before. Like diffusers, the result goes through
+// betas again.
+torch::Tensor with_zero_terminal_snr(const torch::Tensor& alphas_bar) {
+  const torch::Tensor roots = alphas_bar.sqrt();
+  const torch::Tensor first = roots[0];
+  const torch::Tensor last = roots[-1];
+  const torch::Tensor scaled = ((roots - last) * (first / (first - last))).square();
+  const torch::Tensor ratios = torch::cat({scaled.slice(0, 0, 1), scaled.slice(0, 1) / scaled.slice(0, 0, -1)});
+  return torch::cumprod(1 - (1 - ratios), 0);
 }
 
 }  // namespace
@@ -34,16 +48,22 @@ NoiseSchedule::NoiseSchedule(NoiseScheduleOptions options) : options_(std::move(
   if (scaled) {
     betas = betas.square();
   }
-  const torch::Tensor products = torch::cumprod(1 - betas, 0).to(torch::kFloat64);
+  torch::Tensor alphas_bar = torch::cumprod(1 - betas, 0);
+  if (options_.rescale_betas_zero_snr) {
+    alphas_bar = with_zero_terminal_snr(alphas_bar);
+  }
+  const torch::Tensor products = alphas_bar.to(torch::kFloat64);
   alphas_bar_.assign(products.data_ptr<double>(), products.data_ptr<double>() + products.numel());
-  require(alphas_bar_.back() > 0, "the betas are so large that no signal is left at the last of the train_steps");
+  require(options_.rescale_betas_zero_snr || alphas_bar_.back() > 0,
+          "the betas are so large that no signal is left at the last of the train_steps");
 }
 
 std::vector<double> NoiseSchedule::sigmas() const {
   std::vector<double> result;
   result.reserve(alphas_bar_.size());
   for (const double alpha_bar : alphas_bar_) {
-    result.push_back(std::sqrt((1 - alpha_bar) / alpha_bar));
+    const double positive = std::max(alpha_bar, kLeastAlphaBar);
+    result.push_back(std::sqrt((1 - positive) / positive));
   }
   return result;
 }

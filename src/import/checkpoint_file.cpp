@@ -1,6 +1,9 @@
 #include <nlohmann/json.hpp>
+#include <regex>
+#include <sstream>
 
 #include "fmboost/core/error.h"
+#include "fmboost/io/files.h"
 
 #include "import/imported_model.h"
 #include "import/ldm_names.h"
@@ -36,14 +39,6 @@ void note_unused(ImportedModel& model, const std::string& reason, std::vector<st
   }
 }
 
-// Position ids, which older files store although they are just 0, 1, 2, ...
-void take_position_ids(Weights& text, ImportedModel& model) {
-  const std::string name = "text_model.embeddings.position_ids";
-  if (text.erase(name) > 0) {
-    note_unused(model, "position ids, which are not needed", {name});
-  }
-}
-
 void take_unet(Weights& tensors, const std::string& file, ImportedModel& model) {
   model.unet.origin = file;
   model.unet.weights = to_diffusers_unet(take_component(tensors, {"model.diffusion_model.", "unet."}));
@@ -64,7 +59,7 @@ void take_text_encoder(Weights& tensors, const std::string& file, ImportedModel&
   } else {
     model.text_encoder.weights =
         to_transformers_text(take_component(tensors, {"cond_stage_model.transformer.", "text_encoder.", "te."}));
-    take_position_ids(model.text_encoder.weights, model);
+    take_unused_text(model.text_encoder.weights, model.unused);
   }
   model.text_encoder.origin = file;
   // Version 2 uses OpenCLIP, which has another activation and pads with token 0.
@@ -75,17 +70,46 @@ void take_text_encoder(Weights& tensors, const std::string& file, ImportedModel&
   }
 }
 
-// The prediction type from the metadata or marker tensors; empty if there is none.
-std::string stored_prediction(const WeightFile& file) {
+// The `parameterization` in the configuration that the original scripts keep beside a checkpoint: "v", "eps" or empty.
+// One line of the file holds it, so that no YAML has to be parsed.
+std::string configured_parameterization(const fs::path& config) {
+  static const std::regex kLine(R"(^\s*parameterization\s*:\s*["']?([A-Za-z0-9_]+))");
+  std::istringstream lines(read_text_file(config, std::size_t{1} << 20));
+  std::smatch found;
+  for (std::string line; std::getline(lines, line);) {
+    if (std::regex_search(line, found, kLine)) {
+      return found[1];
+    }
+  }
+  return "";
+}
+
+// The prediction type from the metadata, marker tensors, or the configuration beside the file; empty if there is none.
+std::string stored_prediction(const WeightFile& file, const fs::path& path, ImportedModel& model) {
   const auto found = file.metadata.find("modelspec.prediction_type");
   if (found != file.metadata.end()) {
     return found->second.starts_with("v") ? "v_prediction" : "epsilon";
   }
-  return file.tensors.contains("v_pred") ? "v_prediction" : "";
+  if (file.tensors.contains("v_pred")) {
+    return "v_prediction";
+  }
+  for (const char* suffix : {".yaml", ".yml"}) {
+    const fs::path config = fs::path(path).replace_extension(suffix);
+    std::error_code error;
+    if (!fs::is_regular_file(config, error)) {
+      continue;
+    }
+    const bool predicts_v = configured_parameterization(config) == "v";
+    model.notices.push_back("the prediction type, " + std::string(predicts_v ? "v_prediction" : "epsilon") +
+                            ", is from '" + config.string() + "'; nothing else of that file is used");
+    return predicts_v ? "v_prediction" : "epsilon";
+  }
+  return "";
 }
 
-std::string choose_prediction(const WeightFile& file, const SamplingChoices& choices, ImportedModel& model) {
-  std::string prediction = choices.prediction.value_or(stored_prediction(file));
+std::string choose_prediction(const WeightFile& file, const fs::path& path, const SamplingChoices& choices,
+                              ImportedModel& model) {
+  std::string prediction = choices.prediction ? *choices.prediction : stored_prediction(file, path, model);
   if (prediction.empty() && is_version_2(model)) {
     prediction = "v_prediction";
     model.notices.emplace_back(
@@ -130,9 +154,10 @@ ImportedModel load_checkpoint(const fs::path& path, const SamplingChoices& choic
     model.autoencoder = make_autoencoder(std::move(vae), path.string(), nullptr);
   }
   note_unused(model, "not part of the model", names_of(tensors));
-  const std::string prediction = choose_prediction(file, choices, model);
+  const std::string prediction = choose_prediction(file, path, choices, model);
+  const bool zero_snr = file.tensors.contains("ztsnr") && prediction == "v_prediction";
   const bool consistency = !model.unet.config.at("time_cond_proj_dim").is_null();
-  model.scheduler = stable_diffusion_scheduler(prediction, consistency);
+  model.scheduler = stable_diffusion_scheduler(prediction, consistency, zero_snr);
   model.scheduler_origin = path.string();
   model.native_latent_pixels = is_version_2(model) && prediction == "v_prediction" ? 96 : 64;
   return model;

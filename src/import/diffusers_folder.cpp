@@ -180,10 +180,7 @@ ImportedModel load_diffusers_folder(const fs::path& folder) {
   model.autoencoder = load_component_folder(folder / "vae");
   model.text_encoder = load_component_folder(folder / "text_encoder");
   model.text_encoder.weights = to_transformers_text(std::move(model.text_encoder.weights));
-  const std::string positions = "text_model.embeddings.position_ids";
-  if (model.text_encoder.weights.erase(positions) > 0) {
-    model.unused.push_back({"position ids, which are not needed", {positions}});
-  }
+  take_unused_text(model.text_encoder.weights, model.unused);
   model.tokenizer = read_tokenizer_folder(folder / "tokenizer");
   const fs::path scheduler = require(folder, "scheduler/scheduler_config.json");
   model.scheduler = read_text(scheduler);

@@ -1,6 +1,8 @@
 #include "fmboost/import/import_model.h"
 
 #include <algorithm>
+#include <cctype>
+#include <cmath>
 #include <set>
 
 #include "fmboost/core/error.h"
@@ -14,6 +16,7 @@
 #include "import/imported_model.h"
 #include "import/lora.h"
 #include "import/network_check.h"
+#include "import/sampling.h"
 #include "io/safetensors_writer.h"
 #include "nn/stable_diffusion/autoencoder_kl.h"
 #include "nn/stable_diffusion/autoencoder_tiny.h"
@@ -25,6 +28,11 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+
+// Names of files may hold any bytes.
+std::string text_of(const json& manifest) {
+  return manifest.dump(1, ' ', /*ensure_ascii=*/false, json::error_handler_t::replace);
+}
 
 void check_tokenizer(const Manifest& manifest, const ImportedModel& model) {
   const auto tokens = std::get<ClipTextOptions>(manifest.text_encoder->network).vocab_size;
@@ -48,11 +56,30 @@ void check_networks(const Manifest& manifest, const ImportedModel& model) {
   }
 }
 
+// Autoencoders of other families have networks of the same shape, but other latents.
+void check_latent_space(ImportedModel& model, const fs::path& vae) {
+  constexpr double kXlScale = 0.13025;
+  const json scale = model.autoencoder.config.value("scaling_factor", json());
+  if (scale.is_number() && std::abs(scale.get<double>() - kXlScale) < 1e-4) {
+    throw ModelError("'" + vae.string() +
+                     "' is the autoencoder of Stable Diffusion XL (its scaling factor is 0.13025): its "
+                     "latents mean something else to Stable Diffusion 1 and 2");
+  }
+  std::string name = vae.filename().string();
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+  if (name.find("xl") != std::string::npos) {
+    model.notices.push_back("'" + vae.string() +
+                            "' is an autoencoder of Stable Diffusion XL by its name; if the images have "
+                            "wrong colors, it is");
+  }
+}
+
 ImportedModel load(const ImportOptions& options) {
   ImportedModel model = fs::is_directory(options.source) ? load_diffusers_folder(options.source)
                                                          : load_checkpoint(options.source, options.sampling);
   if (!options.vae.empty()) {
     model.autoencoder = load_autoencoder(options.vae, model.unused);
+    check_latent_space(model, options.vae);
   } else if (model.autoencoder.weights.empty()) {
     throw ModelError("'" + options.source.string() + "' contains no autoencoder: specify one with `vae`");
   }
@@ -154,10 +181,16 @@ ImportReport import_model(const ImportOptions& given, const fs::path& folder,
   options.check();
   ImportedModel model = load(options);
   merge_loras(options, model);
+  for (auto* component : {&model.unet, &model.autoencoder, &model.text_encoder}) {
+    take_training_settings(component->config, model.unused);
+  }
+  if (auto notice = scheduler_notice(model.scheduler, model.scheduler_origin, options.sampling); !notice.empty()) {
+    model.notices.push_back(std::move(notice));
+  }
   // Everything that can be checked without reading tensors is checked before the long work.
   json manifest = describe_bundle(model, options);
   manifest["tokenizer"].update(write_tokenizer(model.tokenizer, folder));
-  const Manifest checked = parse_manifest(manifest.dump(), options.source.string());
+  const Manifest checked = parse_manifest(text_of(manifest), options.source.string());
   check_tokenizer(checked, model);
   check_networks(checked, model);
   check_space(model, options, folder);
@@ -170,7 +203,7 @@ ImportReport import_model(const ImportOptions& given, const fs::path& folder,
   manifest["text_encoder"]["sha256"] = writer.write(kTextFile, model.text_encoder.weights);
   manifest["denoiser"]["sha256"] = writer.write(kUnetFile, model.unet.weights);
   manifest["autoencoder"]["sha256"] = writer.write(kAutoencoderFile, model.autoencoder.weights);
-  const std::string text = manifest.dump(1) + "\n";
+  const std::string text = text_of(manifest) + "\n";
   parse_manifest(text, "bundle.json");
   write_file_atomically(folder / "bundle.json", as_bytes(text));
   return {model.what, std::move(model.notices), std::move(writer.files), std::move(model.unused)};

@@ -67,4 +67,10 @@ ImportedComponent make_autoencoder(Weights tensors, const std::string& origin, n
 /// Moves tensors that are known to be used in training only to `unused`.
 void take_unused(Weights& tensors, std::vector<UnusedTensors>& unused);
 
+/// The same for settings in a configuration that only concern training.
+void take_training_settings(nlohmann::json& config, std::vector<UnusedTensors>& unused);
+
+/// Moves tensors of a text encoder to `unused` that Stable Diffusion does not use.
+void take_unused_text(Weights& text, std::vector<UnusedTensors>& unused);
+
 }  // namespace fmboost

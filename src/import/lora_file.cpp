@@ -133,8 +133,14 @@ json peft_settings(const fs::path& file, const std::map<std::string, std::string
                                  : json::object();
 }
 
+// PEFT takes the keys of its patterns for regular expressions that match the end of a layer's name.
 bool names_module(const std::string& layer, const std::string& pattern) {
-  return layer == pattern || layer.ends_with("." + pattern);
+  constexpr std::size_t kLongest = 256;  // backtracking takes time and stack
+  try {
+    return pattern.size() <= kLongest && std::regex_match(layer, std::regex("(.*\\.)?(" + pattern + ")"));
+  } catch (const std::regex_error&) {
+    return layer == pattern || layer.ends_with("." + pattern);
+  }
 }
 
 void apply_settings(const json& settings, std::map<std::string, LoraLayer>& layers) {
@@ -149,8 +155,9 @@ void apply_settings(const json& settings, std::map<std::string, LoraLayer>& laye
     }
     const json patterns = setting("alpha_pattern");
     for (const auto& [pattern, alpha] : patterns.items()) {
-      if (names_module(name, pattern) && alpha.is_number()) {
+      if (alpha.is_number() && names_module(name, pattern)) {
         layer.alpha = alpha.get<double>();
+        break;
       }
     }
     layer.rank_stabilized = setting("use_rslora") == json(true);
@@ -168,7 +175,8 @@ bool has_lcm(const std::string& text) {
 bool is_for_consistency(const fs::path& file, const std::map<std::string, std::string>& metadata) {
   static const std::set<std::string> kTitles{"title", "name", "modelspec.title", "modelspec.tags", "ss_output_name"};
   const fs::path whole = fs::absolute(file);
-  return has_lcm(whole.filename().string()) || has_lcm(whole.parent_path().filename().string()) ||
+  const bool unnamed = whole.stem() == "pytorch_lora_weights";
+  return has_lcm(whole.filename().string()) || (unnamed && has_lcm(whole.parent_path().filename().string())) ||
          std::any_of(metadata.begin(), metadata.end(),
                      [](const auto& item) { return kTitles.contains(item.first) && has_lcm(item.second); });
 }

@@ -6,6 +6,7 @@
 #include "fmboost/core/error.h"
 
 #include "import/lora.h"
+#include "import/lora_names.h"
 
 namespace fmboost {
 namespace {
@@ -36,18 +37,24 @@ class LayerIndex {
   LayerIndex(Weights& unet, Weights& text_encoder) {
     add(unet, "", unet_);
     add(text_encoder, "text_model_", text_);
+    depth_ = {count("down_blocks_", "_resnets_0_conv1"), count("down_blocks_0_resnets_", "_conv1")};
   }
 
   // The weight that a layer of the LoRA changes; null if there is none.
   Weight* find(std::string layer) const {
     cut_prefix(layer, "base_model.model.");
-    if (cut_prefix(layer, "lora_te_") || cut_prefix(layer, "text_encoder.") || layer.starts_with("text_model.")) {
+    const bool lycoris = cut_prefix(layer, "lycoris_");
+    if (cut_prefix(layer, "lora_te_") || cut_prefix(layer, "lora_te1_") || cut_prefix(layer, "text_encoder.") ||
+        (lycoris && cut_prefix(layer, "text_encoder_")) || layer.starts_with("text_model.") ||
+        layer.starts_with("text_model_")) {
       return find_text(flat(layer));
     }
-    if (!cut_prefix(layer, "lora_unet_")) {
+    if (!cut_prefix(layer, "lora_unet_") && !(lycoris && cut_prefix(layer, "unet_"))) {
       cut_prefix(layer, "unet.");
     }
-    std::string name = flat(layer);
+    cut_prefix(layer, "model.diffusion_model.");
+    cut_prefix(layer, "diffusion_model.");
+    std::string name = diffusers_layer_name(flat(layer), depth_);
     if (const auto at = name.find("_processor_"); at != std::string::npos) {
       name.erase(at, std::string("_processor").size());
     }
@@ -68,6 +75,14 @@ class LayerIndex {
       }
     }
   }
+  // The number of layers with the names `start`0`end`, `start`1`end`, ...
+  std::int64_t count(const std::string& start, const std::string& end) const {
+    std::int64_t found = 0;
+    while (unet_.contains(start + std::to_string(found) + end)) {
+      ++found;
+    }
+    return std::max<std::int64_t>(found, 1);
+  }
   static Weight* lookup(const Index& index, const std::string& name) {
     const auto found = index.find(name);
     return found == index.end() ? nullptr : found->second;
@@ -82,6 +97,7 @@ class LayerIndex {
   }
 
   Index unet_, text_;
+  UnetDepth depth_;
 };
 
 std::int64_t elements(const std::vector<std::int64_t>& shape) {
@@ -134,7 +150,7 @@ std::string family_of(const Lora& lora) {
     return std::any_of(lora.layers.begin(), lora.layers.end(),
                        [&](const auto& item) { return item.first.starts_with(start); });
   };
-  if (any("lora_te1_") || any("lora_te2_") || any("text_encoder_2.")) {
+  if (any("lora_te2_") || any("text_encoder_2.")) {
     return " (Stable Diffusion XL, judging by its names)";
   }
   return any("transformer.") || any("lora_transformer_") ? " (a transformer such as Flux, judging by its names)" : "";

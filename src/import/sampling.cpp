@@ -44,7 +44,6 @@ constexpr Supported kSupported[] = {
     {"beta_schedule", R"(["linear", "scaled_linear"])", kAll},
     {"prediction_type", R"(["epsilon", "v_prediction"])", kAll},
     {"trained_betas", "[null]", kAll},
-    {"rescale_betas_zero_snr", "[false]", kAll},
     {"thresholding", "[false]", "ddim lcm dpm++2m"},
     {"clip_sample", "[false]", "lcm"},
     {"use_exponential_sigmas", "[false]", "euler dpm++2m"},
@@ -68,27 +67,52 @@ constexpr double kEmbeddedGuidance = 8.5;
 constexpr int kSteps = 25;
 constexpr double kGuidance = 7.5;
 
+// Classes without a sampler of their own, and the known class that is nearest: of the same family, deterministic or
+// not.
+constexpr std::pair<std::string_view, std::string_view> kNearest[] = {
+    {"DEISMultistepScheduler", "DPMSolverMultistepScheduler"},
+    {"UniPCMultistepScheduler", "DPMSolverMultistepScheduler"},
+    {"DPMSolverSinglestepScheduler", "DPMSolverMultistepScheduler"},
+    {"SASolverScheduler", "DPMSolverMultistepScheduler"},
+    {"LMSDiscreteScheduler", "EulerDiscreteScheduler"},
+    {"HeunDiscreteScheduler", "EulerDiscreteScheduler"},
+    {"KDPM2DiscreteScheduler", "EulerDiscreteScheduler"},
+    {"KDPM2AncestralDiscreteScheduler", "EulerAncestralDiscreteScheduler"},
+    {"DPMSolverSDEScheduler", "EulerAncestralDiscreteScheduler"},
+    {"DDPMScheduler", "EulerAncestralDiscreteScheduler"},
+    {"TCDScheduler", "LCMScheduler"},
+};
+
+const Scheduler* known_scheduler(std::string_view name) {
+  const auto* const found = std::find_if(std::begin(kSchedulers), std::end(kSchedulers),
+                                         [&](const Scheduler& scheduler) { return name == scheduler.name; });
+  return found == std::end(kSchedulers) ? nullptr : found;
+}
+
+// That of the class, or the nearest one.
 const Scheduler& scheduler_of(const JsonReader& config) {
   const auto name = config.get_or<std::string>("_class_name", "");
-  std::string known;
-  for (const auto& scheduler : kSchedulers) {
-    if (name == scheduler.name) {
-      return scheduler;
-    }
-    known += (known.empty() ? "" : ", ") + std::string(scheduler.name);
+  if (name.find("Flow") != std::string::npos || name.find("EDM") != std::string::npos) {
+    config.fail("_class_name", "a scheduler of Stable Diffusion 1 or 2; this one is for other models");
   }
-  config.fail("_class_name", "one of " + known);
+  if (const Scheduler* known = known_scheduler(name)) {
+    return *known;
+  }
+  const auto* const nearest =
+      std::find_if(std::begin(kNearest), std::end(kNearest), [&](const auto& pair) { return pair.first == name; });
+  return *known_scheduler(nearest == std::end(kNearest) ? "DDIMScheduler" : nearest->second);
 }
 
 bool has_word(std::string_view words, std::string_view word) {
   return c10::str(" ", words, " ").find(c10::str(" ", word, " ")) != std::string::npos;
 }
 
-void refuse_unsupported(const JsonReader& config, const std::string& sampler) {
+// `sampler`: that of the file's class. If another one was chosen, only what concerns all of them counts.
+void refuse_unsupported(const JsonReader& config, const std::string& sampler, bool overruled) {
   for (const auto& [field, values, samplers] : kSupported) {
     const json allowed = json::parse(values);
     const auto found = config.value().find(field);
-    if (has_word(samplers, sampler) && found != config.value().end() &&
+    if (has_word(samplers, sampler) && (!overruled || samplers == kAll) && found != config.value().end() &&
         std::find(allowed.begin(), allowed.end(), *found) == allowed.end()) {
       config.fail(field, allowed.size() == 1 ? allowed[0].dump() : "one of " + allowed.dump());
     }
@@ -109,6 +133,9 @@ json schedule_of(const JsonReader& config, const Scheduler& scheduler, const Sam
   if (scheduler.set_alpha_to_one) {
     schedule["set_alpha_to_one"] = config.get_or("set_alpha_to_one", true);
   }
+  if (config.get_or("rescale_betas_zero_snr", false)) {
+    schedule["rescale_betas_zero_snr"] = true;
+  }
   // Without a spacing, each sampler uses its own default.
   const std::string spacing = choices.timestep_spacing.value_or(config.get_or<std::string>("timestep_spacing", ""));
   if (!spacing.empty()) {
@@ -127,12 +154,17 @@ json sampling_fields(const std::string& text, const std::string& origin, bool gu
                      const SamplingChoices& choices) {
   const JsonReader config = JsonReader::parse(text, origin);
   const Scheduler& scheduler = scheduler_of(config);
-  refuse_unsupported(config, scheduler.sampler);
   const std::string sampler = choices.sampler.value_or(scheduler.sampler);
+  refuse_unsupported(config, scheduler.sampler, sampler != scheduler.sampler);
+  const std::string prediction = choices.prediction.value_or(config.get_or<std::string>("prediction_type", "epsilon"));
+  if (config.get_or("rescale_betas_zero_snr", false) && prediction == "epsilon") {
+    config.fail("rescale_betas_zero_snr",
+                "false, since the model predicts noise, which the last step would divide by zero");
+  }
   const bool consistency = sampler == "lcm";
   const double consistency_guidance = guidance_embedding ? kEmbeddedGuidance : 1.0;
   const bool spaces_sigmas = has_word("euler dpm++2m", scheduler.sampler) && has_word("euler dpm++2m", sampler);
-  return {{"prediction", choices.prediction.value_or(config.get_or<std::string>("prediction_type", "epsilon"))},
+  return {{"prediction", prediction},
           {"schedule", schedule_of(config, scheduler, choices)},
           {"default_sampler", sampler},
           {"default_steps", choices.steps.value_or(consistency ? kConsistencySteps : kSteps)},
@@ -140,16 +172,30 @@ json sampling_fields(const std::string& text, const std::string& origin, bool gu
           {"default_karras", spaces_sigmas && config.get_or("use_karras_sigmas", false)}};
 }
 
-std::string stable_diffusion_scheduler(const std::string& prediction, bool consistency) {
-  return json{{"_class_name", consistency ? "LCMScheduler" : "PNDMScheduler"},
-              {"beta_end", 0.012},
-              {"beta_schedule", "scaled_linear"},
-              {"beta_start", 0.00085},
-              {"num_train_timesteps", 1000},
-              {"prediction_type", prediction},
-              {"set_alpha_to_one", false},
-              {"steps_offset", 1}}
-      .dump();
+std::string scheduler_notice(const std::string& text, const std::string& origin, const SamplingChoices& choices) {
+  const JsonReader config = JsonReader::parse(text, origin);
+  const auto name = config.get_or<std::string>("_class_name", "");
+  if (choices.sampler || known_scheduler(name) != nullptr) {
+    return "";
+  }
+  return "'" + origin + "' names the scheduler '" + name + "', which has no equivalent here: the nearest sampler, " +
+         scheduler_of(config).sampler + ", is the bundle's default (use `sampler` to choose another)";
+}
+
+std::string stable_diffusion_scheduler(const std::string& prediction, bool consistency, bool zero_snr) {
+  json scheduler{{"_class_name", consistency ? "LCMScheduler" : "PNDMScheduler"},
+                 {"beta_end", 0.012},
+                 {"beta_schedule", "scaled_linear"},
+                 {"beta_start", 0.00085},
+                 {"num_train_timesteps", 1000},
+                 {"prediction_type", prediction},
+                 {"set_alpha_to_one", false},
+                 {"steps_offset", 1}};
+  if (zero_snr) {
+    scheduler["rescale_betas_zero_snr"] = true;
+    scheduler["timestep_spacing"] = "trailing";
+  }
+  return scheduler.dump();
 }
 
 }  // namespace fmboost

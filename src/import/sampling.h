@@ -14,7 +14,11 @@ namespace fmboost {
 nlohmann::json sampling_fields(const std::string& text, const std::string& origin, bool guidance_embedding,
                                const SamplingChoices& choices);
 
-/// Stable Diffusion's scheduler_config.json, for checkpoints without one. `consistency`: that of LCM.
-std::string stable_diffusion_scheduler(const std::string& prediction, bool consistency);
+/// What to tell about a configuration whose class has no sampler of its own; empty if it has, or one was chosen.
+std::string scheduler_notice(const std::string& text, const std::string& origin, const SamplingChoices& choices);
+
+/// Stable Diffusion's scheduler_config.json, for checkpoints without one. `consistency`: that of LCM; `zero_snr`: for
+/// models trained with zero terminal SNR.
+std::string stable_diffusion_scheduler(const std::string& prediction, bool consistency, bool zero_snr = false);
 
 }  // namespace fmboost

@@ -142,7 +142,7 @@ def test_what_is_no_text_is_an_item_s_error(fmboost, prompt, named):
     assert named in done.err
     assert "image 2" in done.err
     assert done.lines == ["fmboost_0_42.png", "fmboost_2_42.png"]
-    assert named in fmboost.generate("--prompts", "-", stdin=prompt, code=1).err
+    assert named in fmboost.generate("--prompts", "-", "-o", "text.png", stdin=prompt, code=1).err
 
 
 def test_a_prompt_that_is_not_utf_8_is_refused_as_an_argument(fmboost):

@@ -115,6 +115,27 @@ TEST_F(LoraTest, PeftSettingsComeFromTheFileBesideIt) {
   EXPECT_LT(error_of(kAttention, tensors, 1.0, 0.5), kRounding);
 }
 
+TEST_F(LoraTest, PeftPatternsAreRegularExpressions) {
+  const NamedTensors tensors = {{"unet." + kAttention + ".lora_A.weight", random({4, 5})},
+                                {"unet." + kAttention + ".lora_B.weight", random({6, 4})}};
+  const std::string settings = R"({"unet.lora_alpha": 8, "unet.alpha_pattern": {"down_blocks.*to_q": 2, "mid.*": 1}})";
+  EXPECT_LT(error_of(kAttention, tensors, 1.0, 0.5, {{"lora_adapter_metadata", settings}}), kRounding);
+}
+
+class LoraLayoutTest : public LoraTest, public testing::WithParamInterface<const char*> {};
+
+TEST_P(LoraLayoutTest, NamesTheSameLayer) {
+  const std::string layer = GetParam();
+  const NamedTensors tensors = {{layer + ".lora_down.weight", random({4, 5})},
+                                {layer + ".lora_up.weight", random({6, 4})}};
+  EXPECT_LT(error_of(kAttention, tensors, 1.0, 1.0), kRounding);
+}
+
+INSTANTIATE_TEST_SUITE_P(Layouts, LoraLayoutTest,
+                         testing::Values("lora_unet_input_blocks_1_1_transformer_blocks_0_attn1_to_q",
+                                         "lycoris_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q",
+                                         "diffusion_model.input_blocks.1.1.transformer_blocks.0.attn1.to_q"));
+
 TEST_F(LoraTest, ConvolutionsAreMerged) {
   const std::string layer = "lora_unet_down_blocks_0_resnets_0_conv1";
   const NamedTensors tensors = {{layer + ".lora_down.weight", random({2, 4, 3, 3})},

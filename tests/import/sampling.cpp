@@ -98,8 +98,7 @@ TEST(Sampling, ChoicesOverrideTheConfiguration) {
 
 TEST(Sampling, RefusesUnsupportedConfigurations) {
   const std::pair<json, const char*> refused[] = {
-      {{{"_class_name", "HeunDiscreteScheduler"}}, "_class_name"},
-      {json::object(), "_class_name"},
+      {{{"_class_name", "FlowMatchEulerDiscreteScheduler"}}, "_class_name"},
       {{{"_class_name", "DDIMScheduler"}, {"rescale_betas_zero_snr", true}}, "rescale_betas_zero_snr"},
       {{{"_class_name", "DDIMScheduler"}, {"prediction_type", "sample"}}, "prediction_type"},
       {{{"_class_name", "DDIMScheduler"}, {"trained_betas", {0.1}}}, "trained_betas"},
@@ -111,6 +110,42 @@ TEST(Sampling, RefusesUnsupportedConfigurations) {
     EXPECT_THAT(thrown<ModelError>([&, config = config] { fields(config); }),
                 AllOf(HasSubstr("scheduler_config.json"), HasSubstr(field)));
   }
+}
+
+TEST(Sampling, UnknownSchedulersBecomeTheNearestOneWithANotice) {
+  const std::pair<const char*, const char*> expected[] = {{"DEISMultistepScheduler", "dpm++2m"},
+                                                          {"UniPCMultistepScheduler", "dpm++2m"},
+                                                          {"HeunDiscreteScheduler", "euler"},
+                                                          {"KDPM2AncestralDiscreteScheduler", "euler-a"},
+                                                          {"TCDScheduler", "lcm"},
+                                                          {"SchedulerOfTomorrow", "ddim"}};
+  for (const auto& [name, sampler] : expected) {
+    const json config{{"_class_name", name}, {"beta_start", 0.00085}, {"beta_end", 0.012}};
+    EXPECT_EQ(fields(config)["default_sampler"], sampler);
+    EXPECT_EQ(fields(config)["schedule"]["beta_start"], 0.00085);
+    EXPECT_THAT(scheduler_notice(config.dump(), "file", {}), AllOf(HasSubstr(name), HasSubstr(sampler)));
+    SamplingChoices choices;
+    choices.sampler = "euler";
+    EXPECT_EQ(fields(config, false, choices)["default_sampler"], "euler");
+    EXPECT_EQ(scheduler_notice(config.dump(), "file", choices), "");
+  }
+  EXPECT_EQ(scheduler_notice(R"({"_class_name": "DDIMScheduler"})", "file", {}), "");
+}
+
+TEST(Sampling, AChosenSamplerOverrulesTheClass) {
+  SamplingChoices choices;
+  choices.sampler = "euler";
+  const json config{{"_class_name", "DPMSolverMultistepScheduler"}, {"algorithm_type", "sde-dpmsolver++"}};
+  EXPECT_EQ(fields(config, false, choices)["default_sampler"], "euler");
+}
+
+TEST(Sampling, ZeroTerminalSnrIsKeptForModelsThatPredictV) {
+  const json config{
+      {"_class_name", "DDIMScheduler"}, {"rescale_betas_zero_snr", true}, {"prediction_type", "v_prediction"}};
+  EXPECT_EQ(fields(config)["schedule"]["rescale_betas_zero_snr"], true);
+  const json marked = sampling_fields(stable_diffusion_scheduler("v_prediction", false, true), "file", false, {});
+  EXPECT_EQ(marked["schedule"]["rescale_betas_zero_snr"], true);
+  EXPECT_EQ(marked["schedule"]["timestep_spacing"], "trailing");
 }
 
 TEST(Sampling, IgnoresFieldsOfOtherClasses) {
