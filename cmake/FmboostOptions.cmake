@@ -25,4 +25,8 @@ if(FMBOOST_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
 endif()
 
 set(CMAKE_UNITY_BUILD ${FMBOOST_UNITY})
+if(FMBOOST_UNITY)
+  # The sources of a batch are included from one file, so that anonymous namespaces of sources look like those of headers.
+  add_compile_options(-Wno-subobject-linkage)
+endif()
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 12)

@@ -14,7 +14,7 @@
 #include "import/bundle_description.h"
 #include "import/coupling_file.h"
 #include "import/imported_model.h"
-#include "import/lora.h"
+#include "import/lora/lora.h"
 #include "import/network_check.h"
 #include "import/sampling.h"
 #include "io/safetensors_writer.h"

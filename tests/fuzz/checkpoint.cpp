@@ -6,7 +6,7 @@
 #include "fmboost/import/detect_weights.h"
 
 #include "import/ldm_names.h"
-#include "import/lora.h"
+#include "import/lora/lora.h"
 #include "import/network_configs.h"
 #include "memory_file.h"
 

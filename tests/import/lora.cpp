@@ -1,4 +1,4 @@
-#include "import/lora.h"
+#include "import/lora/lora.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "import/lora_names.h"
+#include "import/lora/lora_names.h"
 
 #include <algorithm>
 #include <gtest/gtest.h>
@@ -25,7 +25,8 @@ std::vector<std::string> original_names() {
     }
   };
   const auto attention = [&](const std::string& block) {
-    for (const char* layer : {"proj_in", "proj_out", "transformer_blocks.0.attn2.to_k", "transformer_blocks.0.ff.net.2"}) {
+    for (const char* layer :
+         {"proj_in", "proj_out", "transformer_blocks.0.attn2.to_k", "transformer_blocks.0.ff.net.2"}) {
       names.push_back(block + "." + layer + ".weight");
     }
   };

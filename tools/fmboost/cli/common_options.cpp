@@ -6,8 +6,8 @@
 #include "fmboost/core/log.h"
 #include "fmboost/import/import_cache.h"
 
-#include "cli/generate_settings.h"
 #include "cli/option_groups.h"
+#include "settings/generate_settings.h"
 
 namespace fmboost::tool {
 

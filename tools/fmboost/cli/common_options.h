@@ -10,7 +10,7 @@
 #include "fmboost/pipeline/model_components.h"
 #include "fmboost/pipeline/upscale_chain.h"
 
-#include "cli/settings.h"
+#include "settings/settings.h"
 
 namespace fmboost::tool {
 

@@ -7,11 +7,11 @@
 #include "fmboost/data/encode_images.h"
 
 #include "cli/common_options.h"
-#include "cli/degradation_options.h"
 #include "cli/option_groups.h"
-#include "cli/prompts.h"
 #include "commands/command.h"
+#include "inputs/prompts.h"
 #include "output/encode_progress.h"
+#include "settings/degradation_options.h"
 
 namespace fmboost::tool {
 namespace {

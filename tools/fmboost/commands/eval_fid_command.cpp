@@ -8,11 +8,11 @@
 #include "fmboost/image/encode.h"
 #include "fmboost/io/sha256.h"
 
+#include "batch/read_ahead.h"
 #include "cli/option_groups.h"
 #include "commands/command.h"
 #include "output/eval_output.h"
 #include "output/quality_report.h"
-#include "output/read_ahead.h"
 
 namespace fmboost::tool {
 namespace {

@@ -7,11 +7,11 @@
 #include "fmboost/eval/pairs.h"
 #include "fmboost/image/metrics.h"
 
+#include "batch/read_ahead.h"
 #include "cli/option_groups.h"
 #include "commands/command.h"
 #include "output/eval_output.h"
 #include "output/quality_report.h"
-#include "output/read_ahead.h"
 
 namespace fmboost::tool {
 namespace {

@@ -8,14 +8,14 @@
 
 #include "batch/batch_run.h"
 #include "cli/common_options.h"
-#include "cli/examples.h"
-#include "cli/generate_flags.h"
-#include "cli/prompts.h"
 #include "commands/command.h"
+#include "inputs/examples.h"
+#include "inputs/prompts.h"
 #include "output/generation_metadata.h"
 #include "output/intermediates.h"
 #include "output/output_names.h"
 #include "output/result_reporter.h"
+#include "settings/generate_flags.h"
 
 namespace fmboost::tool {
 namespace {
@@ -54,14 +54,14 @@ class GenerateCommand {
   GenerateFlags flags_;
   std::optional<GenerationMetadata> source_;
   Shard shard_;
-  bool numbered_ = false;                           ///< default names contain the number
-  std::size_t images_ = 0;                          ///< of all shards, so far
-  std::deque<PendingImage> pending_;                ///< not taken by the batch yet
-  std::unique_ptr<PromptReader> stream_;            ///< prompts that arrive on stdin while images are made
-  std::unique_ptr<OutputNames> names_;              ///< of the stream's images
+  bool numbered_ = false;                 ///< default names contain the number
+  std::size_t images_ = 0;                ///< of all shards, so far
+  std::deque<PendingImage> pending_;      ///< not taken by the batch yet
+  std::unique_ptr<PromptReader> stream_;  ///< prompts that arrive on stdin while images are made
+  std::unique_ptr<OutputNames> names_;    ///< of the stream's images
   GenerateRequest taken_;                 ///< that of the item that the batch took last
   std::shared_ptr<ModelComponents> components_;
-  std::shared_ptr<ModelComponents> chain_;
+  std::shared_ptr<ModelComponents> upscaler_;
 };
 
 void GenerateCommand::collect_requests() {
@@ -137,7 +137,7 @@ void GenerateCommand::read_next() {
 void GenerateCommand::open_models() {
   components_ = open_model(flags_.run.model, flags_.run);
   if (!flags_.upscaler.empty() || !components_->manifest().upscaler.empty()) {
-    chain_ = open_upscaler(flags_.upscaler.empty() ? flags_.run.model : flags_.upscaler, flags_.run);
+    upscaler_ = open_upscaler(flags_.upscaler.empty() ? flags_.run.model : flags_.upscaler, flags_.run);
   }
   check_models();
 }
@@ -162,11 +162,11 @@ void GenerateCommand::check_models() const {
   };
   check(source_->model, *components_, "-m", !flags_.run.model.empty());
   if (source_->upscaler) {
-    if (!chain_) {
+    if (!upscaler_) {
       throw ModelError("'" + flags_.from + "' was upscaled by another model, '" + source_->upscaler->name +
                        "'; select it with --upscaler");
     }
-    check(*source_->upscaler, *chain_, "--upscaler", !flags_.upscaler.empty());
+    check(*source_->upscaler, *upscaler_, "--upscaler", !flags_.upscaler.empty());
   }
 }
 
@@ -175,8 +175,8 @@ GenerationMetadata GenerateCommand::metadata_of(const GeneratePlan& plan) const 
   metadata.request = plan.request;
   metadata.request.size = plan.size;
   metadata.model = {components_->manifest().name, components_->bundle().hash()};
-  if (chain_) {
-    metadata.upscaler = ModelIdentity{chain_->manifest().name, chain_->bundle().hash()};
+  if (upscaler_) {
+    metadata.upscaler = ModelIdentity{upscaler_->manifest().name, upscaler_->bundle().hash()};
   }
   metadata.run.device = components_->placement().device.is_cuda() ? "cuda" : "cpu";
   metadata.run.dtype = dtype_name(components_->placement().dtype);
@@ -235,7 +235,7 @@ MadeImage GenerateCommand::made(const BatchItem& item, GeneratedImage generated)
 }
 
 void GenerateCommand::draw(BatchRun& batch) {
-  GeneratePipeline pipeline(components_, chain_,
+  GeneratePipeline pipeline(components_, upscaler_,
                             {.batch_size = flags_.batch_size,
                              .tiles = flags_.tiles,
                              .keep_intermediates = !flags_.intermediates_folder.empty()});

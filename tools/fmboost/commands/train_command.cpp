@@ -2,8 +2,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "cli/train_options.h"
 #include "commands/command.h"
+#include "settings/train_options.h"
 
 namespace fmboost::tool {
 namespace {

@@ -13,12 +13,12 @@
 #include "fmboost/pipeline/upscale.h"
 
 #include "batch/batch_run.h"
+#include "batch/read_ahead.h"
 #include "cli/common_options.h"
-#include "cli/image_inputs.h"
 #include "cli/option_groups.h"
 #include "commands/command.h"
+#include "inputs/image_inputs.h"
 #include "output/output_names.h"
-#include "output/read_ahead.h"
 
 namespace fmboost::tool {
 namespace {

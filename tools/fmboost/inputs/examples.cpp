@@ -1,4 +1,4 @@
-#include "cli/examples.h"
+#include "inputs/examples.h"
 
 #include <iostream>
 #include <nlohmann/json.hpp>

@@ -1,4 +1,4 @@
-#include "cli/image_inputs.h"
+#include "inputs/image_inputs.h"
 
 #include <algorithm>
 #include <unordered_map>

@@ -1,4 +1,4 @@
-#include "cli/line_source.h"
+#include "inputs/line_source.h"
 
 #include <array>
 #include <poll.h>

@@ -1,4 +1,4 @@
-#include "cli/prompts.h"
+#include "inputs/prompts.h"
 
 #include <charconv>
 #include <nlohmann/json.hpp>
@@ -7,8 +7,8 @@
 #include "fmboost/core/log.h"
 #include "fmboost/core/random.h"
 
-#include "cli/generate_settings.h"
-#include "cli/line_source.h"
+#include "inputs/line_source.h"
+#include "settings/generate_settings.h"
 
 namespace fmboost::tool {
 namespace {

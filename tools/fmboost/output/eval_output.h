@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "cli/common_options.h"
-#include "cli/image_inputs.h"
+#include "inputs/image_inputs.h"
 #include "output/quality_report.h"
 #include "output/result_reporter.h"
 

@@ -8,7 +8,7 @@
 #include "fmboost/image/decode.h"
 #include "fmboost/io/files.h"
 
-#include "cli/generate_settings.h"
+#include "settings/generate_settings.h"
 
 namespace fmboost::tool {
 namespace {

@@ -1,4 +1,4 @@
-#include "cli/degradation_options.h"
+#include "settings/degradation_options.h"
 
 namespace fmboost::tool {
 

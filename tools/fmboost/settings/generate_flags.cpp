@@ -1,9 +1,9 @@
-#include "cli/generate_flags.h"
+#include "settings/generate_flags.h"
 
 #include "fmboost/core/error.h"
 
-#include "cli/generate_settings.h"
 #include "cli/option_groups.h"
+#include "settings/generate_settings.h"
 
 namespace fmboost::tool {
 namespace {

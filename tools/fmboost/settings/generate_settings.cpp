@@ -1,4 +1,4 @@
-#include "cli/generate_settings.h"
+#include "settings/generate_settings.h"
 
 #include <algorithm>
 

@@ -6,7 +6,7 @@
 
 #include "fmboost/pipeline/generate.h"
 
-#include "cli/settings.h"
+#include "settings/settings.h"
 
 namespace fmboost::tool {
 

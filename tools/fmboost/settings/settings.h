@@ -92,7 +92,7 @@ struct SettingCodec<Size> {
 };
 
 template <typename Enum>
-  requires std::is_enum_v<Enum>
+requires std::is_enum_v<Enum>
 struct SettingCodec<Enum> {
   static constexpr const char* type = "TEXT";
   static Enum read(const nlohmann::json& value) { return parse_enum<Enum>(value.get<std::string>()); }

@@ -1,4 +1,4 @@
-#include "cli/train_options.h"
+#include "settings/train_options.h"
 
 #include <nlohmann/json.hpp>
 
@@ -6,7 +6,7 @@
 #include "fmboost/io/safetensors.h"
 
 #include "cli/config_file.h"
-#include "cli/degradation_options.h"
+#include "settings/degradation_options.h"
 
 namespace fmboost::tool {
 namespace {

@@ -1,4 +1,4 @@
-#include "import/lora_names.h"
+#include "import/lora/lora_names.h"
 
 #include <array>
 #include <regex>

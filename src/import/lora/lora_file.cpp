@@ -7,7 +7,7 @@
 #include "fmboost/core/error.h"
 #include "fmboost/io/files.h"
 
-#include "import/lora.h"
+#include "import/lora/lora.h"
 #include "io/json_reader.h"
 
 namespace fmboost {

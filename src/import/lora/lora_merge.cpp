@@ -5,8 +5,8 @@
 
 #include "fmboost/core/error.h"
 
-#include "import/lora.h"
-#include "import/lora_names.h"
+#include "import/lora/lora.h"
+#include "import/lora/lora_names.h"
 
 namespace fmboost {
 namespace {
