@@ -10,6 +10,7 @@
 #include "fmboost/core/interrupt.h"
 #include "fmboost/core/log.h"
 
+#include "output/contact_sheet.h"
 #include "output/output_names.h"
 
 namespace fmboost::tool {
@@ -28,10 +29,12 @@ BatchRun::BatchRun(BatchSource source, const OutputOptions& output, const RunOpt
       results_(source_.count, run, bar_),
       summary_(source_.count),
       single_(source_.count == 1),
+      journal_(journal),
       queue_(kMostQueued) {
   if (const auto file = journal_file(journal, output); !file.empty() && output.output != kStdout) {
     record_ = std::make_unique<BatchRecord>(file, journal, output);
   }
+  check_sheet();
   install_summary_handler();
 }
 
@@ -43,6 +46,7 @@ int BatchRun::run(const std::function<void()>& work) {
     throw;
   }
   finish();
+  write_sheet();
   return stopped_ ? static_cast<int>(ExitCode::runtime) : results_.exit_code();
 }
 
@@ -62,6 +66,26 @@ void BatchRun::finish() {
                                                                    nlohmann::json::error_handler_t::replace)
               << std::endl;
   }
+}
+
+// Before the work, not after it.
+void BatchRun::check_sheet() const {
+  if (!journal_.sheet.empty()) {
+    OutputOptions options = output_;
+    options.force = output_.force || journal_.resume || journal_.retry_failed;
+    encoding_of(journal_.sheet, options);
+    check_output(journal_.sheet, options);
+  }
+}
+
+void BatchRun::write_sheet() {
+  if (journal_.sheet.empty()) {
+    return;
+  }
+  const auto lines = record_ ? done_lines(journal_file(journal_, output_)) : sheet_lines_;
+  const auto base = record_ ? journal_base(journal_, output_) : std::filesystem::path();
+  const bool replace = output_.force || journal_.resume || journal_.retry_failed;
+  write_contact_sheet(lines, base, journal_.sheet, replace);
 }
 
 void BatchRun::show_summary_if_requested() {
@@ -156,6 +180,10 @@ void BatchRun::write(const BatchItem& item, const MadeImage& made) {
   }
   results_.done(item.output, line);
   summary_.done();
+  if (!journal_.sheet.empty() && !record_) {
+    line["output"] = item.output.string();
+    sheet_lines_.push_back(std::move(line));
+  }
 }
 
 void BatchRun::write_output(const BatchItem& item, const MadeImage& made) {

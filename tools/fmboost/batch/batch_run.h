@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "fmboost/core/progress.h"
 
@@ -56,6 +57,8 @@ class BatchRun {
   void report_failure(const BatchItem& item, const Failure& failure);
   void stop_if_disk_full(const Failure& failure);
   void finish();
+  void check_sheet() const;
+  void write_sheet();
   void show_summary_if_requested();
 
   BatchSource source_;
@@ -67,6 +70,8 @@ class BatchRun {
   std::unique_ptr<BatchRecord> record_;  ///< null without a journal
   std::atomic<bool> stopped_ = false;    ///< no more items are made
   bool single_;
+  JournalOptions journal_;
+  std::vector<nlohmann::json> sheet_lines_;  ///< what a contact sheet without a journal shows
   WriteBehind queue_;  ///< last, because its tasks use all members above
 };
 

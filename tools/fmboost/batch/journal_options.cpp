@@ -34,6 +34,9 @@ void add_journal_options(CLI::App& app, JournalOptions& options) {
       ->excludes(resume)
       ->excludes("--skip-existing")
       ->group(kOutputGroup);
+  app.add_option("--sheet", options.sheet, "Draw a contact sheet of the batch: prompts or names, seeds, seconds")
+      ->type_name("FILE")
+      ->group(kOutputGroup);
 }
 
 fs::path journal_file(const JournalOptions& options, const OutputOptions& output) {

@@ -14,6 +14,7 @@ struct JournalOptions {
   bool disabled = false;      ///< no journal
   bool resume = false;        ///< make only what is missing, failed or damaged
   bool retry_failed = false;  ///< make only what failed
+  std::string sheet;          ///< file of a contact sheet; empty for none
 };
 
 void add_journal_options(CLI::App& app, JournalOptions& options);
