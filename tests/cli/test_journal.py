@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import pytest
-from runner import IMAGES, PLACE, QUICK
+from runner import IMAGES, PLACE, QUICK, ROOT, Runner
 
 PROMPTS = "sun\nmoon\ntree\nhouse\nboat\n"
 BATCH = ("--prompts", "p.txt", "-o", "out/")
@@ -39,8 +39,6 @@ def batch(fmboost):
 @pytest.fixture(scope="module")
 def undisturbed(binary, cache, tmp_path_factory):
     """The hashes of the batch's images."""
-    from runner import Runner
-
     runner = Runner(binary, tmp_path_factory.mktemp("undisturbed"), cache)
     (runner.folder / "p.txt").write_text(PROMPTS)
     runner.generate(*BATCH)
@@ -224,3 +222,24 @@ def test_contact_sheets(batch):
     assert sha256(batch.folder / "out" / "sheet.png") == sha256(batch.folder / "s.png")
     assert "already exists" in batch("sheet", "out", code=1).err
     assert "journal" in batch("sheet", ".", code=2).err
+
+
+def gather(runner, *arguments, code=0):
+    done = subprocess.run([ROOT / "scripts/slurm/gather.py", *map(str, arguments)], cwd=runner.folder, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def test_tasks_of_an_array_are_gathered(batch, undisturbed):
+    for task in range(2):
+        array = {"SLURM_ARRAY_TASK_ID": str(task), "SLURM_ARRAY_TASK_COUNT": "2", "FMBOOST": str(batch.binary)}
+        subprocess.run(
+            [ROOT / "scripts/slurm/generate.sbatch", "p.txt", "out", *map(str, (*QUICK, *PLACE[:-2]))],
+            cwd=batch.folder, env=batch.environment | array, check=True, capture_output=True,
+        )  # fmt: skip
+        assert gather(batch, "out", "--expect", 5, code=0 if task else 3).stdout
+    assert hashes(batch.folder / "out") == undisturbed
+    assert sorted(line["output"] for line in batch.journal()) == sorted(undisturbed)
+    name = sorted(undisturbed)[0]
+    (batch.folder / "out" / name).write_bytes(b"damaged")
+    assert f"'{name}' has changed" in gather(batch, "out", code=3).stderr
