@@ -31,8 +31,13 @@ class Finished:
 
     @property
     def records(self):
-        """The lines of --json."""
-        return [json.loads(line) for line in self.lines]
+        """The lines of --json, one an image."""
+        return [line for line in map(json.loads, self.lines) if "summary" not in line]
+
+    @property
+    def summary(self):
+        """The last line of --json for several images."""
+        return json.loads(self.lines[-1])["summary"]
 
     @property
     def stages(self):
@@ -76,8 +81,13 @@ class Runner:
         return self("upscale", *with_defaults(arguments, ("--flow-steps", 1, *PLACE)), **options)
 
     def names(self, folder="."):
-        """The files in a folder, hidden ones too."""
-        return sorted(path.name for path in (self.folder / folder).iterdir())
+        """The files in a folder, hidden ones too, but not the journal's folder."""
+        return sorted(path.name for path in (self.folder / folder).iterdir() if path.name != ".fmboost")
+
+    def journal(self, folder="out"):
+        """The lines of the journal of an output folder."""
+        text = (self.folder / folder / ".fmboost" / "journal.jsonl").read_text()
+        return [json.loads(line) for line in text.splitlines()]
 
 
 def with_defaults(arguments, defaults):

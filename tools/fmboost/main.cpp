@@ -30,6 +30,7 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> all{
       {"generate", "Generate images from prompts", add_generate},
       {"upscale", "Upscale existing images", add_upscale},
+      {"sheet", "Draw a contact sheet of a batch", add_sheet},
       {"import", "Convert a Stable Diffusion checkpoint to a bundle", add_import},
       {"train", "Train a coupling on your own images", add_train},
       {"encode", "Encode images to shards of latents for training", add_encode},

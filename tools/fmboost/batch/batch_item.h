@@ -17,6 +17,8 @@ struct BatchItem {
   std::size_t number = 0;        ///< position among the images of all shards
   std::string title;             ///< in messages
   std::filesystem::path output;  ///< a file, or kStdout
+  std::filesystem::path input;   ///< the file that it is made from; empty without one
+  bool replace = false;          ///< whether an output that exists is replaced; the batch decides it
   nlohmann::json fields;         ///< keys of its JSON line that are known before the image is made
   nlohmann::json settings;       ///< everything that determines the bytes of the output, apart from an input's bytes
 };
@@ -35,6 +37,8 @@ struct MadeImage {
   nlohmann::json fields;              ///< further keys of its JSON line
   std::string input_hash = {};        ///< SHA-256 of the input's bytes; empty without an input
   std::function<void()> extras = {};  ///< writes further files before the image; may be empty
+  /// Whether the output is in its place already, and `image` empty: large images are written while they are made.
+  bool written = false;
 };
 
 }  // namespace fmboost::tool

@@ -18,6 +18,7 @@ struct Command {
 
 std::function<int()> add_generate(CLI::App& app);
 std::function<int()> add_upscale(CLI::App& app);
+std::function<int()> add_sheet(CLI::App& app);
 std::function<int()> add_train(CLI::App& app);
 std::function<int()> add_encode(CLI::App& app);
 std::function<int()> add_eval_pairs(CLI::App& app);

@@ -8,6 +8,7 @@
 
 #include "cli/common_options.h"
 #include "cli/option_groups.h"
+#include "cli/shard_option.h"
 #include "commands/command.h"
 #include "inputs/prompts.h"
 #include "output/encode_progress.h"
@@ -109,7 +110,7 @@ void resolve(EncodeFlags& flags) {
   options.crop.downsampling = parse_enum<Downsampling>(flags.downsample);
   options.stored = parse_dtype(flags.store);
   options.upsampling = parse_enum<Upsampling>(flags.upsampling);
-  const Shard shard = parse_shard(flags.shard);
+  const Shard shard = resolve_shard(flags.shard);
   options.slice = shard.index;
   options.slices = shard.count;
   options.check();

@@ -8,6 +8,7 @@
 
 #include "batch/batch_run.h"
 #include "cli/common_options.h"
+#include "cli/shard_option.h"
 #include "commands/command.h"
 #include "inputs/examples.h"
 #include "inputs/prompts.h"
@@ -16,6 +17,7 @@
 #include "output/output_names.h"
 #include "output/result_reporter.h"
 #include "settings/generate_flags.h"
+#include "settings/generate_settings.h"
 
 namespace fmboost::tool {
 namespace {
@@ -46,6 +48,7 @@ class GenerateCommand {
   void check_models() const;
   BatchSource items();
   std::optional<BatchItem> next_item();
+  nlohmann::json settings_of(const GenerateRequest& request) const;
   MadeImage made(const BatchItem& item, GeneratedImage generated) const;
   void draw(BatchRun& batch);
   GenerationMetadata metadata_of(const GeneratePlan& plan) const;
@@ -65,7 +68,7 @@ class GenerateCommand {
 };
 
 void GenerateCommand::collect_requests() {
-  shard_ = parse_shard(flags_.shard);
+  shard_ = resolve_shard(flags_.shard);
   const PromptEntry defaults{flags_.request, flags_.count};
   if (flags_.prompts_file.empty()) {
     add_images(defaults);
@@ -186,6 +189,22 @@ GenerationMetadata GenerateCommand::metadata_of(const GeneratePlan& plan) const 
   return metadata;
 }
 
+// Everything that determines the bytes of an image, apart from what the model derives from it.
+nlohmann::json GenerateCommand::settings_of(const GenerateRequest& request) const {
+  const auto identity = [](const ModelComponents& model) { return model.bundle().hash(); };
+  nlohmann::json settings = settings_to_json(request_settings(), request);
+  settings.update(settings_to_json(tile_settings(), flags_.tiles));
+  settings.update(settings_to_json(quality_settings(), flags_.output));
+  settings.update(settings_to_json(lossless_settings(), flags_.output));
+  settings["model"] = identity(*components_);
+  if (chain_) {
+    settings["upscaler"] = identity(*chain_);
+  }
+  settings["device"] = components_->placement().device.is_cuda() ? "cuda" : "cpu";
+  settings["dtype"] = dtype_name(components_->placement().dtype);
+  return settings;
+}
+
 // The images as items of the batch, in order.
 BatchSource GenerateCommand::items() {
   BatchSource source{.next = [this] { return next_item(); },
@@ -209,10 +228,11 @@ std::optional<BatchItem> GenerateCommand::next_item() {
   BatchItem item{.number = image.number,
                  .title = "image " + std::to_string(image.number + 1),
                  .output = std::move(image.output),
+                 .input = {},
                  .fields = {{"prompt", image.request.prompt},
                             {"seed", image.request.seed},
                             {"model", components_->manifest().name}},
-                 .settings = {}};
+                 .settings = settings_of(image.request)};
   taken_ = std::move(image.request);
   return item;
 }
@@ -277,7 +297,7 @@ int GenerateCommand::run() {
     make_folder(flags_.intermediates_folder);
   }
   open_models();
-  BatchRun batch(items(), flags_.output, flags_.run);
+  BatchRun batch(items(), flags_.output, flags_.run, flags_.journal);
   return batch.run([&] { draw(batch); });
 }
 

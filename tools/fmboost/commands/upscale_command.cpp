@@ -9,6 +9,7 @@
 #include "fmboost/core/log.h"
 #include "fmboost/image/decode.h"
 #include "fmboost/io/files.h"
+#include "fmboost/io/sha256.h"
 #include "fmboost/pipeline/batch_errors.h"
 #include "fmboost/pipeline/upscale.h"
 
@@ -16,9 +17,11 @@
 #include "batch/read_ahead.h"
 #include "cli/common_options.h"
 #include "cli/option_groups.h"
+#include "cli/shard_option.h"
 #include "commands/command.h"
 #include "inputs/image_inputs.h"
 #include "output/output_names.h"
+#include "settings/generate_settings.h"
 
 namespace fmboost::tool {
 namespace {
@@ -28,12 +31,14 @@ namespace fs = std::filesystem;
 struct UpscaleFlags {
   RunOptions run;
   OutputOptions output;
+  JournalOptions journal;
   UpscaleOptions options;
   std::vector<std::string> inputs;
   std::string size;
   std::string color_fix = enum_name(UpscaleOptions{}.color_fix);
   bool strip = false;
   bool recursive = false;
+  std::string shard = "0/1";
 };
 
 void add_options(CLI::App& app, UpscaleFlags& flags) {
@@ -58,6 +63,8 @@ void add_options(CLI::App& app, UpscaleFlags& flags) {
       "File (.png, .jpg, .webp, .tif), folder/, pattern with %d {index} {name} {folder}, or - for stdout (default: "
       "<name>_<factor>x.png)");
   app.add_flag("--strip", flags.strip, "Do not copy the input's metadata")->group(kOutputGroup);
+  add_shard_option(app, flags.shard);
+  add_journal_options(app, flags.journal);
   add_run_options(app, flags.run);
 }
 
@@ -120,6 +127,7 @@ std::vector<fs::path> plan_names(const UpscaleFlags& flags, const std::vector<In
 struct ReadInput {
   BatchItem item;
   Image image;
+  std::string hash = {};  ///< of the file's bytes; empty with --no-journal
   std::exception_ptr error;
 };
 
@@ -131,7 +139,9 @@ class UpscaleCommand {
   int run();
 
  private:
+  void select_shard();
   BatchSource items();
+  nlohmann::json settings() const;
   BatchItem item(std::size_t index) const;
   ReadInput read(const BatchItem& item) const;
   void check_result(const BatchItem& item, const Size& source) const;
@@ -144,32 +154,61 @@ class UpscaleCommand {
   std::vector<fs::path> outputs_;
   std::shared_ptr<ModelComponents> components_;
   std::unique_ptr<UpscalePipeline> pipeline_;
-  std::size_t taken_ = 0;  ///< sources that the batch has taken
+  std::vector<std::size_t> items_;  ///< numbers of the sources in this shard
+  std::size_t taken_ = 0;           ///< items that the batch has taken
 };
 
 BatchSource UpscaleCommand::items() {
   const auto next = [this]() -> std::optional<BatchItem> {
-    return taken_ == sources_.size() ? std::nullopt : std::optional(item(taken_++));
+    return taken_ == items_.size() ? std::nullopt : std::optional(item(items_[taken_++]));
   };
-  return {.next = next, .ended = [this] { return taken_ == sources_.size(); }, .count = sources_.size()};
+  return {.next = next, .ended = [this] { return taken_ == items_.size(); }, .count = items_.size()};
+}
+
+void UpscaleCommand::select_shard() {
+  const Shard shard = resolve_shard(flags_.shard);
+  for (std::size_t i = shard.index; i < sources_.size(); i += shard.count) {
+    items_.push_back(i);
+  }
+}
+
+// Everything that determines the bytes of a result, apart from the input.
+nlohmann::json UpscaleCommand::settings() const {
+  nlohmann::json settings = settings_to_json(flow_settings(), flags_.options.flow);
+  settings.update(settings_to_json(tile_settings(), flags_.options.tiles));
+  settings.update(settings_to_json(quality_settings(), flags_.output));
+  settings.update(settings_to_json(lossless_settings(), flags_.output));
+  settings.update({{flags_.size.empty() ? "scale" : "size", factor_text(flags_)},
+                   {"color_fix", flags_.color_fix},
+                   {"strip", flags_.strip},
+                   {"seed", flags_.options.seed},
+                   {"model", components_->bundle().hash()},
+                   {"device", components_->placement().device.is_cuda() ? "cuda" : "cpu"},
+                   {"dtype", dtype_name(components_->placement().dtype)}});
+  return settings;
 }
 
 BatchItem UpscaleCommand::item(std::size_t index) const {
   return {.number = index,
           .title = "'" + title(sources_[index]) + "'",
           .output = outputs_[index],
+          .input = sources_[index].file,
           .fields = {{"input", sources_[index].file.string()},
                      {"seed", flags_.options.seed},
                      {"model", components_->manifest().name}},
-          .settings = {}};
+          .settings = settings()};
 }
 
 ReadInput UpscaleCommand::read(const BatchItem& item) const {
-  ReadInput input{.item = item, .image = {}, .error = nullptr};
+  ReadInput input{.item = item, .image = {}, .hash = {}, .error = nullptr};
   try {
     const InputImage& source = sources_[item.number];
     const auto check = [&](std::int64_t width, std::int64_t height) { check_result(item, {width, height}); };
-    input.image = decode_image(read_source(source), title(source), {.check_size = check});
+    const std::vector<std::byte> bytes = read_source(source);
+    if (!flags_.journal.disabled) {
+      input.hash = sha256(bytes);
+    }
+    input.image = decode_image(bytes, title(source), {.check_size = check});
   } catch (...) {
     input.error = std::current_exception();
   }
@@ -198,6 +237,7 @@ MadeImage UpscaleCommand::upscale(const ReadInput& input, BatchRun& batch) {
     }
     made.image.metadata = {};
   }
+  made.input_hash = input.hash;
   made.fields = {{"width", made.image.width()}, {"height", made.image.height()}, {"seconds", upscaled.seconds}};
   return made;
 }
@@ -237,9 +277,10 @@ int UpscaleCommand::run() {
   sources_ = collect_inputs(flags_.inputs, {.recursive = flags_.recursive, .excluded = flags_.output.output});
   keep_suffixes_of_twins(sources_);
   outputs_ = plan_names(flags_, sources_);
+  select_shard();
   components_ = open_upscaler(flags_.run.model, flags_.run);
   pipeline_ = std::make_unique<UpscalePipeline>(components_, flags_.options);
-  BatchRun batch(items(), flags_.output, flags_.run);
+  BatchRun batch(items(), flags_.output, flags_.run, flags_.journal);
   return batch.run([&] { work(batch); });
 }
 

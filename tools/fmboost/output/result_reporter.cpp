@@ -147,10 +147,10 @@ void ResultReporter::failed(const std::string& what, const Failure& failure, nlo
   }
 }
 
-void ResultReporter::skipped(const fs::path& file) {
+void ResultReporter::skipped(const fs::path& file, const std::string& reason) {
   bar_.clear();
   ++results_;
-  log_info("'" + file.string() + "' already exists; skipped");
+  log_info("'" + file.string() + "' skipped: " + reason);
 }
 
 int ResultReporter::exit_code() const {

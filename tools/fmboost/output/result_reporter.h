@@ -40,7 +40,7 @@ class ResultReporter {
   /// `fields` are the keys of the JSON line except `output` and `error`.
   void done(const std::filesystem::path& file, const nlohmann::json& fields);
   void failed(const std::string& what, const Failure& failure, nlohmann::json fields);
-  void skipped(const std::filesystem::path& file);
+  void skipped(const std::filesystem::path& file, const std::string& reason);
 
   /// 0, the single item's own code, or 3 when some of several failed.
   int exit_code() const;

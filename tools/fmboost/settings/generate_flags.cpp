@@ -3,6 +3,7 @@
 #include "fmboost/core/error.h"
 
 #include "cli/option_groups.h"
+#include "cli/shard_option.h"
 #include "settings/generate_settings.h"
 
 namespace fmboost::tool {
@@ -47,10 +48,7 @@ void add_output_extras(CLI::App& app, GenerateFlags& flags) {
                  "Folder for all latents and the low-resolution image")
       ->type_name("DIR")
       ->group(kOutputGroup);
-  app.add_option("--shard", flags.shard,
-                 "I/N: generate only the images whose index modulo N is I, to divide the work among N machines")
-      ->capture_default_str()
-      ->group(kOutputGroup);
+  add_shard_option(app, flags.shard);
 }
 
 void read_width_and_height(GenerateFlags& flags, bool size_given) {
@@ -89,6 +87,7 @@ void add_generate_options(CLI::App& app, GenerateFlags& flags) {
       "File (.png, .jpg, .webp, .tif), folder/, pattern with %d {index} {seed} {prompt}, or - for stdout "
       "(default: fmboost_<seed>.png)");
   add_output_extras(app, flags);
+  add_journal_options(app, flags.journal);
   add_run_options(app, flags.run);
 }
 

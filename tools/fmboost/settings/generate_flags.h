@@ -7,6 +7,7 @@
 
 #include "fmboost/pipeline/generate.h"
 
+#include "batch/journal_options.h"
 #include "cli/common_options.h"
 #include "output/generation_metadata.h"
 
@@ -16,6 +17,7 @@ namespace fmboost::tool {
 struct GenerateFlags {
   RunOptions run;
   OutputOptions output;
+  JournalOptions journal;
   TileOptions tiles;
   GenerateRequest request;
   std::string prompts_file;
