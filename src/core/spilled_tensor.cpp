@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include <vector>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/memory_probe.h"
@@ -110,8 +111,9 @@ torch::Tensor spilled_tensor(at::IntArrayRef sizes, torch::ScalarType dtype, at:
       std::max<std::int64_t>(c10::multiply_integers(sizes), 1) * static_cast<std::int64_t>(torch::elementSize(dtype));
   void* begin = map_new_file(bytes);
   mappings().add(begin, static_cast<std::size_t>(bytes));
-  const auto strides = format == at::MemoryFormat::ChannelsLast ? c10::get_channels_last_strides_2d(sizes)
-                                                                : c10::contiguous_strides(sizes);
+  const bool last = format == at::MemoryFormat::ChannelsLast;
+  const std::vector<std::int64_t> strides =
+      last ? c10::get_channels_last_strides_2d(sizes) : at::IntArrayRef(c10::contiguous_strides(sizes)).vec();
   return at::from_blob(
       begin, sizes, strides, [](void* data) { mappings().remove(data); }, at::TensorOptions().dtype(dtype));
 }

@@ -122,7 +122,7 @@ torch::Tensor ResizedRows::rows(std::int64_t top, std::int64_t bottom) const {
 }
 
 std::int64_t rows_per_strip(const torch::Tensor& image) {
-  constexpr std::int64_t kStripBytes = std::int64_t{16} << 20;
+  constexpr std::int64_t kStripBytes = std::int64_t{4} << 20;
   const std::int64_t row = image.size(1) * image.size(3) * static_cast<std::int64_t>(sizeof(float));
   return std::max<std::int64_t>(kStripBytes / row, 1);
 }

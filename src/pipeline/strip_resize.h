@@ -33,7 +33,7 @@ class ResizedRows {
   torch::Tensor weights_;  ///< (height, taps) of that row and the following ones, float32
 };
 
-/// How many rows of this width and number of channels make a strip of some 16 MiB.
+/// How many rows of this width and number of channels make a strip of some 4 MiB.
 std::int64_t rows_per_strip(const torch::Tensor& image);
 
 /// pad_reflect() of the resized image, in a temporary file.
