@@ -1,6 +1,7 @@
 #include "core/spilled_tensor.h"
 
 #include <algorithm>
+#include <c10/core/InferenceMode.h>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -109,6 +110,7 @@ std::int64_t spill_room() {
 torch::Tensor spilled_tensor(at::IntArrayRef sizes, torch::ScalarType dtype, at::MemoryFormat format) {
   const auto bytes =
       std::max<std::int64_t>(c10::multiply_integers(sizes), 1) * static_cast<std::int64_t>(torch::elementSize(dtype));
+  const c10::InferenceMode off(false);  // inference tensors cannot be changed in place outside of that mode
   void* begin = map_new_file(bytes);
   mappings().add(begin, static_cast<std::size_t>(bytes));
   const bool last = format == at::MemoryFormat::ChannelsLast;

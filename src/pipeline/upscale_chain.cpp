@@ -38,7 +38,7 @@ void apply_fidelity(double fidelity, CouplingEntry& coupling) {
 TilePlan smaller_tiles(ModelComponents& components, const PreparedCoupling& prepared, const TileOptions& options) {
   const Size& size = prepared.padded;
   const TilePlan smaller = prepared.tiles ? prepared.tiles->halved()
-                                          : largest_tiles(plan_stage_memory(components, size),
+                                          : largest_tiles(within_limits(plan_stage_memory(components, size), options),
                                                           std::max(size.width, size.height) / 2, options.overlap);
   if (!options.automatic || smaller.side < smallest_tile(prepared.memory)) {
     const std::string tiling =
