@@ -16,6 +16,15 @@
 namespace fmboost {
 namespace {
 
+struct MemorySink final : ByteSink {
+  void append(std::span<const std::byte> more) override { bytes.insert(bytes.end(), more.begin(), more.end()); }
+  void replace(std::size_t position, std::span<const std::byte> others) override {
+    std::copy(others.begin(), others.end(), bytes.begin() + static_cast<std::ptrdiff_t>(position));
+  }
+
+  std::vector<std::byte> bytes;
+};
+
 std::string text_of(const ImageMetadata& metadata, const std::string& keyword) {
   for (const auto& [key, text] : metadata.text) {
     if (key == keyword) {
@@ -150,7 +159,7 @@ std::vector<std::string> lost_in_format(const Image& image, const EncodeOptions&
   return lost;
 }
 
-std::vector<std::byte> encode_image(const Image& image, const EncodeOptions& options) {
+void encode_image(const Image& image, const EncodeOptions& options, ByteSink& sink) {
   check(options);
   check_format_size(options.format, image.width(), image.height());
   Image written = image;
@@ -158,15 +167,21 @@ std::vector<std::byte> encode_image(const Image& image, const EncodeOptions& opt
   const PixelRows rows(written, layout_of(image, options));
   switch (options.format) {
     case ImageFormat::png:
-      return write_png(rows, written.metadata, options.compression_level);
+      return write_png(rows, written.metadata, options.compression_level, sink);
     case ImageFormat::jpeg:
-      return write_jpeg(rows, written.metadata, options);
+      return sink.append(write_jpeg(rows, written.metadata, options));
     case ImageFormat::webp:
-      return write_webp(rows, written.metadata, options.quality);
+      return sink.append(write_webp(rows, written.metadata, options.quality));
     case ImageFormat::tiff:
-      return write_tiff(rows, written.metadata, options.compression_level);
+      return write_tiff(rows, written.metadata, options.compression_level, sink);
   }
   throw Error("unknown image format");
+}
+
+std::vector<std::byte> encode_image(const Image& image, const EncodeOptions& options) {
+  MemorySink sink;
+  encode_image(image, options, sink);
+  return std::move(sink.bytes);
 }
 
 }  // namespace fmboost

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/spilled_tensor.h"
+
 namespace fmboost {
 namespace {
 
@@ -38,6 +40,7 @@ void hold_flat_areas(torch::Tensor& upscaled, const torch::Tensor& source) {
     };
     torch::Tensor block = upscaled.slice(2, begin, end);
     block.copy_(at::where(resized(flat), resized(source), block));
+    release_spilled_pages();
   }
 }
 

@@ -21,10 +21,12 @@ Layer layer_of(const Module& module) {
 // Runs the network block by block, each one strip by strip.
 class StripRun {
  public:
-  StripRun(torch::Tensor embedding, std::int64_t strip_bytes)
+  StripRun(torch::Tensor embedding, const StripLimits& limits)
       : embedding_(std::move(embedding)),
         // Keep everything: unlike in a decoder, these results have the size of latents, and most are skips.
-        limits_{.strip_bytes = strip_bytes, .kept_bytes = std::numeric_limits<std::int64_t>::max()} {}
+        limits_{.strip_bytes = limits.strip_bytes,
+                .kept_bytes = std::numeric_limits<std::int64_t>::max(),
+                .spilled_bytes = limits.spilled_bytes} {}
 
   LazyFeatureMap operator()(const nn::Conv2d& convolution, const LazyFeatureMap& x) const {
     return keep(x, {.channels = convolution->weight.size(0), .halo = 1}, layer_of(convolution));
@@ -85,12 +87,12 @@ class StripRun {
 
 }  // namespace
 
-torch::Tensor CfmUnetImpl::run_in_strips(const torch::Tensor& input, const torch::Tensor& embedding,
+torch::Tensor CfmUnetImpl::run_in_strips(const LazyFeatureMap& input, const torch::Tensor& embedding,
                                          const StripLimits& limits) {
   const c10::InferenceMode no_gradients;
-  const StripRun run(embedding, limits.strip_bytes);
+  const StripRun run(embedding, limits);
   const std::int64_t pool = options_.pool_factor;
-  LazyFeatureMap h(input);
+  LazyFeatureMap h = input;
   if (!down_conv_.is_empty()) {
     h = run.keep(h, {.channels = options_.model_channels, .down = pool}, layer_of(down_conv_));
   }
