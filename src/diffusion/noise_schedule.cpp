@@ -14,6 +14,19 @@ void require(bool condition, const std::string& message) {
   }
 }
 
+constexpr double kLeastAlphaBar = 1.0 / (1 << 24);
+
+// Shifts and scales sqrt(alpha_bar) so that it ends at 0 and begins where it was; alphas and their products are formed
+// again, in float32, for the roundings of diffusers.
+torch::Tensor without_signal_at_the_end(const torch::Tensor& alphas_bar) {
+  const torch::Tensor roots = alphas_bar.sqrt();
+  const torch::Tensor first = roots[0];
+  const torch::Tensor last = roots[-1];
+  const torch::Tensor squares = ((roots - last) * (first / (first - last))).square();
+  const torch::Tensor alphas = torch::cat({squares.slice(0, 0, 1), squares.slice(0, 1) / squares.slice(0, 0, -1)});
+  return torch::cumprod(1 - (1 - alphas), 0);
+}
+
 }  // namespace
 
 void NoiseScheduleOptions::check() const {
@@ -34,15 +47,21 @@ NoiseSchedule::NoiseSchedule(NoiseScheduleOptions options) : options_(std::move(
   if (scaled) {
     betas = betas.square();
   }
-  const torch::Tensor products = torch::cumprod(1 - betas, 0).to(torch::kFloat64);
+  torch::Tensor alphas_bar = torch::cumprod(1 - betas, 0);
+  if (options_.rescale_betas_zero_snr) {
+    alphas_bar = without_signal_at_the_end(alphas_bar);
+  }
+  const torch::Tensor products = alphas_bar.to(torch::kFloat64);
   alphas_bar_.assign(products.data_ptr<double>(), products.data_ptr<double>() + products.numel());
-  require(alphas_bar_.back() > 0, "the betas are so large that no signal is left at the last of the train_steps");
+  require(alphas_bar_.back() > 0 || options_.rescale_betas_zero_snr,
+          "the betas are so large that no signal is left at the last of the train_steps");
 }
 
 std::vector<double> NoiseSchedule::sigmas() const {
   std::vector<double> result;
   result.reserve(alphas_bar_.size());
-  for (const double alpha_bar : alphas_bar_) {
+  for (const double value : alphas_bar_) {
+    const double alpha_bar = value > 0 ? value : kLeastAlphaBar;
     result.push_back(std::sqrt((1 - alpha_bar) / alpha_bar));
   }
   return result;

@@ -38,6 +38,7 @@ ImportedComponent load_autoencoder(const fs::path& source, std::vector<UnusedTen
   }
   refuse_pickle(source);
   Weights tensors = open_weights(source).tensors;
+  apply_fp8_scales(tensors);
   const Recognition found = detect_weights(shapes_of(tensors));
   take_unused(tensors, unused);
   if (found.kind == WeightKind::autoencoder || found.kind == WeightKind::tiny_autoencoder ||

@@ -6,6 +6,7 @@
 #include "import/ldm_names.h"
 #include "import/network_configs.h"
 #include "import/sampling.h"
+#include "import/stored_sampling.h"
 
 namespace fmboost {
 namespace {
@@ -36,14 +37,6 @@ void note_unused(ImportedModel& model, const std::string& reason, std::vector<st
   }
 }
 
-// Position ids, which older files store although they are just 0, 1, 2, ...
-void take_position_ids(Weights& text, ImportedModel& model) {
-  const std::string name = "text_model.embeddings.position_ids";
-  if (text.erase(name) > 0) {
-    note_unused(model, "position ids, which are not needed", {name});
-  }
-}
-
 void take_unet(Weights& tensors, const std::string& file, ImportedModel& model) {
   model.unet.origin = file;
   model.unet.weights = to_diffusers_unet(take_component(tensors, {"model.diffusion_model.", "unet."}));
@@ -64,7 +57,7 @@ void take_text_encoder(Weights& tensors, const std::string& file, ImportedModel&
   } else {
     model.text_encoder.weights =
         to_transformers_text(take_component(tensors, {"cond_stage_model.transformer.", "text_encoder.", "te."}));
-    take_position_ids(model.text_encoder.weights, model);
+    take_unused_text(model);
   }
   model.text_encoder.origin = file;
   // Version 2 uses OpenCLIP, which has another activation and pads with token 0.
@@ -75,17 +68,8 @@ void take_text_encoder(Weights& tensors, const std::string& file, ImportedModel&
   }
 }
 
-// The prediction type from the metadata or marker tensors; empty if there is none.
-std::string stored_prediction(const WeightFile& file) {
-  const auto found = file.metadata.find("modelspec.prediction_type");
-  if (found != file.metadata.end()) {
-    return found->second.starts_with("v") ? "v_prediction" : "epsilon";
-  }
-  return file.tensors.contains("v_pred") ? "v_prediction" : "";
-}
-
-std::string choose_prediction(const WeightFile& file, const SamplingChoices& choices, ImportedModel& model) {
-  std::string prediction = choices.prediction.value_or(stored_prediction(file));
+std::string choose_prediction(const StoredSampling& stored, const SamplingChoices& choices, ImportedModel& model) {
+  std::string prediction = choices.prediction.value_or(stored.prediction);
   if (prediction.empty() && is_version_2(model)) {
     prediction = "v_prediction";
     model.notices.emplace_back(
@@ -116,6 +100,7 @@ TensorShapes shapes_of(const Weights& tensors, const std::string& prefix) {
 ImportedModel load_checkpoint(const fs::path& path, const SamplingChoices& choices) {
   refuse_pickle(path);
   WeightFile file = open_weights(path);
+  apply_fp8_scales(file.tensors);
   const Recognition found = detect_weights(shapes_of(file.tensors));
   refuse_other_families(path, found);
   ImportedModel model;
@@ -130,9 +115,13 @@ ImportedModel load_checkpoint(const fs::path& path, const SamplingChoices& choic
     model.autoencoder = make_autoencoder(std::move(vae), path.string(), nullptr);
   }
   note_unused(model, "not part of the model", names_of(tensors));
-  const std::string prediction = choose_prediction(file, choices, model);
+  const StoredSampling stored = stored_sampling(path, file);
+  if (!stored.notice.empty()) {
+    model.notices.push_back(stored.notice);
+  }
+  const std::string prediction = choose_prediction(stored, choices, model);
   const bool consistency = !model.unet.config.at("time_cond_proj_dim").is_null();
-  model.scheduler = stable_diffusion_scheduler(prediction, consistency);
+  model.scheduler = stable_diffusion_scheduler(prediction, consistency, stored.zero_snr);
   model.scheduler_origin = path.string();
   model.native_latent_pixels = is_version_2(model) && prediction == "v_prediction" ? 96 : 64;
   return model;

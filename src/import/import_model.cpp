@@ -26,6 +26,11 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
+// Names of files may have any bytes; those that are not UTF-8 are replaced in the bundle.
+std::string as_text(const json& manifest, int indent) {
+  return manifest.dump(indent, ' ', /*ensure_ascii=*/false, json::error_handler_t::replace);
+}
+
 void check_tokenizer(const Manifest& manifest, const ImportedModel& model) {
   const auto tokens = std::get<ClipTextOptions>(manifest.text_encoder->network).vocab_size;
   if (model.tokenizer.largest_id >= tokens) {
@@ -157,7 +162,7 @@ ImportReport import_model(const ImportOptions& given, const fs::path& folder,
   // Everything that can be checked without reading tensors is checked before the long work.
   json manifest = describe_bundle(model, options);
   manifest["tokenizer"].update(write_tokenizer(model.tokenizer, folder));
-  const Manifest checked = parse_manifest(manifest.dump(), options.source.string());
+  const Manifest checked = parse_manifest(as_text(manifest, -1), options.source.string());
   check_tokenizer(checked, model);
   check_networks(checked, model);
   check_space(model, options, folder);
@@ -170,7 +175,7 @@ ImportReport import_model(const ImportOptions& given, const fs::path& folder,
   manifest["text_encoder"]["sha256"] = writer.write(kTextFile, model.text_encoder.weights);
   manifest["denoiser"]["sha256"] = writer.write(kUnetFile, model.unet.weights);
   manifest["autoencoder"]["sha256"] = writer.write(kAutoencoderFile, model.autoencoder.weights);
-  const std::string text = manifest.dump(1) + "\n";
+  const std::string text = as_text(manifest, 1) + "\n";
   parse_manifest(text, "bundle.json");
   write_file_atomically(folder / "bundle.json", as_bytes(text));
   return {model.what, std::move(model.notices), std::move(writer.files), std::move(model.unused)};

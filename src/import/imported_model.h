@@ -64,6 +64,13 @@ ImportedComponent load_autoencoder(const std::filesystem::path& source, std::vec
 /// `config` is null.
 ImportedComponent make_autoencoder(Weights tensors, const std::string& origin, nlohmann::json config);
 
+/// Removes the projection of the text encoder and its scale, which Stable Diffusion 1 and 2 do not use, and position ids.
+void take_unused_text(ImportedModel& model);
+
+/// Removes settings that are no parameters of the network's class in diffusers (those of EMA, training scripts, and
+/// other programs), which diffusers ignores too, and adds a notice that names them.
+void drop_foreign_settings(nlohmann::json& config, const std::string& origin, std::vector<std::string>& notices);
+
 /// Moves tensors that are known to be used in training only to `unused`.
 void take_unused(Weights& tensors, std::vector<UnusedTensors>& unused);
 

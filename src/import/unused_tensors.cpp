@@ -18,7 +18,10 @@ const std::vector<Leftover>& leftovers() {
        {"betas", "alphas_cumprod", "alphas_cumprod_prev", "sqrt_alphas_cumprod", "sqrt_one_minus_alphas_cumprod",
         "log_one_minus_alphas_cumprod", "sqrt_recip_alphas_cumprod", "sqrt_recipm1_alphas_cumprod",
         "posterior_variance", "posterior_log_variance_clipped", "posterior_mean_coef1", "posterior_mean_coef2",
-        "logvar", "lvlb_weights", "denoiser.sigmas", "scale_factor", "v_pred", "ztsnr"}},
+        "logvar", "lvlb_weights", "denoiser.sigmas", "scale_factor"}},
+      {"marks of the kind of prediction, which is in bundle.json", {"v_pred", "ztsnr", "scaled_fp8"}},
+      {"the text projection and its scale, which only Stable Diffusion XL uses",
+       {"cond_stage_model.logit_scale", "cond_stage_model.text_projection", "text_encoder.logit_scale"}},
       {"trainer state", {"global_step", "epoch"}},
   };
   return kLeftovers;

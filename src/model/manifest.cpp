@@ -81,6 +81,7 @@ NoiseScheduleOptions read_schedule(const JsonReader& reader) {
   options.set_alpha_to_one = reader.get_or("set_alpha_to_one", options.set_alpha_to_one);
   options.original_steps = reader.get_or("original_steps", options.original_steps);
   options.timestep_scaling = reader.get_or("timestep_scaling", options.timestep_scaling);
+  options.rescale_betas_zero_snr = reader.get_or("rescale_betas_zero_snr", options.rescale_betas_zero_snr);
   try {
     options.check();
   } catch (const UsageError& error) {

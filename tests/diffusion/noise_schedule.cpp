@@ -42,6 +42,21 @@ TEST(NoiseSchedule, AlphaBarIsTheCumulativeProduct) {
   }
 }
 
+TEST(NoiseSchedule, RescaledSchedulesLeaveNoSignalAtTheEnd) {
+  const NoiseSchedule plain({});
+  const NoiseSchedule rescaled({.rescale_betas_zero_snr = true});
+  EXPECT_NEAR(rescaled.alpha_bar(0), plain.alpha_bar(0), 1e-6);
+  EXPECT_EQ(rescaled.alpha_bar(999), 0);
+  // Equation of algorithm 1 in float64.
+  const double first = std::sqrt(plain.alpha_bar(0));
+  const double last = std::sqrt(plain.alpha_bar(999));
+  for (const int t : {1, 250, 500, 998}) {
+    const double root = (std::sqrt(plain.alpha_bar(t)) - last) * first / (first - last);
+    EXPECT_NEAR(rescaled.alpha_bar(t), root * root, 1e-4 * root * root + 1e-9) << t;
+  }
+  EXPECT_NEAR(rescaled.sigmas().back(), 4096, 0.01);  // sqrt(2^24 - 1)
+}
+
 TEST(NoiseSchedule, GoesFromCleanToNoisy) {
   const NoiseSchedule schedule({});
   const auto& bars = schedule.alphas_bar();

@@ -7,7 +7,7 @@ namespace fmboost {
 
 /// Overrides of a model's own sampling configuration, by the names in bundle.json. ImportOptions::check() checks them.
 struct SamplingChoices {
-  std::optional<std::string> sampler;  ///< the default sampler: lcm, ddim, euler, euler-a or dpm++2m
+  std::optional<std::string> sampler;  ///< the default sampler: lcm, tcd, ddim, euler, euler-a or dpm++2m
   std::optional<int> steps;
   std::optional<double> guidance;
   std::optional<std::string> prediction;     ///< a name of Prediction
