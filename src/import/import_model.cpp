@@ -6,6 +6,7 @@
 #include "fmboost/core/error.h"
 #include "fmboost/core/interrupt.h"
 #include "fmboost/core/memory_probe.h"
+#include "fmboost/diffusion/noise_schedule.h"
 #include "fmboost/io/files.h"
 #include "fmboost/model/manifest.h"
 
@@ -64,17 +65,28 @@ ImportedModel load(const ImportOptions& options) {
   return model;
 }
 
-// An LCM-LoRA turns any model into an LCM, unless a sampler is given.
+// A LoRA for few steps determines the sampling, unless a sampler is given.
+void apply_few_steps(const Lora& lora, SamplingChoices& sampling, std::vector<std::string>& notices) {
+  if (!lora.few_steps || sampling.sampler) {
+    return;
+  }
+  const FewSteps& few = *lora.few_steps;
+  sampling.sampler = few.sampler;
+  sampling.guidance = sampling.guidance.value_or(1.0);
+  sampling.steps = sampling.steps ? sampling.steps : few.steps;
+  if (few.trailing && !sampling.timestep_spacing) {
+    sampling.timestep_spacing = enum_name(TimestepSpacing::trailing);
+  }
+  notices.push_back("'" + lora.file.string() + "' is " + few.what +
+                    " according to its name: the bundle's default sampler is " + few.sampler +
+                    (few.trailing ? " with trailing timesteps" : "") + " (use `sampler` to override)");
+}
+
 void merge_loras(ImportOptions& options, ImportedModel& model) {
   for (const auto& choice : options.loras) {
     const Lora lora = open_lora(choice.file);
     merge_lora(lora, choice.weight, model.unet.weights, model.text_encoder.weights);
-    if (lora.for_consistency && !options.sampling.sampler) {
-      options.sampling.sampler = "lcm";
-      model.notices.push_back(
-          "'" + choice.file.string() +
-          "' is an LCM-LoRA according to its name: the bundle's default sampler is lcm (use `sampler` to override)");
-    }
+    apply_few_steps(lora, options.sampling, model.notices);
   }
 }
 
