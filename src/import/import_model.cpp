@@ -59,6 +59,7 @@ ImportedModel load(const ImportOptions& options) {
                                                          : load_checkpoint(options.source, options.sampling);
   if (!options.vae.empty()) {
     model.autoencoder = load_autoencoder(options.vae, model.unused);
+    refuse_other_latents(model.autoencoder);
   } else if (model.autoencoder.weights.empty()) {
     throw ModelError("'" + options.source.string() + "' contains no autoencoder: specify one with `vae`");
   }

@@ -60,6 +60,9 @@ ImportedComponent load_component_folder(const std::filesystem::path& folder);
 /// Reads an autoencoder: a file in the original or the diffusers layout, a folder, or that of a whole checkpoint.
 ImportedComponent load_autoencoder(const std::filesystem::path& source, std::vector<UnusedTensors>& unused);
 
+/// Throws ModelError naming the family if an autoencoder's configuration tells that its latents are of another one.
+void refuse_other_latents(const ImportedComponent& autoencoder);
+
 /// Converts the tensor names of an autoencoder from any layout to the current ones, and derives its configuration if
 /// `config` is null.
 ImportedComponent make_autoencoder(Weights tensors, const std::string& origin, nlohmann::json config);
