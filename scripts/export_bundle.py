@@ -31,7 +31,7 @@ def parse(arguments):
     add("--cfm-noising-step", type=int, metavar="N",
         help="noising step (default: the file's, else 400 as published; 0: no noise)")  # fmt: skip
     add("--dtype", choices=("float16", "float32"), help="dtype of the stored weights (default: unchanged)")
-    add("--sampler", choices=("lcm", "ddim", "euler", "euler-a", "dpm++2m"),
+    add("--sampler", choices=("lcm", "tcd", "ddim", "euler", "euler-a", "dpm++2m"),
         help="default sampler (default: from the model's scheduler; LCM-LoRA needs lcm)")
     add("--steps", type=int, metavar="N", help="default number of steps")
     add("--guidance", type=float, metavar="G", help="default guidance scale")

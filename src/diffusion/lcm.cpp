@@ -13,16 +13,7 @@ class Lcm final : public Sampler {
  public:
   Lcm(const SamplerOptions& options, const NoiseSchedule& schedule)
       : prediction_(options.prediction), schedule_(schedule) {
-    const int original = schedule.options().original_steps;
-    if (options.steps > original) {
-      throw UsageError("the sampler lcm takes at most the " + std::to_string(original) +
-                       " steps of the schedule it was distilled from, not " + std::to_string(options.steps));
-    }
-    const int stride = schedule.train_steps() / original;
-    for (int i = 0; i < options.steps; ++i) {
-      const int skipped = static_cast<int>(std::floor(static_cast<double>(original) * i / options.steps));
-      timesteps_.push_back((original - skipped) * stride - 1);
-    }
+    timesteps_ = distilled_timesteps(options, schedule);
   }
 
   const std::vector<double>& timesteps() const override { return timesteps_; }
@@ -54,6 +45,21 @@ class Lcm final : public Sampler {
 };
 
 }  // namespace
+
+std::vector<double> distilled_timesteps(const SamplerOptions& options, const NoiseSchedule& schedule) {
+  const int original = schedule.options().original_steps;
+  if (options.steps > original) {
+    throw UsageError("the sampler " + options.name + " takes at most the " + std::to_string(original) +
+                     " steps of the schedule it was distilled from, not " + std::to_string(options.steps));
+  }
+  const int stride = schedule.train_steps() / original;
+  std::vector<double> times;
+  for (int i = 0; i < options.steps; ++i) {
+    const int skipped = static_cast<int>(std::floor(static_cast<double>(original) * i / options.steps));
+    times.push_back((original - skipped) * stride - 1);
+  }
+  return times;
+}
 
 std::unique_ptr<Sampler> make_lcm(const SamplerOptions& options, const NoiseSchedule& schedule) {
   return std::make_unique<Lcm>(options, schedule);

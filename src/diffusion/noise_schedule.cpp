@@ -1,6 +1,5 @@
 #include "fmboost/diffusion/noise_schedule.h"
 
-#include <algorithm>
 #include <cmath>
 #include <torch/types.h>
 
@@ -9,23 +8,23 @@
 namespace fmboost {
 namespace {
 
-constexpr double kLeastAlphaBar = 0x1p-24;
-
 void require(bool condition, const std::string& message) {
   if (!condition) {
     throw UsageError("noise schedule: " + message);
   }
 }
 
-// The square roots are shifted to end at zero, and scaled to begin as before. Like diffusers, the result goes through
-// betas again.
-torch::Tensor with_zero_terminal_snr(const torch::Tensor& alphas_bar) {
+constexpr double kLeastAlphaBar = 1.0 / (1 << 24);
+
+// Shifts and scales sqrt(alpha_bar) so that it ends at 0 and begins where it was; alphas and their products are formed
+// again, in float32, for the roundings of diffusers.
+torch::Tensor without_signal_at_the_end(const torch::Tensor& alphas_bar) {
   const torch::Tensor roots = alphas_bar.sqrt();
   const torch::Tensor first = roots[0];
   const torch::Tensor last = roots[-1];
-  const torch::Tensor scaled = ((roots - last) * (first / (first - last))).square();
-  const torch::Tensor ratios = torch::cat({scaled.slice(0, 0, 1), scaled.slice(0, 1) / scaled.slice(0, 0, -1)});
-  return torch::cumprod(1 - (1 - ratios), 0);
+  const torch::Tensor squares = ((roots - last) * (first / (first - last))).square();
+  const torch::Tensor alphas = torch::cat({squares.slice(0, 0, 1), squares.slice(0, 1) / squares.slice(0, 0, -1)});
+  return torch::cumprod(1 - (1 - alphas), 0);
 }
 
 }  // namespace
@@ -50,20 +49,20 @@ NoiseSchedule::NoiseSchedule(NoiseScheduleOptions options) : options_(std::move(
   }
   torch::Tensor alphas_bar = torch::cumprod(1 - betas, 0);
   if (options_.rescale_betas_zero_snr) {
-    alphas_bar = with_zero_terminal_snr(alphas_bar);
+    alphas_bar = without_signal_at_the_end(alphas_bar);
   }
   const torch::Tensor products = alphas_bar.to(torch::kFloat64);
   alphas_bar_.assign(products.data_ptr<double>(), products.data_ptr<double>() + products.numel());
-  require(options_.rescale_betas_zero_snr || alphas_bar_.back() > 0,
+  require(alphas_bar_.back() > 0 || options_.rescale_betas_zero_snr,
           "the betas are so large that no signal is left at the last of the train_steps");
 }
 
 std::vector<double> NoiseSchedule::sigmas() const {
   std::vector<double> result;
   result.reserve(alphas_bar_.size());
-  for (const double alpha_bar : alphas_bar_) {
-    const double positive = std::max(alpha_bar, kLeastAlphaBar);
-    result.push_back(std::sqrt((1 - positive) / positive));
+  for (const double value : alphas_bar_) {
+    const double alpha_bar = value > 0 ? value : kLeastAlphaBar;
+    result.push_back(std::sqrt((1 - alpha_bar) / alpha_bar));
   }
   return result;
 }

@@ -17,10 +17,21 @@ struct Maker {
 };
 
 constexpr Maker kMakers[] = {
-    {"lcm", make_lcm, false},         {"ddim", make_ddim, false},
-    {"euler", make_euler, true},      {"euler-a", make_euler_ancestral, false},
-    {"dpm++2m", make_dpmpp_2m, true},
+    {"lcm", make_lcm, false},         {"tcd", make_tcd, false},
+    {"ddim", make_ddim, false},       {"euler", make_euler, true},
+    {"euler-a", make_euler_ancestral, false}, {"dpm++2m", make_dpmpp_2m, true},
 };
+
+// Without signal, noise cannot be subtracted; sigma samplers use a very high finite noise level instead.
+void check_terminal_snr(const Sampler& sampler, const SamplerOptions& options, const NoiseSchedule& schedule) {
+  const bool divides = options.name == "ddim" || options.name == "lcm" || options.name == "tcd";
+  const auto first = static_cast<std::size_t>(sampler.timesteps().front());
+  if (divides && options.prediction == Prediction::epsilon && schedule.alphas_bar().at(first) == 0) {
+    throw UsageError("the noise schedule leaves no signal at timestep " + std::to_string(first) +
+                     " (zero terminal SNR), where the sampler " + options.name +
+                     " needs a model that predicts v; use the sampler euler, or `prediction` v_prediction");
+  }
+}
 
 }  // namespace
 
@@ -48,7 +59,21 @@ std::unique_ptr<Sampler> make_sampler(const SamplerOptions& options, const Noise
   if (options.karras && !found->karras) {
     throw UsageError("Karras noise levels work with the samplers euler and dpm++2m only, not with " + options.name);
   }
-  return found->make(options, schedule);
+  auto sampler = found->make(options, schedule);
+  check_terminal_snr(*sampler, options, schedule);
+  return sampler;
+}
+
+std::string start_notice(const SamplerOptions& options, const NoiseSchedule& schedule) {
+  constexpr double kHighEnough = 0.7;  // three quarters of the steps, minus what a few steps leave out
+  const double first = make_sampler(options, schedule)->timesteps().front();
+  if (first >= kHighEnough * schedule.train_steps()) {
+    return "";
+  }
+  return c10::str("the sampler ", options.name, " with ", options.steps, options.steps == 1 ? " step" : " steps",
+                  " starts at timestep ", first, " of ", schedule.train_steps() - 1,
+                  ", although the sample is pure noise: the image will be gray or blurred; use `timestep_spacing` "
+                  "trailing, or another number of `steps`");
 }
 
 torch::Tensor Sampler::sample(const torch::Tensor& x, const DenoiseFunction& denoise, const NoiseFunction& noise,

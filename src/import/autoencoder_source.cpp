@@ -13,7 +13,34 @@ bool is_tiny(const Weights& tensors) {
   return tensors.contains("encoder.layers.0.weight");
 }
 
+// The family whose latents an autoencoder makes, if it is not that of Stable Diffusion 1 and 2; empty otherwise.
+std::string other_family(const nlohmann::json& config) {
+  const auto number = [&](const char* key) {
+    const auto found = config.find(key);
+    return found != config.end() && found->is_number() ? found->get<double>() : 0.0;
+  };
+  const auto has = [&](const char* key) { return config.contains(key) && !config.at(key).is_null(); };
+  const std::string name = config.value("_class_name", nlohmann::json("")).dump();
+  if (name.find("Wan") != std::string::npos || has("z_dim") || has("latents_mean")) {
+    return "a video model such as Wan";
+  }
+  if (const double channels = number("latent_channels"); channels == 16) {
+    return "FLUX or Stable Diffusion 3 (16 latent channels)";
+  } else if (channels != 0 && channels != 4) {
+    return "another family (latents of " + std::to_string(static_cast<int>(channels)) + " channels)";
+  }
+  const double scale = number("scaling_factor");
+  return scale > 0.13 && scale < 0.131 ? "Stable Diffusion XL (scaling factor 0.13025)" : "";
+}
+
 }  // namespace
+
+void refuse_other_latents(const ImportedComponent& autoencoder) {
+  if (const std::string family = other_family(autoencoder.config); !family.empty()) {
+    throw ModelError("'" + autoencoder.origin + "' is the autoencoder of " + family +
+                     ": its latents are not those of Stable Diffusion 1 and 2; use an autoencoder of these");
+  }
+}
 
 ImportedComponent make_autoencoder(Weights tensors, const std::string& origin, nlohmann::json config) {
   ImportedComponent component{origin, {}, std::move(config)};
@@ -38,6 +65,7 @@ ImportedComponent load_autoencoder(const fs::path& source, std::vector<UnusedTen
   }
   refuse_pickle(source);
   Weights tensors = open_weights(source).tensors;
+  apply_fp8_scales(tensors);
   const Recognition found = detect_weights(shapes_of(tensors));
   take_unused(tensors, unused);
   if (found.kind == WeightKind::autoencoder || found.kind == WeightKind::tiny_autoencoder ||

@@ -33,15 +33,17 @@ json native_component(const char* file, json config) {
   return {{"backend", "native"}, {"file", file}, {"sha256", kNoHash}, {"config", config}};
 }
 
-json denoiser_entry(const ImportedModel& model, const ImportOptions& options) {
+json denoiser_entry(ImportedModel& model, const ImportOptions& options) {
   const json& config = model.unet.config;
   const std::int64_t factor = factor_of(model.autoencoder.config);
   const json guidance = config.value("time_cond_proj_dim", json());
   json entry = native_component(kUnetFile, config);
-  entry.update(sampling_fields(model.scheduler, model.scheduler_origin, !guidance.is_null(), options.sampling));
+  entry.update(sampling_fields(model.scheduler, model.scheduler_origin, !guidance.is_null(), options.sampling,
+                               model.notices));
   entry["latent_channels"] = config.value("in_channels", json(4));
   entry["native_size"] = options.native_size.value_or(model.native_latent_pixels * factor);
-  entry["size_multiple"] = factor << std::clamp<std::int64_t>(levels(config, "block_out_channels") - 1, 0, 6);
+  // The UNet takes latents of any size: its up path follows the sizes of its down path.
+  entry["size_multiple"] = factor;
   entry["guidance_embedding"] = guidance;
   return entry;
 }
@@ -69,7 +71,7 @@ std::string source_text(const ImportOptions& options) {
 
 }  // namespace
 
-json describe_bundle(const ImportedModel& model, const ImportOptions& options) {
+json describe_bundle(ImportedModel& model, const ImportOptions& options) {
   json text = model.text_encoder.config;
   if (options.clip_skip) {
     text["clip_skip"] = *options.clip_skip - 1;  // a configuration counts the omitted layers

@@ -1,14 +1,12 @@
 #include <nlohmann/json.hpp>
-#include <regex>
-#include <sstream>
 
 #include "fmboost/core/error.h"
-#include "fmboost/io/files.h"
 
 #include "import/imported_model.h"
 #include "import/ldm_names.h"
 #include "import/network_configs.h"
 #include "import/sampling.h"
+#include "import/stored_sampling.h"
 
 namespace fmboost {
 namespace {
@@ -59,7 +57,7 @@ void take_text_encoder(Weights& tensors, const std::string& file, ImportedModel&
   } else {
     model.text_encoder.weights =
         to_transformers_text(take_component(tensors, {"cond_stage_model.transformer.", "text_encoder.", "te."}));
-    take_unused_text(model.text_encoder.weights, model.unused);
+    take_unused_text(model);
   }
   model.text_encoder.origin = file;
   // Version 2 uses OpenCLIP, which has another activation and pads with token 0.
@@ -70,46 +68,8 @@ void take_text_encoder(Weights& tensors, const std::string& file, ImportedModel&
   }
 }
 
-// The `parameterization` in the configuration that the original scripts keep beside a checkpoint: "v", "eps" or empty.
-// One line of the file holds it, so that no YAML has to be parsed.
-std::string configured_parameterization(const fs::path& config) {
-  static const std::regex kLine(R"(^\s*parameterization\s*:\s*["']?([A-Za-z0-9_]+))");
-  std::istringstream lines(read_text_file(config, std::size_t{1} << 20));
-  std::smatch found;
-  for (std::string line; std::getline(lines, line);) {
-    if (std::regex_search(line, found, kLine)) {
-      return found[1];
-    }
-  }
-  return "";
-}
-
-// The prediction type from the metadata, marker tensors, or the configuration beside the file; empty if there is none.
-std::string stored_prediction(const WeightFile& file, const fs::path& path, ImportedModel& model) {
-  const auto found = file.metadata.find("modelspec.prediction_type");
-  if (found != file.metadata.end()) {
-    return found->second.starts_with("v") ? "v_prediction" : "epsilon";
-  }
-  if (file.tensors.contains("v_pred")) {
-    return "v_prediction";
-  }
-  for (const char* suffix : {".yaml", ".yml"}) {
-    const fs::path config = fs::path(path).replace_extension(suffix);
-    std::error_code error;
-    if (!fs::is_regular_file(config, error)) {
-      continue;
-    }
-    const bool predicts_v = configured_parameterization(config) == "v";
-    model.notices.push_back("the prediction type, " + std::string(predicts_v ? "v_prediction" : "epsilon") +
-                            ", is from '" + config.string() + "'; nothing else of that file is used");
-    return predicts_v ? "v_prediction" : "epsilon";
-  }
-  return "";
-}
-
-std::string choose_prediction(const WeightFile& file, const fs::path& path, const SamplingChoices& choices,
-                              ImportedModel& model) {
-  std::string prediction = choices.prediction ? *choices.prediction : stored_prediction(file, path, model);
+std::string choose_prediction(const StoredSampling& stored, const SamplingChoices& choices, ImportedModel& model) {
+  std::string prediction = choices.prediction.value_or(stored.prediction);
   if (prediction.empty() && is_version_2(model)) {
     prediction = "v_prediction";
     model.notices.emplace_back(
@@ -140,6 +100,7 @@ TensorShapes shapes_of(const Weights& tensors, const std::string& prefix) {
 ImportedModel load_checkpoint(const fs::path& path, const SamplingChoices& choices) {
   refuse_pickle(path);
   WeightFile file = open_weights(path);
+  apply_fp8_scales(file.tensors);
   const Recognition found = detect_weights(shapes_of(file.tensors));
   refuse_other_families(path, found);
   ImportedModel model;
@@ -154,10 +115,13 @@ ImportedModel load_checkpoint(const fs::path& path, const SamplingChoices& choic
     model.autoencoder = make_autoencoder(std::move(vae), path.string(), nullptr);
   }
   note_unused(model, "not part of the model", names_of(tensors));
-  const std::string prediction = choose_prediction(file, path, choices, model);
-  const bool zero_snr = file.tensors.contains("ztsnr") && prediction == "v_prediction";
+  const StoredSampling stored = stored_sampling(path, file);
+  if (!stored.notice.empty()) {
+    model.notices.push_back(stored.notice);
+  }
+  const std::string prediction = choose_prediction(stored, choices, model);
   const bool consistency = !model.unet.config.at("time_cond_proj_dim").is_null();
-  model.scheduler = stable_diffusion_scheduler(prediction, consistency, zero_snr);
+  model.scheduler = stable_diffusion_scheduler(prediction, consistency, stored.zero_snr);
   model.scheduler_origin = path.string();
   model.native_latent_pixels = is_version_2(model) && prediction == "v_prediction" ? 96 : 64;
   return model;

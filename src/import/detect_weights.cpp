@@ -154,6 +154,10 @@ Recognition detect_weights(const TensorShapes& shapes) {
   if (const std::int64_t channels = unet_channels(tensors, prefix); channels != 0) {
     return with_unet(tensors, prefix, channels);
   }
+  if (tensors.has_prefix("model_ema.")) {
+    return {WeightKind::other_model, "a checkpoint that holds only the averaged weights (EMA), in a training layout",
+            "use the file of the model that was published with the plain weights"};
+  }
   if (is_autoencoder(tensors)) {
     return {WeightKind::autoencoder, "an autoencoder (AutoencoderKL) alone",
             "`fmboost import` replaces a model's autoencoder with it (`vae`)"};

@@ -159,6 +159,7 @@ std::int64_t native_latent_pixels(const json& config) {
 ImportedComponent load_component_folder(const fs::path& folder) {
   json config = read_json(require(folder, "config.json"));
   auto [weights, file] = open_folder(folder);
+  apply_fp8_scales(weights);
   const std::string kind = config.value("_class_name", json("")).dump();
   if (kind.find("Autoencoder") != std::string::npos) {
     return make_autoencoder(std::move(weights), file.string(), std::move(config));
@@ -180,7 +181,9 @@ ImportedModel load_diffusers_folder(const fs::path& folder) {
   model.autoencoder = load_component_folder(folder / "vae");
   model.text_encoder = load_component_folder(folder / "text_encoder");
   model.text_encoder.weights = to_transformers_text(std::move(model.text_encoder.weights));
-  take_unused_text(model.text_encoder.weights, model.unused);
+  take_unused_text(model);
+  drop_foreign_settings(model.unet.config, (folder / "unet/config.json").string(), model.notices);
+  drop_foreign_settings(model.autoencoder.config, (folder / "vae/config.json").string(), model.notices);
   model.tokenizer = read_tokenizer_folder(folder / "tokenizer");
   const fs::path scheduler = require(folder, "scheduler/scheduler_config.json");
   model.scheduler = read_text(scheduler);

@@ -1,13 +1,12 @@
 #include "fmboost/import/import_model.h"
 
 #include <algorithm>
-#include <cctype>
-#include <cmath>
 #include <set>
 
 #include "fmboost/core/error.h"
 #include "fmboost/core/interrupt.h"
 #include "fmboost/core/memory_probe.h"
+#include "fmboost/diffusion/noise_schedule.h"
 #include "fmboost/io/files.h"
 #include "fmboost/model/manifest.h"
 
@@ -16,7 +15,6 @@
 #include "import/imported_model.h"
 #include "import/lora/lora.h"
 #include "import/network_check.h"
-#include "import/sampling.h"
 #include "io/safetensors_writer.h"
 #include "nn/stable_diffusion/autoencoder_kl.h"
 #include "nn/stable_diffusion/autoencoder_tiny.h"
@@ -29,9 +27,9 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-// Names of files may hold any bytes.
-std::string text_of(const json& manifest) {
-  return manifest.dump(1, ' ', /*ensure_ascii=*/false, json::error_handler_t::replace);
+// Names of files may have any bytes; those that are not UTF-8 are replaced in the bundle.
+std::string as_text(const json& manifest, int indent) {
+  return manifest.dump(indent, ' ', /*ensure_ascii=*/false, json::error_handler_t::replace);
 }
 
 void check_tokenizer(const Manifest& manifest, const ImportedModel& model) {
@@ -56,47 +54,40 @@ void check_networks(const Manifest& manifest, const ImportedModel& model) {
   }
 }
 
-// Autoencoders of other families have networks of the same shape, but other latents.
-void check_latent_space(ImportedModel& model, const fs::path& vae) {
-  constexpr double kXlScale = 0.13025;
-  const json scale = model.autoencoder.config.value("scaling_factor", json());
-  if (scale.is_number() && std::abs(scale.get<double>() - kXlScale) < 1e-4) {
-    throw ModelError("'" + vae.string() +
-                     "' is the autoencoder of Stable Diffusion XL (its scaling factor is 0.13025): its "
-                     "latents mean something else to Stable Diffusion 1 and 2");
-  }
-  std::string name = vae.filename().string();
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
-  if (name.find("xl") != std::string::npos) {
-    model.notices.push_back("'" + vae.string() +
-                            "' is an autoencoder of Stable Diffusion XL by its name; if the images have "
-                            "wrong colors, it is");
-  }
-}
-
 ImportedModel load(const ImportOptions& options) {
   ImportedModel model = fs::is_directory(options.source) ? load_diffusers_folder(options.source)
                                                          : load_checkpoint(options.source, options.sampling);
   if (!options.vae.empty()) {
     model.autoencoder = load_autoencoder(options.vae, model.unused);
-    check_latent_space(model, options.vae);
+    refuse_other_latents(model.autoencoder);
   } else if (model.autoencoder.weights.empty()) {
     throw ModelError("'" + options.source.string() + "' contains no autoencoder: specify one with `vae`");
   }
   return model;
 }
 
-// An LCM-LoRA turns any model into an LCM, unless a sampler is given.
+// A LoRA for few steps determines the sampling, unless a sampler is given.
+void apply_few_steps(const Lora& lora, SamplingChoices& sampling, std::vector<std::string>& notices) {
+  if (!lora.few_steps || sampling.sampler) {
+    return;
+  }
+  const FewSteps& few = *lora.few_steps;
+  sampling.sampler = few.sampler;
+  sampling.guidance = sampling.guidance.value_or(1.0);
+  sampling.steps = sampling.steps ? sampling.steps : few.steps;
+  if (few.trailing && !sampling.timestep_spacing) {
+    sampling.timestep_spacing = enum_name(TimestepSpacing::trailing);
+  }
+  notices.push_back("'" + lora.file.string() + "' is " + few.what +
+                    " according to its name: the bundle's default sampler is " + few.sampler +
+                    (few.trailing ? " with trailing timesteps" : "") + " (use `sampler` to override)");
+}
+
 void merge_loras(ImportOptions& options, ImportedModel& model) {
   for (const auto& choice : options.loras) {
     const Lora lora = open_lora(choice.file);
     merge_lora(lora, choice.weight, model.unet.weights, model.text_encoder.weights);
-    if (lora.for_consistency && !options.sampling.sampler) {
-      options.sampling.sampler = "lcm";
-      model.notices.push_back(
-          "'" + choice.file.string() +
-          "' is an LCM-LoRA according to its name: the bundle's default sampler is lcm (use `sampler` to override)");
-    }
+    apply_few_steps(lora, options.sampling, model.notices);
   }
 }
 
@@ -181,16 +172,10 @@ ImportReport import_model(const ImportOptions& given, const fs::path& folder,
   options.check();
   ImportedModel model = load(options);
   merge_loras(options, model);
-  for (auto* component : {&model.unet, &model.autoencoder, &model.text_encoder}) {
-    take_training_settings(component->config, model.unused);
-  }
-  if (auto notice = scheduler_notice(model.scheduler, model.scheduler_origin, options.sampling); !notice.empty()) {
-    model.notices.push_back(std::move(notice));
-  }
   // Everything that can be checked without reading tensors is checked before the long work.
   json manifest = describe_bundle(model, options);
   manifest["tokenizer"].update(write_tokenizer(model.tokenizer, folder));
-  const Manifest checked = parse_manifest(text_of(manifest), options.source.string());
+  const Manifest checked = parse_manifest(as_text(manifest, -1), options.source.string());
   check_tokenizer(checked, model);
   check_networks(checked, model);
   check_space(model, options, folder);
@@ -203,7 +188,7 @@ ImportReport import_model(const ImportOptions& given, const fs::path& folder,
   manifest["text_encoder"]["sha256"] = writer.write(kTextFile, model.text_encoder.weights);
   manifest["denoiser"]["sha256"] = writer.write(kUnetFile, model.unet.weights);
   manifest["autoencoder"]["sha256"] = writer.write(kAutoencoderFile, model.autoencoder.weights);
-  const std::string text = text_of(manifest) + "\n";
+  const std::string text = as_text(manifest, 1) + "\n";
   parse_manifest(text, "bundle.json");
   write_file_atomically(folder / "bundle.json", as_bytes(text));
   return {model.what, std::move(model.notices), std::move(writer.files), std::move(model.unused)};

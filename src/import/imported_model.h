@@ -60,17 +60,21 @@ ImportedComponent load_component_folder(const std::filesystem::path& folder);
 /// Reads an autoencoder: a file in the original or the diffusers layout, a folder, or that of a whole checkpoint.
 ImportedComponent load_autoencoder(const std::filesystem::path& source, std::vector<UnusedTensors>& unused);
 
+/// Throws ModelError naming the family if an autoencoder's configuration tells that its latents are of another one.
+void refuse_other_latents(const ImportedComponent& autoencoder);
+
 /// Converts the tensor names of an autoencoder from any layout to the current ones, and derives its configuration if
 /// `config` is null.
 ImportedComponent make_autoencoder(Weights tensors, const std::string& origin, nlohmann::json config);
 
+/// Removes the projection of the text encoder and its scale, which Stable Diffusion 1 and 2 do not use, and position ids.
+void take_unused_text(ImportedModel& model);
+
+/// Removes settings that are no parameters of the network's class in diffusers (those of EMA, training scripts, and
+/// other programs), which diffusers ignores too, and adds a notice that names them.
+void drop_foreign_settings(nlohmann::json& config, const std::string& origin, std::vector<std::string>& notices);
+
 /// Moves tensors that are known to be used in training only to `unused`.
 void take_unused(Weights& tensors, std::vector<UnusedTensors>& unused);
-
-/// The same for settings in a configuration that only concern training.
-void take_training_settings(nlohmann::json& config, std::vector<UnusedTensors>& unused);
-
-/// Moves tensors of a text encoder to `unused` that Stable Diffusion does not use.
-void take_unused_text(Weights& text, std::vector<UnusedTensors>& unused);
 
 }  // namespace fmboost

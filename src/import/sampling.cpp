@@ -12,13 +12,14 @@ namespace {
 
 using nlohmann::json;
 
-// A diffusers scheduler, the equivalent sampler, and the defaults of its class.
+// A diffusers scheduler, the sampler that is equivalent or nearest, and the defaults of its class.
 struct Scheduler {
   const char* name;
   const char* sampler;
   double beta_start, beta_end;
   const char* beta_schedule;
   bool set_alpha_to_one;
+  bool equivalent = true;
 };
 
 constexpr Scheduler kSchedulers[] = {
@@ -28,24 +29,47 @@ constexpr Scheduler kSchedulers[] = {
     {"EulerDiscreteScheduler", "euler", 0.0001, 0.02, "linear", false},
     {"EulerAncestralDiscreteScheduler", "euler-a", 0.0001, 0.02, "linear", false},
     {"DPMSolverMultistepScheduler", "dpm++2m", 0.0001, 0.02, "linear", false},
+    {"TCDScheduler", "tcd", 0.00085, 0.012, "scaled_linear", true},
+    {"DDIMParallelScheduler", "ddim", 0.0001, 0.02, "linear", true},
+    // Multistep solvers of the same differential equation.
+    {"DEISMultistepScheduler", "dpm++2m", 0.0001, 0.02, "linear", false, false},
+    {"UniPCMultistepScheduler", "dpm++2m", 0.0001, 0.02, "linear", false, false},
+    {"DPMSolverSinglestepScheduler", "dpm++2m", 0.0001, 0.02, "linear", false, false},
+    {"DPMSolverSDEScheduler", "dpm++2m", 0.00085, 0.012, "linear", false, false},
+    {"SASolverScheduler", "dpm++2m", 0.0001, 0.02, "linear", false, false},
+    {"LMSDiscreteScheduler", "euler", 0.0001, 0.02, "linear", false, false},
+    {"HeunDiscreteScheduler", "euler", 0.00085, 0.012, "linear", false, false},
+    {"KDPM2DiscreteScheduler", "euler", 0.00085, 0.012, "linear", false, false},
+    {"KDPM2AncestralDiscreteScheduler", "euler-a", 0.00085, 0.012, "linear", false, false},
+    {"IPNDMScheduler", "ddim", 0.0001, 0.02, "linear", false, false},
+    {"DDPMScheduler", "ddim", 0.0001, 0.02, "linear", true, false},
+    {"DDPMParallelScheduler", "ddim", 0.0001, 0.02, "linear", true, false},
 };
 
-// The supported values of each field, as a JSON list, and the samplers whose scheduler has the field. Ignoring another
-// value would silently change the images.
+// For classes that are not in the list.
+constexpr Scheduler kUnknown = {"", "ddim", 0.0001, 0.02, "linear", true, false};
+
+// Parts of the names of schedulers for models that predict neither noise nor v.
+constexpr std::string_view kOtherModels[] = {"FlowMatch", "EDM", "Consistency", "CMStochastic", "VQDiffusion", "ScoreSde",
+                                             "Karras", "RePaint", "UnCLIP", "AmusedScheduler", "CogVideoX"};
+
+// The supported values of each field, as a JSON list, and the samplers whose scheduler has the field. Fields of all
+// samplers describe the model: another value is an error. The others describe the way to its image: another value is
+// named, and the sampler's own is used.
 struct Supported {
   const char* field;
   const char* values;
   std::string_view samplers;
 };
 
-constexpr std::string_view kAll = "ddim lcm euler euler-a dpm++2m";
+constexpr std::string_view kAll = "";
 
 constexpr Supported kSupported[] = {
     {"beta_schedule", R"(["linear", "scaled_linear"])", kAll},
     {"prediction_type", R"(["epsilon", "v_prediction"])", kAll},
     {"trained_betas", "[null]", kAll},
-    {"thresholding", "[false]", "ddim lcm dpm++2m"},
-    {"clip_sample", "[false]", "lcm"},
+    {"thresholding", "[false]", "ddim lcm tcd dpm++2m"},
+    {"clip_sample", "[false]", "lcm tcd"},
     {"use_exponential_sigmas", "[false]", "euler dpm++2m"},
     {"use_beta_sigmas", "[false]", "euler dpm++2m"},
     {"final_sigmas_type", R"(["zero"])", "euler dpm++2m"},
@@ -67,60 +91,66 @@ constexpr double kEmbeddedGuidance = 8.5;
 constexpr int kSteps = 25;
 constexpr double kGuidance = 7.5;
 
-// Classes without a sampler of their own, and the known class that is nearest: of the same family, deterministic or
-// not.
-constexpr std::pair<std::string_view, std::string_view> kNearest[] = {
-    {"DEISMultistepScheduler", "DPMSolverMultistepScheduler"},
-    {"UniPCMultistepScheduler", "DPMSolverMultistepScheduler"},
-    {"DPMSolverSinglestepScheduler", "DPMSolverMultistepScheduler"},
-    {"SASolverScheduler", "DPMSolverMultistepScheduler"},
-    {"LMSDiscreteScheduler", "EulerDiscreteScheduler"},
-    {"HeunDiscreteScheduler", "EulerDiscreteScheduler"},
-    {"KDPM2DiscreteScheduler", "EulerDiscreteScheduler"},
-    {"KDPM2AncestralDiscreteScheduler", "EulerAncestralDiscreteScheduler"},
-    {"DPMSolverSDEScheduler", "EulerAncestralDiscreteScheduler"},
-    {"DDPMScheduler", "EulerAncestralDiscreteScheduler"},
-    {"TCDScheduler", "LCMScheduler"},
-};
-
-const Scheduler* known_scheduler(std::string_view name) {
-  const auto* const found = std::find_if(std::begin(kSchedulers), std::end(kSchedulers),
-                                         [&](const Scheduler& scheduler) { return name == scheduler.name; });
-  return found == std::end(kSchedulers) ? nullptr : found;
-}
-
-// That of the class, or the nearest one.
 const Scheduler& scheduler_of(const JsonReader& config) {
   const auto name = config.get_or<std::string>("_class_name", "");
-  if (name.find("Flow") != std::string::npos || name.find("EDM") != std::string::npos) {
-    config.fail("_class_name", "a scheduler of Stable Diffusion 1 or 2; this one is for other models");
+  for (const auto& scheduler : kSchedulers) {
+    if (name == scheduler.name) {
+      return scheduler;
+    }
   }
-  if (const Scheduler* known = known_scheduler(name)) {
-    return *known;
+  for (const auto part : kOtherModels) {
+    if (name.find(part) != std::string::npos) {
+      config.fail("_class_name", "a scheduler for models that predict noise or v");
+    }
   }
-  const auto* const nearest =
-      std::find_if(std::begin(kNearest), std::end(kNearest), [&](const auto& pair) { return pair.first == name; });
-  return *known_scheduler(nearest == std::end(kNearest) ? "DDIMScheduler" : nearest->second);
+  return kUnknown;
+}
+
+// A chosen sampler is what the user wants, whatever the scheduler was.
+void note_approximation(const JsonReader& config, const Scheduler& scheduler, const SamplingChoices& choices,
+                        std::vector<std::string>& notices) {
+  if (!scheduler.equivalent && !choices.sampler) {
+    const auto name = config.get_or<std::string>("_class_name", "");
+    notices.push_back(c10::str(config.where(), ": ", name.empty() ? "no scheduler is named" : "there is no sampler for " + name,
+                               "; the default sampler is ", name.empty() ? "" : "the nearest, ", scheduler.sampler,
+                               " (use `sampler` to choose another)"));
+  }
 }
 
 bool has_word(std::string_view words, std::string_view word) {
   return c10::str(" ", words, " ").find(c10::str(" ", word, " ")) != std::string::npos;
 }
 
-// `sampler`: that of the file's class. If another one was chosen, only what concerns all of them counts.
-void refuse_unsupported(const JsonReader& config, const std::string& sampler, bool overruled) {
+bool is_overruled(std::string_view field, const SamplingChoices& choices) {
+  return (field == "beta_schedule" && choices.beta_schedule) || (field == "prediction_type" && choices.prediction);
+}
+
+// Values of fields that no sampler here implements: those of the model are errors, unless flags replace them.
+void check_supported(const JsonReader& config, const Scheduler& scheduler, const SamplingChoices& choices,
+                     std::vector<std::string>& notices) {
   for (const auto& [field, values, samplers] : kSupported) {
     const json allowed = json::parse(values);
     const auto found = config.value().find(field);
-    if (has_word(samplers, sampler) && (!overruled || samplers == kAll) && found != config.value().end() &&
-        std::find(allowed.begin(), allowed.end(), *found) == allowed.end()) {
+    if (found == config.value().end() || std::find(allowed.begin(), allowed.end(), *found) != allowed.end() ||
+        is_overruled(field, choices)) {
+      continue;
+    }
+    if (samplers.empty()) {
       config.fail(field, allowed.size() == 1 ? allowed[0].dump() : "one of " + allowed.dump());
+    }
+    if (scheduler.equivalent && !choices.sampler && has_word(samplers, scheduler.sampler)) {
+      notices.push_back(c10::str(config.where(field), ": ", found->dump(), " is not supported; the sampler ",
+                                 scheduler.sampler, " uses ", allowed[0].dump()));
     }
   }
 }
 
+bool is_distilled(std::string_view sampler) {
+  return sampler == "lcm" || sampler == "tcd";
+}
+
 json schedule_of(const JsonReader& config, const Scheduler& scheduler, const SamplingChoices& choices) {
-  const bool consistency = std::string_view(scheduler.sampler) == "lcm";
+  const bool consistency = is_distilled(scheduler.sampler);
   json schedule = {{"beta_start", choices.beta_start.value_or(config.get_or("beta_start", scheduler.beta_start))},
                    {"beta_end", choices.beta_end.value_or(config.get_or("beta_end", scheduler.beta_end))},
                    {"beta_schedule", choices.beta_schedule.value_or(
@@ -133,13 +163,13 @@ json schedule_of(const JsonReader& config, const Scheduler& scheduler, const Sam
   if (scheduler.set_alpha_to_one) {
     schedule["set_alpha_to_one"] = config.get_or("set_alpha_to_one", true);
   }
-  if (config.get_or("rescale_betas_zero_snr", false)) {
-    schedule["rescale_betas_zero_snr"] = true;
-  }
   // Without a spacing, each sampler uses its own default.
   const std::string spacing = choices.timestep_spacing.value_or(config.get_or<std::string>("timestep_spacing", ""));
   if (!spacing.empty()) {
     schedule["timestep_spacing"] = spacing;
+  }
+  if (config.get_or("rescale_betas_zero_snr", false)) {
+    schedule["rescale_betas_zero_snr"] = true;
   }
   if (consistency) {
     schedule["original_steps"] = config.get_or("original_inference_steps", 50);
@@ -151,20 +181,16 @@ json schedule_of(const JsonReader& config, const Scheduler& scheduler, const Sam
 }  // namespace
 
 json sampling_fields(const std::string& text, const std::string& origin, bool guidance_embedding,
-                     const SamplingChoices& choices) {
+                     const SamplingChoices& choices, std::vector<std::string>& notices) {
   const JsonReader config = JsonReader::parse(text, origin);
   const Scheduler& scheduler = scheduler_of(config);
+  note_approximation(config, scheduler, choices, notices);
+  check_supported(config, scheduler, choices, notices);
   const std::string sampler = choices.sampler.value_or(scheduler.sampler);
-  refuse_unsupported(config, scheduler.sampler, sampler != scheduler.sampler);
-  const std::string prediction = choices.prediction.value_or(config.get_or<std::string>("prediction_type", "epsilon"));
-  if (config.get_or("rescale_betas_zero_snr", false) && prediction == "epsilon") {
-    config.fail("rescale_betas_zero_snr",
-                "false, since the model predicts noise, which the last step would divide by zero");
-  }
-  const bool consistency = sampler == "lcm";
+  const bool consistency = is_distilled(sampler);
   const double consistency_guidance = guidance_embedding ? kEmbeddedGuidance : 1.0;
   const bool spaces_sigmas = has_word("euler dpm++2m", scheduler.sampler) && has_word("euler dpm++2m", sampler);
-  return {{"prediction", prediction},
+  return {{"prediction", choices.prediction.value_or(config.get_or<std::string>("prediction_type", "epsilon"))},
           {"schedule", schedule_of(config, scheduler, choices)},
           {"default_sampler", sampler},
           {"default_steps", choices.steps.value_or(consistency ? kConsistencySteps : kSteps)},
@@ -172,30 +198,20 @@ json sampling_fields(const std::string& text, const std::string& origin, bool gu
           {"default_karras", spaces_sigmas && config.get_or("use_karras_sigmas", false)}};
 }
 
-std::string scheduler_notice(const std::string& text, const std::string& origin, const SamplingChoices& choices) {
-  const JsonReader config = JsonReader::parse(text, origin);
-  const auto name = config.get_or<std::string>("_class_name", "");
-  if (choices.sampler || known_scheduler(name) != nullptr) {
-    return "";
-  }
-  return "'" + origin + "' names the scheduler '" + name + "', which has no equivalent here: the nearest sampler, " +
-         scheduler_of(config).sampler + ", is the bundle's default (use `sampler` to choose another)";
-}
-
 std::string stable_diffusion_scheduler(const std::string& prediction, bool consistency, bool zero_snr) {
-  json scheduler{{"_class_name", consistency ? "LCMScheduler" : "PNDMScheduler"},
-                 {"beta_end", 0.012},
-                 {"beta_schedule", "scaled_linear"},
-                 {"beta_start", 0.00085},
-                 {"num_train_timesteps", 1000},
-                 {"prediction_type", prediction},
-                 {"set_alpha_to_one", false},
-                 {"steps_offset", 1}};
+  json config{{"_class_name", consistency ? "LCMScheduler" : "PNDMScheduler"},
+              {"beta_end", 0.012},
+              {"beta_schedule", "scaled_linear"},
+              {"beta_start", 0.00085},
+              {"num_train_timesteps", 1000},
+              {"prediction_type", prediction},
+              {"set_alpha_to_one", false},
+              {"steps_offset", 1}};
   if (zero_snr) {
-    scheduler["rescale_betas_zero_snr"] = true;
-    scheduler["timestep_spacing"] = "trailing";
+    config["rescale_betas_zero_snr"] = true;
+    config["timestep_spacing"] = "trailing";  // otherwise the step without signal is left out
   }
-  return scheduler.dump();
+  return config.dump();
 }
 
 }  // namespace fmboost

@@ -19,7 +19,9 @@ const std::vector<Leftover>& leftovers() {
         "log_one_minus_alphas_cumprod", "sqrt_recip_alphas_cumprod", "sqrt_recipm1_alphas_cumprod",
         "posterior_variance", "posterior_log_variance_clipped", "posterior_mean_coef1", "posterior_mean_coef2",
         "logvar", "lvlb_weights", "denoiser.sigmas", "scale_factor"}},
-      {"marks of how the model was trained, which are in bundle.json", {"v_pred", "ztsnr"}},
+      {"marks of the kind of prediction, which is in bundle.json", {"v_pred", "ztsnr", "scaled_fp8"}},
+      {"the text projection and its scale, which only Stable Diffusion XL uses",
+       {"cond_stage_model.logit_scale", "cond_stage_model.text_projection", "text_encoder.logit_scale"}},
       {"trainer state", {"global_step", "epoch"}},
   };
   return kLeftovers;
@@ -47,30 +49,6 @@ void take_unused(Weights& tensors, std::vector<UnusedTensors>& unused) {
     if (!found.names.empty()) {
       unused.push_back(std::move(found));
     }
-  }
-}
-
-void take_unused_text(Weights& text, std::vector<UnusedTensors>& unused) {
-  const auto take = [&](const std::string& name, const char* reason) {
-    if (text.erase(name) > 0) {
-      unused.push_back({reason, {name}});
-    }
-  };
-  take("text_model.embeddings.position_ids", "position ids, which are not needed");  // they are just 0, 1, 2, ...
-  take("text_model.text_projection.weight", "the projection of the text, which only Stable Diffusion XL uses");
-  take("text_model.logit_scale", "the scale of CLIP's similarities, which only its training uses");
-}
-
-void take_training_settings(nlohmann::json& config, std::vector<UnusedTensors>& unused) {
-  UnusedTensors found{"settings of averaging (EMA) in training", {}};
-  for (const char* key : {"decay", "inv_gamma", "min_decay", "optimization_step", "power", "update_after_step",
-                          "use_ema_warmup", "foreach"}) {
-    if (config.erase(key) > 0) {
-      found.names.emplace_back(key);
-    }
-  }
-  if (!found.names.empty()) {
-    unused.push_back(std::move(found));
   }
 }
 

@@ -1,5 +1,6 @@
 #include "import/weights.h"
 
+#include <algorithm>
 #include <memory>
 
 #include "fmboost/core/error.h"
@@ -34,6 +35,31 @@ WeightFile open_weights(const std::filesystem::path& path) {
                                         .changes = {}});
   }
   return result;
+}
+
+void apply_fp8_scales(Weights& tensors) {
+  static const char* const kScales[] = {".scale_weight", ".weight_scale"};
+  static const char* const kOthers[] = {".scale_input", ".input_scale"};
+  const auto ends_with_any = [](const std::string& name, const auto& ends) {
+    return std::any_of(std::begin(ends), std::end(ends), [&](const char* end) { return name.ends_with(end); });
+  };
+  for (auto at = tensors.begin(); at != tensors.end();) {
+    const std::string name = at->first;
+    if (!ends_with_any(name, kScales) && !ends_with_any(name, kOthers)) {
+      ++at;
+      continue;
+    }
+    const auto scaled = tensors.find(name.substr(0, name.rfind('.')) + ".weight");
+    if (scaled == tensors.end() || c10::multiply_integers(at->second.shape) != 1) {
+      throw ModelError(at->second.origin + " must be the one scale of a weight beside it");
+    }
+    if (ends_with_any(name, kScales)) {
+      scaled->second.changes.emplace_back([scale = at->second](torch::Tensor& tensor) {
+        tensor.mul_(read_weight(scale, torch::kFloat32).item<double>());
+      });
+    }
+    at = tensors.erase(at);
+  }
 }
 
 Weights take_prefix(Weights& all, const std::string& prefix) {

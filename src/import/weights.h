@@ -32,6 +32,10 @@ struct WeightFile {
 /// Maps a .safetensors file. Throws ModelError naming the file and the tensor if it is damaged.
 WeightFile open_weights(const std::filesystem::path& file);
 
+/// Multiplies 8-bit weights by their scales ("x.weight" by "x.scale_weight" or "x.weight_scale", one number each), and
+/// removes the scales and those of activations, which matter to 8-bit arithmetic only.
+void apply_fp8_scales(Weights& tensors);
+
 /// Removes the tensors whose names begin with `prefix` from `all` and returns them without the prefix.
 Weights take_prefix(Weights& all, const std::string& prefix);
 

@@ -32,15 +32,21 @@ class BatchNoise {
 
 }  // namespace
 
+SamplerOptions sampler_options(const GeneratePlan& plan, const DenoiserEntry& denoiser) {
+  return {.name = plan.sampler,
+          .steps = plan.steps,
+          .karras = plan.karras,
+          .eta = plan.eta,
+          .prediction = denoiser.prediction};
+}
+
 torch::Tensor denoise(ModelComponents& components, const GeneratePlan& plan, const std::vector<std::uint64_t>& seeds,
                       const TextStates& text, torch::ScalarType dtype, const ProgressCallback& progress) {
   const DenoiserEntry& entry = *components.manifest().denoiser;
   const std::int64_t factor = components.manifest().autoencoder->factor;
   const torch::Device device = components.placement().device;
   Denoiser& denoiser = components.denoiser(dtype);
-  const auto sampler =
-      make_sampler({.name = plan.sampler, .steps = plan.steps, .karras = plan.karras, .prediction = entry.prediction},
-                   NoiseSchedule(entry.schedule));
+  const auto sampler = make_sampler(sampler_options(plan, entry), NoiseSchedule(plan.schedule));
 
   const auto batch = static_cast<std::int64_t>(seeds.size());
   torch::Tensor guidance;

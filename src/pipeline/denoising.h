@@ -4,6 +4,7 @@
 #include <torch/types.h>
 #include <vector>
 
+#include "fmboost/diffusion/sampler.h"
 #include "fmboost/pipeline/generate.h"
 
 namespace fmboost {
@@ -13,6 +14,9 @@ struct TextStates {
   torch::Tensor conditional;
   torch::Tensor unconditional;
 };
+
+/// The sampler of a plan.
+SamplerOptions sampler_options(const GeneratePlan& plan, const DenoiserEntry& denoiser);
 
 /// Runs the sampler of `plan` for a batch that shares everything but text and seed. Noise comes from one CPU generator
 /// per image, in diffusers' order: the start, then one draw per step if the sampler adds noise. Returns scaled latents,

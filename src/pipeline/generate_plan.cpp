@@ -4,6 +4,7 @@
 #include "fmboost/diffusion/sampler.h"
 #include "fmboost/pipeline/generate.h"
 
+#include "pipeline/denoising.h"
 #include "pipeline/text_conditioning.h"
 
 namespace fmboost {
@@ -45,9 +46,16 @@ void choose_sampler(GeneratePlan& plan, const DenoiserEntry& denoiser) {
     throw UsageError(c10::str("`guidance` must be from 0 to 1000, got ", plan.guidance));
   }
   plan.guided = plan.guidance > 1.0 && !denoiser.guidance_embedding;
+  if (request.eta && plan.sampler != "tcd") {
+    throw UsageError("`eta` applies to the sampler tcd only, not to " + plan.sampler);
+  }
+  plan.eta = plan.sampler == "tcd" ? request.eta.value_or(SamplerOptions{}.eta) : 0.0;
+  plan.schedule = denoiser.schedule;
+  if (request.timestep_spacing) {
+    plan.schedule.timestep_spacing = request.timestep_spacing;
+  }
   // Throws for settings that do not fit together.
-  make_sampler({.name = plan.sampler, .steps = plan.steps, .karras = plan.karras, .prediction = denoiser.prediction},
-               NoiseSchedule(denoiser.schedule));
+  make_sampler(sampler_options(plan, denoiser), NoiseSchedule(plan.schedule));
 }
 
 }  // namespace

@@ -67,6 +67,10 @@ void check_text_options(const GenerateRequest& request, const Manifest& manifest
 
 std::vector<std::string> prompt_notices(const GeneratePlan& plan, const Manifest& manifest) {
   std::vector<std::string> lines;
+  if (auto notice = start_notice(sampler_options(plan, *manifest.denoiser), NoiseSchedule(plan.schedule));
+      !notice.empty()) {
+    lines.push_back(std::move(notice));
+  }
   add_notices(lines, plan.request.prompt, plan.prompt_tokens, "prompt", manifest);
   if (plan.guided && !plan.request.negative_prompt.empty()) {
     add_notices(lines, plan.request.negative_prompt, plan.negative_tokens, "negative prompt", manifest);

@@ -16,7 +16,8 @@ namespace fmboost {
 /// of the text encoder.
 void check_text_options(const GenerateRequest& request, const Manifest& manifest);
 
-/// Warnings about the prompts of a plan: empty, cut, or with words outside the vocabulary. One line each.
+/// Warnings about the prompts of a plan (empty, cut, or with words outside the vocabulary) and about timesteps that
+/// start too low. One line each.
 std::vector<std::string> prompt_notices(const GeneratePlan& plan, const Manifest& manifest);
 
 /// Encodes prompts to text states. Each prompt is encoded alone, so that an image does not depend on the other images

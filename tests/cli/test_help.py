@@ -68,7 +68,7 @@ def test_messages_name_flags(fmboost, arguments, named):
 
 def test_help_shows_defaults(fmboost):
     text = " ".join(fmboost("generate", "--help").out.split())
-    for shown in ("--seed INT=42", "--tile-overlap INT=64", "--device TEXT=auto", "lcm, ddim, euler, euler-a, dpm++2m"):
+    for shown in ("--seed INT=42", "--tile-overlap INT=64", "--device TEXT=auto", "lcm, tcd, ddim, euler, euler-a, dpm++2m"):
         assert shown in text
 
 

@@ -42,6 +42,21 @@ TEST(NoiseSchedule, AlphaBarIsTheCumulativeProduct) {
   }
 }
 
+TEST(NoiseSchedule, RescaledSchedulesLeaveNoSignalAtTheEnd) {
+  const NoiseSchedule plain({});
+  const NoiseSchedule rescaled({.rescale_betas_zero_snr = true});
+  EXPECT_NEAR(rescaled.alpha_bar(0), plain.alpha_bar(0), 1e-6);
+  EXPECT_EQ(rescaled.alpha_bar(999), 0);
+  // Equation of algorithm 1 in float64.
+  const double first = std::sqrt(plain.alpha_bar(0));
+  const double last = std::sqrt(plain.alpha_bar(999));
+  for (const int t : {1, 250, 500, 998}) {
+    const double root = (std::sqrt(plain.alpha_bar(t)) - last) * first / (first - last);
+    EXPECT_NEAR(rescaled.alpha_bar(t), root * root, 1e-4 * root * root + 1e-9) << t;
+  }
+  EXPECT_NEAR(rescaled.sigmas().back(), 4096, 0.01);  // sqrt(2^24 - 1)
+}
+
 TEST(NoiseSchedule, GoesFromCleanToNoisy) {
   const NoiseSchedule schedule({});
   const auto& bars = schedule.alphas_bar();
@@ -86,22 +101,6 @@ TEST(NoiseSchedule, FieldOutOfRangeIsNamed) {
 
 TEST(NoiseSchedule, ScheduleWithoutSignalIsRefused) {
   EXPECT_THAT(thrown<UsageError>([] { NoiseSchedule({.beta_start = 0.5, .beta_end = 0.9}); }), HasSubstr("no signal"));
-}
-
-// Lin et al. 2024, algorithm 1, in float64.
-TEST(NoiseSchedule, ZeroTerminalSnrEndsInPureNoise) {
-  const NoiseScheduleOptions plain;
-  NoiseScheduleOptions rescaled;
-  rescaled.rescale_betas_zero_snr = true;
-  const NoiseSchedule schedule(rescaled);
-  const double first = std::sqrt(product(plain, 0));
-  const double last = std::sqrt(product(plain, 999));
-  for (const int t : {0, 1, 250, 500, 998, 999}) {
-    const double root = (std::sqrt(product(plain, t)) - last) * first / (first - last);
-    EXPECT_NEAR(schedule.alpha_bar(t), root * root, 2e-5) << t;
-  }
-  EXPECT_EQ(schedule.alpha_bar(999), 0);
-  EXPECT_NEAR(schedule.sigmas().back(), 4096, 0.01);
 }
 
 }  // namespace

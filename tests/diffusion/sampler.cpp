@@ -38,9 +38,9 @@ torch::Tensor some_model(const torch::Tensor& x, double t) {
 }
 
 TEST(MakeSampler, KnowsItsNames) {
-  EXPECT_THAT(sampler_names(), ElementsAre("lcm", "ddim", "euler", "euler-a", "dpm++2m"));
+  EXPECT_THAT(sampler_names(), ElementsAre("lcm", "tcd", "ddim", "euler", "euler-a", "dpm++2m"));
   EXPECT_THAT(thrown<UsageError>([] { make_sampler({.name = "plms"}, schedule()); }),
-              AllOf(HasSubstr("unknown sampler 'plms'"), HasSubstr("use lcm, ddim, euler, euler-a or dpm++2m")));
+              AllOf(HasSubstr("unknown sampler 'plms'"), HasSubstr("use lcm, tcd, ddim, euler, euler-a or dpm++2m")));
 }
 
 TEST(MakeSampler, StepsMustBeWithinTheSchedule) {
@@ -52,8 +52,65 @@ TEST(MakeSampler, StepsMustBeWithinTheSchedule) {
               HasSubstr("at most the 50 steps of the schedule it was distilled from, not 51"));
 }
 
+TEST(MakeSampler, EtaIsAShare) {
+  for (const double eta : {-0.1, 1.1, std::nan("")}) {
+    EXPECT_THAT(thrown<UsageError>([&] { make_sampler({.name = "tcd", .steps = 4, .eta = eta}, schedule()); }),
+                HasSubstr("`eta` must be from 0 to 1"));
+  }
+  EXPECT_FALSE(make_sampler({.name = "tcd", .steps = 4, .eta = 0}, schedule())->draws_noise());
+}
+
+TEST(MakeSampler, ZeroTerminalSnrNeedsVWhereNoiseWouldBeSubtracted) {
+  const NoiseSchedule zero({.timestep_spacing = TimestepSpacing::trailing, .rescale_betas_zero_snr = true});
+  for (const char* name : {"ddim", "lcm", "tcd"}) {
+    EXPECT_THAT(thrown<UsageError>([&] { make_sampler({.name = name, .steps = 4}, zero); }),
+                AllOf(HasSubstr("zero terminal SNR"), HasSubstr("predicts v")));
+    EXPECT_NO_THROW(make_sampler({.name = name, .steps = 4, .prediction = Prediction::v}, zero));
+  }
+  EXPECT_NO_THROW(make_sampler({.name = "euler", .steps = 4}, zero));
+  EXPECT_NO_THROW(make_sampler({.name = "ddim", .steps = 4}, NoiseSchedule({.rescale_betas_zero_snr = true})));
+}
+
+TEST(StartNotice, NamesStartsFarBelowPureNoise) {
+  const auto notice = [](const char* name, int steps, std::optional<TimestepSpacing> spacing = std::nullopt) {
+    return start_notice({.name = name, .steps = steps}, NoiseSchedule({.timestep_spacing = spacing}));
+  };
+  EXPECT_THAT(notice("euler", 1), AllOf(HasSubstr("euler with 1 step starts at timestep 0 of 999"), HasSubstr("trailing")));
+  EXPECT_THAT(notice("euler-a", 1), HasSubstr("starts at timestep 0"));
+  EXPECT_THAT(notice("ddim", 600), HasSubstr("starts at timestep 599 of 999"));
+  EXPECT_THAT(notice("ddim", 1), HasSubstr("starts at timestep 0"));
+  for (const int steps : {4, 5, 10, 20, 25, 50, 100, 1000}) {
+    EXPECT_EQ(notice("ddim", steps), "") << steps;
+    EXPECT_EQ(notice("euler", steps), "") << steps;
+  }
+  for (const int steps : {1, 2, 8}) {
+    EXPECT_EQ(notice("ddim", steps, TimestepSpacing::trailing), "");
+    EXPECT_EQ(notice("euler", steps, TimestepSpacing::trailing), "");
+    EXPECT_EQ(notice("tcd", steps), "");
+    EXPECT_EQ(notice("lcm", steps), "");
+  }
+}
+
+TEST(Samplers, StayFiniteAtTheEdgesOfTheirRange) {
+  for (const auto& name : sampler_names()) {
+    for (const int steps : {1, 2, 999, 1000}) {
+      for (const auto spacing : {TimestepSpacing::linspace, TimestepSpacing::leading, TimestepSpacing::trailing}) {
+        std::unique_ptr<Sampler> sampler;
+        try {
+          sampler = make_sampler({.name = name, .steps = steps}, NoiseSchedule({.timestep_spacing = spacing}));
+        } catch (const UsageError& error) {
+          EXPECT_GE(steps, 999) << name << ": " << error.what();
+          continue;
+        }
+        const torch::Tensor last = sampler->sample(start(), some_model, [] { return torch::ones({1, 1, 4, 6}); });
+        EXPECT_TRUE(torch::isfinite(last).all().item<bool>()) << name << " " << steps;
+      }
+    }
+  }
+}
+
 TEST(MakeSampler, KarrasIsLimitedToSigmaSamplers) {
-  for (const char* name : {"lcm", "ddim", "euler-a"}) {
+  for (const char* name : {"lcm", "tcd", "ddim", "euler-a"}) {
     EXPECT_THAT(thrown<UsageError>([&] { make_sampler({.name = name, .karras = true}, schedule()); }),
                 HasSubstr(std::string("not with ") + name));
   }
@@ -106,7 +163,7 @@ TEST_P(EverySampler, DrawsNoiseAsOftenAsDeclared) {
       return torch::zeros({1, 1, 4, 6});
     });
     // euler-a draws at its last step as well, without weight, as diffusers does.
-    const int expected = name == "lcm" ? steps - 1 : name == "euler-a" ? steps : 0;
+    const int expected = name == "lcm" || name == "tcd" ? steps - 1 : name == "euler-a" ? steps : 0;
     EXPECT_EQ(draws, expected) << steps;
     EXPECT_EQ(sampler->draws_noise(), expected > 0) << steps;
   }
@@ -174,7 +231,7 @@ TEST_P(EverySampler, PerfectModelGivesItsImage) {
   EXPECT_TRUE(is_close(results[0], expected, 1e-4));
 }
 
-INSTANTIATE_TEST_SUITE_P(Diffusion, EverySampler, testing::Values("lcm", "ddim", "euler", "euler-a", "dpm++2m"),
+INSTANTIATE_TEST_SUITE_P(Diffusion, EverySampler, testing::Values("lcm", "tcd", "ddim", "euler", "euler-a", "dpm++2m"),
                          [](const auto& test) {
                            const std::string name = test.param;
                            return name == "euler-a" ? "euler_a" : name == "dpm++2m" ? "dpmpp_2m" : name;

@@ -115,27 +115,6 @@ TEST_F(LoraTest, PeftSettingsComeFromTheFileBesideIt) {
   EXPECT_LT(error_of(kAttention, tensors, 1.0, 0.5), kRounding);
 }
 
-TEST_F(LoraTest, PeftPatternsAreRegularExpressions) {
-  const NamedTensors tensors = {{"unet." + kAttention + ".lora_A.weight", random({4, 5})},
-                                {"unet." + kAttention + ".lora_B.weight", random({6, 4})}};
-  const std::string settings = R"({"unet.lora_alpha": 8, "unet.alpha_pattern": {"down_blocks.*to_q": 2, "mid.*": 1}})";
-  EXPECT_LT(error_of(kAttention, tensors, 1.0, 0.5, {{"lora_adapter_metadata", settings}}), kRounding);
-}
-
-class LoraLayoutTest : public LoraTest, public testing::WithParamInterface<const char*> {};
-
-TEST_P(LoraLayoutTest, NamesTheSameLayer) {
-  const std::string layer = GetParam();
-  const NamedTensors tensors = {{layer + ".lora_down.weight", random({4, 5})},
-                                {layer + ".lora_up.weight", random({6, 4})}};
-  EXPECT_LT(error_of(kAttention, tensors, 1.0, 1.0), kRounding);
-}
-
-INSTANTIATE_TEST_SUITE_P(Layouts, LoraLayoutTest,
-                         testing::Values("lora_unet_input_blocks_1_1_transformer_blocks_0_attn1_to_q",
-                                         "lycoris_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q",
-                                         "diffusion_model.input_blocks.1.1.transformer_blocks.0.attn1.to_q"));
-
 TEST_F(LoraTest, ConvolutionsAreMerged) {
   const std::string layer = "lora_unet_down_blocks_0_resnets_0_conv1";
   const NamedTensors tensors = {{layer + ".lora_down.weight", random({2, 4, 3, 3})},
@@ -259,9 +238,7 @@ TEST_F(LoraTest, OtherAdapterKindsAreRefused) {
       }),
       AllOf(HasSubstr("tensors other than factors"), HasSubstr("'x.bias'")));
   const std::pair<const char*, const char*> kinds[] = {
-      {"x.dora_scale", "a DoRA"}, {"x.lora_magnitude_vector", "a DoRA"},
-      {"x.hada_w1_a", "a LoHa"},  {"x.lokr_w1", "a LoKr"},
-      {"x.oft_blocks", "an OFT"}, {"x.diff_b", "a set of full weight differences"}};
+      {"x.oft_blocks", "an OFT"}, {"x.diff_b", "a set of full weight differences"}, {"x.w_norm", "a set of trained norms"}};
   for (const auto& [tensor, kind] : kinds) {
     for (const bool beside_factors : {false, true}) {
       NamedTensors tensors{{tensor, random({3, 1})}, {"x.alpha", torch::tensor(1.0)}};
@@ -274,6 +251,110 @@ TEST_F(LoraTest, OtherAdapterKindsAreRefused) {
   }
 }
 
+TEST_F(LoraTest, OriginalBlockNamesAreFound) {
+  for (const char* layer : {"lora_unet_input_blocks_1_1_transformer_blocks_0_attn1_to_q",
+                            "lycoris_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q",
+                            "diffusion_model.input_blocks.1.1.transformer_blocks.0.attn1.to_q"}) {
+    unet_.at(kAttention + ".weight").changes.clear();
+    const std::string name = layer;
+    EXPECT_LT(error_of(kAttention,
+                       {{name + ".lora_down.weight", random({3, 5})}, {name + ".lora_up.weight", random({6, 3})}}, 1.0, 1.0),
+              kRounding)
+        << layer;
+  }
+  const std::string conv = "lora_unet_input_blocks_1_0_in_layers_2";
+  EXPECT_LT(error_of(kConvolution, {{conv + ".lora_down.weight", random({2, 4, 3, 3})},
+                                    {conv + ".lora_up.weight", random({6, 2, 1, 1})}}, 1.0, 1.0),
+            kRounding);
+  for (const char* layer : {"lora_te1_text_model_encoder_layers_0_self_attn_q_proj",
+                            "lycoris_text_model_encoder_layers_0_self_attn_q_proj"}) {
+    text_.begin()->second.changes.clear();
+    const std::string name = layer;
+    EXPECT_LT(error_of(kText, {{name + ".lora_down.weight", random({3, 7})}, {name + ".lora_up.weight", random({7, 3})}},
+                       1.0, 1.0),
+              kRounding);
+  }
+}
+
+// The change of a layer by an adapter, in float64, is compared with a formula.
+TEST_F(LoraTest, LohaIsAProductOfProducts) {
+  const std::string layer = "lycoris_down_blocks_0_resnets_0_conv1";
+  const torch::Tensor a1 = random({6, 2}), b1 = random({2, 36}), a2 = random({6, 2}), b2 = random({2, 36});
+  const Weight& weight = unet_.at(kConvolution + ".weight");
+  const torch::Tensor before = weight.read().clone();
+  merge_lora(open({{layer + ".hada_w1_a", a1}, {layer + ".hada_w1_b", b1}, {layer + ".hada_w2_a", a2},
+                   {layer + ".hada_w2_b", b2}, {layer + ".alpha", torch::tensor(1.0)}}),
+             0.8, unet_, text_);
+  const torch::Tensor expected = before + 0.8 * 0.5 * (a1.mm(b1) * a2.mm(b2)).reshape({6, 4, 3, 3});
+  EXPECT_TRUE(torch::allclose(read_weight(weight, torch::kFloat32), expected, 0, 1e-6));
+  EXPECT_GT((expected - before).abs().max().item<double>(), 0.01);
+}
+
+TEST_F(LoraTest, LokrIsAKroneckerProduct) {
+  const std::string layer = "lora_unet_down_blocks_0_resnets_0_conv1";
+  const torch::Tensor w1 = random({2, 2}), w2 = random({3, 2, 3, 3});
+  const Weight& weight = unet_.at(kConvolution + ".weight");
+  const torch::Tensor before = weight.read().clone();
+  merge_lora(open({{layer + ".lokr_w1", w1}, {layer + ".lokr_w2", w2}, {layer + ".alpha", torch::tensor(4.0)}}), 0.5,
+             unet_, text_);
+  const torch::Tensor change = read_weight(weight, torch::kFloat32) - before;
+  for (int out = 0; out < 6; ++out) {
+    for (int in = 0; in < 4; ++in) {
+      // Whole factors are not scaled by alpha.
+      const torch::Tensor expected = 0.5 * w1[out / 3][in / 2] * w2[out % 3][in % 2];
+      EXPECT_TRUE(torch::allclose(change[out][in], expected, 0, 1e-6)) << out << " " << in;
+    }
+  }
+  const std::string attention = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q";
+  EXPECT_THAT(thrown<ModelError>([&] {
+                merge_lora(open({{attention + ".lokr_w1", w1}, {attention + ".lokr_w2", random({3, 2})}}), 1, unet_, text_);
+              }),
+              HasSubstr("is made of lokr_w1 [2, 2], lokr_w2 [3, 2] where the layer is [6, 5]"));
+}
+
+TEST_F(LoraTest, DoraScalesToItsNorms) {
+  const torch::Tensor down = random({3, 5}), up = random({6, 3});
+  const Weight& weight = unet_.at(kAttention + ".weight");
+  const torch::Tensor before = weight.read().clone();
+  const torch::Tensor changed = before + up.mm(down);
+  for (const bool per_output : {true, false}) {
+    const torch::Tensor norms = random({per_output ? 6 : 1, per_output ? 1 : 5}) + 1;
+    const torch::Tensor scaled = changed * norms / changed.norm(2, {per_output ? 1 : 0}, /*keepdim=*/true);
+    for (const double strength : {1.0, 0.5}) {
+      unet_.at(kAttention + ".weight").changes.clear();
+      merge_lora(open({{"unet." + kAttention + ".lora_A.weight", down}, {"unet." + kAttention + ".lora_B.weight", up},
+                       {"unet." + kAttention + ".dora_scale", norms}}),
+                 strength, unet_, text_);
+      EXPECT_TRUE(torch::allclose(read_weight(weight, torch::kFloat32), before + strength * (scaled - before), 0, 1e-5));
+    }
+  }
+}
+
+TEST_F(LoraTest, AlphaPatternsAreRegularExpressionsOfTheEnd) {
+  const NamedTensors tensors = {{"unet." + kAttention + ".lora_A.weight", random({4, 5})},
+                                {"unet." + kAttention + ".lora_B.weight", random({6, 4})}};
+  const std::pair<const char*, double> patterns[] = {
+      {"down_blocks.*to_q", 4}, {"to_q", 4}, {"attn1\\\\.to_[qk]", 4}, {"to_k", 1}, {"down_blocks", 1}, {"o_q", 1}};
+  for (const auto& [pattern, scale] : patterns) {
+    unet_.at(kAttention + ".weight").changes.clear();
+    const std::string settings =
+        std::string(R"({"unet.lora_alpha": 4, "unet.alpha_pattern": {")") + pattern + R"(": 16}})";
+    EXPECT_LT(error_of(kAttention, tensors, 1.0, scale, {{"lora_adapter_metadata", settings}}), 10 * kRounding) << pattern;
+  }
+  EXPECT_THAT(thrown<ModelError>([&] {
+                open(tensors, {{"lora_adapter_metadata", R"({"unet.alpha_pattern": {"(": 16}})"}});
+              }),
+              HasSubstr("alpha_pattern '('"));
+}
+
+TEST_F(LoraTest, KindsAreNotMixedInOneLayer) {
+  EXPECT_THAT(thrown<ModelError>([&] {
+                open({{"x.lora_up.weight", random({3, 5})}, {"x.lora_down.weight", random({5, 3})}, {"x.lokr_w1", random({1, 1})},
+                      {"x.lokr_w2", random({3, 3})}});
+              }),
+              HasSubstr("'x' lacks factors of a single kind"));
+}
+
 TEST_F(LoraTest, NonFiniteFactorIsNamed) {
   merge_lora(open({{kAttention + ".lora_A.weight", torch::full({1, 5}, std::numeric_limits<float>::quiet_NaN())},
                    {kAttention + ".lora_B.weight", torch::full({6, 1}, 2.0)}}),
@@ -282,15 +363,31 @@ TEST_F(LoraTest, NonFiniteFactorIsNamed) {
               AllOf(HasSubstr("to_q.lora_A.weight"), HasSubstr("NaN")));
 }
 
-TEST_F(LoraTest, LcmIsDetectedByItsName) {
+TEST_F(LoraTest, AdaptersForFewStepsAreDetectedByTheirNames) {
   const NamedTensors tensors = {{"x.lora_A.weight", random({1, 5})}, {"x.lora_B.weight", random({6, 1})}};
-  EXPECT_FALSE(open(tensors).for_consistency);
-  EXPECT_TRUE(open(tensors, {}, "LCM-lora-sdv1-5.safetensors").for_consistency);
-  EXPECT_TRUE(open(tensors, {{"modelspec.title", "my LCM"}}).for_consistency);
-  EXPECT_TRUE(open(tensors, {{"ss_output_name", "style_lcm_v2"}}).for_consistency);
-  EXPECT_TRUE(open(tensors, {{"modelspec.tags", "speed,lcm"}}).for_consistency);
-  EXPECT_FALSE(open(tensors, {{"modelspec.description", "no LCM needed"}}).for_consistency);
-  EXPECT_FALSE(open(tensors, {}, "calcmap.safetensors").for_consistency);
+  const auto sampler = [&](const std::string& name, const std::map<std::string, std::string>& metadata = {}) {
+    const auto found = open(tensors, metadata, name).few_steps;
+    return found ? found->sampler + (found->trailing ? " trailing" : "") + c10::str(" ", found->steps.value_or(0)) : "";
+  };
+  const std::string plain = "adapter.safetensors";
+  EXPECT_EQ(sampler(plain), "");
+  EXPECT_EQ(sampler("LCM-lora-sdv1-5.safetensors"), "lcm 0");
+  EXPECT_EQ(sampler(plain, {{"modelspec.title", "my LCM"}}), "lcm 0");
+  EXPECT_EQ(sampler(plain, {{"ss_output_name", "style_lcm_v2"}}), "lcm 0");
+  EXPECT_EQ(sampler(plain, {{"modelspec.tags", "speed,lcm"}}), "lcm 0");
+  EXPECT_EQ(sampler(plain, {{"modelspec.description", "no LCM needed"}}), "");
+  EXPECT_EQ(sampler("calcmap.safetensors"), "");
+  EXPECT_EQ(sampler("Hyper-SD15-1step-lora.safetensors"), "tcd 1");
+  EXPECT_EQ(sampler("Hyper-SD15-8steps-CFG-lora.safetensors"), "ddim trailing 8");
+  EXPECT_EQ(sampler("TCD-SD15-LoRA.safetensors"), "tcd 0");
+  EXPECT_EQ(sampler("pcm_sd15_smallcfg_2step_converted.safetensors"), "ddim trailing 2");
+  // A folder counts if it is the name of a LoRA, and the file has none.
+  for (const char* folder : {"lcm", "lcm-lora-sdv1-5"}) {
+    std::filesystem::create_directory(folder_ / folder);
+  }
+  EXPECT_EQ(sampler("lcm/style.safetensors"), "");
+  EXPECT_EQ(sampler("lcm/pytorch_lora_weights.safetensors"), "");
+  EXPECT_EQ(sampler("lcm-lora-sdv1-5/pytorch_lora_weights.safetensors"), "lcm 0");
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ struct BaseName {
 
 // Longer names stand before those they start with.
 constexpr BaseName kBaseNames[] = {
-    {"ddim", "ddim"}, {"dpmpp_2m", "dpm++2m"}, {"euler_ancestral", "euler-a"}, {"euler", "euler"}, {"lcm", "lcm"},
+    {"ddim", "ddim"}, {"dpmpp_2m", "dpm++2m"}, {"euler_ancestral", "euler-a"}, {"euler", "euler"}, {"lcm", "lcm"}, {"tcd", "tcd"},
 };
 
 struct SamplerSetup {
@@ -29,6 +29,10 @@ struct SamplerSetup {
 void apply_variant(const std::string& variant, SamplerSetup& setup, const std::string& name) {
   if (variant == "karras") {
     setup.options.karras = true;
+  } else if (variant == "eta0" || variant == "eta1") {
+    setup.options.eta = variant == "eta1" ? 1.0 : 0.0;
+  } else if (variant == "zerosnr") {
+    setup.schedule.rescale_betas_zero_snr = true;
   } else if (variant == "linspace" || variant == "leading" || variant == "trailing") {
     setup.schedule.timestep_spacing = parse_enum<TimestepSpacing>(variant);
   } else {

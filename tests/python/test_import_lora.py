@@ -172,6 +172,35 @@ def test_what_peft_itself_saves_is_merged(components, folder, run_import, tmp_pa
     assert changed > 10
 
 
+@pytest.mark.parametrize("dora", [False, True])
+def test_patterns_of_peft_are_merged(components, folder, run_import, tmp_path, dora):
+    """Ranks and alphas by regular expressions, and DoRA's norms, as PEFT itself merges them."""
+    from diffusers import StableDiffusionPipeline
+    from peft import LoraConfig, get_peft_model_state_dict
+
+    source = load_folder(folder)
+    config = LoraConfig(
+        r=RANK, lora_alpha=6, target_modules=["to_q", "to_k", "conv1"], init_lora_weights=False, use_dora=dora,
+        rank_pattern={"down_blocks.*to_q": 2}, alpha_pattern={"down_blocks.*to_q": 16},
+    )  # fmt: skip
+    torch.manual_seed(0)
+    source.unet.add_adapter(config)
+    StableDiffusionPipeline.save_lora_weights(
+        tmp_path, unet_lora_layers=get_peft_model_state_dict(source.unet), weight_name="adapter.safetensors",
+        unet_lora_adapter_metadata=config.to_dict() | {"peft_type": "LORA"},
+    )  # fmt: skip
+    source.unet.fuse_lora()
+    bundle, _ = run(run_import, tmp_path, folder, "--lora", tmp_path / "adapter.safetensors")
+    state, plain = source.unet.state_dict(), expected_tensors(components, "unet")
+    changed = 0
+    for name, tensor in tensors_of(bundle, "unet").items():
+        module, _, kind = name.rpartition(".")
+        expected = state.get(name, state.get(f"{module}.base_layer.{kind}"))
+        assert (tensor - expected).abs().max() < 2e-5, name
+        changed += not torch.equal(tensor, plain[name])
+    assert changed > 10
+
+
 def test_half_precision_is_rounded_once(components, run_import, tmp_path):
     save_file(kohya(components, LINEAR), tmp_path / "a.safetensors")
     file = save_single(components, tmp_path / "model.safetensors", torch.float16)
@@ -197,7 +226,7 @@ def test_an_lcm_lora_sets_the_default_sampler(components, folder, run_import, tm
 
 # --- what does not fit
 
-OTHER_KINDS = {"loha": "hada_w1_a", "lokr": "lokr_w1"}
+OTHER_KINDS = {"oft": "oft_blocks", "ia3": "on_input"}
 
 
 @pytest.mark.parametrize(
@@ -207,9 +236,9 @@ OTHER_KINDS = {"loha": "hada_w1_a", "lokr": "lokr_w1"}
         ("shape", "where the layer is [32, 32]"),
         ("half", "lacks the upper factor"),
         ("xl", "Stable Diffusion XL"),
-        ("dora", "is a DoRA, not a plain LoRA"),
-        ("loha", "is a LoHa, not a plain LoRA"),
-        ("lokr", "is a LoKr, not a plain LoRA"),
+        ("dora", "has norms (DoRA) of another number"),
+        ("oft", "is an OFT adapter, not a LoRA"),
+        ("ia3", "is an IA3, not a LoRA"),
         ("nan", "NaN or infinity"),
         ("none", "is not a LoRA"),
         ("truncated", "adapter.safetensors' is not a valid .safetensors file"),
@@ -228,7 +257,7 @@ def test_a_lora_that_does_not_fit_is_rejected(components, folder, run_import, tm
     if change == "xl":
         tensors |= {"lora_te2_x.lora_down.weight": down.clone(), "lora_te2_x.lora_up.weight": up.clone()}
     if change == "dora":
-        tensors[f"{key}.dora_scale"] = torch.ones(1)
+        tensors[f"{key}.dora_scale"] = torch.ones(5, 1)
     if change in OTHER_KINDS:
         tensors = {f"{key}.{OTHER_KINDS[change]}": down, f"{key}.alpha": torch.tensor(1.0)}
     if change == "nan":

@@ -228,7 +228,7 @@ def test_a_model_without_an_autoencoder_needs_one(single, refused, run_import, m
         ("vae/diffusion_pytorch_model.safetensors", b"", "only 0 bytes"),
         ("text_encoder/config.json", b"{}", "model_type"),
         ("tokenizer/vocab.json", b'{"a": "b"}', "whole numbers"),
-        ("scheduler/scheduler_config.json", b'{"_class_name": "HeunDiscreteScheduler"}', "scheduler_config.json"),
+        ("scheduler/scheduler_config.json", b'{"_class_name": "FlowMatchHeunDiscreteScheduler"}', "scheduler_config.json"),
         ("scheduler/scheduler_config.json", b'{"_class_name": "DDIMScheduler", "beta_start": "low"}', "beta_start"),
         ("unet/diffusion_pytorch_model.safetensors", None, "contains no weights"),
         ("vae", None, "no vae"),
@@ -284,3 +284,85 @@ def test_the_suggested_command_for_pickles_runs_no_code(refused, tmp_path):
     command = refused(tmp_path / "model.ckpt").splitlines()[-1].strip()
     done = subprocess.run(command.replace("python3", sys.executable, 1), shell=True, capture_output=True, text=True)
     assert done.returncode != 0 and not (tmp_path / "ran").exists()
+
+
+# --- any size that the autoencoder divides
+
+
+@pytest.mark.parametrize("size", [(72, 104), (40, 96)])
+def test_sizes_that_the_levels_do_not_divide_equal_diffusers(run_import, fmboost, tmp_path, size):
+    """Three levels: the UNet halves the latent's odd sides twice."""
+    components = make_components(
+        5, block_out_channels=[32, 32, 64],
+        down_block_types=["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"],
+        up_block_types=["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"],
+    )  # fmt: skip
+    save_folder(components, {"_class_name": "DDIMScheduler"}, CLIP, tmp_path / "model")
+    assert run_import(tmp_path / "model", "-o", tmp_path / "bundle").returncode == 0
+    factor = 2 ** (len(components["vae"].config.block_out_channels) - 1)
+    assert description(tmp_path / "bundle")["denoiser"]["size_multiple"] == factor
+    width, height = (side // 8 * factor for side in size)  # the latents that an autoencoder of factor 8 has
+    pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "model", safety_checker=None, local_files_only=True)
+    pipe.set_progress_bar_config(disable=True)
+    options = {"num_inference_steps": 3, "guidance_scale": 4.0, "width": width, "height": height, "output_type": "latent"}
+    pipe.vae_scale_factor = factor
+    latents = torch.randn(1, 4, size[1] // 8, size[0] // 8, generator=torch.Generator("cpu").manual_seed(7))
+    expected = pipe(PROMPT, latents=latents, **options).images
+    fmboost("generate", "-m", tmp_path / "bundle", "-p", PROMPT, "-s", 7, "--size", f"{width}x{height}", "--no-upscale",
+            "--steps", 3, "--guidance", 4, "--save-intermediates", tmp_path / "i", "-o", tmp_path / "out.png")  # fmt: skip
+    assert error(load_file(tmp_path / "i" / "out_low_latent.safetensors")["latent"], expected) < LATENT_ERROR
+
+
+# --- what training and other programs leave in a model
+
+
+def test_settings_of_training_are_ignored_by_name(model, run_import, tmp_path):
+    folder = shutil.copytree(model[0], tmp_path / "copy")
+    file = folder / "unet" / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"decay": 0.9999, "inv_gamma": 1.0, "optimization_step": 20000}))
+    scheduler = {"_class_name": "DEISMultistepScheduler", "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
+    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(scheduler))
+    done = run_import(folder, "-o", tmp_path / "bundle")
+    assert done.returncode == 0, done.stderr
+    assert "decay, inv_gamma, optimization_step" in done.stderr and "DEISMultistepScheduler" in done.stderr
+    assert description(tmp_path / "bundle")["denoiser"]["default_sampler"] == "dpm++2m"
+    done = run_import(folder, "-o", tmp_path / "chosen", "--sampler", "euler")
+    assert "DEIS" not in done.stderr
+    assert description(tmp_path / "chosen")["denoiser"]["default_sampler"] == "euler"
+
+
+def test_marks_of_a_file_and_odd_names_are_read(single, run_import, tmp_path):
+    text = {"cond_stage_model.transformer.text_projection.weight": torch.eye(64), "cond_stage_model.logit_scale": torch.tensor(4.6)}
+    marks = {"v_pred": torch.zeros(0), "ztsnr": torch.zeros(0)}
+    save_file(single | text | marks, tmp_path / "model.safetensors")
+    name = os.fsencode(tmp_path) + b"/b\xfcro.safetensors"
+    os.rename(tmp_path / "model.safetensors", name)
+    done = run_import(os.fsdecode(name), "-o", tmp_path / "bundle")
+    assert done.returncode == 0, done.stderr
+    entry = description(tmp_path / "bundle")["denoiser"]
+    assert entry["prediction"] == "v_prediction"
+    assert entry["schedule"]["rescale_betas_zero_snr"] is True and entry["schedule"]["timestep_spacing"] == "trailing"
+    assert description(tmp_path / "bundle")["name"] == "b\ufffdro"
+
+
+def test_a_yaml_beside_a_file_is_read(single, run_import, tmp_path):
+    save_file(single, tmp_path / "model.safetensors")
+    (tmp_path / "model.yaml").write_text('model:\n  params:\n    parameterization: "v"\n')
+    done = run_import(tmp_path / "model.safetensors", "-o", tmp_path / "bundle")
+    assert done.returncode == 0 and "model.yaml" in done.stderr, done.stderr
+    assert description(tmp_path / "bundle")["denoiser"]["prediction"] == "v_prediction"
+
+
+def test_a_file_of_averaged_weights_only_is_named(single, refused, tmp_path):
+    tensors = {name: x for name, x in single.items() if not name.startswith("model.")}
+    tensors["model_ema.diffusion_modelinput_blocks00weight"] = torch.zeros(4)
+    save_file(tensors, tmp_path / "model.safetensors")
+    assert "only the averaged weights" in refused(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize(("config", "said"), [({"scaling_factor": 0.13025}, "XL"), ({"latent_channels": 16}, "16")])
+def test_autoencoders_of_other_families_are_refused(model, refused, tmp_path, config, said):
+    folder = shutil.copytree(model[0] / "vae", tmp_path / "vae")
+    file = folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | config))
+    assert said in refused(model[1], "--vae", folder)

@@ -40,10 +40,9 @@ struct NoiseScheduleOptions {
   std::optional<TimestepSpacing> timestep_spacing = std::nullopt;
   int steps_offset = 0;           ///< added to leading timesteps
   bool set_alpha_to_one = false;  ///< DDIM and LCM: the last step ends at alpha_bar = 1 instead of alpha_bar[0]
-  int original_steps = 50;        ///< LCM: steps of the teacher's schedule
+  int original_steps = 50;        ///< LCM and TCD: steps of the teacher's schedule
   double timestep_scaling = 10;   ///< LCM: scaling of the boundary conditions
-  /// Shift the betas so that the last step is pure noise (zero terminal SNR: Lin et al. 2024, arXiv 2305.08891,
-  /// algorithm 1). Only for denoisers that predict v.
+  /// Rescales alpha_bar so that no signal is left at the last step (Lin et al. 2023, arXiv 2305.08891, algorithm 1).
   bool rescale_betas_zero_snr = false;
 
   /// Throws UsageError naming the field that is out of range.
@@ -59,8 +58,8 @@ class NoiseSchedule {
   int train_steps() const { return options_.train_steps; }
   double alpha_bar(int t) const { return alphas_bar_.at(static_cast<std::size_t>(t)); }
   const std::vector<double>& alphas_bar() const { return alphas_bar_; }
-  /// sqrt((1 - alpha_bar) / alpha_bar) of every training step, ascending. A step of pure noise, whose sigma would be
-  /// infinite, has that of alpha_bar = 2^-24, as in diffusers.
+  /// sqrt((1 - alpha_bar) / alpha_bar) of every training step, ascending; an alpha_bar of 0 counts as 2^-24, as in
+  /// diffusers.
   std::vector<double> sigmas() const;
   /// The alpha_bar at the end of the last step.
   double final_alpha_bar() const { return options_.set_alpha_to_one ? 1.0 : alphas_bar_.front(); }

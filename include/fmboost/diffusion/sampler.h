@@ -18,9 +18,10 @@ using DenoiseFunction = std::function<torch::Tensor(const torch::Tensor& x, doub
 using NoiseFunction = std::function<torch::Tensor()>;
 
 struct SamplerOptions {
-  std::string name = "ddim";  ///< lcm, ddim, euler, euler-a or dpm++2m
+  std::string name = "ddim";  ///< lcm, tcd, ddim, euler, euler-a or dpm++2m
   int steps = 25;             ///< 1 .. train_steps
   bool karras = false;        ///< sigmas of Karras et al. 2022, equation 5; euler and dpm++2m only
+  double eta = 0.3;           ///< tcd: share of fresh noise in each step, 0 (none) to 1
   Prediction prediction = Prediction::epsilon;
 };
 
@@ -66,5 +67,10 @@ class Sampler {
 /// Throws UsageError for an unknown name, steps out of range, or Karras sigmas with a sampler that does not support
 /// them.
 std::unique_ptr<Sampler> make_sampler(const SamplerOptions& options, const NoiseSchedule& schedule);
+
+/// A warning if the denoiser is first evaluated far below the highest noise level although the sample starts as pure
+/// noise, which gives gray or blurred images: leading timesteps with more than half of the training steps, or a single
+/// step with linspace. Empty otherwise.
+std::string start_notice(const SamplerOptions& options, const NoiseSchedule& schedule);
 
 }  // namespace fmboost

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <regex>
-#include <set>
 #include <string_view>
 
 #include "fmboost/core/error.h"
@@ -16,28 +15,44 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-enum class Role { down, mid, up, alpha };
-
-constexpr std::pair<std::string_view, Role> kEndings[] = {
-    {".lora_down.weight", Role::down},
-    {".lora_mid.weight", Role::mid},
-    {".lora_up.weight", Role::up},
-    {".lora_A.weight", Role::down},
-    {".lora_B.weight", Role::up},
-    {".lora_A.default.weight", Role::down},
-    {".lora_B.default.weight", Role::up},
-    {".lora.down.weight", Role::down},
-    {".lora.up.weight", Role::up},
-    {"_lora.down.weight", Role::down},
-    {"_lora.up.weight", Role::up},
-    {".lora_linear_layer.down.weight", Role::down},
-    {".lora_linear_layer.up.weight", Role::up},
-    {".alpha", Role::alpha},
+// Endings of tensor names, and the roles of LoraLayer; "alpha" is none of a factor.
+constexpr std::pair<std::string_view, const char*> kEndings[] = {
+    {".lora_down.weight", "down"},
+    {".lora_mid.weight", "mid"},
+    {".lora_up.weight", "up"},
+    {".lora_A.weight", "down"},
+    {".lora_B.weight", "up"},
+    {".lora_A.default.weight", "down"},
+    {".lora_B.default.weight", "up"},
+    {".lora.down.weight", "down"},
+    {".lora.up.weight", "up"},
+    {"_lora.down.weight", "down"},
+    {"_lora.up.weight", "up"},
+    {".lora_linear_layer.down.weight", "down"},
+    {".lora_linear_layer.up.weight", "up"},
+    {".alpha", "alpha"},
+    {".hada_w1_a", "hada_w1_a"},
+    {".hada_w1_b", "hada_w1_b"},
+    {".hada_w2_a", "hada_w2_a"},
+    {".hada_w2_b", "hada_w2_b"},
+    {".hada_t1", "hada_t1"},
+    {".hada_t2", "hada_t2"},
+    {".lokr_w1", "lokr_w1"},
+    {".lokr_w1_a", "lokr_w1_a"},
+    {".lokr_w1_b", "lokr_w1_b"},
+    {".lokr_w2", "lokr_w2"},
+    {".lokr_w2_a", "lokr_w2_a"},
+    {".lokr_w2_b", "lokr_w2_b"},
+    {".lokr_t2", "lokr_t2"},
+    {".dora_scale", "dora_scale"},
+    {".lora_magnitude_vector", "magnitude"},
+    {".lora_magnitude_vector.weight", "magnitude"},
+    {".lora_magnitude_vector.default.weight", "magnitude"},
 };
 
 struct TensorRole {
   std::string layer;
-  Role role;
+  std::string role;
 };
 
 std::optional<TensorRole> role_of(const std::string& name) {
@@ -61,8 +76,8 @@ double read_alpha(const Weight& weight) {
 void check_complete(const fs::path& file, const std::map<std::string, LoraLayer>& layers) {
   std::vector<std::string> incomplete;
   for (const auto& [name, layer] : layers) {
-    if (!layer.down.read || !layer.up.read) {
-      incomplete.push_back("'" + name + "' lacks " + (layer.down.read ? "the upper" : "the lower") + " factor");
+    if (const std::string factor = missing_factor(layer); !factor.empty()) {
+      incomplete.push_back("'" + name + "' lacks " + factor);
     }
   }
   if (!incomplete.empty()) {
@@ -70,27 +85,22 @@ void check_complete(const fs::path& file, const std::map<std::string, LoraLayer>
   }
 }
 
-Weight& factor(LoraLayer& layer, Role role) {
-  return role == Role::down ? layer.down : role == Role::mid ? layer.mid : layer.up;
-}
-
 // Name fragments of tensors of other kinds of adapters.
 constexpr std::pair<std::string_view, const char*> kOtherKinds[] = {
-    {".hada_", "a LoHa"},
-    {".lokr_", "a LoKr"},
-    {".dora_scale", "a DoRA"},
-    {".lora_magnitude_vector", "a DoRA"},
     {".oft_", "an OFT adapter"},
     {".on_input", "an IA3"},
     {".diff", "a set of full weight differences"},
     {".glora_", "a GLoRA"},
+    {".w_norm", "a set of trained norms"},
+    {".b_norm", "a set of trained norms"},
+    {".lora_B.bias", "a LoRA with biases"},
 };
 
 void refuse_other_kinds(const fs::path& file, const std::vector<std::string>& others) {
   for (const auto& name : others) {
     for (const auto& [part, kind] : kOtherKinds) {
       if (name.find(part) != std::string::npos) {
-        throw ModelError("'" + file.string() + "' is " + kind + ", not a plain LoRA, and cannot be merged: " + name);
+        throw ModelError("'" + file.string() + "' is " + kind + ", not a LoRA, LoHa, LoKr or DoRA, and cannot be merged: " + name);
       }
     }
   }
@@ -104,11 +114,11 @@ std::map<std::string, LoraLayer> read_layers(const fs::path& file, const Weights
     const auto role = role_of(name);
     if (!role) {
       others.push_back("'" + name + "'");
-    } else if (role->role == Role::alpha) {
+    } else if (role->role == "alpha") {
       layers[role->layer].alpha = read_alpha(weight);
     } else {
       has_factors = true;
-      factor(layers[role->layer], role->role) = weight;
+      layers[role->layer].factors[role->role] = weight;
     }
   }
   refuse_other_kinds(file, others);
@@ -133,14 +143,38 @@ json peft_settings(const fs::path& file, const std::map<std::string, std::string
                                  : json::object();
 }
 
-// PEFT takes the keys of its patterns for regular expressions that match the end of a layer's name.
+// PEFT takes a pattern as a regular expression for the end of a module's name. Plain names are compared as they are.
 bool names_module(const std::string& layer, const std::string& pattern) {
-  constexpr std::size_t kLongest = 256;  // backtracking takes time and stack
-  try {
-    return pattern.size() <= kLongest && std::regex_match(layer, std::regex("(.*\\.)?(" + pattern + ")"));
-  } catch (const std::regex_error&) {
-    return layer == pattern || layer.ends_with("." + pattern);
+  return layer == pattern || layer.ends_with("." + pattern);
+}
+
+bool matches_module(const std::string& layer, const std::string& pattern) {
+  constexpr std::size_t kLongest = 200;  // regular expressions of unknown origin, on names of unknown origin
+  if (layer.size() > kLongest || pattern.size() > kLongest) {
+    return false;
   }
+  try {
+    return std::regex_match(layer, std::regex("(.*\\.)?(" + pattern + ")"));
+  } catch (const std::regex_error&) {
+    throw ModelError("the LoRA's alpha_pattern '" + pattern + "' is not a regular expression");
+  }
+}
+
+// The alpha of the pattern that names the module or, if there is none, of the first that matches it.
+std::optional<double> alpha_by_pattern(const json& patterns, std::string layer) {
+  for (const std::string prefix : {"base_model.model.", "unet.", "text_encoder."}) {
+    layer = layer.starts_with(prefix) ? layer.substr(prefix.size()) : layer;
+  }
+  std::optional<double> matched;
+  for (const auto& [pattern, alpha] : patterns.items()) {
+    if (alpha.is_number() && names_module(layer, pattern)) {
+      return alpha.get<double>();
+    }
+    if (alpha.is_number() && !matched && matches_module(layer, pattern)) {
+      matched = alpha.get<double>();
+    }
+  }
+  return matched;
 }
 
 void apply_settings(const json& settings, std::map<std::string, LoraLayer>& layers) {
@@ -153,39 +187,18 @@ void apply_settings(const json& settings, std::map<std::string, LoraLayer>& laye
     if (const json alpha = setting("lora_alpha"); alpha.is_number() && !layer.alpha) {
       layer.alpha = alpha.get<double>();
     }
-    const json patterns = setting("alpha_pattern");
-    for (const auto& [pattern, alpha] : patterns.items()) {
-      if (alpha.is_number() && names_module(name, pattern)) {
-        layer.alpha = alpha.get<double>();
-        break;
-      }
+    if (const auto alpha = alpha_by_pattern(setting("alpha_pattern"), name)) {
+      layer.alpha = alpha;
     }
     layer.rank_stabilized = setting("use_rslora") == json(true);
   }
-}
-
-// Whether a text contains the word "lcm", in any case.
-bool has_lcm(const std::string& text) {
-  static const std::regex kLcm("(^|[^a-z])lcm([^a-z]|$)", std::regex::icase);
-  return std::regex_search(text, kLcm);
-}
-
-// Published files are named lcm-lora-sdv1-5.safetensors, or pytorch_lora_weights.safetensors in a folder of such a
-// name. Trainers write a title, a name and tags into the metadata.
-bool is_for_consistency(const fs::path& file, const std::map<std::string, std::string>& metadata) {
-  static const std::set<std::string> kTitles{"title", "name", "modelspec.title", "modelspec.tags", "ss_output_name"};
-  const fs::path whole = fs::absolute(file);
-  const bool unnamed = whole.stem() == "pytorch_lora_weights";
-  return has_lcm(whole.filename().string()) || (unnamed && has_lcm(whole.parent_path().filename().string())) ||
-         std::any_of(metadata.begin(), metadata.end(),
-                     [](const auto& item) { return kTitles.contains(item.first) && has_lcm(item.second); });
 }
 
 }  // namespace
 
 Lora open_lora(const fs::path& file) {
   const WeightFile content = open_weights(file);
-  Lora lora{file, read_layers(file, content.tensors), is_for_consistency(file, content.metadata)};
+  Lora lora{file, read_layers(file, content.tensors), few_steps_of(file, content.metadata)};
   apply_settings(peft_settings(file, content.metadata), lora.layers);
   return lora;
 }

@@ -1,18 +1,30 @@
 #pragma once
 
-#include <cstdint>
+#include <map>
 #include <string>
+
+#include "import/weights.h"
 
 namespace fmboost {
 
-/// The shape of a UNet's encoder half, which numbered block names depend on.
-struct UnetDepth {
-  std::int64_t levels = 4;
-  std::int64_t blocks_per_level = 2;
-};
+/// The layers of a model under all names that adapters give them.
+class LoraLayerIndex {
+ public:
+  /// `unet` and `text_encoder` have the names of diffusers and transformers, and must outlive the index.
+  LoraLayerIndex(Weights& unet, Weights& text_encoder);
 
-/// The layer name of the original layout ("input_blocks_1_1_proj_in"), with underscores for dots, as that of diffusers
-/// ("down_blocks_0_attentions_0_proj_in"). Other names are returned unchanged.
-std::string diffusers_layer_name(const std::string& name, const UnetDepth& depth);
+  /// The weight that a layer of an adapter changes; null if there is none. Known are the names of diffusers and of the
+  /// original layout ("input_blocks.1.1..."), with dots or underscores, behind the prefixes of kohya's scripts,
+  /// LyCORIS, PEFT, diffusers and ComfyUI.
+  Weight* find(std::string layer) const;
+
+ private:
+  using Index = std::map<std::string, Weight*>;
+
+  void add_unet(Weights& unet);
+  void add_text(Weights& text);
+
+  Index unet_, text_;
+};
 
 }  // namespace fmboost

@@ -55,11 +55,11 @@ void add_components(CLI::App& app, ImportFlags& flags) {
 void add_sampling_defaults(CLI::App& app, ImportFlags& flags) {
   SamplingChoices& choices = flags.options.sampling;
   app.add_option("--sampler", choices.sampler,
-                 "lcm, ddim, euler, euler-a or dpm++2m (default: matches the model's scheduler; lcm with an LCM-LoRA)")
+                 "lcm, tcd, ddim, euler, euler-a or dpm++2m (default: matches the model's scheduler, or the kind of a LoRA for few steps)")
       ->group(kDefaultsGroup);
-  app.add_option("--steps", choices.steps, "Denoising steps (default: 4 for lcm, otherwise 25)")->group(kDefaultsGroup);
+  app.add_option("--steps", choices.steps, "Denoising steps (default: 4 for lcm and tcd, otherwise 25)")->group(kDefaultsGroup);
   app.add_option("--guidance,--cfg-scale", choices.guidance,
-                 "Guidance scale (default: 7.5; for lcm 1, or 8.5 if guidance is an input of the network)")
+                 "Guidance scale (default: 7.5; for lcm and tcd 1, or 8.5 if guidance is an input of the network)")
       ->group(kDefaultsGroup);
   app.add_option("--clip-skip", flags.options.clip_skip,
                  "Layer of the CLIP text encoder that the denoiser was trained with; 1 is the last (default: the "

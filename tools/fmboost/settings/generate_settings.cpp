@@ -105,7 +105,18 @@ std::vector<Request> sampling_settings() {
            .group = kSamplingGroup,
            .help = "Use Karras noise levels (euler and dpm++2m only)",
            .flags = "--karras,!--no-karras"},
-          [](auto& r) -> auto& { return r.karras; })};
+          [](auto& r) -> auto& { return r.karras; }),
+      make_setting<GenerateRequest>(
+          {.name = "eta",
+           .group = kSamplingGroup,
+           .help = "Share of fresh noise in each step of tcd, 0 (none) to 1 (default: 0.3)"},
+          [](auto& r) -> auto& { return r.eta; }),
+      make_setting<GenerateRequest>(
+          {.name = "timestep_spacing",
+           .group = kSamplingGroup,
+           .help = "Timesteps of the sampler: linspace, leading or trailing (default: the bundle's); trailing for "
+                   "models distilled to few steps"},
+          [](auto& r) -> auto& { return r.timestep_spacing; })};
   table.front().parse = parse_seed;
   return table;
 }
