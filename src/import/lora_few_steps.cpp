@@ -8,7 +8,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool matches(const std::string& text, const std::string& pattern) {
+bool contains_pattern(const std::string& text, const std::string& pattern) {
   return std::regex_search(text, std::regex(pattern, std::regex::icase));
 }
 
@@ -32,18 +32,18 @@ std::optional<FewSteps> named(const std::string& text) {
     return std::nullopt;
   }
   const auto steps = steps_in(text);
-  if (matches(text, "(^|[^a-z])hyper[ _-]?sd")) {
+  if (contains_pattern(text, "(^|[^a-z])hyper[ _-]?sd")) {
     // Its one-step adapters, and those without a number of steps, are made for TCD; the others for trailing DDIM.
     return steps.value_or(1) == 1 ? FewSteps{"a Hyper-SD LoRA", "tcd", false, steps}
                                   : FewSteps{"a Hyper-SD LoRA", "ddim", true, steps};
   }
-  if (matches(text, word("pcm"))) {
+  if (contains_pattern(text, word("pcm"))) {
     return FewSteps{"a PCM LoRA", "ddim", true, steps ? steps : std::optional(4)};
   }
-  if (matches(text, word("tcd"))) {
+  if (contains_pattern(text, word("tcd"))) {
     return FewSteps{"a TCD LoRA", "tcd", false, steps};
   }
-  if (matches(text, word("lcm"))) {
+  if (contains_pattern(text, word("lcm"))) {
     return FewSteps{"an LCM-LoRA", "lcm", false, std::nullopt};
   }
   return std::nullopt;
@@ -65,7 +65,7 @@ std::optional<FewSteps> few_steps_of(const fs::path& file, const std::map<std::s
     return found;
   }
   const std::string folder = whole.parent_path().filename().string();
-  if (has_generic_name(whole) && matches(folder, "lora|hyper[ _-]?sd")) {
+  if (has_generic_name(whole) && contains_pattern(folder, "lora|hyper[ _-]?sd")) {
     if (auto found = named(folder)) {
       return found;
     }

@@ -33,7 +33,7 @@ bool has_module(const Weights& weights, const std::string& module) {
   return found != weights.end() && found->first.starts_with(module + ".");
 }
 
-std::string numbered(const std::string& name, int i) {
+std::string nth(const std::string& name, int i) {
   return name + "." + std::to_string(i);
 }
 
@@ -49,14 +49,14 @@ void rename_resnet(Renamings& names, const std::string& resnet, const std::strin
 
 void rename_down(Renamings& names, const Weights& unet) {
   int block = 1;
-  for (int level = 0; has_module(unet, numbered("down_blocks", level)); ++level) {
-    const std::string down = numbered("down_blocks", level);
-    for (int i = 0; has_module(unet, numbered(down + ".resnets", i)); ++i, ++block) {
-      rename_resnet(names, numbered(down + ".resnets", i), numbered("input_blocks", block) + ".0");
-      names.emplace(numbered(down + ".attentions", i), numbered("input_blocks", block) + ".1");
+  for (int level = 0; has_module(unet, nth("down_blocks", level)); ++level) {
+    const std::string down = nth("down_blocks", level);
+    for (int i = 0; has_module(unet, nth(down + ".resnets", i)); ++i, ++block) {
+      rename_resnet(names, nth(down + ".resnets", i), nth("input_blocks", block) + ".0");
+      names.emplace(nth(down + ".attentions", i), nth("input_blocks", block) + ".1");
     }
     if (has_module(unet, down + ".downsamplers.0")) {
-      names.emplace(down + ".downsamplers.0.conv", numbered("input_blocks", block++) + ".0.op");
+      names.emplace(down + ".downsamplers.0.conv", nth("input_blocks", block++) + ".0.op");
     }
   }
 }
@@ -64,14 +64,14 @@ void rename_down(Renamings& names, const Weights& unet) {
 // The last block of a level also contains the upsampling, after its attention if it has one.
 void rename_up(Renamings& names, const Weights& unet) {
   int block = 0;
-  for (int level = 0; has_module(unet, numbered("up_blocks", level)); ++level) {
-    const std::string up = numbered("up_blocks", level);
-    for (int i = 0; has_module(unet, numbered(up + ".resnets", i)); ++i, ++block) {
-      rename_resnet(names, numbered(up + ".resnets", i), numbered("output_blocks", block) + ".0");
-      names.emplace(numbered(up + ".attentions", i), numbered("output_blocks", block) + ".1");
+  for (int level = 0; has_module(unet, nth("up_blocks", level)); ++level) {
+    const std::string up = nth("up_blocks", level);
+    for (int i = 0; has_module(unet, nth(up + ".resnets", i)); ++i, ++block) {
+      rename_resnet(names, nth(up + ".resnets", i), nth("output_blocks", block) + ".0");
+      names.emplace(nth(up + ".attentions", i), nth("output_blocks", block) + ".1");
     }
     const bool attends = has_module(unet, up + ".attentions.0");
-    names.emplace(up + ".upsamplers.0.conv", numbered("output_blocks", block - 1) + (attends ? ".2.conv" : ".1.conv"));
+    names.emplace(up + ".upsamplers.0.conv", nth("output_blocks", block - 1) + (attends ? ".2.conv" : ".1.conv"));
   }
 }
 
