@@ -17,9 +17,12 @@ struct Maker {
 };
 
 constexpr Maker kMakers[] = {
-    {"lcm", make_lcm, false},         {"tcd", make_tcd, false},
-    {"ddim", make_ddim, false},       {"euler", make_euler, true},
-    {"euler-a", make_euler_ancestral, false}, {"dpm++2m", make_dpmpp_2m, true},
+    {"lcm", make_lcm, false},
+    {"tcd", make_tcd, false},
+    {"ddim", make_ddim, false},
+    {"euler", make_euler, true},
+    {"euler-a", make_euler_ancestral, false},
+    {"dpm++2m", make_dpmpp_2m, true},
 };
 
 // Without signal, noise cannot be subtracted; sigma samplers use a very high finite noise level instead.

@@ -14,8 +14,8 @@ std::unique_ptr<Sampler> make_euler(const SamplerOptions& options, const NoiseSc
 std::unique_ptr<Sampler> make_euler_ancestral(const SamplerOptions& options, const NoiseSchedule& schedule);
 std::unique_ptr<Sampler> make_dpmpp_2m(const SamplerOptions& options, const NoiseSchedule& schedule);
 
-/// The timesteps of LCM and TCD: `steps` of the original_steps of the teacher's schedule, T - 1 first. Throws UsageError
-/// naming the sampler if there are not so many.
+/// The timesteps of LCM and TCD: `steps` of the original_steps of the teacher's schedule, T - 1 first. Throws
+/// UsageError naming the sampler if there are not so many.
 std::vector<double> distilled_timesteps(const SamplerOptions& options, const NoiseSchedule& schedule);
 
 /// The estimates of x0 and the noise from a variance-preserving sample x = alpha x0 + sigma noise and the model output.

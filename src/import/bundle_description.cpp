@@ -38,8 +38,8 @@ json denoiser_entry(ImportedModel& model, const ImportOptions& options) {
   const std::int64_t factor = factor_of(model.autoencoder.config);
   const json guidance = config.value("time_cond_proj_dim", json());
   json entry = native_component(kUnetFile, config);
-  entry.update(sampling_fields(model.scheduler, model.scheduler_origin, !guidance.is_null(), options.sampling,
-                               model.notices));
+  entry.update(
+      sampling_fields(model.scheduler, model.scheduler_origin, !guidance.is_null(), options.sampling, model.notices));
   entry["latent_channels"] = config.value("in_channels", json(4));
   entry["native_size"] = options.native_size.value_or(model.native_latent_pixels * factor);
   // The UNet takes latents of any size: its up path follows the sizes of its down path.

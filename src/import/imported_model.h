@@ -67,7 +67,8 @@ void refuse_other_latents(const ImportedComponent& autoencoder);
 /// `config` is null.
 ImportedComponent make_autoencoder(Weights tensors, const std::string& origin, nlohmann::json config);
 
-/// Removes the projection of the text encoder and its scale, which Stable Diffusion 1 and 2 do not use, and position ids.
+/// Removes the projection of the text encoder and its scale, which Stable Diffusion 1 and 2 do not use, and position
+/// ids.
 void take_unused_text(ImportedModel& model);
 
 /// Removes settings that are no parameters of the network's class in diffusers (those of EMA, training scripts, and

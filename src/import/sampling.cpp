@@ -50,8 +50,9 @@ constexpr Scheduler kSchedulers[] = {
 constexpr Scheduler kUnknown = {"", "ddim", 0.0001, 0.02, "linear", true, false};
 
 // Parts of the names of schedulers for models that predict neither noise nor v.
-constexpr std::string_view kOtherModels[] = {"FlowMatch", "EDM", "Consistency", "CMStochastic", "VQDiffusion", "ScoreSde",
-                                             "Karras", "RePaint", "UnCLIP", "AmusedScheduler", "CogVideoX"};
+constexpr std::string_view kOtherModels[] = {"FlowMatch", "EDM",    "Consistency", "CMStochastic", "VQDiffusion",
+                                             "ScoreSde",  "Karras", "RePaint",     "UnCLIP",       "AmusedScheduler",
+                                             "CogVideoX"};
 
 // The supported values of each field, as a JSON list, and the samplers whose scheduler has the field. Fields of all
 // samplers describe the model: another value is an error. The others describe the way to its image: another value is
@@ -111,7 +112,8 @@ void note_approximation(const JsonReader& config, const Scheduler& scheduler, co
                         std::vector<std::string>& notices) {
   if (!scheduler.equivalent && !choices.sampler) {
     const auto name = config.get_or<std::string>("_class_name", "");
-    notices.push_back(c10::str(config.where(), ": ", name.empty() ? "no scheduler is named" : "there is no sampler for " + name,
+    notices.push_back(c10::str(config.where(), ": ",
+                               name.empty() ? "no scheduler is named" : "there is no sampler for " + name,
                                "; the default sampler is ", name.empty() ? "" : "the nearest, ", scheduler.sampler,
                                " (use `sampler` to choose another)"));
   }

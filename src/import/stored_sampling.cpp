@@ -59,7 +59,8 @@ std::string metadata_value(const WeightFile& file, const char* key) {
 StoredSampling stored_in(const WeightFile& file) {
   StoredSampling stored;
   stored.prediction = prediction_named(metadata_value(file, "modelspec.prediction_type"));
-  if (stored.prediction.empty() && (file.tensors.contains("v_pred") || is_true(metadata_value(file, "ss_v_parameterization")))) {
+  if (stored.prediction.empty() &&
+      (file.tensors.contains("v_pred") || is_true(metadata_value(file, "ss_v_parameterization")))) {
     stored.prediction = "v_prediction";
   }
   stored.zero_snr = file.tensors.contains("ztsnr") || is_true(metadata_value(file, "ss_zero_terminal_snr"));

@@ -30,8 +30,8 @@ using Batch = std::vector<Job*>;
 // image.
 bool same_batch(const GeneratePlan& a, const GeneratePlan& b) {
   return a.chain.low == b.chain.low && a.sampler == b.sampler && a.steps == b.steps && a.guidance == b.guidance &&
-         a.karras == b.karras && a.eta == b.eta &&
-         a.schedule.timestep_spacing == b.schedule.timestep_spacing && a.text_chunks == b.text_chunks;
+         a.karras == b.karras && a.eta == b.eta && a.schedule.timestep_spacing == b.schedule.timestep_spacing &&
+         a.text_chunks == b.text_chunks;
 }
 
 }  // namespace

@@ -75,7 +75,8 @@ TEST(StartNotice, NamesStartsFarBelowPureNoise) {
   const auto notice = [](const char* name, int steps, std::optional<TimestepSpacing> spacing = std::nullopt) {
     return start_notice({.name = name, .steps = steps}, NoiseSchedule({.timestep_spacing = spacing}));
   };
-  EXPECT_THAT(notice("euler", 1), AllOf(HasSubstr("euler with 1 step starts at timestep 0 of 999"), HasSubstr("trailing")));
+  EXPECT_THAT(notice("euler", 1),
+              AllOf(HasSubstr("euler with 1 step starts at timestep 0 of 999"), HasSubstr("trailing")));
   EXPECT_THAT(notice("euler-a", 1), HasSubstr("starts at timestep 0"));
   EXPECT_THAT(notice("ddim", 600), HasSubstr("starts at timestep 599 of 999"));
   EXPECT_THAT(notice("ddim", 1), HasSubstr("starts at timestep 0"));

@@ -237,8 +237,9 @@ TEST_F(LoraTest, OtherAdapterKindsAreRefused) {
         open({{"x.lora_up.weight", random({3, 5})}, {"x.lora_down.weight", random({5, 3})}, {"x.bias", random({3})}});
       }),
       AllOf(HasSubstr("tensors other than factors"), HasSubstr("'x.bias'")));
-  const std::pair<const char*, const char*> kinds[] = {
-      {"x.oft_blocks", "an OFT"}, {"x.diff_b", "a set of full weight differences"}, {"x.w_norm", "a set of trained norms"}};
+  const std::pair<const char*, const char*> kinds[] = {{"x.oft_blocks", "an OFT"},
+                                                       {"x.diff_b", "a set of full weight differences"},
+                                                       {"x.w_norm", "a set of trained norms"}};
   for (const auto& [tensor, kind] : kinds) {
     for (const bool beside_factors : {false, true}) {
       NamedTensors tensors{{tensor, random({3, 1})}, {"x.alpha", torch::tensor(1.0)}};
@@ -257,22 +258,26 @@ TEST_F(LoraTest, OriginalBlockNamesAreFound) {
                             "diffusion_model.input_blocks.1.1.transformer_blocks.0.attn1.to_q"}) {
     unet_.at(kAttention + ".weight").changes.clear();
     const std::string name = layer;
-    EXPECT_LT(error_of(kAttention,
-                       {{name + ".lora_down.weight", random({3, 5})}, {name + ".lora_up.weight", random({6, 3})}}, 1.0, 1.0),
-              kRounding)
+    EXPECT_LT(
+        error_of(kAttention, {{name + ".lora_down.weight", random({3, 5})}, {name + ".lora_up.weight", random({6, 3})}},
+                 1.0, 1.0),
+        kRounding)
         << layer;
   }
   const std::string conv = "lora_unet_input_blocks_1_0_in_layers_2";
-  EXPECT_LT(error_of(kConvolution, {{conv + ".lora_down.weight", random({2, 4, 3, 3})},
-                                    {conv + ".lora_up.weight", random({6, 2, 1, 1})}}, 1.0, 1.0),
-            kRounding);
+  EXPECT_LT(
+      error_of(kConvolution,
+               {{conv + ".lora_down.weight", random({2, 4, 3, 3})}, {conv + ".lora_up.weight", random({6, 2, 1, 1})}},
+               1.0, 1.0),
+      kRounding);
   for (const char* layer : {"lora_te1_text_model_encoder_layers_0_self_attn_q_proj",
                             "lycoris_text_model_encoder_layers_0_self_attn_q_proj"}) {
     text_.begin()->second.changes.clear();
     const std::string name = layer;
-    EXPECT_LT(error_of(kText, {{name + ".lora_down.weight", random({3, 7})}, {name + ".lora_up.weight", random({7, 3})}},
-                       1.0, 1.0),
-              kRounding);
+    EXPECT_LT(
+        error_of(kText, {{name + ".lora_down.weight", random({3, 7})}, {name + ".lora_up.weight", random({7, 3})}}, 1.0,
+                 1.0),
+        kRounding);
   }
 }
 
@@ -282,8 +287,11 @@ TEST_F(LoraTest, LohaIsAProductOfProducts) {
   const torch::Tensor a1 = random({6, 2}), b1 = random({2, 36}), a2 = random({6, 2}), b2 = random({2, 36});
   const Weight& weight = unet_.at(kConvolution + ".weight");
   const torch::Tensor before = weight.read().clone();
-  merge_lora(open({{layer + ".hada_w1_a", a1}, {layer + ".hada_w1_b", b1}, {layer + ".hada_w2_a", a2},
-                   {layer + ".hada_w2_b", b2}, {layer + ".alpha", torch::tensor(1.0)}}),
+  merge_lora(open({{layer + ".hada_w1_a", a1},
+                   {layer + ".hada_w1_b", b1},
+                   {layer + ".hada_w2_a", a2},
+                   {layer + ".hada_w2_b", b2},
+                   {layer + ".alpha", torch::tensor(1.0)}}),
              0.8, unet_, text_);
   const torch::Tensor expected = before + 0.8 * 0.5 * (a1.mm(b1) * a2.mm(b2)).reshape({6, 4, 3, 3});
   EXPECT_TRUE(torch::allclose(read_weight(weight, torch::kFloat32), expected, 0, 1e-6));
@@ -306,10 +314,11 @@ TEST_F(LoraTest, LokrIsAKroneckerProduct) {
     }
   }
   const std::string attention = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q";
-  EXPECT_THAT(thrown<ModelError>([&] {
-                merge_lora(open({{attention + ".lokr_w1", w1}, {attention + ".lokr_w2", random({3, 2})}}), 1, unet_, text_);
-              }),
-              HasSubstr("is made of lokr_w1 [2, 2], lokr_w2 [3, 2] where the layer is [6, 5]"));
+  EXPECT_THAT(
+      thrown<ModelError>([&] {
+        merge_lora(open({{attention + ".lokr_w1", w1}, {attention + ".lokr_w2", random({3, 2})}}), 1, unet_, text_);
+      }),
+      HasSubstr("is made of lokr_w1 [2, 2], lokr_w2 [3, 2] where the layer is [6, 5]"));
 }
 
 TEST_F(LoraTest, DoraScalesToItsNorms) {
@@ -322,10 +331,12 @@ TEST_F(LoraTest, DoraScalesToItsNorms) {
     const torch::Tensor scaled = changed * norms / changed.norm(2, {per_output ? 1 : 0}, /*keepdim=*/true);
     for (const double strength : {1.0, 0.5}) {
       unet_.at(kAttention + ".weight").changes.clear();
-      merge_lora(open({{"unet." + kAttention + ".lora_A.weight", down}, {"unet." + kAttention + ".lora_B.weight", up},
+      merge_lora(open({{"unet." + kAttention + ".lora_A.weight", down},
+                       {"unet." + kAttention + ".lora_B.weight", up},
                        {"unet." + kAttention + ".dora_scale", norms}}),
                  strength, unet_, text_);
-      EXPECT_TRUE(torch::allclose(read_weight(weight, torch::kFloat32), before + strength * (scaled - before), 0, 1e-5));
+      EXPECT_TRUE(
+          torch::allclose(read_weight(weight, torch::kFloat32), before + strength * (scaled - before), 0, 1e-5));
     }
   }
 }
@@ -339,7 +350,8 @@ TEST_F(LoraTest, AlphaPatternsAreRegularExpressionsOfTheEnd) {
     unet_.at(kAttention + ".weight").changes.clear();
     const std::string settings =
         std::string(R"({"unet.lora_alpha": 4, "unet.alpha_pattern": {")") + pattern + R"(": 16}})";
-    EXPECT_LT(error_of(kAttention, tensors, 1.0, scale, {{"lora_adapter_metadata", settings}}), 10 * kRounding) << pattern;
+    EXPECT_LT(error_of(kAttention, tensors, 1.0, scale, {{"lora_adapter_metadata", settings}}), 10 * kRounding)
+        << pattern;
   }
   EXPECT_THAT(thrown<ModelError>([&] {
                 open(tensors, {{"lora_adapter_metadata", R"({"unet.alpha_pattern": {"(": 16}})"}});
@@ -349,7 +361,9 @@ TEST_F(LoraTest, AlphaPatternsAreRegularExpressionsOfTheEnd) {
 
 TEST_F(LoraTest, KindsAreNotMixedInOneLayer) {
   EXPECT_THAT(thrown<ModelError>([&] {
-                open({{"x.lora_up.weight", random({3, 5})}, {"x.lora_down.weight", random({5, 3})}, {"x.lokr_w1", random({1, 1})},
+                open({{"x.lora_up.weight", random({3, 5})},
+                      {"x.lora_down.weight", random({5, 3})},
+                      {"x.lokr_w1", random({1, 1})},
                       {"x.lokr_w2", random({3, 3})}});
               }),
               HasSubstr("'x' lacks factors of a single kind"));

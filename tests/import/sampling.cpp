@@ -103,14 +103,17 @@ TEST(Sampling, ChoicesOverrideTheConfiguration) {
 }
 
 TEST(Sampling, SchedulersWithoutASamplerGetTheNearestWithANotice) {
-  const std::pair<const char*, const char*> nearest[] = {
-      {"DEISMultistepScheduler", "dpm++2m"}, {"UniPCMultistepScheduler", "dpm++2m"},
-      {"LMSDiscreteScheduler", "euler"},     {"HeunDiscreteScheduler", "euler"},
-      {"KDPM2AncestralDiscreteScheduler", "euler-a"}, {"DDPMScheduler", "ddim"},
-      {"SchedulerOfTomorrow", "ddim"}};
+  const std::pair<const char*, const char*> nearest[] = {{"DEISMultistepScheduler", "dpm++2m"},
+                                                         {"UniPCMultistepScheduler", "dpm++2m"},
+                                                         {"LMSDiscreteScheduler", "euler"},
+                                                         {"HeunDiscreteScheduler", "euler"},
+                                                         {"KDPM2AncestralDiscreteScheduler", "euler-a"},
+                                                         {"DDPMScheduler", "ddim"},
+                                                         {"SchedulerOfTomorrow", "ddim"}};
   for (const auto& [name, sampler] : nearest) {
     std::vector<std::string> notices;
-    const json config = {{"_class_name", name}, {"beta_start", 0.001}, {"beta_end", 0.01}, {"beta_schedule", "scaled_linear"}};
+    const json config = {
+        {"_class_name", name}, {"beta_start", 0.001}, {"beta_end", 0.01}, {"beta_schedule", "scaled_linear"}};
     const json result = fields(config, false, {}, &notices);
     EXPECT_EQ(result["default_sampler"], sampler);
     EXPECT_EQ(result["schedule"]["beta_start"], 0.001);
@@ -144,7 +147,8 @@ TEST(Sampling, SettingsWithoutASamplerAreNamedAndOverruled) {
 }
 
 TEST(Sampling, ZeroTerminalSnrIsKept) {
-  EXPECT_EQ(fields({{"_class_name", "DDIMScheduler"}, {"rescale_betas_zero_snr", true}})["schedule"]["rescale_betas_zero_snr"],
+  EXPECT_EQ(fields({{"_class_name", "DDIMScheduler"},
+                    {"rescale_betas_zero_snr", true}})["schedule"]["rescale_betas_zero_snr"],
             true);
 }
 
@@ -186,7 +190,8 @@ TEST(Sampling, FilesWithoutAConfigurationUseStableDiffusions) {
   const json consistency = sampling_fields(stable_diffusion_scheduler("v_prediction", true), "file", true, {}, notices);
   EXPECT_EQ(consistency["default_sampler"], "lcm");
   EXPECT_EQ(consistency["prediction"], "v_prediction");
-  const json zero = sampling_fields(stable_diffusion_scheduler("v_prediction", false, true), "file", false, {}, notices);
+  const json zero =
+      sampling_fields(stable_diffusion_scheduler("v_prediction", false, true), "file", false, {}, notices);
   EXPECT_EQ(zero["schedule"]["rescale_betas_zero_snr"], true);
   EXPECT_EQ(zero["schedule"]["timestep_spacing"], "trailing");
   EXPECT_TRUE(notices.empty());

@@ -16,7 +16,8 @@ struct BaseName {
 
 // Longer names stand before those they start with.
 constexpr BaseName kBaseNames[] = {
-    {"ddim", "ddim"}, {"dpmpp_2m", "dpm++2m"}, {"euler_ancestral", "euler-a"}, {"euler", "euler"}, {"lcm", "lcm"}, {"tcd", "tcd"},
+    {"ddim", "ddim"},   {"dpmpp_2m", "dpm++2m"}, {"euler_ancestral", "euler-a"},
+    {"euler", "euler"}, {"lcm", "lcm"},          {"tcd", "tcd"},
 };
 
 struct SamplerSetup {

@@ -7,7 +7,8 @@ namespace fmboost {
 
 /// Overrides of a model's own sampling configuration, by the names in bundle.json. ImportOptions::check() checks them.
 struct SamplingChoices {
-  std::optional<std::string> sampler = std::nullopt;  ///< the default sampler: lcm, tcd, ddim, euler, euler-a or dpm++2m
+  std::optional<std::string> sampler =
+      std::nullopt;  ///< the default sampler: lcm, tcd, ddim, euler, euler-a or dpm++2m
   std::optional<int> steps = std::nullopt;
   std::optional<double> guidance = std::nullopt;
   std::optional<std::string> prediction = std::nullopt;     ///< a name of Prediction

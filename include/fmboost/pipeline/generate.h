@@ -39,7 +39,7 @@ struct GenerateRequest {
   std::optional<bool> karras;
   std::optional<double> eta;                        ///< tcd: share of fresh noise in each step; open: 0.3
   std::optional<TimestepSpacing> timestep_spacing;  ///< open: the bundle's, otherwise the sampler's own
-  bool upscale = true;  ///< false: stop at low resolution
+  bool upscale = true;                              ///< false: stop at low resolution
   FlowOptions flow;
 };
 
@@ -57,9 +57,9 @@ struct GeneratePlan {
   int steps = 0;
   double guidance = 1.0;
   bool karras = false;
-  double eta = 0;              ///< of tcd; 0 for the others
+  double eta = 0;                 ///< of tcd; 0 for the others
   NoiseScheduleOptions schedule;  ///< the bundle's, with the timestep spacing of the request
-  bool guided = false;  ///< classifier-free guidance: two predictions per step
+  bool guided = false;            ///< classifier-free guidance: two predictions per step
   TokenizedPrompt prompt_tokens;
   TokenizedPrompt negative_tokens;  ///< empty unless guided
   /// Chunks of the tokenizer's max_length() that the longer of the two takes; the shorter is padded with empty prompts.

@@ -29,10 +29,10 @@ struct LoraLayer {
 
 /// An adapter that distills a model to a few steps, and the sampling that it was made for.
 struct FewSteps {
-  std::string what;            ///< "an LCM-LoRA"
-  std::string sampler;         ///< name of the sampler
-  bool trailing = false;       ///< needs trailing timesteps
-  std::optional<int> steps;    ///< as in the name; none: the sampler's default
+  std::string what;          ///< "an LCM-LoRA"
+  std::string sampler;       ///< name of the sampler
+  bool trailing = false;     ///< needs trailing timesteps
+  std::optional<int> steps;  ///< as in the name; none: the sampler's default
 };
 
 struct Lora {

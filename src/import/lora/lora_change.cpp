@@ -33,8 +33,10 @@ std::pair<std::int64_t, std::int64_t> product_size(const Shape& a, const Shape& 
 
 // up (out, rank), core (rank, rank, k, l), down (rank, in), of which the first two are given by their ranks and the
 // sizes on the other side: the shape of the convolution; empty if they do not fit together.
-Shape convolution(std::pair<std::int64_t, std::int64_t> up, const Shape& core, std::pair<std::int64_t, std::int64_t> down) {
-  const bool fits = core.size() == 4 && up.second == core[0] && core[1] == down.first && up.second > 0 && down.first > 0;
+Shape convolution(std::pair<std::int64_t, std::int64_t> up, const Shape& core,
+                  std::pair<std::int64_t, std::int64_t> down) {
+  const bool fits =
+      core.size() == 4 && up.second == core[0] && core[1] == down.first && up.second > 0 && down.first > 0;
   return fits ? Shape{up.first, down.second, core[2], core[3]} : Shape{};
 }
 
@@ -138,8 +140,8 @@ torch::Tensor loha_product(const LoraLayer& layer) {
 }
 
 torch::Tensor lokr_product(const LoraLayer& layer) {
-  const torch::Tensor first = layer.has("lokr_w1") ? matrix(layer, "lokr_w1")
-                                                   : at::mm(matrix(layer, "lokr_w1_a"), matrix(layer, "lokr_w1_b"));
+  const torch::Tensor first =
+      layer.has("lokr_w1") ? matrix(layer, "lokr_w1") : at::mm(matrix(layer, "lokr_w1_a"), matrix(layer, "lokr_w1_b"));
   torch::Tensor second;
   if (layer.has("lokr_w2")) {
     second = matrix(layer, "lokr_w2");

@@ -57,7 +57,8 @@ bool has_generic_name(const fs::path& file) {
 }  // namespace
 
 // Published files are named lcm-lora-sdv1-5.safetensors or Hyper-SD15-8steps-lora.safetensors, or
-// pytorch_lora_weights.safetensors in a folder of such a name. Trainers write a title, a name and tags into the metadata.
+// pytorch_lora_weights.safetensors in a folder of such a name. Trainers write a title, a name and tags into the
+// metadata.
 std::optional<FewSteps> few_steps_of(const fs::path& file, const std::map<std::string, std::string>& metadata) {
   static const std::set<std::string> kTitles{"title", "name", "modelspec.title", "modelspec.tags", "ss_output_name"};
   const fs::path whole = fs::absolute(file);

@@ -100,7 +100,8 @@ void refuse_other_kinds(const fs::path& file, const std::vector<std::string>& ot
   for (const auto& name : others) {
     for (const auto& [part, kind] : kOtherKinds) {
       if (name.find(part) != std::string::npos) {
-        throw ModelError("'" + file.string() + "' is " + kind + ", not a LoRA, LoHa, LoKr or DoRA, and cannot be merged: " + name);
+        throw ModelError("'" + file.string() + "' is " + kind +
+                         ", not a LoRA, LoHa, LoKr or DoRA, and cannot be merged: " + name);
       }
     }
   }

@@ -110,7 +110,8 @@ constexpr const char* kTextPrefixes[] = {"lora_te_",
                                          "cond_stage_model.transformer."};
 
 bool cut_any(std::string& name, const auto& prefixes) {
-  return std::any_of(std::begin(prefixes), std::end(prefixes), [&](const char* prefix) { return cut_prefix(name, prefix); });
+  return std::any_of(std::begin(prefixes), std::end(prefixes),
+                     [&](const char* prefix) { return cut_prefix(name, prefix); });
 }
 
 Weight* lookup(const std::map<std::string, Weight*>& index, const std::string& name) {

@@ -55,9 +55,11 @@ void add_components(CLI::App& app, ImportFlags& flags) {
 void add_sampling_defaults(CLI::App& app, ImportFlags& flags) {
   SamplingChoices& choices = flags.options.sampling;
   app.add_option("--sampler", choices.sampler,
-                 "lcm, tcd, ddim, euler, euler-a or dpm++2m (default: matches the model's scheduler, or the kind of a LoRA for few steps)")
+                 "lcm, tcd, ddim, euler, euler-a or dpm++2m (default: matches the model's scheduler, or the kind of a "
+                 "LoRA for few steps)")
       ->group(kDefaultsGroup);
-  app.add_option("--steps", choices.steps, "Denoising steps (default: 4 for lcm and tcd, otherwise 25)")->group(kDefaultsGroup);
+  app.add_option("--steps", choices.steps, "Denoising steps (default: 4 for lcm and tcd, otherwise 25)")
+      ->group(kDefaultsGroup);
   app.add_option("--guidance,--cfg-scale", choices.guidance,
                  "Guidance scale (default: 7.5; for lcm and tcd 1, or 8.5 if guidance is an input of the network)")
       ->group(kDefaultsGroup);

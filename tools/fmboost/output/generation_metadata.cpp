@@ -34,8 +34,9 @@ ModelIdentity read_identity(const json& value) {
 }
 
 std::string sampler_title(const GeneratePlan& plan) {
-  static const std::pair<const char*, const char*> kTitles[] = {
-      {"lcm", "LCM"}, {"tcd", "TCD"}, {"ddim", "DDIM"}, {"euler", "Euler"}, {"euler-a", "Euler a"}, {"dpm++2m", "DPM++ 2M"}};
+  static const std::pair<const char*, const char*> kTitles[] = {{"lcm", "LCM"},         {"tcd", "TCD"},
+                                                                {"ddim", "DDIM"},       {"euler", "Euler"},
+                                                                {"euler-a", "Euler a"}, {"dpm++2m", "DPM++ 2M"}};
   std::string title = plan.sampler;
   for (const auto& [name, text] : kTitles) {
     if (plan.sampler == name) {
