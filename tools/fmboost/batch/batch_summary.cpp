@@ -71,8 +71,8 @@ std::optional<std::size_t> BatchSummary::left() const {
 
 std::string BatchSummary::text() const {
   const std::lock_guard lock(mutex_);
-  std::string text = std::to_string(done_) + " done, " + std::to_string(skipped_) + " skipped, " +
-                     std::to_string(failed_) + " failed";
+  std::string text =
+      std::to_string(done_) + " done, " + std::to_string(skipped_) + " skipped, " + std::to_string(failed_) + " failed";
   text += left() ? ", " + std::to_string(*left()) + " left" : "";
   text += "; " + rounded(static_cast<double>(done_) / seconds() * 60) + " images per minute, peak memory " +
           format_bytes(peak_resident_memory());

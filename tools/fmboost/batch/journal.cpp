@@ -115,8 +115,7 @@ void Journal::read_lines() {
   std::string text(size_of(fd_) - std::min(read_, size_of(fd_)), '\0');
   std::size_t filled = 0;
   while (filled < text.size()) {
-    const ssize_t count =
-        ::pread(fd_, text.data() + filled, text.size() - filled, static_cast<off_t>(read_ + filled));
+    const ssize_t count = ::pread(fd_, text.data() + filled, text.size() - filled, static_cast<off_t>(read_ + filled));
     if (count <= 0) {
       break;
     }

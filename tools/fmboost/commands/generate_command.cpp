@@ -57,11 +57,11 @@ class GenerateCommand {
   GenerateFlags flags_;
   std::optional<GenerationMetadata> source_;
   Shard shard_;
-  bool numbered_ = false;                           ///< default names contain the number
-  std::size_t images_ = 0;                          ///< of all shards, so far
-  std::deque<PendingImage> pending_;                ///< not taken by the batch yet
-  std::unique_ptr<PromptReader> stream_;            ///< prompts that arrive on stdin while images are made
-  std::unique_ptr<OutputNames> names_;              ///< of the stream's images
+  bool numbered_ = false;                 ///< default names contain the number
+  std::size_t images_ = 0;                ///< of all shards, so far
+  std::deque<PendingImage> pending_;      ///< not taken by the batch yet
+  std::unique_ptr<PromptReader> stream_;  ///< prompts that arrive on stdin while images are made
+  std::unique_ptr<OutputNames> names_;    ///< of the stream's images
   GenerateRequest taken_;                 ///< that of the item that the batch took last
   std::shared_ptr<ModelComponents> components_;
   std::shared_ptr<ModelComponents> chain_;
