@@ -72,7 +72,7 @@ class BatchRun {
   bool single_;
   JournalOptions journal_;
   std::vector<nlohmann::json> sheet_lines_;  ///< what a contact sheet without a journal shows
-  WriteBehind queue_;  ///< last, because its tasks use all members above
+  WriteBehind queue_;                        ///< last, because its tasks use all members above
 };
 
 }  // namespace fmboost::tool

@@ -9,10 +9,10 @@
 
 namespace fmboost::tool {
 
-/// Claims of the outputs that processes work on, one file each in a folder. A claim is held by a lock on its file, so it
-/// expires with its process, however that ends; the file that is left tells that the output's work was cut off. File
-/// systems that several machines share must pass locks on (NFS from version 4, CephFS, Lustre with `flock`). Members may
-/// be called from several threads.
+/// Claims of the outputs that processes work on, one file each in a folder. A claim is held by a lock on its file, so
+/// it expires with its process, however that ends; the file that is left tells that the output's work was cut off. File
+/// systems that several machines share must pass locks on (NFS from version 4, CephFS, Lustre with `flock`). Members
+/// may be called from several threads.
 class Claims {
  public:
   enum class Result { taken, taken_from_dead, held_by_other };
