@@ -68,7 +68,7 @@ TEST(PaddedInFile, EqualsThePaddedImage) {
 
 TEST(BackProjectInStrips, EqualsBackProjectionOfTheWholeImage) {
   const torch::Tensor source = random_image(100, 3000);
-  for (const double scale : {2.0, 1.5, 3.0}) {
+  for (const double scale : {2.0, 1.5}) {
     const auto height = static_cast<std::int64_t>(100 * scale);
     const auto width = static_cast<std::int64_t>(3000 * scale);
     torch::Tensor upscaled = random_image(height, width);
