@@ -170,11 +170,9 @@ TEST(Winograd, AutoencoderMatchesThePlainOneWholeAndInStrips) {
     EXPECT_TRUE(winograd_kernels(choice) == nullptr || !torch::equal(whole, image));
     EXPECT_TRUE(is_close(whole, image, 1e-5));
     EXPECT_TRUE(is_close(network->encode(pixels).mean, mean, 1e-5));
-    for (const std::int64_t strip_bytes : {200'000, 1'000'000}) {
-      const StripLimits strips{.strip_bytes = strip_bytes, .kept_bytes = 0};
-      EXPECT_TRUE(is_close(network->decode(latent, &strips), whole, 1e-5)) << strip_bytes;
-      EXPECT_TRUE(is_close(network->encode(pixels, &strips).mean, mean, 1e-5)) << strip_bytes;
-    }
+    const StripLimits strips{.strip_bytes = 1'000'000};
+    EXPECT_TRUE(is_close(network->decode(latent, &strips), whole, 1e-5));
+    EXPECT_TRUE(is_close(network->encode(pixels, &strips).mean, mean, 1e-5));
   }
 }
 
