@@ -9,6 +9,8 @@
 #include "nn/cfm/cfm_layers.h"
 #include "nn/layers/attention.h"
 
+#include "nn/kernels/convolution.h"
+
 namespace fmboost {
 namespace {
 
@@ -23,6 +25,14 @@ nn::Conv2d convolution(std::int64_t in, std::int64_t out) {
 }
 
 }  // namespace
+
+torch::Tensor convolve(const nn::Conv2d& convolution, const torch::Tensor& x) {
+  const auto& options = convolution->options;
+  const bool is_3x3 = *options.kernel_size() == std::array<std::int64_t, 2>{3, 3} &&
+                      *options.stride() == std::array<std::int64_t, 2>{1, 1};
+  return is_3x3 ? fmboost::convolve(x, convolution->weight, convolution->bias, 1, 1)
+                : nn::Conv2d(convolution)->forward(x);
+}
 
 CfmResBlockImpl::CfmResBlockImpl(std::int64_t in_channels, std::int64_t embedding, std::int64_t out_channels,
                                  bool scale_shift_, double dropout_)
@@ -48,7 +58,7 @@ torch::Tensor CfmResBlockImpl::time_terms(const torch::Tensor& embedding) {
 }
 
 torch::Tensor CfmResBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& embedding) {
-  torch::Tensor h = in_conv(torch::silu(in_norm(x)));
+  torch::Tensor h = convolve(in_conv, torch::silu(in_norm(x)));
   const torch::Tensor e = time_terms(embedding);
   if (scale_shift) {
     const auto halves = e.chunk(2, 1);
@@ -56,7 +66,7 @@ torch::Tensor CfmResBlockImpl::forward(const torch::Tensor& x, const torch::Tens
   } else {
     h = out_norm(h + e);
   }
-  h = out_conv(dropout(torch::silu(h)));
+  h = convolve(out_conv, dropout(torch::silu(h)));
   // In this order, since a sum takes the memory layout of its first operand: h comes from a convolution and is
   // channels-last if the weights are; x may not be after an attention.
   return h + (skip.is_empty() ? x : skip(x));
@@ -126,7 +136,7 @@ CfmUpsampleImpl::CfmUpsampleImpl(std::int64_t channels, bool convolve) {
 
 torch::Tensor CfmUpsampleImpl::forward(const torch::Tensor& x) {
   const torch::Tensor upscaled = at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)});
-  return conv.is_empty() ? upscaled : conv(upscaled);
+  return conv.is_empty() ? upscaled : convolve(conv, upscaled);
 }
 
 torch::Tensor CfmStage::forward(torch::Tensor x, const torch::Tensor& embedding) {

@@ -12,6 +12,9 @@ inline constexpr std::int64_t kCfmGroups = 32;
 
 /// Blocks of the CFM UNet. Their layers are public for running the network strip by strip.
 
+/// convolution->forward(x), by convolve() for 3x3 convolutions of stride 1 and padding 1.
+torch::Tensor convolve(const torch::nn::Conv2d& convolution, const torch::Tensor& x);
+
 /// Residual block: GroupNorm, SiLU and convolution, twice. The time embedding is the scale and shift of the second
 /// norm, or is added before it.
 class CfmResBlockImpl : public torch::nn::Module {

@@ -18,6 +18,10 @@ Layer layer_of(const Module& module) {
   return [module = module](const torch::Tensor& x) mutable { return module->forward(x); };
 }
 
+Layer layer_of(const nn::Conv2d& convolution) {
+  return [convolution](const torch::Tensor& x) { return convolve(convolution, x); };
+}
+
 // Runs the network block by block, each one strip by strip.
 class StripRun {
  public:

@@ -1,5 +1,6 @@
 #include "nn/layers/layers.h"
 
+#include "nn/kernels/convolution.h"
 #include "nn/layers/parameter_memory.h"
 
 namespace fmboost::layers {
@@ -30,7 +31,7 @@ Conv2dImpl::Conv2dImpl(std::int64_t in, std::int64_t out, Conv2dOptions options_
 }
 
 torch::Tensor Conv2dImpl::forward(const torch::Tensor& x) const {
-  return torch::conv2d(x, weight.to(x.scalar_type()), bias, options.stride, options.padding);
+  return convolve(x, weight, bias, options.stride, options.padding);
 }
 
 GroupNormImpl::GroupNormImpl(std::int64_t groups_, std::int64_t channels, double eps_) : groups(groups_), eps(eps_) {
