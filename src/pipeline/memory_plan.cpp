@@ -24,7 +24,7 @@ constexpr double kFlowBytesPerLatentValue = 8.0 * 4;
 constexpr double kSpilledFlowBytesPerLatentValue = 4.0 * 4;
 // The source and its difference from the downsampled result, of at most half the result's sides.
 constexpr double kSourceBytesPerPixel = 2.0 * 3 * 4 / 4;
-// Images that need more than the first are limited to the second, which leaves memory to other programs.
+// Strips on the CPU take no longer than one pass, so large images leave memory to others.
 constexpr std::int64_t kMostInOnePass = std::int64_t{16} << 30;
 constexpr std::int64_t kMostInStrips = std::int64_t{2816} << 20;
 

@@ -32,7 +32,7 @@ torch::Tensor in_strips(const ResizedRows& resized, std::int64_t count) {
 TEST(ResizedRows, EqualThoseOfTheWholeImage) {
   const torch::Tensor image = random_image(37, 23);
   for (const Size& size : {Size{46, 74}, Size{69, 111}, Size{31, 50}, Size{23, 37}, Size{12, 19}, Size{7, 9},
-                           Size{46, 37}, Size{23, 1}, Size{5, 80}}) {
+                           Size{46, 37}, Size{23, 1}, Size{1, 80}}) {
     for (const std::int64_t count : {1, 4, 1000}) {
       EXPECT_TRUE(is_close(in_strips(ResizedRows(image, size, Resampling::bicubic), count),
                            resize_bicubic(image, size.height, size.width), kTolerance))
@@ -67,16 +67,15 @@ TEST(PaddedInFile, EqualsThePaddedImage) {
 }
 
 TEST(BackProjectInStrips, EqualsBackProjectionOfTheWholeImage) {
-  const torch::Tensor source = random_image(100, 3000);
-  for (const double scale : {2.0, 1.5}) {
-    const auto height = static_cast<std::int64_t>(100 * scale);
-    const auto width = static_cast<std::int64_t>(3000 * scale);
+  const torch::Tensor source = random_image(400, 700);
+  for (const double scale : {2.0, 1.5, 4.0}) {
+    const auto height = static_cast<std::int64_t>(400 * scale);
+    const auto width = static_cast<std::int64_t>(700 * scale);
     torch::Tensor upscaled = random_image(height, width);
     ASSERT_LT(rows_per_strip(upscaled), height) << "one strip";
     const torch::Tensor whole = back_project(upscaled, source, 2);
     back_project_in_strips(upscaled, source, 2);
-    // PyTorch computes positions in float32, which rounds those of other factors than powers of 2.
-    EXPECT_TRUE(is_close(upscaled, whole, scale == 2.0 ? kTolerance : 5 * kTolerance)) << scale;
+    EXPECT_TRUE(is_close(upscaled, whole, kTolerance)) << scale;
   }
 }
 
