@@ -3,8 +3,6 @@
 #include <algorithm>
 
 #include "fmboost/core/error.h"
-#include "fmboost/core/memory_probe.h"
-#include "fmboost/core/placement.h"
 
 #include "image/color_profile.h"
 #include "image/exif.h"
@@ -130,12 +128,6 @@ void move_texts_out_of_exif(ImageMetadata& metadata) {
   }
 }
 
-// Small images are decoded without a look at the memory, which costs some time.
-std::int64_t available_memory_if_large(std::int64_t needed) {
-  constexpr std::int64_t kLarge = std::int64_t{256} << 20;
-  return needed < kLarge ? needed : available_memory(torch::kCPU);
-}
-
 }  // namespace
 
 void fail_decoding(const std::string& name, const std::string& what) {
@@ -159,14 +151,6 @@ void check_dimensions(std::int64_t width, std::int64_t height, const DecodeLimit
     fail_decoding(name, "is too large: its header says " + size + "; the limits are " +
                             std::to_string(limits.max_side) + " pixels per side and " +
                             std::to_string(limits.max_pixels) + " pixels in total");
-  }
-  // Samples of up to 16 bits, and float pixels before and after they are turned upright, with alpha.
-  constexpr std::int64_t kBytesPerPixel = 4 * 2 + 2 * 4 * 4;
-  const std::int64_t needed = width * height * kBytesPerPixel;
-  const std::int64_t available = limits.max_memory > 0 ? limits.max_memory : available_memory_if_large(needed);
-  if (needed > available) {
-    fail_decoding(name, "is too large: its header says " + size + ", which takes up to " + format_bytes(needed) +
-                            " of memory to decode, and " + format_bytes(available) + " can be used");
   }
   if (limits.check_size) {
     limits.check_size(width, height);

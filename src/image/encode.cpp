@@ -16,15 +16,6 @@
 namespace fmboost {
 namespace {
 
-struct MemorySink final : ByteSink {
-  void append(std::span<const std::byte> more) override { bytes.insert(bytes.end(), more.begin(), more.end()); }
-  void replace(std::size_t position, std::span<const std::byte> others) override {
-    std::copy(others.begin(), others.end(), bytes.begin() + static_cast<std::ptrdiff_t>(position));
-  }
-
-  std::vector<std::byte> bytes;
-};
-
 std::string text_of(const ImageMetadata& metadata, const std::string& keyword) {
   for (const auto& [key, text] : metadata.text) {
     if (key == keyword) {
@@ -159,7 +150,7 @@ std::vector<std::string> lost_in_format(const Image& image, const EncodeOptions&
   return lost;
 }
 
-void encode_image(const Image& image, const EncodeOptions& options, ByteSink& sink) {
+std::vector<std::byte> encode_image(const Image& image, const EncodeOptions& options) {
   check(options);
   check_format_size(options.format, image.width(), image.height());
   Image written = image;
@@ -167,21 +158,15 @@ void encode_image(const Image& image, const EncodeOptions& options, ByteSink& si
   const PixelRows rows(written, layout_of(image, options));
   switch (options.format) {
     case ImageFormat::png:
-      return write_png(rows, written.metadata, options.compression_level, sink);
+      return write_png(rows, written.metadata, options.compression_level);
     case ImageFormat::jpeg:
-      return sink.append(write_jpeg(rows, written.metadata, options));
+      return write_jpeg(rows, written.metadata, options);
     case ImageFormat::webp:
-      return sink.append(write_webp(rows, written.metadata, options.quality));
+      return write_webp(rows, written.metadata, options.quality);
     case ImageFormat::tiff:
-      return write_tiff(rows, written.metadata, options.compression_level, sink);
+      return write_tiff(rows, written.metadata, options.compression_level);
   }
   throw Error("unknown image format");
-}
-
-std::vector<std::byte> encode_image(const Image& image, const EncodeOptions& options) {
-  MemorySink sink;
-  encode_image(image, options, sink);
-  return std::move(sink.bytes);
 }
 
 }  // namespace fmboost

@@ -224,18 +224,6 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
   }
 }
 
-void AtomicFile::replace(std::size_t position, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(position));
-    if (written < 0 && errno != EINTR) {
-      throw Error("cannot write '" + file_.string() + "': " + reason());
-    }
-    const auto count = static_cast<std::size_t>(written > 0 ? written : 0);
-    bytes = bytes.subspan(count);
-    position += count;
-  }
-}
-
 void AtomicFile::commit(bool replace) {
   try {
     // close() may be the first call to report an error, for example on network file systems.

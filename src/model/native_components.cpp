@@ -4,7 +4,6 @@
 
 #include "fmboost/core/error.h"
 
-#include "core/spilled_tensor.h"
 #include "nn/default_model/conv_autoencoder.h"
 #include "nn/default_model/patch_unet.h"
 #include "nn/default_model/word_transformer.h"
@@ -148,8 +147,7 @@ class NativeAutoencoder final : public StripAutoencoder {
   }
   torch::Tensor decode(const torch::Tensor& latent, const StripLimits* strips) {
     const c10::InferenceMode no_gradients;
-    const torch::Tensor pixels = network_->decode(place((latent / scale_).add_(shift_), placement_), strips);
-    return is_spilled(pixels) ? spilled_to_float32(pixels) : leave(pixels);
+    return leave(network_->decode(place(latent / scale_ + shift_, placement_), strips));
   }
 
   Network network_;
@@ -238,8 +236,9 @@ std::unique_ptr<TextEncoder> make_meta_text_encoder(const TextEncoderEntry& entr
 
 std::unique_ptr<Denoiser> make_meta_denoiser(const DenoiserEntry& entry) {
   const ParameterMemoryGuard guard(ParameterMemory::meta);
-  return with_network<std::unique_ptr<Denoiser>>(
-      entry, [](auto network) { return std::make_unique<NativeDenoiser<decltype(network)>>(network, kMetaPlacement); });
+  return with_network<std::unique_ptr<Denoiser>>(entry, [](auto network) {
+    return std::make_unique<NativeDenoiser<decltype(network)>>(network, kMetaPlacement);
+  });
 }
 
 std::unique_ptr<Autoencoder> make_meta_autoencoder(const AutoencoderEntry& entry) {

@@ -6,9 +6,7 @@
 #include "fmboost/core/interrupt.h"
 #include "fmboost/core/random.h"
 
-#include "core/spilled_tensor.h"
 #include "pipeline/stage_timer.h"
-#include "pipeline/strip_resize.h"
 
 namespace fmboost {
 namespace {
@@ -39,22 +37,17 @@ PreparedCoupling CouplingStage::prepare(const UpscaleInput& input, const Size& t
   prepared.target = target;
   prepared.noise_seed = noise_seed;
   if (coupling_.upsampling == Upsampling::pixel) {
-    choose_margins(prepared, target, target);
+    prepare_pixels(prepared, input.pixels, target);
   } else {
     prepare_latent(prepared, input, target, noise_seed);
   }
+  const std::int64_t channels = components_.manifest().autoencoder->latent_channels;
+  auto generator = cpu_generator(noise_seed);
+  prepared.noise =
+      gaussian_noise({1, channels, prepared.padded.height / factor_, prepared.padded.width / factor_}, generator);
   prepared.memory = timed(hooks_, coupling_.upsampling == Upsampling::pixel ? "encode" : "decode", device(),
                           [&] { return plan_stage_memory(components_, prepared.padded); });
   prepared.tiles = plan_tiles(prepared.memory, tiles_);
-  if (coupling_.upsampling == Upsampling::pixel) {
-    prepare_pixels(prepared, input.pixels, target);
-  }
-  if (coupling_.start_from_noise || coupling_.noising_step > 0) {
-    const std::int64_t channels = components_.manifest().autoencoder->latent_channels;
-    auto generator = cpu_generator(noise_seed);
-    prepared.noise =
-        gaussian_noise({1, channels, prepared.padded.height / factor_, prepared.padded.width / factor_}, generator);
-  }
   return prepared;
 }
 
@@ -73,10 +66,8 @@ void CouplingStage::choose_margins(PreparedCoupling& prepared, const Size& cover
 }
 
 void CouplingStage::prepare_pixels(PreparedCoupling& prepared, const torch::Tensor& pixels, const Size& target) const {
+  choose_margins(prepared, target, target);
   prepared.upsampled_pixels = timed(hooks_, "resize", device(), [&] {
-    if (prepared.tiles && prepared.tiles->strips.spills()) {
-      return padded_in_file(ResizedRows(pixels, target, Resampling::bilinear), prepared.margins);
-    }
     return pad_reflect(upsample_bilinear(pixels, target.height, target.width), prepared.margins);
   });
 }
@@ -125,7 +116,7 @@ GaussianStart CouplingStage::gaussian_start(const torch::Tensor& context, const 
 torch::Tensor CouplingStage::flow(const PreparedCoupling& prepared, const torch::Tensor& context,
                                   VelocityNetwork& network) const {
   const StripLimits* strips = prepared.tiles ? &prepared.tiles->strips : nullptr;
-  const torch::Tensor noise = prepared.noise.defined() ? prepared.noise.to(context.device()) : torch::Tensor();
+  const torch::Tensor noise = prepared.noise.to(context.device());
   const auto field = [&](double t, const torch::Tensor& x) {
     check_interrupt();
     return network.velocity(x, t, context, strips);
@@ -156,17 +147,14 @@ torch::Tensor CouplingStage::context(const PreparedCoupling& prepared, const Til
 
 torch::Tensor CouplingStage::run(const PreparedCoupling& prepared, torch::ScalarType dtype) const {
   const TiledAutoencoder autoencoder(components_.autoencoder(dtype), factor_, prepared.tiles);
-  torch::Tensor context = this->context(prepared, autoencoder);
+  const torch::Tensor context = this->context(prepared, autoencoder);
   report("context", context);
   const torch::Tensor latent =
       timed(hooks_, "flow", device(), [&] { return flow(prepared, context, components_.velocity(coupling_, dtype)); });
   report("high_latent", latent);
-  context.reset();
   check_interrupt();
-  return timed(hooks_, "decode", device(), [&] {
-    const torch::Tensor pixels = crop(autoencoder.decode(latent).to(torch::kCPU), prepared.margins);
-    return is_spilled(pixels) ? pixels : pixels.contiguous();
-  });
+  return timed(hooks_, "decode", device(),
+               [&] { return crop(autoencoder.decode(latent).to(torch::kCPU), prepared.margins).contiguous(); });
 }
 
 }  // namespace fmboost

@@ -14,7 +14,7 @@ struct PreparedCoupling {
   Margins margins;                 ///< around the target within the padded image
   torch::Tensor upsampled_pixels;  ///< padded; for pixel upsampling
   torch::Tensor upsampled_latent;  ///< padded; for latent upsampling
-  torch::Tensor noise;             ///< for the padded latent, on the CPU; undefined if the start has none
+  torch::Tensor noise;             ///< for the padded latent, on the CPU
   std::uint64_t noise_seed = 0;    ///< of the noise above, and of that of stochastic solvers
   MemoryPlan memory;               ///< of the padded image
   std::optional<TilePlan> tiles;   ///< none: no tiling

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "core/spilled_tensor.h"
-
 namespace fmboost {
 namespace {
 
@@ -40,7 +38,6 @@ void hold_flat_areas(torch::Tensor& upscaled, const torch::Tensor& source) {
     };
     torch::Tensor block = upscaled.slice(2, begin, end);
     block.copy_(at::where(resized(flat), resized(source), block));
-    release_spilled_pages();
   }
 }
 

@@ -4,7 +4,6 @@
 
 #include "fmboost/core/error.h"
 
-#include "core/spilled_tensor.h"
 #include "pipeline/tile_plan.h"
 
 namespace fmboost {
@@ -20,13 +19,6 @@ constexpr double kUsableShare = 0.8;
 constexpr double kResidentBytesPerPixel = 4.0 * 3 * 4;
 // Context, noise, start, the solver's states and velocities: float32.
 constexpr double kFlowBytesPerLatentValue = 8.0 * 4;
-// The same with results in temporary files: context, state, and temporaries of a step.
-constexpr double kSpilledFlowBytesPerLatentValue = 4.0 * 4;
-// The source and its difference from the downsampled result, of at most half the result's sides.
-constexpr double kSourceBytesPerPixel = 2.0 * 3 * 4 / 4;
-// Strips on the CPU take no longer than one pass, so large images leave memory to others.
-constexpr std::int64_t kMostInOnePass = std::int64_t{16} << 30;
-constexpr std::int64_t kMostInStrips = std::int64_t{2816} << 20;
 
 // Of the coupling that needs the most.
 double coupling_bytes_per_pixel(const ModelComponents& components, bool strips) {
@@ -41,26 +33,6 @@ double coupling_bytes_per_pixel(const ModelComponents& components, bool strips) 
   return most / (factor * factor);
 }
 
-// What stays in memory while feature maps and pixels are in temporary files.
-double spilled_bytes_per_pixel(const ModelComponents& components) {
-  const AutoencoderEntry& autoencoder = *components.manifest().autoencoder;
-  const auto factor = static_cast<double>(autoencoder.factor);
-  constexpr double kImageTwice = 2.0 * 3 * 4;
-  const double attention = std::max(
-      components.autoencoder_memory().value_or(AutoencoderMemory{}).strip_bytes_per_pixel.value_or(0) - kImageTwice,
-      0.0);
-  const double latents = static_cast<double>(autoencoder.latent_channels) * kSpilledFlowBytesPerLatentValue;
-  return latents / (factor * factor) + kSourceBytesPerPixel + attention;
-}
-
-// Why temporary files do not help.
-std::string missing_room(const MemoryPlan& plan) {
-  return plan.file_bytes <= plan.file_room || plan.spills
-             ? ""
-             : "; with temporary files less would do, but they take " + format_bytes(plan.file_bytes) + " and '" +
-                   spill_folder().string() + "' has " + format_bytes(plan.file_room) + " (TMPDIR names another folder)";
-}
-
 }  // namespace
 
 void TileOptions::check() const {
@@ -72,14 +44,6 @@ void TileOptions::check() const {
     throw UsageError("`tile_overlap` must be at least 0 and at most half the tile, got " + std::to_string(overlap) +
                      " pixels");
   }
-}
-
-MemoryPlan MemoryPlan::spilled() const {
-  MemoryPlan plan = *this;
-  plan.tiled_bytes_per_pixel = spilled_bytes_per_pixel;
-  plan.resident_bytes = 0;
-  plan.spills = true;
-  return plan;
 }
 
 std::int64_t MemoryPlan::untiled_bytes() const {
@@ -102,36 +66,10 @@ MemoryPlan plan_memory(const ModelComponents& components, const Size& size) {
       static_cast<std::int64_t>(kUsableShare * static_cast<double>(available_memory(components.placement().device)));
   plan.in_strips = autoencoder.strip_bytes_per_pixel.has_value();
   plan.complete = known.has_value();
-  if (plan.in_strips && components.placement().device.is_cpu()) {
-    plan.spilled_bytes_per_pixel = spilled_bytes_per_pixel(components);
-    plan.file_bytes = plan.tiled_bytes(0);
-    plan.file_room = spill_room();
-  }
   return plan;
 }
 
-MemoryPlan within_limits(MemoryPlan plan, const TileOptions& tiles) {
-  const bool can_spill = plan.file_bytes > 0;
-  const std::int64_t allowed = tiles.memory > 0 ? std::min(tiles.memory, plan.available) : plan.available;
-  if (plan.untiled_bytes() <= std::min(allowed, can_spill ? kMostInOnePass : allowed) || !tiles.automatic) {
-    plan.available = allowed;
-  } else {
-    plan.available =
-        can_spill ? std::min(allowed, std::max(kMostInStrips, plan.spilled().tiled_bytes(0) * 5 / 4)) : allowed;
-  }
-  const auto side = static_cast<double>(tiles.automatic ? smallest_tile(plan) : tiles.size);
-  const bool fits = std::min(plan.untiled_bytes(), plan.tiled_bytes(side * side)) <= plan.available;
-  if (!fits && can_spill && plan.file_bytes <= plan.file_room) {
-    return plan.spilled();
-  }
-  if (!fits) {
-    plan.available = allowed;
-  }
-  return plan;
-}
-
-void check_memory(const MemoryPlan& whole, const TileOptions& tiles) {
-  const MemoryPlan plan = within_limits(whole, tiles);
+void check_memory(const MemoryPlan& plan, const TileOptions& tiles) {
   const std::int64_t side = tiles.automatic ? smallest_tile(plan) : tiles.size;
   const auto tile_pixels = static_cast<double>(side * side);
   std::int64_t needed = plan.untiled_bytes();
@@ -140,7 +78,7 @@ void check_memory(const MemoryPlan& whole, const TileOptions& tiles) {
   }
   if (needed > plan.available) {
     throw MemoryError("an image of " + to_string(plan.size) + " needs about " + format_bytes(needed) +
-                      " of memory, and " + format_bytes(plan.available) + " can be used" + missing_room(plan) +
+                      " of memory, and " + format_bytes(plan.available) + " can be used" +
                       (tiles.automatic ? "; use a smaller size" : "; use `tile` auto or a smaller size"));
   }
 }

@@ -3,9 +3,6 @@
 #include "fmboost/core/error.h"
 #include "fmboost/core/log.h"
 
-#include "core/spilled_tensor.h"
-#include "pipeline/strip_resize.h"
-
 namespace fmboost {
 
 ModelComponents::ModelComponents(Bundle bundle, Placement placement)
@@ -49,17 +46,7 @@ VelocityNetwork& ModelComponents::velocity(const CouplingEntry& coupling, torch:
 
 torch::Tensor run_with_float32_fallback(const std::string& stage, torch::ScalarType dtype,
                                         const std::function<torch::Tensor(torch::ScalarType dtype)>& run) {
-  const auto finite = [](const torch::Tensor& tensor) {
-    if (!is_spilled(tensor)) {
-      return tensor.isfinite().all().item<bool>();
-    }
-    bool all = true;
-    for (const auto& rows : tensor.split(rows_per_strip(tensor), 2)) {
-      all = all && rows.isfinite().all().item<bool>();
-      release_spilled_pages();
-    }
-    return all;
-  };
+  const auto finite = [](const torch::Tensor& tensor) { return tensor.isfinite().all().item<bool>(); };
   torch::Tensor result = run(dtype);
   if (finite(result)) {
     return result;

@@ -13,11 +13,6 @@ using torch::indexing::Slice;
 
 // Share of the free memory for the strips themselves; the rest is for results that are kept.
 constexpr double kShareOfStrips = 0.25;
-// The same if results are kept in temporary files.
-constexpr double kShareOfSpillingStrips = 0.5;
-// Results that take a larger share of the memory are kept in temporary files, down to a size that is not worth it.
-constexpr std::int64_t kSpilledShare = 64;
-constexpr std::int64_t kLeastSpilled = std::int64_t{1} << 16;
 
 torch::Tensor cut(const torch::Tensor& x, const Tile& tile) {
   const Slice rows(tile.top, tile.top + tile.height);
@@ -34,9 +29,7 @@ TilePlan tiles_of_side(const MemoryPlan& plan, std::int64_t side, std::int64_t o
   return {.side = side,
           .overlap = std::min(overlap, side / 2),
           .strips = {.strip_bytes = static_cast<std::int64_t>(plan.bytes_per_pixel * tile_pixels),
-                     .kept_bytes = std::max<std::int64_t>(plan.available - plan.tiled_bytes(tile_pixels), 0),
-                     .spilled_bytes = plan.spills ? std::max(plan.available / kSpilledShare, kLeastSpilled)
-                                                  : StripLimits{}.spilled_bytes}};
+                     .kept_bytes = std::max<std::int64_t>(plan.available - plan.tiled_bytes(tile_pixels), 0)}};
 }
 
 }  // namespace
@@ -44,21 +37,17 @@ TilePlan tiles_of_side(const MemoryPlan& plan, std::int64_t side, std::int64_t o
 TilePlan TilePlan::halved() const {
   return {.side = side / 2,
           .overlap = overlap,
-          .strips = {.strip_bytes = strips.strip_bytes / 4,
-                     .kept_bytes = strips.kept_bytes / 2,
-                     .spilled_bytes = strips.spilled_bytes}};
+          .strips = {.strip_bytes = strips.strip_bytes / 4, .kept_bytes = strips.kept_bytes / 2}};
 }
 
 TilePlan largest_tiles(const MemoryPlan& plan, std::int64_t most, std::int64_t overlap) {
   const auto left = static_cast<double>(std::max<std::int64_t>(plan.available - plan.tiled_bytes(0), 0));
-  const double share = plan.spills ? kShareOfSpillingStrips : plan.in_strips ? kShareOfStrips : 1.0;
-  const double pixels = left * share / std::max(plan.bytes_per_pixel, 1.0);
+  const double pixels = left * (plan.in_strips ? kShareOfStrips : 1.0) / std::max(plan.bytes_per_pixel, 1.0);
   const auto side = std::max(static_cast<std::int64_t>(std::sqrt(pixels)), smallest_tile(plan));
   return tiles_of_side(plan, std::min(side, most), overlap);
 }
 
-std::optional<TilePlan> plan_tiles(const MemoryPlan& whole, const TileOptions& options) {
-  const MemoryPlan plan = within_limits(whole, options);
+std::optional<TilePlan> plan_tiles(const MemoryPlan& plan, const TileOptions& options) {
   const std::int64_t longer_side = std::max(plan.size.width, plan.size.height);
   if (options.automatic) {
     const bool fits = plan.untiled_bytes() <= plan.available;

@@ -31,7 +31,7 @@ inline std::int64_t smallest_tile(const MemoryPlan& plan) {
 TilePlan largest_tiles(const MemoryPlan& plan, std::int64_t most, std::int64_t overlap);
 
 /// Applies the options to an image: none means no tiling.
-std::optional<TilePlan> plan_tiles(const MemoryPlan& whole, const TileOptions& options);
+std::optional<TilePlan> plan_tiles(const MemoryPlan& plan, const TileOptions& options);
 
 /// Memory for the stage that is about to run. Loads the autoencoder first: its weights are then no longer part of the
 /// available memory, and a TorchScript program has been measured.

@@ -97,10 +97,6 @@ UpscalePlan UpscalePipeline::plan(const Size& source) const {
   return plan;
 }
 
-void UpscalePipeline::check(const Size& source) const {
-  check_memory(plan(source).memory, options_.tiles);
-}
-
 UpscaledImage UpscalePipeline::run(const Image& source, const Hooks& hooks) {
   const UpscalePlan plan = this->plan({source.width(), source.height()});
   check_memory(plan.memory, options_.tiles);

@@ -11,10 +11,8 @@
 #include "fmboost/pipeline/back_projection.h"
 #include "fmboost/pipeline/memory_plan.h"
 
-#include "core/spilled_tensor.h"
 #include "pipeline/coupling_stage.h"
 #include "pipeline/stage_timer.h"
-#include "pipeline/strip_resize.h"
 
 namespace fmboost {
 namespace {
@@ -38,7 +36,7 @@ void apply_fidelity(double fidelity, CouplingEntry& coupling) {
 TilePlan smaller_tiles(ModelComponents& components, const PreparedCoupling& prepared, const TileOptions& options) {
   const Size& size = prepared.padded;
   const TilePlan smaller = prepared.tiles ? prepared.tiles->halved()
-                                          : largest_tiles(within_limits(plan_stage_memory(components, size), options),
+                                          : largest_tiles(plan_stage_memory(components, size),
                                                           std::max(size.width, size.height) / 2, options.overlap);
   if (!options.automatic || smaller.side < smallest_tile(prepared.memory)) {
     const std::string tiling =
@@ -198,13 +196,8 @@ torch::Tensor UpscaleChain::run(const UpscalePlan& plan, const UpscaleInput& inp
   torch::Tensor pixels = std::move(current.pixels);
   const int rounds = plan.couplings.empty() ? 0 : plan.couplings.back().back_projection;
   if (rounds > 0) {
-    pixels = timed(hooks, "back_projection", torch::kCPU, [&] {
-      if (is_spilled(pixels)) {
-        back_project_in_strips(pixels, input.pixels, rounds);
-        return pixels;
-      }
-      return back_project(std::move(pixels), input.pixels, rounds);
-    });
+    pixels = timed(hooks, "back_projection", torch::kCPU,
+                   [&] { return back_project(std::move(pixels), input.pixels, rounds); });
   }
   return crop_center(pixels, plan.size);
 }

@@ -84,20 +84,20 @@ def test_a_folder_that_cannot_be_written_into_is_named_before_any_work(fmboost, 
 def test_what_does_not_fit_is_refused_with_the_figures_before_any_work(fmboost, command, tile):
     ramp(256, 256).save(fmboost.folder / "a.png")
     arguments = {"generate": ("-p", "sun"), "upscale": ("a.png",)}[command]
-    done = getattr(fmboost, command)(*arguments, "--size", 40000, "--tile", tile, code=5,
+    done = getattr(fmboost, command)(*arguments, "--size", 8192, "--tile", tile, code=5,
                                      preexec_fn=limited(resource.RLIMIT_DATA, 3 * 2**30))  # fmt: skip
-    assert "40000x40000" in done.err
-    assert done.err.count("GiB") >= 2
+    assert "8192x8192" in done.err
+    assert done.err.count("GiB") == 2
     assert "smaller" in done.err
     assert done.stages == []
     assert fmboost.names() == ["a.png"]
 
 
 def test_one_that_does_not_fit_fails_alone(fmboost):
-    lines = b'{"prompt": "sun", "size": 40000}\nmoon\n'
+    lines = b'{"prompt": "sun", "size": 8192}\nmoon\n'
     limit = limited(resource.RLIMIT_DATA, 3 * 2**30)
     done = fmboost.generate("--prompts", "-", code=3, stdin=lines, preexec_fn=limit)
-    assert "40000x40000" in done.err
+    assert "8192x8192" in done.err
     assert done.lines == ["fmboost_1_42.png"]
 
 

@@ -97,39 +97,6 @@ TEST(PngWriter, GivesTheSameBytesOnAnyNumberOfThreads) {
   EXPECT_EQ(one, three);
 }
 
-struct CountingSink final : ByteSink {
-  void append(std::span<const std::byte> more) override {
-    largest = std::max(largest, more.size());
-    bytes.insert(bytes.end(), more.begin(), more.end());
-    if (bytes.size() > fails_after) {
-      throw Error("no room");
-    }
-  }
-  void replace(std::size_t position, std::span<const std::byte> others) override {
-    std::copy(others.begin(), others.end(), bytes.begin() + static_cast<std::ptrdiff_t>(position));
-  }
-
-  std::vector<std::byte> bytes;
-  std::size_t largest = 0;
-  std::size_t fails_after = std::size_t{1} << 40;
-};
-
-// 40 MB of samples, of which 16 MiB are written at a time.
-TEST(Writers, HandOverRowsAsTheyBecomeReady) {
-  const Image image = image_of(torch::randint(0, 256, {3, 6000, 2200}, torch::kUInt8));
-  for (const ImageFormat format : {ImageFormat::png, ImageFormat::tiff}) {
-    CountingSink sink;
-    encode_image(image, {.format = format, .compression_level = 1}, sink);
-    EXPECT_GT(sink.bytes.size(), 30'000'000U);
-    EXPECT_LT(sink.largest, 18'000'000U);
-    EXPECT_TRUE(torch::equal(decode_image(sink.bytes, "image").pixels, image.pixels));
-    CountingSink full;
-    full.fails_after = 1'000'000;
-    EXPECT_THROW(encode_image(image, {.format = format, .compression_level = 1}, full), Error);
-    EXPECT_LT(full.bytes.size(), 18'000'000U) << "the rest was not compressed in vain";
-  }
-}
-
 TEST(PngWriter, HoldsRowsAsLongAsAStrip) {
   Image source = deep_image(random_deep(3, 3, 32'768));  // 192 KiB a row
   source.alpha = torch::rand({1, 3, 32'768});            // 256 KiB

@@ -18,21 +18,21 @@ using Factors = std::vector<std::int64_t>;
 TEST(Size, IsParsedFromOneOrTwoNumbers) {
   EXPECT_EQ(parse_size("1024"), (Size{1024, 1024}));
   EXPECT_EQ(parse_size("1024x768"), (Size{1024, 768}));
-  EXPECT_EQ(parse_size("1X1000000"), (Size{1, 1000000}));
+  EXPECT_EQ(parse_size("1X8192"), (Size{1, 8192}));
   EXPECT_EQ(to_string(Size{1024, 768}), "1024x768");
 }
 
 TEST(Size, RejectsOtherText) {
-  for (const char* text : {"", "x", "0", "1000001", "-5", "12x", "x12", "12x0", "12x13x14", "1e3", "12 x 13", "+5", "12.5",
+  for (const char* text : {"", "x", "0", "8193", "-5", "12x", "x12", "12x0", "12x13x14", "1e3", "12 x 13", "+5", "12.5",
                            "99999999999999999999"}) {
     EXPECT_THAT(thrown<UsageError>([&] { parse_size(text); }),
-                AllOf(HasSubstr("'" + std::string(text) + "'"), HasSubstr("from 1 to 1000000")));
+                AllOf(HasSubstr("'" + std::string(text) + "'"), HasSubstr("from 1 to 8192")));
   }
 }
 
 TEST(Size, SidesOutsideTheLimitsAreRejected) {
-  EXPECT_NO_THROW(check_size({1, 1000000}, "an image"));
-  for (const Size& size : {Size{0, 5}, Size{5, -1}, Size{1000001, 5}, Size{5, 1000001}}) {
+  EXPECT_NO_THROW(check_size({1, 8192}, "an image"));
+  for (const Size& size : {Size{0, 5}, Size{5, -1}, Size{8193, 5}, Size{5, 8193}}) {
     EXPECT_THAT(thrown<UsageError>([&] { check_size(size, "an image"); }),
                 HasSubstr("an image of " + to_string(size) + " is out of range"));
   }

@@ -2,13 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include "fmboost/core/error.h"
 #include "fmboost/core/random.h"
 #include "fmboost/io/safetensors.h"
 #include "fmboost/pipeline/generate.h"
 
 #include "chain.h"
-#include "core/spilled_tensor.h"
 #include "nn/stable_diffusion/autoencoder_kl.h"
 #include "support/compare.h"
 #include "support/tiny_bundle.h"
@@ -76,19 +74,6 @@ TEST_F(Tiles, DoNotChangeTheResultOfANativeAutoencoder) {
   give_native_autoencoder(files_);
   expect_equal_in_tiles();
   expect_equal_in_tiles({.upsampling = Upsampling::latent});
-}
-
-// So little memory that every result is kept in a file.
-TEST_F(Tiles, InTemporaryFilesDoNotChangeTheResult) {
-  give_native_autoencoder(files_);
-  const torch::Tensor pixels = noise_image(90, 61);
-  for (const auto& flow : {FlowOptions{}, FlowOptions{.noising_step = 300, .back_projection = 2}}) {
-    const torch::Tensor whole = upscale(pixels, {.automatic = false}, flow);
-    const TileOptions little{.automatic = false, .size = 64, .overlap = 0, .memory = 300'000};
-    const torch::Tensor spilled = upscale(pixels, little, flow);
-    EXPECT_TRUE(is_spilled(spilled)) << "the memory that is allowed was not too small";
-    EXPECT_TRUE(is_close(spilled, whole, kTolerance));
-  }
 }
 
 TEST_F(Tiles, DoNotChangeTheFlow) {
@@ -170,21 +155,6 @@ TEST(PlanTiles, SharesTheMemoryBetweenStripsAndKeptResults) {
   MemoryPlan blended = kPlan;
   blended.in_strips = false;
   EXPECT_EQ(plan_tiles(blended, {})->side, 632);
-}
-
-TEST(PlanTiles, KeepsResultsInFilesIfTilesDoNotFitIntoMemory) {
-  MemoryPlan plan = kPlan;
-  plan.spilled_bytes_per_pixel = 2;
-  plan.file_bytes = 20'000'000;
-  plan.file_room = 20'000'000;
-  EXPECT_FALSE(plan_tiles(plan, {})->strips.spills()) << "60 MB are enough";
-  const TilePlan tiles = *plan_tiles(plan, {.memory = 18'000'000});
-  EXPECT_TRUE(tiles.strips.spills());
-  EXPECT_EQ(tiles.strips.spilled_bytes, 18'000'000 / 64);
-  EXPECT_EQ(tiles.side, 282) << "half of the 16 MB left are for strips";
-  plan.file_room -= 1;
-  EXPECT_FALSE(plan_tiles(plan, {.memory = 18'000'000})->strips.spills());
-  EXPECT_THROW(check_memory(plan, {.memory = 18'000'000}), MemoryError);
 }
 
 TEST(PlanTiles, UsesTheGivenSizeAndAtMostHalfOfItAsOverlap) {

@@ -11,10 +11,8 @@
 namespace fmboost {
 
 struct DecodeLimits {
-  std::int64_t max_side = 1'000'000;
+  std::int64_t max_side = 32768;
   std::int64_t max_pixels = std::int64_t{1} << 28;  ///< checked from the header, before anything large is allocated
-  /// Bytes that the decoded image and its temporaries may take; 0: the available memory. Checked from the header.
-  std::int64_t max_memory = 0;
   /// Called with width and height of the header, before the orientation is applied; throws to refuse the image. May be
   /// empty.
   std::function<void(std::int64_t width, std::int64_t height)> check_size = {};

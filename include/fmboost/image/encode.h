@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -42,19 +41,6 @@ struct EncodeOptions {
 /// as A1111-style readers expect) unless the image has EXIF data. For JPEG, alpha is composited over white. Throws
 /// Error if the format does not support the size.
 std::vector<std::byte> encode_image(const Image& image, const EncodeOptions& options);
-
-/// Receives the bytes of a file from its beginning to its end.
-class ByteSink {
- public:
-  virtual ~ByteSink() = default;
-  virtual void append(std::span<const std::byte> bytes) = 0;
-  /// Replaces bytes that were appended before.
-  virtual void replace(std::size_t position, std::span<const std::byte> bytes) = 0;
-};
-
-/// encode_image(), handing over the bytes as they become ready. Rows of PNG and TIFF are read, compressed and handed over
-/// a few strips at a time, so that no copy of the image is held. What `sink` throws ends the encoding.
-void encode_image(const Image& image, const EncodeOptions& options, ByteSink& sink);
 
 /// What the format cannot hold of the image, for example "16 bits per sample" and "transparency"; empty if nothing is
 /// lost.

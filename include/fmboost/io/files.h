@@ -38,8 +38,6 @@ class AtomicFile {
   AtomicFile& operator=(const AtomicFile&) = delete;
 
   void write(std::span<const std::byte> bytes);
-  /// Replaces bytes that were written before.
-  void replace(std::size_t position, std::span<const std::byte> bytes);
   /// Syncs and renames. Throws if the file exists and `replace` is false.
   void commit(bool replace = true);
 

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 
 namespace fmboost {
 
@@ -13,10 +12,6 @@ struct StripLimits {
   /// For complete results of layers, kept until they are no longer needed. Larger results are recomputed strip by strip
   /// whenever they are needed.
   std::int64_t kept_bytes = std::int64_t{4} << 30;
-  /// Results of at least this size that are kept on the CPU are kept in temporary files instead of memory.
-  std::int64_t spilled_bytes = std::numeric_limits<std::int64_t>::max();
-
-  bool spills() const { return spilled_bytes != std::numeric_limits<std::int64_t>::max(); }
 };
 
 }  // namespace fmboost

@@ -14,7 +14,6 @@ struct TileOptions {
   bool automatic = true;      ///< no tiling if the image fits into memory, otherwise the largest tiles that fit
   std::int64_t size = 0;      ///< side of a tile in pixels if not automatic; 0: no tiling
   std::int64_t overlap = 64;  ///< minimum overlap of neighboring tiles in pixels
-  std::int64_t memory = 0;    ///< bytes that one image may take in addition to the weights; 0: what is available
 
   /// Throws UsageError naming the option that is out of range.
   void check() const;
@@ -22,21 +21,15 @@ struct TileOptions {
 
 /// Memory that processing one image needs in addition to the weights, and the memory that there is.
 struct MemoryPlan {
-  Size size;                           ///< of the image
-  double bytes_per_pixel = 0;          ///< of the largest network call, with a margin
-  double tiled_bytes_per_pixel = 0;    ///< held for the whole image while networks work tile by tile
-  std::int64_t resident_bytes = 0;     ///< the image itself, in every form that is held at the same time
-  std::int64_t available = 0;          ///< usable part of the device's free memory
-  bool in_strips = false;              ///< the autoencoder works strip by strip
-  double spilled_bytes_per_pixel = 0;  ///< held in memory for the whole image if large results are in temporary files
-  std::int64_t file_bytes = 0;         ///< in temporary files then; 0: they are not possible
-  std::int64_t file_room = 0;          ///< free bytes for temporary files
-  bool spills = false;                 ///< large results are kept in temporary files
+  Size size;                         ///< of the image
+  double bytes_per_pixel = 0;        ///< of the largest network call, with a margin
+  double tiled_bytes_per_pixel = 0;  ///< held for the whole image while networks work tile by tile
+  std::int64_t resident_bytes = 0;   ///< the image itself, in every form that is held at the same time
+  std::int64_t available = 0;        ///< usable part of the device's free memory
+  bool in_strips = false;            ///< the autoencoder works strip by strip
   /// False: the autoencoder is a TorchScript program that has not been loaded, and its memory is missing above.
   bool complete = true;
 
-  /// The plan for keeping large results in temporary files.
-  MemoryPlan spilled() const;
   double pixels() const { return static_cast<double>(size.width) * static_cast<double>(size.height); }
   /// Bytes needed without tiling.
   std::int64_t untiled_bytes() const;
@@ -47,11 +40,7 @@ struct MemoryPlan {
 /// Plans from the layers of the bundle's networks; loads nothing.
 MemoryPlan plan_memory(const ModelComponents& components, const Size& size);
 
-/// The plan within the memory that the options allow. If tiles need more, large results are kept in temporary files,
-/// where there is room for them.
-MemoryPlan within_limits(MemoryPlan plan, const TileOptions& tiles);
-
 /// Throws MemoryError with the figures if the image does not fit, even with the smallest tiles that the options allow.
-void check_memory(const MemoryPlan& whole, const TileOptions& tiles);
+void check_memory(const MemoryPlan& plan, const TileOptions& tiles);
 
 }  // namespace fmboost

@@ -13,9 +13,8 @@ struct Size {
   bool operator==(const Size&) const = default;
 };
 
-/// Largest side of an image in pixels; a guard against mistyped numbers. What limits an image is memory, see
-/// check_memory().
-inline constexpr std::int64_t kMaxSide = 1'000'000;
+/// Largest side of an image in pixels.
+inline constexpr std::int64_t kMaxSide = 8192;
 
 std::string to_string(const Size& size);  ///< "1024x768"
 

@@ -46,9 +46,6 @@ class UpscalePipeline {
   /// Decides size, couplings and memory without loading anything. Throws UsageError.
   UpscalePlan plan(const Size& source) const;
 
-  /// Throws UsageError or MemoryError if an image of this size cannot be upscaled. Loads nothing.
-  void check(const Size& source) const;
-
   /// Throws MemoryError before any work if the image will not fit into memory.
   UpscaledImage run(const Image& source, const Hooks& hooks = {});
 

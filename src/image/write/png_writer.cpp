@@ -6,7 +6,6 @@
 #include <string_view>
 #include <zlib.h>
 
-#include "core/spilled_tensor.h"
 #include "image/latin1.h"
 #include "image/write/deflate.h"
 #include "image/write/parallel_strips.h"
@@ -143,17 +142,17 @@ std::vector<std::uint8_t> filtered_rows(const PixelRows& rows, std::int64_t firs
   return filtered;
 }
 
-// A few strips at a time; the last one has the end of the stream.
-std::vector<Strip> compressed_strips(const PixelRows& rows, std::int64_t strip_rows, std::int64_t begin,
-                                     std::int64_t end, int level) {
-  std::vector<Strip> strips(static_cast<std::size_t>(end - begin));
-  for_each_strip(end - begin, [&](std::int64_t i) {
-    const std::int64_t first = (begin + i) * strip_rows;
-    const std::int64_t count = std::min(strip_rows, rows.height() - first);
-    const auto filtered = filtered_rows(rows, first, count, level);
+std::vector<Strip> compressed_strips(const PixelRows& rows, int level) {
+  constexpr std::size_t kStripBytes = std::size_t{1} << 18;
+  const auto strip_rows =
+      static_cast<std::int64_t>(std::clamp<std::size_t>(kStripBytes / rows.row_bytes(), 1, 1 << 16));
+  const std::int64_t count = (rows.height() + strip_rows - 1) / strip_rows;
+  std::vector<Strip> strips(static_cast<std::size_t>(count));
+  for_each_strip(count, [&](std::int64_t i) {
+    const std::int64_t first = i * strip_rows;
+    const auto filtered = filtered_rows(rows, first, std::min(strip_rows, rows.height() - first), level);
     const auto bytes = std::as_bytes(std::span(filtered));
-    strips[static_cast<std::size_t>(i)] = {deflate_part(bytes, level, first + count == rows.height()),
-                                           adler32_of(bytes), bytes.size()};
+    strips[static_cast<std::size_t>(i)] = {deflate_part(bytes, level, i + 1 == count), adler32_of(bytes), bytes.size()};
   });
   return strips;
 }
@@ -168,36 +167,24 @@ bool is_png_text(const std::string& keyword, const std::string& text) {
          name.find("  ") == std::string::npos;
 }
 
-void write_png(const PixelRows& rows, const ImageMetadata& metadata, int level, ByteSink& sink) {
-  ByteVector head;
-  append_text(head, "\x89PNG\r\n\x1a\n");
-  append_header(head, rows);
-  append_metadata(head, metadata);
-  sink.append(head);
-  const std::int64_t strip_rows = rows_of_strip(rows);
-  const std::int64_t count = (rows.height() + strip_rows - 1) / strip_rows;
+std::vector<std::byte> write_png(const PixelRows& rows, const ImageMetadata& metadata, int level) {
+  ByteVector out;
+  append_text(out, "\x89PNG\r\n\x1a\n");
+  append_header(out, rows);
+  append_metadata(out, metadata);
+  std::vector<Strip> strips = compressed_strips(rows, level);
+  strips.front().deflated.insert(strips.front().deflated.begin(), std::begin(kZlibHeader), std::end(kZlibHeader));
   std::uint32_t checksum = 1;
-  for (std::int64_t begin = 0; begin < count; begin += kStripsAtATime) {
-    const std::int64_t end = std::min(begin + kStripsAtATime, count);
-    std::vector<Strip> strips = compressed_strips(rows, strip_rows, begin, end, level);
-    if (begin == 0) {
-      strips.front().deflated.insert(strips.front().deflated.begin(), std::begin(kZlibHeader), std::end(kZlibHeader));
+  for (auto& strip : strips) {
+    checksum = joined_adler32(checksum, strip.checksum, strip.size);
+    if (&strip == &strips.back()) {
+      append_u32(strip.deflated, checksum);
     }
-    ByteVector chunks;
-    for (auto& strip : strips) {
-      checksum = joined_adler32(checksum, strip.checksum, strip.size);
-      if (end == count && &strip == &strips.back()) {
-        append_u32(strip.deflated, checksum);
-      }
-      append_chunk(chunks, "IDAT", strip.deflated);
-      strip.deflated = {};
-    }
-    sink.append(chunks);
-    release_spilled_pages();
+    append_chunk(out, "IDAT", strip.deflated);
+    strip.deflated = {};
   }
-  ByteVector tail;
-  append_chunk(tail, "IEND", {});
-  sink.append(tail);
+  append_chunk(out, "IEND", {});
+  return out;
 }
 
 }  // namespace fmboost

@@ -7,7 +7,6 @@
 
 #include "fmboost/core/error.h"
 
-#include "core/spilled_tensor.h"
 #include "image/tiff_structure.h"
 #include "image/write/deflate.h"
 #include "image/write/parallel_strips.h"
@@ -110,12 +109,12 @@ std::vector<std::byte> compressed_rows(const PixelRows& rows, std::int64_t first
   return level > 0 ? zlib_stream(samples, level) : samples;
 }
 
-std::vector<std::vector<std::byte>> compressed_strips(const PixelRows& rows, std::int64_t strip_rows,
-                                                      std::int64_t begin, std::int64_t end, int level,
+std::vector<std::vector<std::byte>> compressed_strips(const PixelRows& rows, std::int64_t strip_rows, int level,
                                                       bool big_endian) {
-  std::vector<std::vector<std::byte>> strips(static_cast<std::size_t>(end - begin));
-  for_each_strip(end - begin, [&](std::int64_t i) {
-    const std::int64_t first = (begin + i) * strip_rows;
+  const std::int64_t count = (rows.height() + strip_rows - 1) / strip_rows;
+  std::vector<std::vector<std::byte>> strips(static_cast<std::size_t>(count));
+  for_each_strip(count, [&](std::int64_t i) {
+    const std::int64_t first = i * strip_rows;
     strips[static_cast<std::size_t>(i)] =
         compressed_rows(rows, first, std::min(strip_rows, rows.height() - first), level, big_endian);
   });
@@ -160,43 +159,37 @@ void require_size(std::uint64_t size) {
 
 }  // namespace
 
-void write_tiff(const PixelRows& rows, const ImageMetadata& metadata, int level, ByteSink& sink) {
-  TiffFile head = metadata.exif;
+std::vector<std::byte> write_tiff(const PixelRows& rows, const ImageMetadata& metadata, int level) {
+  constexpr std::size_t kStripBytes = std::size_t{1} << 18;
+  TiffFile file = metadata.exif;
   const TiffView exif(metadata.exif);
   if (!exif.first_directory()) {
-    head = TiffBytes(false).text("II").u16(42).u32(0).take();
+    file = TiffBytes(false).text("II").u16(42).u32(0).take();
   }
   const bool big_endian = exif.big_endian();
-  sink.append(head);
-  std::size_t size = head.size();
-  const std::int64_t strip_rows = rows_of_strip(rows);
+  const auto strip_rows =
+      static_cast<std::int64_t>(std::clamp<std::size_t>(kStripBytes / rows.row_bytes(), 1, 1 << 16));
   Fields fields(big_endian);
   fields.all() = fields_of_exif(exif);
   describe_pixels(rows, strip_rows, level, fields);
   describe_metadata(metadata, fields);
   std::vector<std::uint32_t> positions;
   std::vector<std::uint32_t> sizes;
-  const std::int64_t count = (rows.height() + strip_rows - 1) / strip_rows;
-  for (std::int64_t begin = 0; begin < count; begin += kStripsAtATime) {
-    const std::int64_t end = std::min(begin + kStripsAtATime, count);
-    for (const auto& strip : compressed_strips(rows, strip_rows, begin, end, level, big_endian)) {
-      require_size(size + strip.size());
-      positions.push_back(static_cast<std::uint32_t>(size));
-      sizes.push_back(static_cast<std::uint32_t>(strip.size()));
-      sink.append(strip);
-      size += strip.size();
-    }
-    release_spilled_pages();
+  for (auto& strip : compressed_strips(rows, strip_rows, level, big_endian)) {
+    require_size(file.size() + strip.size());
+    positions.push_back(static_cast<std::uint32_t>(file.size()));
+    sizes.push_back(static_cast<std::uint32_t>(strip.size()));
+    file.insert(file.end(), strip.begin(), strip.end());
+    strip = {};
   }
   fields.longs(0x0111, positions);
   fields.longs(0x0117, sizes);
-  TiffFile tail(size % 2);
-  size += tail.size();
-  const auto directory = make_directory(std::move(fields.all()), size, big_endian);
-  require_size(size + directory.size());
-  tail.insert(tail.end(), directory.begin(), directory.end());
-  sink.append(tail);
-  sink.replace(4, TiffBytes(big_endian).u32(static_cast<std::uint32_t>(size)).take());
+  file.resize((file.size() + 1) / 2 * 2);
+  const auto directory = make_directory(std::move(fields.all()), file.size(), big_endian);
+  require_size(file.size() + directory.size());
+  set_u32(file, 4, static_cast<std::uint32_t>(file.size()), big_endian);
+  file.insert(file.end(), directory.begin(), directory.end());
+  return file;
 }
 
 }  // namespace fmboost

@@ -1,13 +1,8 @@
 #include "nn/cfm/cfm_blocks.h"
 
-#include <algorithm>
 #include <utility>
-#include <vector>
-
-#include "fmboost/core/interrupt.h"
 
 #include "nn/cfm/cfm_layers.h"
-#include "nn/layers/attention.h"
 
 #include "nn/kernels/convolution.h"
 
@@ -72,29 +67,6 @@ torch::Tensor CfmResBlockImpl::forward(const torch::Tensor& x, const torch::Tens
   return h + (skip.is_empty() ? x : skip(x));
 }
 
-namespace {
-
-// Full attention up to kMostLatentPixels positions. In larger images, where its time would grow with the square of the
-// pixels, queries of a block attend to that many keys around the block.
-torch::Tensor attend_nearest(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v) {
-  constexpr std::int64_t kBlock = 8192;
-  const std::int64_t positions = q.size(2);
-  if (positions <= kMostLatentPixels) {
-    return at::scaled_dot_product_attention(q, k, v);
-  }
-  std::vector<torch::Tensor> seen;
-  for (std::int64_t begin = 0; begin < positions; begin += kBlock) {
-    check_interrupt();
-    const std::int64_t middle = begin + kBlock / 2 - kMostLatentPixels / 2;
-    const std::int64_t first = std::clamp<std::int64_t>(middle, 0, positions - kMostLatentPixels);
-    const auto near = [&](const torch::Tensor& x) { return x.slice(2, first, first + kMostLatentPixels); };
-    seen.push_back(at::scaled_dot_product_attention(q.slice(2, begin, begin + kBlock), near(k), near(v)));
-  }
-  return torch::cat(seen, 2);
-}
-
-}  // namespace
-
 CfmAttentionImpl::CfmAttentionImpl(std::int64_t channels, std::int64_t heads, std::int64_t dim_head, bool linear)
     : heads_(heads), dim_head_(dim_head), linear_(linear) {
   norm_ = register_module("norm", group_norm(channels));
@@ -113,7 +85,7 @@ torch::Tensor CfmAttentionImpl::forward(const torch::Tensor& x) {
     const torch::Tensor context = torch::softmax(parts[1], -2).transpose(-1, -2).matmul(parts[2]);
     out = (torch::softmax(parts[0], -1) * scale).matmul(context);
   } else {
-    out = attend_nearest(parts[0], parts[1], parts[2]);
+    out = at::scaled_dot_product_attention(parts[0], parts[1], parts[2]);
   }
   return (tokens + proj_out_(out.reshape({batch, heads_ * dim_head_, positions}))).reshape(x.sizes());
 }

@@ -25,12 +25,10 @@ Layer layer_of(const nn::Conv2d& convolution) {
 // Runs the network block by block, each one strip by strip.
 class StripRun {
  public:
-  StripRun(torch::Tensor embedding, const StripLimits& limits)
+  StripRun(torch::Tensor embedding, std::int64_t strip_bytes)
       : embedding_(std::move(embedding)),
         // Keep everything: unlike in a decoder, these results have the size of latents, and most are skips.
-        limits_{.strip_bytes = limits.strip_bytes,
-                .kept_bytes = std::numeric_limits<std::int64_t>::max(),
-                .spilled_bytes = limits.spilled_bytes} {}
+        limits_{.strip_bytes = strip_bytes, .kept_bytes = std::numeric_limits<std::int64_t>::max()} {}
 
   LazyFeatureMap operator()(const nn::Conv2d& convolution, const LazyFeatureMap& x) const {
     return keep(x, {.channels = convolution->weight.size(0), .halo = 1}, layer_of(convolution));
@@ -91,12 +89,12 @@ class StripRun {
 
 }  // namespace
 
-torch::Tensor CfmUnetImpl::run_in_strips(const LazyFeatureMap& input, const torch::Tensor& embedding,
+torch::Tensor CfmUnetImpl::run_in_strips(const torch::Tensor& input, const torch::Tensor& embedding,
                                          const StripLimits& limits) {
   const c10::InferenceMode no_gradients;
-  const StripRun run(embedding, limits);
+  const StripRun run(embedding, limits.strip_bytes);
   const std::int64_t pool = options_.pool_factor;
-  LazyFeatureMap h = input;
+  LazyFeatureMap h(input);
   if (!down_conv_.is_empty()) {
     h = run.keep(h, {.channels = options_.model_channels, .down = pool}, layer_of(down_conv_));
   }

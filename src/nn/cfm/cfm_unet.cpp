@@ -35,8 +35,8 @@ CfmUnetImpl::CfmUnetImpl(CfmUnetOptions options) : options_(std::move(options)) 
   const std::int64_t last = width * options_.channel_mult.front();
   nn::Conv2dOptions last_options(last, pooled ? width : options_.out_channels, 3);
   auto last_conv = cfm_convolution<nn::Conv2d>(last_options.padding(1));
-  out_ = register_module(
-      "out", nn::Sequential(cfm_group_norm(kCfmGroups, last), nn::SiLU(), pooled ? last_conv : zeroed(last_conv)));
+  out_ = register_module("out", nn::Sequential(cfm_group_norm(kCfmGroups, last), nn::SiLU(),
+                                               pooled ? last_conv : zeroed(last_conv)));
 }
 
 bool CfmUnetImpl::has_attention(std::size_t level) const {
@@ -107,20 +107,16 @@ void CfmUnetImpl::build_output_blocks(std::vector<std::int64_t>& skips) {
 
 torch::Tensor CfmUnetImpl::forward(const torch::Tensor& x, const torch::Tensor& t, const torch::Tensor& context,
                                    const StripLimits* strips) {
-  const std::int64_t channels = x.size(1) + (context.defined() ? context.size(1) : 0);
+  const torch::Tensor h = context.defined() ? torch::cat({x, context}, 1) : x;
   const std::int64_t multiple = options_.size_multiple();
-  if (x.dim() != 4 || channels != options_.in_channels || x.size(2) % multiple != 0 || x.size(3) % multiple != 0) {
+  if (h.dim() != 4 || h.size(1) != options_.in_channels || h.size(2) % multiple != 0 || h.size(3) % multiple != 0) {
     throw ModelError(c10::str("the CFM UNet needs (B, ", options_.in_channels,
                               ", H, W) for x and context together, with H ", "and W multiples of ", multiple, "; got ",
-                              x.sizes()));
+                              h.sizes()));
   }
   const torch::Tensor embedding =
       time_embed_->forward(sinusoidal_embedding(t, options_.model_channels).to(x.scalar_type()));
-  if (strips == nullptr) {
-    return run(context.defined() ? torch::cat({x, context}, 1) : x, embedding);
-  }
-  const LazyFeatureMap whole(x);
-  return run_in_strips(context.defined() ? concatenate(whole, LazyFeatureMap(context)) : whole, embedding, *strips);
+  return strips != nullptr ? run_in_strips(h, embedding, *strips) : run(h, embedding);
 }
 
 torch::Tensor CfmUnetImpl::run(torch::Tensor h, const torch::Tensor& embedding) {

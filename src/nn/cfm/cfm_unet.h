@@ -7,8 +7,6 @@
 #include "fmboost/nn/cfm_unet_options.h"
 #include "fmboost/nn/strips.h"
 
-#include "nn/layers/lazy_feature_map.h"
-
 namespace fmboost {
 
 class CfmStage;
@@ -34,7 +32,7 @@ class CfmUnetImpl : public torch::nn::Module {
   void build_output_blocks(std::vector<std::int64_t>& skips);
   bool has_attention(std::size_t level) const;
   torch::Tensor run(torch::Tensor h, const torch::Tensor& embedding);
-  torch::Tensor run_in_strips(const LazyFeatureMap& input, const torch::Tensor& embedding, const StripLimits& limits);
+  torch::Tensor run_in_strips(const torch::Tensor& input, const torch::Tensor& embedding, const StripLimits& limits);
 
   CfmUnetOptions options_;
   torch::nn::Sequential time_embed_, out_;

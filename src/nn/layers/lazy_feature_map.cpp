@@ -4,8 +4,6 @@
 
 #include "fmboost/core/interrupt.h"
 
-#include "core/spilled_tensor.h"
-
 namespace fmboost {
 namespace {
 
@@ -43,9 +41,6 @@ void LazyFeatureMap::for_each_strip(const StripLimits& limits,
     check_interrupt();
     const Rows strip{top, std::min(top + count, height())};
     use(strip, rows(strip));
-    if (limits.spills()) {
-      release_spilled_pages();
-    }
   }
 }
 
@@ -71,10 +66,7 @@ LazyFeatureMap LazyFeatureMap::keep(const StripLimits& limits) const {
   torch::Tensor all;
   for_each_strip(limits, [&](Rows strip, const torch::Tensor& values) {
     if (!all.defined()) {
-      const auto format = values.suggest_memory_format();
-      all = values.is_cpu() && bytes() >= limits.spilled_bytes
-                ? spilled_tensor(sizes_, values.scalar_type(), format)
-                : at::empty(sizes_, values.options().memory_format(format));
+      all = at::empty(sizes_, values.options().memory_format(values.suggest_memory_format()));
     }
     all.slice(2, strip.top, strip.bottom).copy_(values);
   });

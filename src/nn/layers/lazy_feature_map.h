@@ -49,7 +49,7 @@ class LazyFeatureMap {
   /// The result of `layer`. The layer gets halo rows, and the rows of its result that depend on the padding beyond the
   /// halo are cut off. At the edges of the image the zero padding is that of the layer.
   LazyFeatureMap apply(const Footprint& footprint, Layer layer) const;
-  /// The same feature map with all rows computed now and kept, in memory or in a temporary file.
+  /// The same feature map with all rows computed now and kept.
   LazyFeatureMap keep(const StripLimits& limits) const;
 
   /// A feature map of the same size with `channels` channels, whose rows `compute` derives from this one and `others`.

@@ -221,9 +221,6 @@ void UpscaleCommand::check_result(const BatchItem& item, const Size& source) con
   if (!flags_.options.size) {
     const Size size = upscaled_size(source, flags_.options);
     check_format_size(encoding_of(item.output, flags_.output).format, size.width, size.height);
-    if (sources_.size() == 1) {  // otherwise the memory is that beside another image
-      pipeline_->check(source);
-    }
   }
 }
 

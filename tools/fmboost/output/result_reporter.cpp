@@ -19,16 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class FileSink final : public ByteSink {
- public:
-  explicit FileSink(AtomicFile& file) : file_(file) {}
-  void append(std::span<const std::byte> bytes) override { file_.write(bytes); }
-  void replace(std::size_t position, std::span<const std::byte> bytes) override { file_.replace(position, bytes); }
-
- private:
-  AtomicFile& file_;
-};
-
 void write_to_stdout(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
@@ -120,10 +110,7 @@ void write_image(const Image& image, const fs::path& file, const OutputOptions& 
   if (file == kStdout) {
     write_to_stdout(encode_image(image, encoding));
   } else {
-    AtomicFile written(file);
-    FileSink sink(written);
-    encode_image(image, encoding, sink);
-    written.commit(options.force);
+    write_file_atomically(file, encode_image(image, encoding), options.force);
   }
 }
 
