@@ -17,9 +17,13 @@ std::unique_ptr<Denoiser> make_native_denoiser(const std::filesystem::path& file
 std::unique_ptr<Autoencoder> make_native_autoencoder(const std::filesystem::path& file, const AutoencoderEntry& entry,
                                                      const Placement& placement);
 
+std::unique_ptr<PixelUpscaler> make_pixel_upscaler(const std::filesystem::path& file, const PixelUpscalerEntry& entry,
+                                                   const Placement& placement);
+
 /// Check the name and shape of every tensor without reading its values.
 void check_native_weights(const std::filesystem::path& file, const TextEncoderEntry& entry);
 void check_native_weights(const std::filesystem::path& file, const DenoiserEntry& entry);
 void check_native_weights(const std::filesystem::path& file, const AutoencoderEntry& entry);
+void check_native_weights(const std::filesystem::path& file, const PixelUpscalerEntry& entry);
 
 }  // namespace fmboost

@@ -85,8 +85,8 @@ TEST(RrdbNet, EqualsAPlainTranscription) {
     const RrdbNet network = filled(RrdbNet(options));
     const torch::Tensor pixels = random_values({2, 3, 12, 20});
     const torch::Tensor result = network->forward(pixels);
-    EXPECT_EQ(result.size(2), 12 * options.scale());
-    EXPECT_EQ(result.size(3), 20 * options.scale());
+    EXPECT_EQ(result.size(2), 12 * options.factor());
+    EXPECT_EQ(result.size(3), 20 * options.factor());
     EXPECT_TRUE(is_close(result, plain_rrdb_net(*network, pixels), kTolerance));
   }
 }

@@ -17,7 +17,9 @@ struct RrdbNetOptions {
   /// Throws ModelError naming the field that is out of range.
   void check() const;
   /// How much larger the result is: 2^upsamplings / pixel_unshuffle.
-  std::int64_t scale() const { return (std::int64_t{1} << upsamplings) / pixel_unshuffle; }
+  std::int64_t factor() const { return (std::int64_t{1} << upsamplings) / pixel_unshuffle; }
+  /// Sides of the input must be multiples of this.
+  std::int64_t size_multiple() const { return pixel_unshuffle; }
 };
 
 /// SRVGGNetCompact, the small network of Real-ESRGAN (general-x4v3, animevideov3), under the names of BasicSR.
@@ -29,6 +31,12 @@ struct SrvggNetOptions {
 
   /// Throws ModelError naming the field that is out of range.
   void check() const;
+  std::int64_t factor() const { return scale; }
+  std::int64_t size_multiple() const { return 1; }
 };
+
+/// The activations that exist at one time while the network runs on a whole image, per pixel of its result.
+double peak_activations(const RrdbNetOptions& options);
+double peak_activations(const SrvggNetOptions& options);
 
 }  // namespace fmboost

@@ -1,5 +1,7 @@
 #include "nn/esrgan/rrdb_net.h"
 
+#include "fmboost/core/interrupt.h"
+
 #include "nn/layers/lazy_feature_map.h"
 #include "nn/layers/option_checks.h"
 #include "nn/layers/strip_norm.h"
@@ -10,8 +12,9 @@ namespace {
 constexpr double kSlope = 0.2;          // of the leaky ReLUs
 constexpr double kResidualScale = 0.2;  // of every residual branch
 
-torch::Tensor activated(const torch::Tensor& x) {
-  return torch::leaky_relu(x, kSlope);
+// In place: `x` is a result that nothing else refers to.
+torch::Tensor activated(torch::Tensor x) {
+  return torch::leaky_relu_(x, kSlope);
 }
 
 torch::Tensor doubled(const torch::Tensor& x) {
@@ -42,11 +45,19 @@ ResidualDenseBlockImpl::ResidualDenseBlockImpl(std::int64_t features, std::int64
 }
 
 torch::Tensor ResidualDenseBlockImpl::forward(const torch::Tensor& x) const {
-  std::vector<torch::Tensor> seen{x};
-  for (std::size_t i = 0; i + 1 < convolutions_.size(); ++i) {
-    seen.push_back(activated(convolutions_[i]->forward(torch::cat(seen, 1))));
+  // One buffer that every convolution reads up to the channels written so far, instead of a concatenation for each.
+  const std::int64_t features = x.size(1);
+  const std::int64_t growth = convolutions_.front()->weight.size(0);
+  const auto inner = static_cast<std::int64_t>(convolutions_.size()) - 1;
+  const torch::Tensor seen = at::empty({x.size(0), features + inner * growth, x.size(2), x.size(3)},
+                                       x.options().memory_format(x.suggest_memory_format()));
+  seen.narrow(1, 0, features).copy_(x);
+  std::int64_t written = features;
+  for (std::int64_t i = 0; i < inner; ++i, written += growth) {
+    seen.narrow(1, written, growth)
+        .copy_(activated(convolutions_[static_cast<std::size_t>(i)]->forward(seen.narrow(1, 0, written))));
   }
-  return convolutions_.back()->forward(torch::cat(seen, 1)) * kResidualScale + x;
+  return convolutions_.back()->forward(seen).mul_(kResidualScale).add_(x);
 }
 
 RrdbImpl::RrdbImpl(std::int64_t features, std::int64_t growth) {
@@ -56,7 +67,7 @@ RrdbImpl::RrdbImpl(std::int64_t features, std::int64_t growth) {
 }
 
 torch::Tensor RrdbImpl::forward(const torch::Tensor& x) const {
-  return rdb3_->forward(rdb2_->forward(rdb1_->forward(x))) * kResidualScale + x;
+  return rdb3_->forward(rdb2_->forward(rdb1_->forward(x))).mul_(kResidualScale).add_(x);
 }
 
 RrdbNetImpl::RrdbNetImpl(RrdbNetOptions options) : options_(options) {
@@ -84,19 +95,26 @@ torch::Tensor RrdbNetImpl::upsampled(torch::Tensor features) const {
 }
 
 torch::Tensor RrdbNetImpl::forward(const torch::Tensor& pixels, const StripLimits* strips) const {
-  const torch::Tensor input =
-      options_.pixel_unshuffle > 1 ? torch::pixel_unshuffle(pixels, options_.pixel_unshuffle) : pixels;
-  if (strips == nullptr) {
-    const torch::Tensor first = conv_first_->forward(input);
-    torch::Tensor trunk = first;
-    for (const auto& block : body_) {
-      trunk = block->forward(trunk);
-    }
-    return upsampled(first + conv_body_->forward(trunk));
-  }
   const c10::InferenceMode no_gradients;
+  const torch::Tensor input =
+      (options_.pixel_unshuffle > 1 ? torch::pixel_unshuffle(pixels, options_.pixel_unshuffle) : pixels)
+          .contiguous(at::MemoryFormat::ChannelsLast);
+  return strips == nullptr ? whole(input) : in_strips(input, *strips);
+}
+
+torch::Tensor RrdbNetImpl::whole(const torch::Tensor& input) const {
+  const torch::Tensor first = conv_first_->forward(input);
+  torch::Tensor trunk = first;
+  for (const auto& block : body_) {
+    check_interrupt();
+    trunk = block->forward(trunk);
+  }
+  return upsampled(conv_body_->forward(trunk).add_(first));
+}
+
+torch::Tensor RrdbNetImpl::in_strips(const torch::Tensor& input, const StripLimits& strips) const {
   const std::int64_t features = options_.features;
-  const auto kept = [&](const LazyFeatureMap& map) { return keep_if_small(map, *strips); };
+  const auto kept = [&](const LazyFeatureMap& map) { return keep_if_small(map, strips); };
   const auto convolved = [&](const LazyFeatureMap& map, const layers::Conv2d& convolution) {
     return map.apply({.channels = convolution->weight.size(0), .halo = 1},
                      [convolution](const torch::Tensor& x) { return convolution->forward(x); });
@@ -117,7 +135,7 @@ torch::Tensor RrdbNetImpl::forward(const torch::Tensor& pixels, const StripLimit
   }
   map = kept(map.apply({.channels = features, .halo = 1},
                        [conv = conv_hr_](const torch::Tensor& x) { return activated(conv->forward(x)); }));
-  return convolved(map, conv_last_).keep(*strips).values();
+  return convolved(map, conv_last_).keep(strips).values();
 }
 
 }  // namespace fmboost

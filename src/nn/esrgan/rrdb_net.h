@@ -43,12 +43,14 @@ class RrdbNetImpl : public torch::nn::Module {
   explicit RrdbNetImpl(RrdbNetOptions options);
 
   /// pixels (B, channels, H, W) in [0, 1], sides multiples of pixel_unshuffle -> (B, channels, H scale, W scale), about
-  /// [0, 1], not clamped. With `strips` it is computed strip by strip, to the same result, without gradients.
+  /// [0, 1], not clamped. With `strips` it is computed strip by strip, to the same result, without gradients either way.
   torch::Tensor forward(const torch::Tensor& pixels, const StripLimits* strips = nullptr) const;
 
   const RrdbNetOptions& options() const { return options_; }
 
  private:
+  torch::Tensor whole(const torch::Tensor& input) const;
+  torch::Tensor in_strips(const torch::Tensor& input, const StripLimits& strips) const;
   torch::Tensor upsampled(torch::Tensor features) const;
 
   RrdbNetOptions options_;

@@ -1,5 +1,7 @@
 #include "nn/esrgan/srvgg_net.h"
 
+#include "fmboost/core/interrupt.h"
+
 #include "nn/layers/lazy_feature_map.h"
 #include "nn/layers/option_checks.h"
 #include "nn/layers/strip_norm.h"
@@ -34,26 +36,35 @@ SrvggNetImpl::SrvggNetImpl(SrvggNetOptions options) : options_(options) {
 }
 
 torch::Tensor SrvggNetImpl::forward(const torch::Tensor& pixels, const StripLimits* strips) const {
+  const c10::InferenceMode no_gradients;
+  const torch::Tensor input = pixels.contiguous(at::MemoryFormat::ChannelsLast);
+  return strips == nullptr ? whole(input) : in_strips(input, *strips);
+}
+
+torch::Tensor SrvggNetImpl::whole(const torch::Tensor& pixels) const {
+  torch::Tensor x = pixels;
+  for (std::size_t i = 0; i < activations_.size(); ++i) {
+    check_interrupt();
+    x = activations_[i]->forward(convolutions_[i]->forward(x));
+  }
+  const std::int64_t scale = options_.scale;
+  const torch::Tensor nearest = at::upsample_nearest2d(pixels, {scale * pixels.size(2), scale * pixels.size(3)});
+  return torch::pixel_shuffle(convolutions_.back()->forward(x), scale).add_(nearest);
+}
+
+torch::Tensor SrvggNetImpl::in_strips(const torch::Tensor& pixels, const StripLimits& strips) const {
   const std::int64_t scale = options_.scale;
   const auto upsampled_pixels = [scale](const torch::Tensor& x) {
     return at::upsample_nearest2d(x, {scale * x.size(2), scale * x.size(3)});
   };
   const std::size_t last = activations_.size();
-  if (strips == nullptr) {
-    torch::Tensor x = pixels;
-    for (std::size_t i = 0; i < last; ++i) {
-      x = activations_[i]->forward(convolutions_[i]->forward(x));
-    }
-    return torch::pixel_shuffle(convolutions_[last]->forward(x), scale) + upsampled_pixels(pixels);
-  }
-  const c10::InferenceMode no_gradients;
   const LazyFeatureMap input(pixels);
   LazyFeatureMap map = input;
   for (std::size_t i = 0; i < last; ++i) {
     map = keep_if_small(map.apply({.channels = options_.features, .halo = 1},
                                   [convolution = convolutions_[i], activation = activations_[i]](
                                       const torch::Tensor& x) { return activation->forward(convolution->forward(x)); }),
-                        *strips);
+                        strips);
   }
   const LazyFeatureMap detail =
       map.apply({.channels = options_.channels * scale * scale, .halo = 1},
@@ -64,7 +75,7 @@ torch::Tensor SrvggNetImpl::forward(const torch::Tensor& pixels, const StripLimi
   return detail
       .derived(options_.channels, {larger},
                [detail, larger](Rows wanted) { return detail.rows(wanted) + larger.rows(wanted); })
-      .keep(*strips)
+      .keep(strips)
       .values();
 }
 

@@ -32,6 +32,9 @@ class SrvggNetImpl : public torch::nn::Module {
   const SrvggNetOptions& options() const { return options_; }
 
  private:
+  torch::Tensor whole(const torch::Tensor& pixels) const;
+  torch::Tensor in_strips(const torch::Tensor& pixels, const StripLimits& strips) const;
+
   SrvggNetOptions options_;
   std::vector<layers::Conv2d> convolutions_;
   std::vector<PRelu> activations_;  ///< behind all convolutions but the last
