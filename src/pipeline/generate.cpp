@@ -248,7 +248,7 @@ void GeneratePipeline::Run::upscale(GeneratedImage& image) {
   const Stopwatch stopwatch;
   const GeneratePlan& plan = image.plan;
   UpscaleInput input{image.low_pixels, image.low_latent};
-  if (&components_ != &upscaler_components_ && !plan.couplings.empty()) {
+  if (&components_ != &upscaler_components_ && plan.upscales()) {
     // Another bundle's autoencoder has latents of its own, and expects pixels within the range that files have.
     input = {image.low_pixels.clamp(-1, 1), torch::Tensor()};
   }
@@ -259,8 +259,8 @@ void GeneratePipeline::Run::upscale(GeneratedImage& image) {
     };
   }
   UpscaleChain chain(upscaler_components_, settings_.tiles);
-  image.pixels = chain.run({plan.couplings, plan.size, SizeFit::crop, plan.memory}, input, plan.request.seed, hooks);
-  if (!plan.couplings.empty()) {
+  image.pixels = chain.run({plan.couplings, plan.size, SizeFit::crop, plan.memory, plan.pixel_upscaling}, input, plan.request.seed, hooks);
+  if (plan.upscales()) {
     image.seconds["upscale"] = stopwatch.seconds();
   }
 }
