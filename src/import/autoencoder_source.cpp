@@ -63,7 +63,7 @@ ImportedComponent load_autoencoder(const fs::path& source, std::vector<UnusedTen
     const bool whole = fs::is_directory(source / "vae");
     return load_component_folder(whole ? source / "vae" : source);
   }
-  refuse_pickle(source);
+  check_weight_file(source);
   Weights tensors = open_weights(source).tensors;
   apply_fp8_scales(tensors);
   const Recognition found = detect_weights(shapes_of(tensors));

@@ -98,7 +98,7 @@ TensorShapes shapes_of(const Weights& tensors, const std::string& prefix) {
 }
 
 ImportedModel load_checkpoint(const fs::path& path, const SamplingChoices& choices) {
-  refuse_pickle(path);
+  check_weight_file(path);
   WeightFile file = open_weights(path);
   apply_fp8_scales(file.tensors);
   const Recognition found = detect_weights(shapes_of(file.tensors));

@@ -43,7 +43,7 @@ int read_noising_step(const fs::path& file, const std::map<std::string, std::str
 }  // namespace
 
 CouplingSource open_coupling(const fs::path& file, std::int64_t channels) {
-  refuse_pickle(file);
+  check_weight_file(file);
   WeightFile content = open_weights(file);
   const CfmUnetOptions options = read_options(file, content.metadata);
   const bool fits = options.in_channels == channels || options.in_channels == 2 * channels;

@@ -19,6 +19,7 @@ struct Signature {
 };
 
 const char* const kNothing = "it is not supported";
+const char* const kUpscales = "`fmboost upscale` uses it as a model, and `fmboost import` makes a bundle of it";
 
 const std::vector<Signature>& signatures() {
   using enum WeightKind;
@@ -38,8 +39,9 @@ const std::vector<Signature>& signatures() {
        {other_model, "a Flux model", kNothing}},
       {{"joint_blocks.", ".attn.add_q_proj.", "^text_encoders.t5xxl.", "^context_embedder."},
        {other_model, "a Stable Diffusion 3 model", kNothing}},
-      {{".rdb1.conv1.", ".RDB1.conv1.", "residual_group.blocks.", "^upsample.0."},
-       {upscaler, "an upscaling network for pixels (ESRGAN or SwinIR)", kNothing}},
+      {{".rdb1.conv1.", ".RDB1.conv1."}, {upscaler, "an upscaling network for pixels (ESRGAN, RRDBNet)", kUpscales}},
+      {{"residual_group.blocks.", "^upsample.0."},
+       {other_model, "an upscaling network for pixels (SwinIR)", kNothing}},
       {{"decoder.layers.1.", "encoder.layers.0.weight", "decoder.layers.3.conv.", "^taesd_decoder."},
        {tiny_autoencoder, "a tiny autoencoder (TAESD)",
         "`fmboost import` replaces a model's autoencoder with it (`vae`)"}},
@@ -74,6 +76,11 @@ class Tensors {
   std::int64_t size(const std::string& name, std::size_t dimension) const {
     const auto found = tensors_.find(name);
     return found == tensors_.end() || dimension >= found->second.size() ? 0 : found->second[dimension];
+  }
+  // 0 if there is no such tensor.
+  std::size_t dimensions(const std::string& name) const {
+    const auto found = tensors_.find(name);
+    return found == tensors_.end() ? 0 : found->second.size();
   }
   // The last dimension of the first tensor with this suffix; 0 if there is none.
   std::int64_t width_of(const std::string& end) const {
@@ -143,6 +150,12 @@ Recognition detect_weights(const TensorShapes& shapes) {
   const Tensors tensors(shapes);
   if (tensors.has("time_embed.0.weight") && tensors.has("middle_block.1.qkv.weight")) {
     return {WeightKind::coupling, "a coupling network", "`fmboost import` adds it to a bundle (`cfm`)"};
+  }
+  for (const char* prefix : {"", "params.", "params_ema."}) {
+    const std::string body = std::string(prefix) + "body.";
+    if (tensors.dimensions(body + "0.weight") == 4 && tensors.dimensions(body + "1.weight") == 1) {
+      return {WeightKind::upscaler, "an upscaling network for pixels (Real-ESRGAN, SRVGGNetCompact)", kUpscales};
+    }
   }
   for (const auto& signature : signatures()) {
     if (std::any_of(signature.any_of.begin(), signature.any_of.end(),

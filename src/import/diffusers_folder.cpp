@@ -94,7 +94,8 @@ std::pair<Weights, fs::path> open_folder(const fs::path& folder) {
   }
   for (const auto& name : names) {
     if (name.ends_with(".bin")) {
-      refuse_pickle(folder / name);
+      check_weight_file(folder / name);
+      return {open_weights(folder / name).tensors, folder / name};
     }
   }
   throw ModelError("'" + folder.string() +

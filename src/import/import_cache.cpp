@@ -78,7 +78,7 @@ void trim(const fs::path& cache, const fs::path& bundle, std::int64_t limit) {
 }  // namespace
 
 fs::path imported_bundle(const fs::path& checkpoint) {
-  refuse_pickle(checkpoint);
+  check_weight_file(checkpoint);
   const fs::path cache = user_cache_dir();
   if (cache.empty()) {
     throw Error("there is no cache folder for a bundle of '" + checkpoint.string() +

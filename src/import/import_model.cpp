@@ -15,6 +15,7 @@
 #include "import/imported_model.h"
 #include "import/lora/lora.h"
 #include "import/network_check.h"
+#include "import/pixel_upscaler_file.h"
 #include "io/safetensors_writer.h"
 #include "nn/stable_diffusion/autoencoder_kl.h"
 #include "nn/stable_diffusion/autoencoder_tiny.h"
@@ -164,12 +165,42 @@ void write_coupling(const ImportOptions& options, const CouplingSource& source, 
   }
 }
 
+std::string file_names(const ImportOptions& options, const fs::path& upscaler) {
+  std::string text = upscaler.filename().string();
+  const LoraChoice& other = options.interpolate;
+  return other.file.empty() ? text : text + ", interpolated with " + other.file.filename().string() + " at " + json(other.weight).dump();
+}
+
+// A bundle of nothing but a pixel upscaler.
+ImportReport import_pixel_upscaler(const ImportOptions& options, const fs::path& folder,
+                                   const std::function<void(const std::string& file)>& progress) {
+  if (!options.vae.empty() || !options.loras.empty() || !options.cfm.empty() || !options.pixel_upscaler.empty()) {
+    throw UsageError("'" + options.source.string() +
+                     "' is a pixel upscaler: `vae`, `lora`, `cfm` and `pixel_upscaler` belong to a Stable Diffusion model");
+  }
+  const PixelUpscalerSource source = open_pixel_upscaler(options.source, options.interpolate);
+  json manifest = {{"format", "fmboost-bundle"},
+                   {"version", 1},
+                   {"name", options.name.empty() ? options.source.stem().string() : options.name},
+                   {"license", options.license},
+                   {"source", "imported from " + file_names(options, fs::canonical(options.source))},
+                   {"pixel_upscaler", source.entry}};
+  parse_manifest(manifest.dump(), options.source.string());
+  Writer writer(options, folder, progress);
+  manifest["pixel_upscaler"]["sha256"] = writer.write(kPixelUpscalerFile, source.weights);
+  write_file_atomically(folder / "bundle.json", as_bytes(manifest.dump(1) + "\n"));
+  return {source.what, {}, std::move(writer.files), {}};
+}
+
 }  // namespace
 
 ImportReport import_model(const ImportOptions& given, const fs::path& folder,
                           const std::function<void(const std::string& file)>& progress) {
   ImportOptions options = given;
   options.check();
+  if (is_pixel_upscaler(options.source)) {
+    return import_pixel_upscaler(options, folder, progress);
+  }
   ImportedModel model = load(options);
   merge_loras(options, model);
   // Everything that can be checked without reading tensors is checked before the long work.
@@ -184,6 +215,12 @@ ImportReport import_model(const ImportOptions& given, const fs::path& folder,
     CouplingSource coupling = open_coupling(options.cfm, checked.autoencoder->latent_channels);
     coupling.noising_step = options.cfm_noising_step.value_or(coupling.noising_step);
     write_coupling(options, coupling, writer, manifest);
+  }
+  if (!options.pixel_upscaler.empty()) {
+    const PixelUpscalerSource upscaler = open_pixel_upscaler(options.pixel_upscaler, options.interpolate);
+    manifest["pixel_upscaler"] = upscaler.entry;
+    manifest["pixel_upscaler"]["sha256"] = writer.write(kPixelUpscalerFile, upscaler.weights);
+    manifest["source"] = manifest["source"].get<std::string>() + ", pixel upscaler from " + file_names(options, options.pixel_upscaler);
   }
   manifest["text_encoder"]["sha256"] = writer.write(kTextFile, model.text_encoder.weights);
   manifest["denoiser"]["sha256"] = writer.write(kUnetFile, model.unet.weights);

@@ -33,17 +33,17 @@ void require_one_of(const std::string& option, const std::optional<std::string>&
 
 }  // namespace
 
-LoraChoice parse_lora_choice(const std::string& text) {
+LoraChoice parse_lora_choice(const std::string& text, const std::string& option, double weight) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string::npos || fs::exists(text)) {
-    return {text, 1.0};
+    return {text, weight};
   }
   LoraChoice choice{text.substr(0, colon), 1.0};
   const char* begin = text.data() + colon + 1;
   const char* end = text.data() + text.size();
   const auto [parsed, error] = std::from_chars(begin, end, choice.weight);
   if (error != std::errc() || parsed != end || !(std::abs(choice.weight) <= 1e6)) {
-    throw UsageError("`lora` must be FILE or FILE:WEIGHT with a number as weight, got '" + text + "'");
+    throw UsageError("`" + option + "` must be FILE or FILE:WEIGHT with a number as weight, got '" + text + "'");
   }
   return choice;
 }
@@ -52,6 +52,13 @@ void ImportOptions::check() const {
   require_exists("the source", source);
   for (const auto& lora : loras) {
     require_exists("`lora`", lora.file);
+  }
+  if (!pixel_upscaler.empty()) {
+    require_exists("`pixel_upscaler`", pixel_upscaler);
+  }
+  if (!interpolate.file.empty()) {
+    require_exists("`interpolate`", interpolate.file);
+    require_in<double>("the weight of `interpolate`", interpolate.weight, 0, 1);
   }
   if (!vae.empty()) {
     require_exists("`vae`", vae);

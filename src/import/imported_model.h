@@ -44,9 +44,8 @@ inline constexpr const char* kMissingForXl =
 /// Throws ModelError naming the kind of model unless it is Stable Diffusion 1 or 2.
 void refuse_other_families(const std::filesystem::path& source, const Recognition& found);
 
-/// Throws ModelError for Python pickles, with the command that converts them, and for other files without the suffix
-/// .safetensors.
-void refuse_pickle(const std::filesystem::path& file);
+/// Throws ModelError unless the file begins as one of torch.save does, or has the suffix .safetensors.
+void check_weight_file(const std::filesystem::path& file);
 
 /// Reads a .safetensors file of a whole model, in the original or the diffusers layout.
 ImportedModel load_checkpoint(const std::filesystem::path& file, const SamplingChoices& choices);

@@ -8,6 +8,7 @@
 #include "fmboost/io/safetensors.h"
 
 #include "core/finite.h"
+#include "io/torch_file.h"
 
 namespace fmboost {
 namespace {
@@ -22,9 +23,35 @@ torch::Tensor read_and_release(const std::shared_ptr<const SafetensorsFile>& fil
       tensor.data_ptr(), tensor.sizes(), [file, name, tensor](void*) { file->release(name); }, tensor.options());
 }
 
+// Checkpoints of trainers hold the weights under "state_dict".
+std::string without_state_dict(const std::string& name) {
+  constexpr std::string_view kPrefix = "state_dict.";
+  return name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
+}
+
+WeightFile open_torch_weights(const std::filesystem::path& path) {
+  const auto file = std::make_shared<const TorchFile>(path);
+  WeightFile result;
+  for (const auto& [name, entry] : file->entries()) {
+    put(result.tensors, without_state_dict(name),
+        {.origin = c10::str("'", path.string(), "', tensor '", name, "'"),
+         .dtype = entry.storage.dtype,
+         .shape = entry.shape,
+         .read = [file, name = name] { return file->tensor(name); },
+         .changes = {}});
+  }
+  if (result.tensors.empty()) {
+    throw ModelError("'" + path.string() + "' contains no tensors under names: it is no state dict");
+  }
+  return result;
+}
+
 }  // namespace
 
 WeightFile open_weights(const std::filesystem::path& path) {
+  if (TorchFile::is_one(path)) {
+    return open_torch_weights(path);
+  }
   const auto file = std::make_shared<const SafetensorsFile>(path);
   WeightFile result{{}, file->metadata()};
   for (const auto& [name, entry] : file->entries()) {

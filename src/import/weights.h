@@ -29,7 +29,8 @@ struct WeightFile {
   std::map<std::string, std::string> metadata;
 };
 
-/// Maps a .safetensors file. Throws ModelError naming the file and the tensor if it is damaged.
+/// Maps a .safetensors file, or reads a file of torch.save without running anything in it; "state_dict." is removed from
+/// the names of the latter. Throws ModelError naming the file and the tensor if it is damaged.
 WeightFile open_weights(const std::filesystem::path& file);
 
 /// Multiplies 8-bit weights by their scales ("x.weight" by "x.scale_weight" or "x.weight_scale", one number each), and

@@ -153,6 +153,12 @@ std::unique_ptr<Autoencoder> Bundle::load_autoencoder(const Placement& placement
   return make_torchscript_autoencoder(checked(entry.encoder), checked(entry.decoder), entry, placement);
 }
 
+std::unique_ptr<PixelUpscaler> Bundle::load_pixel_upscaler(const Placement& placement) const {
+  const LoadTime time("pixel upscaler");
+  const PixelUpscalerEntry& entry = need(manifest_.pixel_upscaler, folder_, "pixel upscaler");
+  return make_pixel_upscaler(checked(entry.weights), entry, placement);
+}
+
 std::unique_ptr<VelocityNetwork> Bundle::load_velocity(const CouplingEntry& coupling,
                                                        const Placement& placement) const {
   const LoadTime time("coupling network");
@@ -183,6 +189,9 @@ void Bundle::verify_networks(std::vector<std::string>& lines) const {
   } else if (entry) {
     check_program(entry->encoder, kAutoencoderInputs);
     check_program(entry->decoder, kAutoencoderInputs);
+  }
+  if (const auto& entry = manifest_.pixel_upscaler) {
+    check_native(entry->weights, *entry);
   }
 }
 

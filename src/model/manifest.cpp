@@ -181,6 +181,18 @@ CouplingEntry read_coupling(const JsonReader& reader) {
   return entry;
 }
 
+PixelUpscalerEntry read_pixel_upscaler(const JsonReader& reader) {
+  PixelUpscalerEntry entry;
+  entry.weights = read_file_entry(reader);
+  if (!has_native_backend(reader)) {
+    reader.fail("backend", "\"native\"");
+  }
+  entry.network = read_pixel_upscaler_network(reader.object("config"));
+  entry.applies_to = reader.get_enum_or("applies_to", entry.applies_to);
+  entry.back_projection = reader.get_in_or<int>("back_projection", 0, 0, 16);
+  return entry;
+}
+
 std::vector<std::string> read_examples(const JsonReader& reader) {
   std::vector<std::string> examples = reader.texts("examples");
   for (const auto& prompt : examples) {
@@ -200,7 +212,11 @@ void require(bool condition, const std::string& origin, const std::string& messa
 void check_components_fit(const Manifest& manifest, const std::string& origin) {
   const auto& denoiser = manifest.denoiser;
   const auto& autoencoder = manifest.autoencoder;
-  require(denoiser.has_value() || autoencoder.has_value(), origin, "a bundle needs a denoiser or an autoencoder");
+  if (manifest.pixel_upscaler && !denoiser && !autoencoder && manifest.couplings.empty()) {
+    return;  // pixels need no latents
+  }
+  require(denoiser.has_value() || autoencoder.has_value(), origin,
+          "a bundle needs a denoiser, an autoencoder or a pixel_upscaler");
   require(denoiser.has_value() == manifest.text_encoder.has_value() &&
               denoiser.has_value() == manifest.tokenizer.has_value(),
           origin, "a bundle has tokenizer, text_encoder and denoiser together, or none of them");
@@ -238,6 +254,14 @@ void check_shared_weights(const std::vector<CouplingEntry>& couplings, const std
 
 }  // namespace
 
+std::int64_t PixelUpscalerEntry::factor() const {
+  return std::visit([](const auto& options) { return options.factor(); }, network);
+}
+
+std::int64_t PixelUpscalerEntry::size_multiple() const {
+  return std::visit([](const auto& options) { return options.size_multiple(); }, network);
+}
+
 std::vector<BundleFile> Manifest::files() const {
   std::vector<BundleFile> all;
   const auto add = [&all](const BundleFile& file) {
@@ -265,6 +289,9 @@ std::vector<BundleFile> Manifest::files() const {
   }
   for (const auto& coupling : couplings) {
     add(coupling.weights);
+  }
+  if (pixel_upscaler) {
+    add(pixel_upscaler->weights);
   }
   return all;
 }
@@ -300,11 +327,15 @@ Manifest parse_manifest(const std::string& text, const std::string& origin) {
   for (const auto& coupling : reader.objects("couplings")) {
     manifest.couplings.push_back(read_coupling(coupling));
   }
+  if (reader.has("pixel_upscaler")) {
+    manifest.pixel_upscaler = read_pixel_upscaler(reader.object("pixel_upscaler"));
+  }
   if (reader.has("upscaler")) {
     manifest.upscaler = reader.get<std::string>("upscaler");
     check_inside(reader, "upscaler", manifest.upscaler);
-    require(manifest.couplings.empty(), origin,
-            "a bundle with 'upscaler' has no couplings of its own: move them to the bundle that it names");
+    require(manifest.couplings.empty() && !manifest.pixel_upscaler, origin,
+            "a bundle with 'upscaler' has no couplings and no pixel_upscaler of its own: move them to the bundle that "
+            "it names");
   }
   manifest.examples = read_examples(reader);
   check_components_fit(manifest, origin);

@@ -7,6 +7,8 @@
 #include "nn/default_model/conv_autoencoder.h"
 #include "nn/default_model/patch_unet.h"
 #include "nn/default_model/word_transformer.h"
+#include "nn/esrgan/rrdb_net.h"
+#include "nn/esrgan/srvgg_net.h"
 #include "nn/layers/load_weights.h"
 #include "nn/layers/parameter_memory.h"
 #include "nn/stable_diffusion/autoencoder_kl.h"
@@ -156,6 +158,22 @@ class NativeAutoencoder final : public StripAutoencoder {
   double bytes_per_pixel_;
 };
 
+template <typename Network>
+class NativePixelUpscaler final : public PixelUpscaler {
+ public:
+  NativePixelUpscaler(Network network, const Placement& placement)
+      : network_(std::move(network)), placement_(placement) {}
+
+  torch::Tensor upscale(const torch::Tensor& pixels, const StripLimits* strips) override {
+    const c10::InferenceMode no_gradients;
+    return leave(network_->forward(place(pixels, placement_), strips));
+  }
+
+ private:
+  Network network_;
+  Placement placement_;
+};
+
 // The network of a configuration, without weights.
 ClipTextModel make_network(const ClipTextOptions& options) {
   return ClipTextModel(options);
@@ -177,6 +195,13 @@ AutoencoderTiny make_network(const AutoencoderTinyOptions& options) {
 }
 ConvAutoencoder make_network(const ConvAutoencoderOptions& options) {
   return ConvAutoencoder(options);
+}
+
+RrdbNet make_network(const RrdbNetOptions& options) {
+  return RrdbNet(options);
+}
+SrvggNet make_network(const SrvggNetOptions& options) {
+  return SrvggNet(options);
 }
 
 // Calls `use` with the network of an entry. Its weights are not read.
@@ -236,9 +261,8 @@ std::unique_ptr<TextEncoder> make_meta_text_encoder(const TextEncoderEntry& entr
 
 std::unique_ptr<Denoiser> make_meta_denoiser(const DenoiserEntry& entry) {
   const ParameterMemoryGuard guard(ParameterMemory::meta);
-  return with_network<std::unique_ptr<Denoiser>>(entry, [](auto network) {
-    return std::make_unique<NativeDenoiser<decltype(network)>>(network, kMetaPlacement);
-  });
+  return with_network<std::unique_ptr<Denoiser>>(
+      entry, [](auto network) { return std::make_unique<NativeDenoiser<decltype(network)>>(network, kMetaPlacement); });
 }
 
 std::unique_ptr<Autoencoder> make_meta_autoencoder(const AutoencoderEntry& entry) {
@@ -246,6 +270,19 @@ std::unique_ptr<Autoencoder> make_meta_autoencoder(const AutoencoderEntry& entry
   return with_network<std::unique_ptr<Autoencoder>>(entry, [&](auto network) {
     return std::make_unique<NativeAutoencoder<decltype(network)>>(network, entry, kMetaPlacement);
   });
+}
+
+std::unique_ptr<PixelUpscaler> make_pixel_upscaler(const std::filesystem::path& file, const PixelUpscalerEntry& entry,
+                                                   const Placement& placement) {
+  return with_network<std::unique_ptr<PixelUpscaler>>(entry, [&](auto network) -> std::unique_ptr<PixelUpscaler> {
+    return std::make_unique<NativePixelUpscaler<decltype(network)>>(
+        load(network, file, placement, HalfPrecisionWeights::cast), placement);
+  });
+}
+
+double estimate_bytes_per_pixel(const PixelUpscalerEntry& entry, torch::ScalarType dtype) {
+  return std::visit([](const auto& options) { return peak_activations(options); }, entry.network) *
+         static_cast<double>(torch::elementSize(dtype));
 }
 
 std::optional<AutoencoderMemory> estimate_memory(const AutoencoderEntry& entry, torch::ScalarType dtype) {
@@ -269,6 +306,10 @@ void check_native_weights(const std::filesystem::path& file, const DenoiserEntry
 }
 
 void check_native_weights(const std::filesystem::path& file, const AutoencoderEntry& entry) {
+  check_file(file, entry);
+}
+
+void check_native_weights(const std::filesystem::path& file, const PixelUpscalerEntry& entry) {
   check_file(file, entry);
 }
 

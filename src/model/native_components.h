@@ -23,9 +23,13 @@ std::unique_ptr<TextEncoder> make_meta_text_encoder(const TextEncoderEntry& entr
 std::unique_ptr<Denoiser> make_meta_denoiser(const DenoiserEntry& entry);
 std::unique_ptr<Autoencoder> make_meta_autoencoder(const AutoencoderEntry& entry);
 
+std::unique_ptr<PixelUpscaler> make_pixel_upscaler(const std::filesystem::path& file, const PixelUpscalerEntry& entry,
+                                                   const Placement& placement);
+
 /// Check the name and shape of every tensor without reading its values.
 void check_native_weights(const std::filesystem::path& file, const TextEncoderEntry& entry);
 void check_native_weights(const std::filesystem::path& file, const DenoiserEntry& entry);
 void check_native_weights(const std::filesystem::path& file, const AutoencoderEntry& entry);
+void check_native_weights(const std::filesystem::path& file, const PixelUpscalerEntry& entry);
 
 }  // namespace fmboost

@@ -136,6 +136,17 @@ decltype(AutoencoderEntry::network) read_autoencoder_network(const JsonReader& c
   config.fail("_class_name", "\"AutoencoderKL\", \"AutoencoderTiny\" or \"ConvAutoencoder\"");
 }
 
+decltype(PixelUpscalerEntry::network) read_pixel_upscaler_network(const JsonReader& config) {
+  const auto kind = config.get<std::string>("_class_name");
+  if (kind == "RRDBNet") {
+    return read_rrdb_net_options(config);
+  }
+  if (kind == "SRVGGNetCompact") {
+    return read_srvgg_net_options(config);
+  }
+  config.fail("_class_name", "\"RRDBNet\" or \"SRVGGNetCompact\"");
+}
+
 void check_networks_fit(const Manifest& manifest, const std::string& origin) {
   const Fit fit(origin);
   const auto ignore = [](const TorchScriptNetwork&) {};
@@ -145,8 +156,14 @@ void check_networks_fit(const Manifest& manifest, const std::string& origin) {
     std::visit(Overloaded{ignore, [&](const auto& options) { check_denoiser(fit, manifest, options); }},
                manifest.denoiser->network);
   }
-  std::visit(Overloaded{ignore, [&](const auto& options) { check_autoencoder(fit, *manifest.autoencoder, options); }},
-             manifest.autoencoder->network);
+  if (manifest.autoencoder) {
+    std::visit(Overloaded{ignore, [&](const auto& options) { check_autoencoder(fit, *manifest.autoencoder, options); }},
+               manifest.autoencoder->network);
+  }
+  if (manifest.pixel_upscaler) {
+    const auto channels = std::visit([](const auto& options) { return options.channels; }, manifest.pixel_upscaler->network);
+    fit.equal("the number of colors", 3, "pixel_upscaler.config.channels", channels);
+  }
 }
 
 }  // namespace fmboost

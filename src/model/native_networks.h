@@ -11,6 +11,7 @@ namespace fmboost {
 decltype(TextEncoderEntry::network) read_text_network(const JsonReader& config);
 decltype(DenoiserEntry::network) read_denoiser_network(const JsonReader& config);
 decltype(AutoencoderEntry::network) read_autoencoder_network(const JsonReader& config);
+decltype(PixelUpscalerEntry::network) read_pixel_upscaler_network(const JsonReader& config);
 
 /// Checks that widths, channels and factors of the configurations match those in the manifest. Throws ModelError naming
 /// both values; `origin` names the file.

@@ -225,6 +225,30 @@ ConvAutoencoderOptions read_conv_autoencoder_options(const JsonReader& config) {
   return checked(options, config);
 }
 
+RrdbNetOptions read_rrdb_net_options(const JsonReader& config) {
+  ConfigReader reader(config);
+  RrdbNetOptions options;
+  reader.read("channels", options.channels);
+  reader.read("features", options.features);
+  reader.read("growth", options.growth);
+  reader.read("blocks", options.blocks);
+  reader.read("pixel_unshuffle", options.pixel_unshuffle);
+  reader.read("upsamplings", options.upsamplings);
+  reader.refuse_others();
+  return checked(options, config);
+}
+
+SrvggNetOptions read_srvgg_net_options(const JsonReader& config) {
+  ConfigReader reader(config);
+  SrvggNetOptions options;
+  reader.read("channels", options.channels);
+  reader.read("features", options.features);
+  reader.read("convolutions", options.convolutions);
+  reader.read("scale", options.scale);
+  reader.refuse_others();
+  return checked(options, config);
+}
+
 WordTransformerOptions read_word_transformer_options(const JsonReader& config) {
   ConfigReader reader(config);
   WordTransformerOptions options;

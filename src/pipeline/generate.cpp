@@ -292,7 +292,7 @@ void GeneratePipeline::Run::decode_low(GeneratedImage& image) {
 void GeneratePipeline::Run::upscale(GeneratedImage& image) {
   const GeneratePlan& plan = image.plan;
   UpscaleInput input{image.low_pixels, image.low_latent};
-  if (&components_ != &upscaler_components_ && !plan.couplings.empty()) {
+  if (&components_ != &upscaler_components_ && plan.upscales()) {
     // Another bundle's autoencoder has latents of its own, and expects pixels within the range that files have.
     input = {image.low_pixels.clamp(-1, 1), torch::Tensor()};
   }
@@ -303,7 +303,8 @@ void GeneratePipeline::Run::upscale(GeneratedImage& image) {
     };
   }
   UpscaleChain chain(upscaler_components_, settings_.tiles);
-  image.pixels = chain.run({plan.couplings, plan.size, SizeFit::crop, plan.memory}, input, plan.request.seed, hooks);
+  image.pixels = chain.run({plan.couplings, plan.size, SizeFit::crop, plan.memory, plan.pixel_upscaling}, input,
+                           plan.request.seed, hooks);
 }
 
 void GeneratePipeline::run(const std::vector<GenerateRequest>& requests, const GenerateCallbacks& callbacks) {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "fmboost/core/error.h"
 #include "fmboost/diffusion/sampler.h"
@@ -24,6 +25,41 @@ Size default_size(const GenerateRequest& request, std::int64_t native, const std
     product *= factor;
   }
   return {request.base_size->width * product, request.base_size->height * product};
+}
+
+bool has_pixel_upscaler(const Manifest& manifest, ImageSource source) {
+  return manifest.pixel_upscaler && manifest.pixel_upscaler->upscales(source);
+}
+
+// A pixel upscaler of factor 1 is followed by a resize, as one of factor 2.
+std::vector<std::int64_t> upscaling_factors(const Manifest& manifest, ImageSource source) {
+  return has_pixel_upscaler(manifest, source)
+             ? std::vector<std::int64_t>{std::max<std::int64_t>(manifest.pixel_upscaler->factor(), 2)}
+             : coupling_factors(manifest, source);
+}
+
+// The result is resized, so the denoiser draws at its native size even if the factor of the network is larger than what
+// is needed.
+void plan_pixels(GeneratePlan& plan, const Manifest& upscaler, const DenoiserEntry& denoiser) {
+  const auto native = static_cast<double>(denoiser.native_size);
+  const double ratio = static_cast<double>(std::min(plan.size.width, plan.size.height)) / native;
+  if (!plan.request.base_size) {
+    const auto side = [&](std::int64_t length) {
+      const auto low = static_cast<std::int64_t>(std::ceil(static_cast<double>(length) / std::max(ratio, 1.0) - 1e-9));
+      return (low + denoiser.size_multiple - 1) / denoiser.size_multiple * denoiser.size_multiple;
+    };
+    plan.chain.low = {side(plan.size.width), side(plan.size.height)};
+  }
+  const Size& low = plan.chain.low;
+  const double needed = std::max(static_cast<double>(plan.size.width) / static_cast<double>(low.width),
+                                 static_cast<double>(plan.size.height) / static_cast<double>(low.height));
+  if (needed <= 1) {
+    plan.chain.factors = {};
+    return;
+  }
+  plan.pixel_upscaling = plan_pixel_upscaling(upscaler, low, needed, plan.request.flow, plan.source);
+  plan.chain.factors.assign(static_cast<std::size_t>(plan.pixel_upscaling->passes),
+                            plan.pixel_upscaling->entry.factor());
 }
 
 void tokenize(GeneratePlan& plan, const Tokenizer& tokenizer) {
@@ -87,14 +123,20 @@ GeneratePlan GeneratePipeline::plan(const GenerateRequest& request) const {
   GeneratePlan plan;
   plan.request = request;
   plan.source = source_;
-  const auto factors = request.upscale ? coupling_factors(upscaler, source_) : std::vector<std::int64_t>();
+  const auto factors = request.upscale ? upscaling_factors(upscaler, source_) : std::vector<std::int64_t>();
   plan.size = request.size.value_or(default_size(request, denoiser.native_size, factors));
   check_size(plan.size, "an image");
   plan.chain = plan_sizes(request, factors, plan.size);
-  plan.couplings = resolve_couplings(upscaler, plan.chain.factors, request.flow, source_);
+  if (request.upscale && has_pixel_upscaler(upscaler, source_)) {
+    plan_pixels(plan, upscaler, denoiser);
+  } else {
+    plan.couplings = resolve_couplings(upscaler, plan.chain.factors, request.flow, source_);
+  }
   choose_sampler(plan, denoiser);
   tokenize(plan, *tokenizer_);
-  plan.memory = plan_memory(plan.couplings.empty() ? *components_ : *upscaler_components_, plan.size);
+  plan.memory = plan.pixel_upscaling ? plan_pixel_memory(*upscaler_components_, *plan.pixel_upscaling)
+                                     : plan_memory(plan.couplings.empty() ? *components_ : *upscaler_components_,
+                                                   plan.size);
   return plan;
 }
 

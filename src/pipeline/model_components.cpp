@@ -39,6 +39,10 @@ Autoencoder& ModelComponents::autoencoder(torch::ScalarType dtype) {
   return autoencoder;
 }
 
+PixelUpscaler& ModelComponents::pixel_upscaler(torch::ScalarType dtype) {
+  return get(pixel_upscaler_, dtype, [&](const Placement& p) { return bundle_.load_pixel_upscaler(p); });
+}
+
 VelocityNetwork& ModelComponents::velocity(const CouplingEntry& coupling, torch::ScalarType dtype) {
   return get(velocities_[coupling.weights.file], dtype,
              [&](const Placement& p) { return bundle_.load_velocity(coupling, p); });

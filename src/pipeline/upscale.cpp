@@ -79,6 +79,10 @@ Size upscaled_size(const Size& source, const UpscaleOptions& options) {
 UpscalePipeline::UpscalePipeline(std::shared_ptr<ModelComponents> components, UpscaleOptions options)
     : components_(std::move(components)), options_(std::move(options)) {
   options_.check();
+  const auto& pixel_upscaler = components_->manifest().pixel_upscaler;
+  if (pixel_upscaler && pixel_upscaler->upscales(ImageSource::external)) {
+    return;
+  }
   if (coupling_factors(components_->manifest(), ImageSource::external).empty()) {
     throw ModelError("the bundle '" + components_->bundle().folder().string() +
                      "' has no coupling for existing images, so it cannot upscale them; export one with `cfm`, or "
@@ -91,6 +95,11 @@ UpscalePlan UpscalePipeline::plan(const Size& source) const {
   UpscalePlan plan{.couplings = {}, .size = upscaled_size(source, options_), .fit = SizeFit::scale, .memory = {}};
   const double ratio = std::max(static_cast<double>(plan.size.width) / static_cast<double>(source.width),
                                 static_cast<double>(plan.size.height) / static_cast<double>(source.height));
+  plan.pixel_upscaling = plan_pixel_upscaling(manifest, source, ratio, options_.flow, ImageSource::external);
+  if (plan.pixel_upscaling) {
+    plan.memory = plan_pixel_memory(*components_, *plan.pixel_upscaling);
+    return plan;
+  }
   const auto factors = plan_factors(ratio, coupling_factors(manifest, ImageSource::external));
   plan.couplings = resolve_couplings(manifest, factors, options_.flow, ImageSource::external);
   plan.memory = plan_memory(*components_, plan.size);
@@ -112,7 +121,7 @@ UpscaledImage UpscalePipeline::run(const Image& source, const Hooks& hooks) {
     upscaled =
         timed(timed_hooks, "color_fix", torch::kCPU, [&] { return fix_colors(upscaled, pixels, options_.color_fix); });
   }
-  if (plan.couplings.back().back_projection > 0) {  // the result is to agree with the source
+  if (plan.back_projection() > 0) {  // the result is to agree with the source
     hold_flat_areas(upscaled, pixels);
   }
   result.image.pixels = upscaled.squeeze(0);

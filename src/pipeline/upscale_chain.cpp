@@ -8,6 +8,7 @@
 #include "fmboost/core/memory_probe.h"
 #include "fmboost/core/random.h"
 #include "fmboost/flow/ode_solver.h"
+#include "fmboost/image/resize.h"
 #include "fmboost/pipeline/back_projection.h"
 #include "fmboost/pipeline/memory_plan.h"
 
@@ -66,6 +67,21 @@ torch::Tensor run_with_smaller_tiles(ModelComponents& components, const Coupling
       log_warning("out of memory; retrying with tiles of " + std::to_string(prepared.tiles->side) + " pixels");
     }
   }
+}
+
+// The smallest size of the shape of `pixels` that covers `size`: equal to it, or cropped to it afterwards.
+torch::Tensor resized_to_cover(const torch::Tensor& pixels, const Size& size, SizeFit fit) {
+  Size target = size;
+  if (fit == SizeFit::crop) {
+    const double scale = std::max(static_cast<double>(size.width) / static_cast<double>(pixels.size(3)),
+                                  static_cast<double>(size.height) / static_cast<double>(pixels.size(2)));
+    const auto side = [&](std::int64_t from, std::int64_t least) {
+      return std::max(static_cast<std::int64_t>(std::llround(static_cast<double>(from) * scale)), least);
+    };
+    target = {side(pixels.size(3), size.width), side(pixels.size(2), size.height)};
+  }
+  const bool reached = target == Size{pixels.size(3), pixels.size(2)};
+  return reached ? pixels : resize_bicubic(pixels, target.height, target.width);
 }
 
 torch::Tensor crop_center(const torch::Tensor& pixels, const Size& size) {
@@ -180,6 +196,16 @@ torch::Tensor UpscaleChain::run(const UpscalePlan& plan, const UpscaleInput& inp
                                 const Hooks& hooks) {
   if (!plan.memory.complete && !plan.couplings.empty()) {
     check_memory(plan_stage_memory(components_, plan.size), tiles_);
+  }
+  if (plan.pixel_upscaling) {
+    torch::Tensor pixels = timed(hooks, "network", components_.placement().device, [&] {
+      return run_pixel_upscaler(components_, *plan.pixel_upscaling, input.pixels, tiles_, hooks);
+    });
+    pixels = timed(hooks, "resize", torch::kCPU, [&] { return resized_to_cover(pixels, plan.size, plan.fit); });
+    if (const int rounds = plan.back_projection(); rounds > 0) {
+      pixels = timed(hooks, "back_projection", torch::kCPU, [&] { return back_project(pixels, input.pixels, rounds); });
+    }
+    return crop_center(pixels, plan.size);
   }
   UpscaleInput current = input;
   for (std::size_t i = 0; i < plan.couplings.size(); ++i) {

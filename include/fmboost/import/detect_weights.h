@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
@@ -17,7 +18,7 @@ enum class WeightKind {
   tiny_autoencoder,
   coupling,
   component,  ///< another component of a model alone
-  upscaler,
+  upscaler,  ///< of pixels: ESRGAN's family
   unknown
 };
 
@@ -29,6 +30,24 @@ struct Recognition {
 
 /// Names and shapes of the tensors of a file.
 using TensorShapes = std::map<std::string, std::vector<std::int64_t>>;
+
+struct WeightTensor {
+  std::string dtype;
+  std::vector<std::int64_t> shape;
+};
+
+/// What a weight file contains: .safetensors, or a file of torch.save, which is read without running anything in it.
+struct WeightFileContent {
+  std::map<std::string, WeightTensor> tensors;
+  std::map<std::string, std::string> metadata;
+  Recognition recognition;
+};
+
+/// Whether a file is .safetensors by its suffix or begins as one of torch.save does.
+bool is_weight_file(const std::filesystem::path& file);
+
+/// Reads names, types and shapes. Throws ModelError naming the file and the damage.
+WeightFileContent read_weight_file(const std::filesystem::path& file);
 
 /// Identifies a weight file by its tensors.
 Recognition detect_weights(const TensorShapes& tensors);

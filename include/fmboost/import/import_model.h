@@ -18,13 +18,18 @@ struct LoraChoice {
   double weight = 1.0;
 };
 
-/// Parses "FILE" or "FILE:WEIGHT". If the whole text names an existing file, it is taken as such. Throws UsageError.
-LoraChoice parse_lora_choice(const std::string& text);
+/// Parses "FILE" or "FILE:WEIGHT". If the whole text names an existing file, it is taken as such; without a
+/// weight, `weight` is. Throws UsageError naming `option`.
+LoraChoice parse_lora_choice(const std::string& text, const std::string& option = "lora", double weight = 1.0);
 
 struct ImportOptions {
-  std::filesystem::path source;   ///< a .safetensors file, or a folder in the diffusers layout
+  std::filesystem::path source;   ///< a .safetensors or PyTorch file, or a folder in the diffusers layout
   std::filesystem::path vae;      ///< file or folder of an autoencoder that replaces the source's; empty for none
   std::vector<LoraChoice> loras;  ///< merged in this order
+  /// A pixel upscaler (ESRGAN's family) that is added to the bundle of a model; empty for none.
+  std::filesystem::path pixel_upscaler;
+  /// Another pixel upscaler of the same shapes: weights = (1 - weight) source + weight other. Empty file for none.
+  LoraChoice interpolate{.file = {}, .weight = 0.5};
   std::filesystem::path cfm;      ///< file of a coupling network; empty for none
   std::vector<std::int64_t> cfm_factors;   ///< upscaling factors, one coupling each; empty for 2
   std::optional<int> cfm_noising_step;     ///< none: that of the file, else 400 as published; 0: no noise

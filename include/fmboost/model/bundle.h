@@ -29,6 +29,7 @@ class Bundle {
   std::unique_ptr<TextEncoder> load_text_encoder(const Placement& placement) const;
   std::unique_ptr<Denoiser> load_denoiser(const Placement& placement) const;
   std::unique_ptr<Autoencoder> load_autoencoder(const Placement& placement) const;
+  std::unique_ptr<PixelUpscaler> load_pixel_upscaler(const Placement& placement) const;
   std::unique_ptr<VelocityNetwork> load_velocity(const CouplingEntry& coupling, const Placement& placement) const;
 
   /// Checks every hash (without stamps), the operators and inputs of every TorchScript program, and the tensor names

@@ -10,6 +10,7 @@
 namespace fmboost {
 
 struct AutoencoderEntry;
+struct PixelUpscalerEntry;
 
 /// The networks as the pipeline sees them. A call moves its inputs to the component's device and dtype and returns
 /// float32 on that device, so callers never convert devices or dtypes.
@@ -66,6 +67,18 @@ struct AutoencoderMemory {
 /// The memory of a native autoencoder in this dtype, estimated from its layers; its weights are not read. None for
 /// TorchScript programs: they are measured when they are loaded (Autoencoder::bytes_per_pixel).
 std::optional<AutoencoderMemory> estimate_memory(const AutoencoderEntry& entry, torch::ScalarType dtype);
+
+/// A network that upscales pixels directly.
+class PixelUpscaler {
+ public:
+  virtual ~PixelUpscaler() = default;
+  /// pixels (B, 3, H, W) in [0, 1], sides multiples of the entry's size_multiple() -> (B, 3, H factor, W factor), about
+  /// [0, 1], not clamped. With `strips` it is computed strip by strip, with the same result.
+  virtual torch::Tensor upscale(const torch::Tensor& pixels, const StripLimits* strips = nullptr) = 0;
+};
+
+/// Tensor memory of a pixel upscaler in this dtype, in bytes per pixel of its result: for the whole image at once.
+double estimate_bytes_per_pixel(const PixelUpscalerEntry& entry, torch::ScalarType dtype);
 
 class VelocityNetwork {
  public:

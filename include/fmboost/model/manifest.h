@@ -15,6 +15,7 @@
 #include "fmboost/nn/cfm_unet_options.h"
 #include "fmboost/nn/clip_text_options.h"
 #include "fmboost/nn/default_model_options.h"
+#include "fmboost/nn/esrgan_options.h"
 #include "fmboost/nn/unet_options.h"
 
 namespace fmboost {
@@ -115,6 +116,20 @@ struct CouplingEntry {
   bool upscales(ImageSource source) const { return applies_to == ImageSource::any || applies_to == source; }
 };
 
+/// A network that upscales pixels directly, without latents or a flow: one of the ESRGAN family.
+struct PixelUpscalerEntry {
+  BundleFile weights;
+  ImageSource applies_to = ImageSource::any;
+  int back_projection = 0;  ///< rounds, unless a fidelity or a number is given
+  std::variant<RrdbNetOptions, SrvggNetOptions> network;
+
+  /// How many times larger each side is.
+  std::int64_t factor() const;
+  /// Sides of the network's input must be multiples of this.
+  std::int64_t size_multiple() const;
+  bool upscales(ImageSource source) const { return applies_to == ImageSource::any || applies_to == source; }
+};
+
 /// bundle.json, checked. Format: docs/bundle.md.
 struct Manifest {
   std::string name;
@@ -125,6 +140,8 @@ struct Manifest {
   std::optional<DenoiserEntry> denoiser;
   std::optional<AutoencoderEntry> autoencoder;
   std::vector<CouplingEntry> couplings;
+  /// Upscales the images that it applies to instead of the couplings.
+  std::optional<PixelUpscalerEntry> pixel_upscaler;
   std::vector<std::string> examples;  ///< example prompts, one line each
   /// Folder of another bundle inside this one, whose autoencoder and couplings do the upscaling; empty for none.
   std::string upscaler;

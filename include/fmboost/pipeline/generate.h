@@ -53,6 +53,10 @@ struct GeneratePlan {
   /// apply, with their own back-projection.
   ImageSource source = ImageSource::generated;
   std::vector<CouplingEntry> couplings;  ///< resolved, one per factor of the chain
+  std::optional<PixelUpscaling> pixel_upscaling;  ///< instead of couplings
+
+  /// Whether the low-resolution image is upscaled.
+  bool upscales() const { return pixel_upscaling || !couplings.empty(); }
   std::string sampler;
   int steps = 0;
   double guidance = 1.0;

@@ -22,6 +22,7 @@ class ModelComponents {
   TextEncoder& text_encoder(torch::ScalarType dtype);
   Denoiser& denoiser(torch::ScalarType dtype);
   Autoencoder& autoencoder(torch::ScalarType dtype);
+  PixelUpscaler& pixel_upscaler(torch::ScalarType dtype);
   VelocityNetwork& velocity(const CouplingEntry& coupling, torch::ScalarType dtype);
 
   /// Memory of the autoencoder in the placement's dtype: estimated from the layers of a native one without loading it,
@@ -47,6 +48,7 @@ class ModelComponents {
   Slot<TextEncoder> text_encoder_;
   Slot<Denoiser> denoiser_;
   Slot<Autoencoder> autoencoder_;
+  Slot<PixelUpscaler> pixel_upscaler_;
   std::map<std::string, Slot<VelocityNetwork>> velocities_;  ///< by file: couplings may share one
 };
 

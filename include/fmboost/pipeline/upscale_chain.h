@@ -11,6 +11,7 @@
 #include "fmboost/pipeline/hooks.h"
 #include "fmboost/pipeline/memory_plan.h"
 #include "fmboost/pipeline/model_components.h"
+#include "fmboost/pipeline/pixel_upscaling.h"
 #include "fmboost/pipeline/sizes.h"
 
 namespace fmboost {
@@ -58,6 +59,12 @@ struct UpscalePlan {
   Size size;                             ///< of the result
   SizeFit fit = SizeFit::scale;
   MemoryPlan memory;  ///< of the result
+  std::optional<PixelUpscaling> pixel_upscaling = std::nullopt;  ///< instead of couplings
+
+  /// Rounds onto the input image.
+  int back_projection() const {
+    return pixel_upscaling ? pixel_upscaling->back_projection : couplings.empty() ? 0 : couplings.back().back_projection;
+  }
 };
 
 /// An image to upscale: always pixels, and the latent they were decoded from if it belongs to the same latent space.

@@ -18,6 +18,19 @@ def names(*tensors: str) -> bytes:
     return safetensors({name: {"dtype": "F32", "shape": [0, 4, 1, 1], "data_offsets": [0, 0]} for name in tensors})
 
 
+def torch_save(legacy: bool) -> bytes:
+    """A state dict as torch.save writes it; needs torch."""
+    import io
+
+    import torch
+
+    base = torch.arange(6.0)
+    state = {"state_dict": {"a": base[:4].view(2, 2), "b": base.half(), "step": torch.tensor(3)}, "epoch": 1}
+    stream = io.BytesIO()
+    torch.save(state, stream, _use_new_zipfile_serialization=not legacy)
+    return stream.getvalue()
+
+
 def main() -> None:
     a = {"dtype": "F32", "shape": [2, 1], "data_offsets": [0, 8]}
     b = {"dtype": "U8", "shape": [3], "data_offsets": [8, 11]}
@@ -33,6 +46,8 @@ def main() -> None:
                                         "decoder.mid.attn_1.q.weight", "encoder.layers.3.conv.0.weight"),
         "checkpoint/openclip": names("transformer.resblocks.0.attn.in_proj_weight", "transformer.resblocks.1.ln_1.bias"),
         "checkpoint/lora": names("lora_unet_mid_block_x.lora_down.weight", "unet.mid.processor.to_q_lora.up.weight"),
+        "torch_file/archive": torch_save(legacy=False),
+        "torch_file/legacy": torch_save(legacy=True),
         "tokenizers/plain": b"a photo of a cat, 2024",
         "tokenizers/unicode": "Café \u0130 e\u0301 \U0001f600 中文\u3000don't".encode(),
         "tokenizers/special": b"<|startoftext|>x<|endoftext|>y <|EndOfText|>",

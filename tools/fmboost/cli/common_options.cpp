@@ -69,8 +69,8 @@ void add_verbosity_options(CLI::App& app, RunOptions& options) {
 
 void add_run_options(CLI::App& app, RunOptions& options) {
   app.add_option("-m,--model", options.model,
-                 "Model bundle, or a .safetensors checkpoint, which is imported once (default: $FMBOOST_MODEL, "
-                 "otherwise the bundled model)")
+                 "Model bundle, or a checkpoint (.safetensors, .ckpt, .pth), which is imported once (default: "
+                 "$FMBOOST_MODEL, otherwise the bundled model)")
       ->type_name("PATH")
       ->group(kModelGroup);
   add_settings(app, run_settings());

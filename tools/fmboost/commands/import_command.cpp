@@ -22,6 +22,7 @@ struct ImportFlags {
   ImportOptions options;
   std::string output;
   std::vector<std::string> loras;
+  std::string interpolate;
   std::string dtype;
   bool force = false;
 };
@@ -39,6 +40,15 @@ void add_components(CLI::App& app, ImportFlags& flags) {
   app.add_option("--lora", flags.loras, "LoRA to merge: FILE or FILE:WEIGHT; can be repeated")
       ->type_name("FILE")
       ->allow_extra_args(false)
+      ->group(kComponentsGroup);
+  app.add_option("--pixel-upscaler", options.pixel_upscaler,
+                 "Upscaling network of ESRGAN's family, which the bundle then uses instead of couplings")
+      ->type_name("FILE")
+      ->group(kComponentsGroup);
+  app.add_option("--interpolate", flags.interpolate,
+                 "FILE or FILE:WEIGHT: mix the pixel upscaler with another of the same shapes, (1 - WEIGHT) of the first "
+                 "and WEIGHT (default: 0.5) of this one")
+      ->type_name("FILE")
       ->group(kComponentsGroup);
   app.add_option("--cfm", options.cfm, "Coupling network, with its configuration in its metadata")
       ->type_name("FILE")
@@ -91,7 +101,8 @@ void add_schedule_options(CLI::App& app, SamplingChoices& choices) {
 void add_options(CLI::App& app, ImportFlags& flags) {
   ImportOptions& options = flags.options;
   app.add_option("source", options.source,
-                 "Whole model: a .safetensors file in the original or the diffusers layout, or a diffusers folder")
+                 "Whole model: a .safetensors or PyTorch file in the original or the diffusers layout, or a diffusers folder; or "
+                 "an upscaling network of ESRGAN's family")
       ->required();
   app.add_option("-o,--output", flags.output, "Folder of the bundle")
       ->type_name("DIR")
@@ -151,6 +162,9 @@ int run_import(ImportFlags flags) {
   configure_verbosity(flags.run);
   for (const auto& lora : flags.loras) {
     flags.options.loras.push_back(parse_lora_choice(lora));
+  }
+  if (!flags.interpolate.empty()) {
+    flags.options.interpolate = parse_lora_choice(flags.interpolate, "interpolate", flags.options.interpolate.weight);
   }
   if (!flags.dtype.empty()) {
     flags.options.dtype = parse_dtype(flags.dtype);

@@ -8,7 +8,6 @@
 #include "fmboost/image/decode.h"
 #include "fmboost/import/detect_weights.h"
 #include "fmboost/io/files.h"
-#include "fmboost/io/safetensors.h"
 #include "fmboost/model/bundle.h"
 
 #include "cli/common_options.h"
@@ -64,6 +63,16 @@ json describe_bundle(const Bundle& bundle) {
     result["upscaler"] = describe_bundle(Bundle(upscaler_folder(bundle.folder())));
     return result;
   }
+  if (manifest.pixel_upscaler) {
+    const PixelUpscalerEntry& p = *manifest.pixel_upscaler;
+    const bool rrdb = std::holds_alternative<RrdbNetOptions>(p.network);
+    result["pixel_upscaler"] = {{"file", p.weights.file},
+                                {"network", rrdb ? "RRDBNet" : "SRVGGNetCompact"},
+                                {"factor", p.factor()},
+                                {"applies_to", enum_name(p.applies_to)},
+                                {"back_projection", p.back_projection},
+                                {"tiles", "exact"}};
+  }
   result["couplings"] = json::array();
   for (const auto& c : manifest.couplings) {
     result["couplings"].push_back({{"file", c.weights.file},
@@ -83,19 +92,21 @@ json describe_bundle(const Bundle& bundle) {
 }
 
 json describe_weights(const fs::path& file) {
-  const SafetensorsFile weights(file);
+  const WeightFileContent content = read_weight_file(file);
   std::int64_t elements = 0;
   json tensors = json::object();
-  TensorShapes shapes;
-  for (const auto& [name, entry] : weights.entries()) {
-    tensors[name] = {{"dtype", c10::toString(entry.dtype)}, {"shape", entry.shape}};
-    elements += c10::multiply_integers(entry.shape);
-    shapes.emplace(name, entry.shape);
+  for (const auto& [name, tensor] : content.tensors) {
+    tensors[name] = {{"dtype", tensor.dtype}, {"shape", tensor.shape}};
+    elements += c10::multiply_integers(tensor.shape);
   }
-  const Recognition found = detect_weights(shapes);
-  return {{"kind", "safetensors"},         {"what", found.what}, {"use", found.use},
-          {"path", file.string()},         {"tensors", tensors}, {"elements", elements},
-          {"metadata", weights.metadata()}};
+  const std::string kind = file.extension() == ".safetensors" ? "safetensors" : "pytorch";
+  return {{"kind", kind},
+          {"what", content.recognition.what},
+          {"use", content.recognition.use},
+          {"path", file.string()},
+          {"tensors", tensors},
+          {"elements", elements},
+          {"metadata", content.metadata}};
 }
 
 json describe_image(const fs::path& file) {
@@ -155,7 +166,7 @@ int run_inspect(const InspectFlags& flags) {
     if (flags.verify) {
       description["verified"] = bundle.verify();
     }
-  } else if (path.extension() == ".safetensors") {
+  } else if (is_weight_file(path)) {
     description = describe_weights(path);
   } else if (path.filename() == "bundle.json") {
     throw UsageError("'" + path.string() + "' describes a bundle; inspect the folder that contains it");
@@ -176,7 +187,7 @@ std::function<int()> add_inspect(CLI::App& app) {
   auto flags = std::make_shared<InspectFlags>();
   app.add_option(
       "path", flags->path,
-      "A bundle, a .safetensors file, an image, or shards of latents (default: $FMBOOST_MODEL, otherwise the bundled "
+      "A bundle, a weight file (.safetensors, .ckpt, .pth), an image, or shards of latents (default: $FMBOOST_MODEL, otherwise the bundled "
       "model)");
   app.add_flag("--verify", flags->verify,
                "Check all hashes, programs and tensors of a bundle without running it, or read all latents of shards")

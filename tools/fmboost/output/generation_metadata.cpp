@@ -121,6 +121,10 @@ std::string parameters_text(const GeneratePlan& plan, const GenerationMetadata& 
           ", Size: " + to_string(plan.chain.low) + ", Model hash: " + metadata.model.hash.substr(0, 10) +
           ", Model: " + quoted(metadata.model.name) +
           (plan.request.clip_skip ? ", Clip skip: " + std::to_string(*plan.request.clip_skip) : "") + ", RNG: CPU";
+  if (plan.pixel_upscaling) {
+    text += ", Hires resize: " + to_string(plan.size);
+    text += plan.request.flow.fidelity ? ", Fidelity: " + shortest_number(*plan.request.flow.fidelity) : "";
+  }
   if (!plan.couplings.empty()) {
     const CouplingEntry& coupling = plan.couplings.back();
     text += ", Hires resize: " + to_string(plan.size) + ", Flow steps: " + std::to_string(coupling.steps) +

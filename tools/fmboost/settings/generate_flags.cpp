@@ -79,7 +79,7 @@ void add_generate_options(CLI::App& app, GenerateFlags& flags) {
   add_prompt_sources(app, flags);
   add_size_and_count(app, flags);
   add_settings(app, tile_settings());
-  app.add_option("--upscaler", flags.upscaler, "Another bundle, whose autoencoder and couplings do the upscaling")
+  app.add_option("--upscaler", flags.upscaler, "Another bundle or weight file that does the upscaling")
       ->type_name("BUNDLE")
       ->group(kUpscalingGroup);
   add_output_options(
