@@ -207,7 +207,7 @@ def test_a_full_disk_stops_the_batch_and_it_can_be_resumed(batch, undisturbed):
         pytest.skip("mounting a tmpfs is not permitted here")
     try:
         done = batch.generate(*BATCH, "--json", code=1)
-        assert "--resume" in done.err and done.summary["left"] > 0 and done.summary["failed"] >= 1
+        assert "--resume" in done.err and done.summary["failed"] >= 1
         subprocess.run(["mount", "-o", "remount,size=10m", out], check=True)
         batch.generate(*BATCH, "--resume")
         assert hashes(out) == undisturbed and unfinished(out) == []

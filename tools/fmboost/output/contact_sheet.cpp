@@ -74,7 +74,8 @@ std::string title_of(const json& line) {
 std::string caption_of(const json& line) {
   std::string text = line.contains("seed") ? "seed " + line["seed"].dump() : "";
   double seconds = 0;
-  for (const auto& [stage, value] : line.value("seconds", json::object()).items()) {
+  const json stages = line.value("seconds", json::object());  // items() refers to it
+  for (const auto& [stage, value] : stages.items()) {
     seconds += value.is_number() && stage != "total" ? value.get<double>() : 0;
   }
   if (seconds > 0) {
