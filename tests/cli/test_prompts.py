@@ -267,3 +267,15 @@ def test_an_interrupt_ends_the_wait_for_prompts(fmboost):
     assert process.stdout.readline() == b"fmboost_0_42.png\n"
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
+
+
+def test_values_that_are_nested_too_deep_are_refused(fmboost):
+    deep = '{"prompt": ' + 100000 * "[" + 100000 * "]" + "}"
+    for text in (deep, f"[{deep}]"):
+        (fmboost.folder / "p.txt").write_text(text)
+        assert "not valid JSON" in fmboost.generate("--prompts", "p.txt", code=2).err
+
+
+def test_very_many_lines_take_little_time(fmboost):
+    (fmboost.folder / "p.txt").write_text(200000 * "sun\n" + '{"prompt"\n')
+    assert "line 200001" in fmboost.generate("--prompts", "p.txt", code=2).err

@@ -58,12 +58,19 @@ std::vector<InputImage> collect_inputs(const std::vector<std::string>& inputs, c
 
 void keep_suffixes_of_twins(std::vector<InputImage>& images) {
   std::unordered_map<std::string, fs::path> suffixes;  // the first one of each name
+  std::vector<std::string> renamed;
   for (auto& image : images) {
     const fs::path suffix = image.file.extension();
     const auto [found, is_new] = suffixes.emplace((image.folder / image.name).native(), suffix);
     if (!is_new && found->second != suffix) {
       image.name = image.file.filename().string();
+      renamed.push_back(image.name);
     }
+  }
+  if (!renamed.empty()) {
+    log_warning(std::to_string(renamed.size()) + (renamed.size() == 1 ? " image keeps its" : " images keep their") +
+                " suffix in the name of the result, because another image has the same name: '" + renamed.front() +
+                (renamed.size() == 1 ? "'" : "' and others"));
   }
 }
 

@@ -1,8 +1,10 @@
 #include "inputs/line_source.h"
 
+#include <algorithm>
 #include <array>
 #include <poll.h>
 #include <unistd.h>
+#include <utility>
 
 #include "fmboost/core/error.h"
 #include "fmboost/io/files.h"
@@ -21,6 +23,7 @@ void LineSource::read_more() {
   std::array<std::byte, 4096> buffer;
   const std::size_t count = read_available(STDIN_FILENO, buffer);
   complete_ = count == 0;
+  text_.erase(0, std::exchange(at_, 0));
   text_.append(reinterpret_cast<const char*>(buffer.data()), count);
   check_encoding();
 }
@@ -49,12 +52,12 @@ std::optional<std::string> LineSource::next() {
   while (!has_line()) {
     read_more();
   }
-  if (text_.empty()) {
+  if (at_ == text_.size()) {
     return std::nullopt;
   }
-  const std::size_t end = std::min(text_.find('\n'), text_.size());
-  std::string line = text_.substr(0, end);
-  text_.erase(0, end + 1);
+  const std::size_t end = std::min(text_.find('\n', at_), text_.size());
+  std::string line = text_.substr(at_, end - at_);
+  at_ = std::min(end + 1, text_.size());
   ++number_;
   if (!line.empty() && line.back() == '\r') {
     line.pop_back();
@@ -66,7 +69,7 @@ std::string LineSource::rest() {
   while (!complete_) {
     read_more();
   }
-  return std::exchange(text_, {});
+  return text_.substr(std::exchange(at_, text_.size()));
 }
 
 bool LineSource::would_wait() const {

@@ -18,17 +18,18 @@ class LineSource {
   /// The number of the line that next() returned last, from 1.
   int number() const { return number_; }
   /// Whether it is known that no line is left.
-  bool ended() const { return complete_ && text_.empty(); }
+  bool ended() const { return complete_ && at_ == text_.size(); }
   /// Whether next() would wait.
   bool would_wait() const;
 
  private:
-  bool has_line() const { return complete_ || text_.find('\n') != std::string::npos; }
+  bool has_line() const { return complete_ || text_.find('\n', at_) != std::string::npos; }
   void read_more();
   void check_encoding();
 
   std::string name_;
-  std::string text_;  ///< read, not yet returned
+  std::string text_;
+  std::size_t at_ = 0;  ///< what is before has been returned
   bool complete_ = false;
   bool checked_ = false;
   int number_ = 0;

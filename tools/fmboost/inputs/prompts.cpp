@@ -1,6 +1,7 @@
 #include "inputs/prompts.h"
 
 #include <charconv>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "fmboost/core/error.h"
@@ -22,8 +23,18 @@ std::string trimmed(const std::string& line) {
   return first == std::string::npos ? "" : line.substr(first, line.find_last_not_of(kSpace) + 1 - first);
 }
 
+// Values nested deeper than any setting are invalid: nlohmann's functions recurse.
 std::optional<json> parsed(const std::string& text) {
-  json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  constexpr int kDeepest = 16;
+  bool too_deep = false;
+  const json::parser_callback_t watch = [&](int depth, json::parse_event_t, json&) {
+    too_deep = too_deep || depth > kDeepest;
+    return !too_deep;
+  };
+  json value = json::parse(text, watch, /*allow_exceptions=*/false);
+  if (too_deep) {
+    return std::nullopt;
+  }
   return value.is_discarded() ? std::nullopt : std::optional(std::move(value));
 }
 
@@ -44,6 +55,10 @@ std::optional<std::int64_t> take_whole(json& settings, const char* key, const st
   const auto found = settings.find(key);
   if (found == settings.end()) {
     return std::nullopt;
+  }
+  if (found->is_number_float() && found->get<double>() == std::floor(found->get<double>()) &&
+      std::abs(found->get<double>()) < 1e9) {
+    *found = static_cast<std::int64_t>(found->get<double>());
   }
   if (!found->is_number_integer()) {
     throw UsageError(origin + ": '" + key + "' cannot be " +
@@ -79,9 +94,10 @@ std::int64_t take_foreign_keys(json& settings, std::int64_t count, const std::st
     log_info(origin + ": random seed " + std::to_string(seed));
     settings["seed"] = seed;
   }
+  constexpr std::int64_t kMostImages = 1000000;
   const std::int64_t images = take_whole(settings, "count", origin).value_or(count);
-  if (images < 1) {
-    throw UsageError(origin + ": 'count' must be at least 1");
+  if (images < 1 || images > kMostImages) {
+    throw UsageError(origin + ": 'count' must be from 1 to " + std::to_string(kMostImages));
   }
   return images;
 }
