@@ -10,63 +10,17 @@
 #include "nn/layers/strip_norm.h"
 #include "nn/stable_diffusion/autoencoder_kl.h"
 #include "nn/stable_diffusion/autoencoder_tiny.h"
+#include "network_checks.h"
 #include "support/compare.h"
 
 namespace fmboost {
 namespace {
 
 using test::compare;
+using test::expect_equal_in_strips;
+using test::filled;
 using test::is_close;
-
-constexpr double kTolerance = 1e-5;
-
-torch::Tensor noise(at::IntArrayRef sizes, std::uint64_t seed = 1) {
-  auto generator = cpu_generator(seed);
-  return gaussian_noise(sizes.vec(), generator);
-}
-
-/// Weights of about the size that keeps numbers as large as they were, norms' included.
-template <typename Network>
-Network filled(Network network) {
-  std::uint64_t seed = 0;
-  for (const auto& item : network->named_parameters()) {
-    torch::Tensor parameter = item.value();
-    const double fan_in = parameter.dim() > 1 ? static_cast<double>(parameter[0].numel()) : 16.0;
-    const torch::Tensor numbers = noise(parameter.sizes(), ++seed) / std::sqrt(fan_in);
-    const bool norm = parameter.dim() == 1 && item.key().ends_with("weight");
-    parameter.set_data(norm ? 1 + numbers : numbers);
-  }
-  network->eval();
-  return network;
-}
-
-/// From strips of a single row and nothing kept, over strips that divide no height, to all that may be wanted.
-std::vector<StripLimits> many_limits() {
-  std::vector<StripLimits> limits;
-  for (const std::int64_t strip : {1, 50'000, 200'000, 1'000'000, 100'000'000}) {
-    for (const std::int64_t kept : {0, 40'000, 150'000, 1'000'000'000}) {
-      limits.push_back({.strip_bytes = strip, .kept_bytes = kept});
-    }
-  }
-  return limits;
-}
-
-std::string named(const StripLimits& limits) {
-  return c10::str("strips of ", limits.strip_bytes, " bytes, ", limits.kept_bytes, " kept");
-}
-
-/// `run` with limits must give what it gives without.
-void expect_equal_in_strips(const std::function<torch::Tensor(const StripLimits*)>& run) {
-  const c10::InferenceMode no_gradients;
-  const torch::Tensor whole = run(nullptr);
-  ASSERT_GT(whole.std().item<double>(), 0.01);
-  ASSERT_TRUE(whole.isfinite().all().item<bool>());
-  for (const StripLimits& limits : many_limits()) {
-    const torch::Tensor strips = run(&limits);
-    ASSERT_EQ(strips.sizes(), whole.sizes());
-    EXPECT_TRUE(is_close(strips, whole, kTolerance)) << named(limits);
-  }
-}
+using test::random_values;
 
 AutoencoderKl small_autoencoder(bool attention = true) {
   return filled(AutoencoderKl(AutoencoderKlOptions{.block_out_channels = {16, 24, 32},
@@ -78,10 +32,10 @@ AutoencoderKl small_autoencoder(bool attention = true) {
 TEST(Strips, AutoencoderKlMatchesTheWholeImage) {
   for (const bool attention : {true, false}) {
     const AutoencoderKl network = small_autoencoder(attention);
-    const torch::Tensor pixels = noise({1, 3, 52, 36});
+    const torch::Tensor pixels = random_values({1, 3, 52, 36});
     expect_equal_in_strips([&](const auto* strips) { return network->encode(pixels, strips).mean; });
     expect_equal_in_strips([&](const auto* strips) { return network->encode(pixels, strips).log_variance; });
-    const torch::Tensor latent = noise({2, 4, 13, 9});
+    const torch::Tensor latent = random_values({2, 4, 13, 9});
     expect_equal_in_strips([&](const auto* strips) { return network->decode(latent, strips); });
   }
 }
@@ -89,9 +43,9 @@ TEST(Strips, AutoencoderKlMatchesTheWholeImage) {
 TEST(Strips, TinyAutoencoderMatchesTheWholeImage) {
   const auto network = filled(AutoencoderTiny(
       AutoencoderTinyOptions{.channels = 16, .num_encoder_blocks = {1, 1, 2}, .num_decoder_blocks = {2, 1, 1}}));
-  const torch::Tensor pixels = noise({1, 3, 60, 20});
+  const torch::Tensor pixels = random_values({1, 3, 60, 20});
   expect_equal_in_strips([&](const auto* strips) { return network->encode(pixels, strips); });
-  const torch::Tensor latent = noise({1, 4, 17, 5});
+  const torch::Tensor latent = random_values({1, 4, 17, 5});
   expect_equal_in_strips([&](const auto* strips) { return network->decode(latent, strips); });
 }
 
@@ -103,9 +57,9 @@ TEST(Strips, DefaultAutoencoderMatchesTheWholeImage) {
                                                                      .decoder_blocks = 2,
                                                                      .fine_channels = 8,
                                                                      .fine_blocks = 1}));
-  const torch::Tensor pixels = noise({1, 3, 68, 20});
+  const torch::Tensor pixels = random_values({1, 3, 68, 20});
   expect_equal_in_strips([&](const auto* strips) { return network->encode(pixels, strips); });
-  const torch::Tensor latent = noise({1, 4, 17, 5});
+  const torch::Tensor latent = random_values({1, 4, 17, 5});
   expect_equal_in_strips([&](const auto* strips) { return network->decode(latent, strips); });
 }
 
@@ -113,8 +67,8 @@ class CfmStrips : public testing::TestWithParam<CfmUnetOptions> {};
 
 TEST_P(CfmStrips, VelocityMatchesThatOfTheWholeLatent) {
   auto network = filled(CfmUnet(GetParam()));
-  const torch::Tensor x = noise({2, 4, 24, 16});
-  const torch::Tensor context = noise({2, 4, 24, 16}, 2);
+  const torch::Tensor x = random_values({2, 4, 24, 16});
+  const torch::Tensor context = random_values({2, 4, 24, 16}, 2);
   const torch::Tensor t = torch::tensor({0.3F, 0.8F});
   expect_equal_in_strips([&](const auto* strips) { return network->forward(x, t, context, strips); });
 }
@@ -143,7 +97,7 @@ INSTANTIATE_TEST_SUITE_P(Variants, CfmStrips,
 TEST(Strips, SmallerLimitKeepsFewerBytes) {
   const c10::InferenceMode no_gradients;
   const AutoencoderKl network = small_autoencoder();
-  const torch::Tensor latent = noise({1, 4, 40, 40});
+  const torch::Tensor latent = random_values({1, 4, 40, 40});
   const auto peak = [&](const StripLimits* limits) {
     return peak_tensor_memory(torch::kCPU, [&] { network->decode(latent, limits); });
   };
@@ -172,7 +126,7 @@ TEST(Strips, MemoryOfTheCfmUnetIsEstimated) {
                                         .channel_mult = {1, 2, 4, 4},
                                         .dim_head = 8}}) {
     auto network = filled(CfmUnet(options));
-    const torch::Tensor x = noise({1, options.in_channels, 64, 64});
+    const torch::Tensor x = random_values({1, options.in_channels, 64, 64});
     const StripLimits rows{.strip_bytes = 1, .kept_bytes = 0};
     for (const auto* strips : {static_cast<const StripLimits*>(nullptr), &rows}) {
       const auto run = [&] { network->forward(x, torch::ones({1}), {}, strips); };
@@ -193,9 +147,9 @@ TEST(Strips, MemoryOfTheCfmUnetIsEstimated) {
 TEST(Strips, StatisticsAreThoseOfTheWholeImage) {
   // Rows that differ much: no strip has the whole image's mean or deviation.
   const torch::Tensor slope = torch::linspace(-300, 500, 37).reshape({1, 1, 37, 1});
-  const torch::Tensor image = noise({2, 12, 37, 11}) + slope;
-  const torch::Tensor weight = noise({12}, 2);
-  const torch::Tensor bias = noise({12}, 3);
+  const torch::Tensor image = random_values({2, 12, 37, 11}) + slope;
+  const torch::Tensor weight = random_values({12}, 2);
+  const torch::Tensor bias = random_values({12}, 3);
   const torch::Tensor expected =
       torch::group_norm(image.to(torch::kFloat64), 3, weight.to(torch::kFloat64), bias.to(torch::kFloat64), 1e-5);
   for (const std::int64_t strip_bytes : {1, 40'000, 100'000'000}) {
@@ -207,8 +161,8 @@ TEST(Strips, StatisticsAreThoseOfTheWholeImage) {
 }
 
 TEST(StripImages, AreExactForAnyRows) {
-  const torch::Tensor image = noise({1, 2, 12, 6});
-  const torch::Tensor kernel = noise({3, 2, 3, 3}, 2);
+  const torch::Tensor image = random_values({1, 2, 12, 6});
+  const torch::Tensor kernel = random_values({3, 2, 3, 3}, 2);
   const auto convolve = [kernel](const torch::Tensor& x) { return torch::conv2d(x, kernel, {}, 1, 1); };
   const auto halve = [kernel](const torch::Tensor& x) { return torch::conv2d(x, kernel.slice(0, 0, 2), {}, 2, 1); };
   const auto upscale = [](const torch::Tensor& x) { return at::upsample_nearest2d(x, {2 * x.size(2), 2 * x.size(3)}); };
@@ -229,9 +183,9 @@ TEST(StripImages, AreExactForAnyRows) {
 }
 
 TEST(ChunkedAttention, MatchesAllQueriesAtOnce) {
-  const torch::Tensor q = noise({2, 37, 12}, 1);
-  const torch::Tensor k = noise({2, 53, 12}, 2);
-  const torch::Tensor v = noise({2, 53, 12}, 3);
+  const torch::Tensor q = random_values({2, 37, 12}, 1);
+  const torch::Tensor k = random_values({2, 53, 12}, 2);
+  const torch::Tensor v = random_values({2, 53, 12}, 3);
   const torch::Tensor expected = attend(q, k, v, 3);
   for (const std::int64_t scores : {1, 6 * 53, 6 * 53 * 5, 6 * 53 * 36}) {
     EXPECT_TRUE(is_close(attend(q, k, v, 3, /*causal=*/false, scores), expected, 1e-6));
@@ -241,9 +195,9 @@ TEST(ChunkedAttention, MatchesAllQueriesAtOnce) {
 TEST(SpatialSelfAttention, SeesAllPixelsUpToTheLimit) {
   constexpr std::int64_t kHeight = 11;
   constexpr std::int64_t kWidth = 4;
-  const torch::Tensor q = noise({1, kHeight * kWidth, 8}, 1);
-  const torch::Tensor k = noise({1, kHeight * kWidth, 8}, 2);
-  const torch::Tensor v = noise({1, kHeight * kWidth, 8}, 3);
+  const torch::Tensor q = random_values({1, kHeight * kWidth, 8}, 1);
+  const torch::Tensor k = random_values({1, kHeight * kWidth, 8}, 2);
+  const torch::Tensor v = random_values({1, kHeight * kWidth, 8}, 3);
   EXPECT_TRUE(is_close(attend_positions(q, k, v, kHeight, kHeight * kWidth), attend(q, k, v, 1), 1e-6));
   // 5 whole rows of at most 23 latent pixels: two above and two below, fewer on one side and more on the other at the
   // edges.

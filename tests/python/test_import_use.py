@@ -263,27 +263,19 @@ def test_a_mismatched_configuration_is_rejected(model, refused, tmp_path, change
     assert said in refused(folder)
 
 
-def test_the_suggested_command_converts_pickles(single, refused, run_import, tmp_path):
-    shared = single["model.diffusion_model.out.0.weight"]
-    torch.save({"state_dict": single | {"again": shared}, "epoch": 3}, tmp_path / "model.ckpt")
-    err = refused(tmp_path / "model.ckpt")
-    command = err.splitlines()[-1].strip()
-    assert command.startswith("python3 -c ")
-    done = subprocess.run(command.replace("python3", sys.executable, 1), shell=True, capture_output=True, text=True,
-                          env=os.environ)  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert run_import(tmp_path / "model.safetensors", "-o", tmp_path / "bundle").returncode == 0
+@pytest.mark.parametrize("zip_archive", [True, False])
+def test_files_of_torch_save_are_imported(single, run_import, tmp_path, zip_archive):
+    torch.save({"state_dict": single, "epoch": 3}, tmp_path / "model.ckpt", _use_new_zipfile_serialization=zip_archive)
+    assert run_import(tmp_path / "model.ckpt", "-o", tmp_path / "bundle").returncode == 0
 
 
-def test_the_suggested_command_for_pickles_runs_no_code(refused, tmp_path):
+def test_pickles_that_would_run_code_are_refused_by_name(refused, tmp_path):
     class Evil:
         def __reduce__(self):
             return (open, (str(tmp_path / "ran"), "w"))
 
     torch.save({"state_dict": {"x": Evil()}}, tmp_path / "model.ckpt")
-    command = refused(tmp_path / "model.ckpt").splitlines()[-1].strip()
-    done = subprocess.run(command.replace("python3", sys.executable, 1), shell=True, capture_output=True, text=True)
-    assert done.returncode != 0 and not (tmp_path / "ran").exists()
+    assert "open" in refused(tmp_path / "model.ckpt") and not (tmp_path / "ran").exists()
 
 
 # --- any size that the autoencoder divides

@@ -197,8 +197,8 @@ nlohmann::json GenerateCommand::settings_of(const GenerateRequest& request) cons
   settings.update(settings_to_json(quality_settings(), flags_.output));
   settings.update(settings_to_json(lossless_settings(), flags_.output));
   settings["model"] = identity(*components_);
-  if (chain_) {
-    settings["upscaler"] = identity(*chain_);
+  if (upscaler_) {
+    settings["upscaler"] = identity(*upscaler_);
   }
   settings["device"] = components_->placement().device.is_cuda() ? "cuda" : "cpu";
   settings["dtype"] = dtype_name(components_->placement().dtype);
