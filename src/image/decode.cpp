@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "fmboost/core/error.h"
+#include "fmboost/core/log.h"
 
 #include "image/color_profile.h"
 #include "image/exif.h"
@@ -165,7 +166,8 @@ Image decode_image(std::span<const std::byte> bytes, const std::string& name, co
   image.bit_depth = raw.maximum > 255 ? 16 : 8;
   const torch::Tensor rgb = to_pixels(raw, name);
   image.metadata = std::move(raw.metadata);
-  if (!is_exif(image.metadata.exif)) {
+  if (!image.metadata.exif.empty() && !is_exif(image.metadata.exif)) {
+    log_warning("'" + name + "' has damaged EXIF data, which are left out");
     image.metadata.exif.clear();
   }
   const int orientation = turn_upright(image.metadata, raw.orientation);

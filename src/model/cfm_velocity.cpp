@@ -22,8 +22,9 @@ void check_metadata(const SafetensorsFile& file, const CouplingEntry& entry) {
   }
 }
 
-CfmUnet make_network(const CouplingEntry& entry, ParameterMemory memory) {
-  const ParameterMemoryGuard guard(memory);
+// Without weights, which are loaded.
+CfmUnet make_network(const CouplingEntry& entry) {
+  const ParameterMemoryGuard guard(ParameterMemory::none);
   CfmUnet network(entry.network);
   network->eval();
   return network;
@@ -63,20 +64,15 @@ std::unique_ptr<VelocityNetwork> make_cfm_velocity(const std::filesystem::path& 
                                                    const Placement& placement) {
   const SafetensorsFile weights(file);
   check_metadata(weights, entry);
-  CfmUnet network = make_network(entry, ParameterMemory::none);
+  CfmUnet network = make_network(entry);
   load_into(*network, weights, placement);
   return std::make_unique<CfmVelocity>(std::move(network), placement);
-}
-
-std::unique_ptr<VelocityNetwork> make_meta_velocity(const CouplingEntry& entry) {
-  return std::make_unique<CfmVelocity>(make_network(entry, ParameterMemory::meta),
-                                       Placement{torch::kMeta, torch::kFloat32});
 }
 
 void check_cfm_weights(const std::filesystem::path& file, const CouplingEntry& entry) {
   const SafetensorsFile weights(file);
   check_metadata(weights, entry);
-  check_weights(*make_network(entry, ParameterMemory::none), weights);
+  check_weights(*make_network(entry), weights);
 }
 
 }  // namespace fmboost

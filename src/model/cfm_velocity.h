@@ -12,9 +12,6 @@ namespace fmboost {
 std::unique_ptr<VelocityNetwork> make_cfm_velocity(const std::filesystem::path& file, const CouplingEntry& entry,
                                                    const Placement& placement);
 
-/// The network on the meta device, without weights: a call returns a tensor of the right shape and computes nothing.
-std::unique_ptr<VelocityNetwork> make_meta_velocity(const CouplingEntry& entry);
-
 /// Checks the metadata of the file against the network in the manifest, and the name and shape of every tensor.
 void check_cfm_weights(const std::filesystem::path& file, const CouplingEntry& entry);
 

@@ -10,7 +10,6 @@
 #include "nn/esrgan/rrdb_net.h"
 #include "nn/esrgan/srvgg_net.h"
 #include "nn/layers/load_weights.h"
-#include "nn/layers/parameter_memory.h"
 #include "nn/stable_diffusion/autoencoder_kl.h"
 #include "nn/stable_diffusion/autoencoder_tiny.h"
 #include "nn/stable_diffusion/clip_text.h"
@@ -218,8 +217,6 @@ Result with_network(const Entry& entry, const Use& use) {
       entry.network);
 }
 
-const Placement kMetaPlacement{torch::kMeta, torch::kFloat32};
-
 template <typename Entry>
 void check_file(const std::filesystem::path& file, const Entry& entry) {
   with_network<void>(entry, [&](const auto& network) { check_weights(*network, SafetensorsFile(file)); });
@@ -249,26 +246,6 @@ std::unique_ptr<Autoencoder> make_native_autoencoder(const std::filesystem::path
     // Cast once here: casts at every use would add to the memory of large images.
     return std::make_unique<NativeAutoencoder<decltype(network)>>(
         load(network, file, placement, HalfPrecisionWeights::cast), entry, placement);
-  });
-}
-
-std::unique_ptr<TextEncoder> make_meta_text_encoder(const TextEncoderEntry& entry) {
-  const ParameterMemoryGuard guard(ParameterMemory::meta);
-  return with_network<std::unique_ptr<TextEncoder>>(entry, [](auto network) {
-    return std::make_unique<NativeTextEncoder<decltype(network)>>(network, kMetaPlacement);
-  });
-}
-
-std::unique_ptr<Denoiser> make_meta_denoiser(const DenoiserEntry& entry) {
-  const ParameterMemoryGuard guard(ParameterMemory::meta);
-  return with_network<std::unique_ptr<Denoiser>>(
-      entry, [](auto network) { return std::make_unique<NativeDenoiser<decltype(network)>>(network, kMetaPlacement); });
-}
-
-std::unique_ptr<Autoencoder> make_meta_autoencoder(const AutoencoderEntry& entry) {
-  const ParameterMemoryGuard guard(ParameterMemory::meta);
-  return with_network<std::unique_ptr<Autoencoder>>(entry, [&](auto network) {
-    return std::make_unique<NativeAutoencoder<decltype(network)>>(network, entry, kMetaPlacement);
   });
 }
 

@@ -17,12 +17,6 @@ std::unique_ptr<Denoiser> make_native_denoiser(const std::filesystem::path& file
 std::unique_ptr<Autoencoder> make_native_autoencoder(const std::filesystem::path& file, const AutoencoderEntry& entry,
                                                      const Placement& placement);
 
-/// Components on the meta device, without weights: a call returns a tensor of the right shape and computes nothing.
-/// Throw ModelError for TorchScript programs.
-std::unique_ptr<TextEncoder> make_meta_text_encoder(const TextEncoderEntry& entry);
-std::unique_ptr<Denoiser> make_meta_denoiser(const DenoiserEntry& entry);
-std::unique_ptr<Autoencoder> make_meta_autoencoder(const AutoencoderEntry& entry);
-
 std::unique_ptr<PixelUpscaler> make_pixel_upscaler(const std::filesystem::path& file, const PixelUpscalerEntry& entry,
                                                    const Placement& placement);
 

@@ -239,6 +239,14 @@ def chunk(kind, data, crc=None):
 
 JPEG = saved(Image.fromarray(RGB), "JPEG", quality=95, subsampling=0)
 PROGRESSIVE = saved(Image.fromarray(RGB), "JPEG", quality=95, subsampling=0, progressive=True)
+CMYK_JPEG = saved(Image.fromarray(CMYK, "CMYK"), "JPEG", quality=98)
+ADOBE = CMYK_JPEG.index(b"\xff\xee")
+CORPUS["without_adobe.jpg"] = (CMYK_JPEG[:ADOBE] + CMYK_JPEG[ADOBE + 16 :], RGB, 255, 120)
+CORPUS["comment_behind_maximum.ppm"] = (pnm(6, RGB, 255).replace(b"255\n", b"255#note\n", 1), RGB, 255, EXACT)
+CORPUS["runs_without_end.bmp"] = (bmp(run_lengths(INDICES, 8)[:-4], 8, compression=1, palette=PALETTE), COLORS, 255, EXACT)
+EXIF = b"Exif\0\0not a structure"
+TWELVE_BITS = JPEG.replace(b"\xff\xc0\0\x11\x08", b"\xff\xc1\0\x11\x0c")
+
 DAMAGED = {
     "checksum.png": (png(chunk(b"tEXt", b"Software\0x", crc=1)), "damaged metadata"),
     "bomb.png": (png(chunk(b"zTXt", b"workflow\0\0" + zlib.compress(bytes(70 << 20)))), "damaged metadata"),
@@ -247,6 +255,9 @@ DAMAGED = {
     "no_end.png": (png(end=False), "all of its rows are there"),
     "no_end.jpg": (JPEG[:-2], "all of its rows are there"),
     "no_end_progressive.jpg": (PROGRESSIVE[:-2], "all of its rows are there"),
+    "exif.jpg": (JPEG[:2] + b"\xff\xe1" + struct.pack(">H", len(EXIF) + 2) + EXIF + JPEG[2:], "damaged EXIF"),
+    "profile.jpg": (JPEG[:2] + b"\xff\xe2\0\x14ICC_PROFILE\0\1\2abcd" + JPEG[2:], "incomplete color profile"),
+    "float.tif": (tiff(GRAY.astype(np.float32), photometric=1, sample_format=3), "clipped"),
     "pages.tif": (saved(Image.fromarray(RGB), "TIFF", save_all=True, append_images=[Image.new("RGB", (9, 9))]), "several pages"),
     "pages.ppm": (2 * pnm(6, RGB, 255), "several images"),
 }  # fmt: skip
@@ -275,6 +286,9 @@ NAMED = {
     "page.jpg": (b"<!DOCTYPE html><html><body>404</body></html>", "web page"),
     "lfs.png": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
     "a.dng": (tiff(GRAY, photometric=32803), "raw photograph"),
+    "twelve_bits.jpg": (TWELVE_BITS, "12 bits per sample"),
+    "a.cr2": (b"II*\0\x10\0\0\0CR\2\0" + bytes(40), "raw photograph"),
+    "zeros.png": (bytes(100), "nothing but zeros"),
     "a.zip": (b"PK\3\4" + bytes(40), "ZIP"),
     "a.pfm": (b"PF\n2 2\n-1.0\n" + bytes(48), "PFM"),
     "a.ico": (b"\0\0\1\0\1\0" + bytes(40), "ICO"),

@@ -181,6 +181,9 @@ class RunLengths {
 
   std::vector<std::uint8_t> decode() {
     while (y_ < header_.height) {
+      if (at_ >= file_.size() && y_ == header_.height - 1 && x_ >= header_.width) {
+        break;  // only the end codes are missing
+      }
       const std::uint32_t count = file_.u8(at_);
       const std::uint32_t value = file_.u8(at_ + 1);
       at_ += 2;

@@ -108,8 +108,19 @@ class Reader {
     });
   }
   const jpeg_decompress_struct& info() const { return info_; }
-  const char* message() const { return errors_.message.data(); }
   bool ends_early() const { return errors_.ends_early; }
+  /// What is wrong with the file, after a failure.
+  std::string failure() const {
+    const int code = errors_.base.msg_code;
+    if (code == JERR_BAD_PRECISION && info_.data_precision > 8) {
+      return "is a JPEG of " + std::to_string(info_.data_precision) +
+             " bits per sample, which is not supported; convert it to PNG or TIFF";
+    }
+    if (code == JERR_SOF_UNSUPPORTED || code == JERR_BAD_PRECISION) {
+      return "is a lossless or hierarchical JPEG, which is not supported; convert it to PNG";
+    }
+    return std::string("is a damaged or truncated JPEG: ") + errors_.message.data();
+  }
   /// Whether every bit of every coefficient has been read. Baseline images in a single scan have no other way.
   bool has_all_scans() const {
     if (info_.coef_bits == nullptr) {
@@ -207,11 +218,23 @@ std::optional<PixelDensity> jfif_density(const jpeg_decompress_struct& info) {
                : std::nullopt;
 }
 
-void read_metadata(const jpeg_decompress_struct& info, ImageMetadata& metadata) {
+bool has_profile(const jpeg_decompress_struct& info) {
+  for (const auto* marker = info.marker_list; marker != nullptr; marker = marker->next) {
+    if (has_prefix(marker, JPEG_APP0 + 2, kIccPrefix)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void read_metadata(const jpeg_decompress_struct& info, const std::string& name, ImageMetadata& metadata) {
   for (const auto* marker = info.marker_list; marker != nullptr; marker = marker->next) {
     read_marker(marker, metadata);
   }
   metadata.icc_profile = join_profile(info);
+  if (metadata.icc_profile.empty() && has_profile(info)) {
+    log_warning("'" + name + "' has an incomplete color profile; its colors are taken for sRGB");
+  }
   metadata.density = jfif_density(info);
 }
 
@@ -220,10 +243,10 @@ void read_metadata(const jpeg_decompress_struct& info, ImageMetadata& metadata) 
 ImageMetadata read_jpeg_metadata(Bytes bytes, const std::string& name) {
   Reader reader(bytes);
   if (!reader.read_header()) {
-    fail_decoding(name, std::string("is a damaged or truncated JPEG: ") + reader.message());
+    fail_decoding(name, reader.failure());
   }
   ImageMetadata metadata;
-  read_metadata(reader.info(), metadata);
+  read_metadata(reader.info(), name, metadata);
   return metadata;
 }
 
@@ -231,7 +254,7 @@ RawImage decode_jpeg(Bytes bytes, const std::string& name, const DecodeLimits& l
   Reader reader(bytes);
   const auto require = [&](bool good) {
     if (!good) {
-      fail_decoding(name, std::string("is a damaged or truncated JPEG: ") + reader.message());
+      fail_decoding(name, reader.failure());
     }
   };
   require(reader.read_header());
@@ -239,7 +262,7 @@ RawImage decode_jpeg(Bytes bytes, const std::string& name, const DecodeLimits& l
   check_dimensions(info.image_width, info.image_height, limits, name);
   RawImage image;
   image.format = "jpeg";
-  read_metadata(info, image.metadata);  // the markers are freed after reading the image
+  read_metadata(info, name, image.metadata);  // the markers are freed after reading the image
   const bool cmyk = info.jpeg_color_space == JCS_CMYK || info.jpeg_color_space == JCS_YCCK;
   const bool gray = info.jpeg_color_space == JCS_GRAYSCALE;
   image.model = cmyk ? ColorModel::cmyk : gray ? ColorModel::gray : ColorModel::rgb;

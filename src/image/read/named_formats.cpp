@@ -13,11 +13,15 @@ struct Signature {
   const char* what;
 };
 
+constexpr const char* kRaw =
+    "is a raw photograph, which is not supported; develop it first, for example with `darktable-cli`";
+
 constexpr const char* kVideo = "is a video, not an image";
 
 // Formats that are not read, by their first bytes.
 constexpr std::array kSignatures{
-    Signature{{"8BPS\0\2", 6}, 0, "is a large Photoshop document (PSB), which is not supported; save it as PNG or TIFF"},
+    Signature{
+        {"8BPS\0\2", 6}, 0, "is a large Photoshop document (PSB), which is not supported; save it as PNG or TIFF"},
     Signature{"\xff\x4f\xff\x51", 0,
               "is a JPEG 2000 image, which is not supported; convert it, for example with `opj_decompress`"},
     Signature{"jP  \r\n", 4,
@@ -46,13 +50,24 @@ constexpr std::array kSignatures{
                5},
               0,
               "is an xz file; unpack it first"},
-    Signature{"FUJIFILMCCD-RAW", 0,
-              "is a raw photograph, which is not supported; develop it first, for example with `darktable-cli`"},
-    Signature{"FOVb", 0,
-              "is a raw photograph, which is not supported; develop it first, for example with `darktable-cli`"},
-    Signature{{"IIU\0", 4},
-              0,
-              "is a raw photograph, which is not supported; develop it first, for example with `darktable-cli`"},
+    Signature{"IIRO", 0, kRaw},
+    Signature{"IIRS", 0, kRaw},
+    Signature{"MMOR", 0, kRaw},
+    Signature{{"II\xbc\1", 4}, 0, "is a JPEG XR image, which is not supported; convert it to PNG"},
+    Signature{"\x8aMNG", 0, "is an MNG animation, which is not supported; convert it to PNG"},
+    Signature{"\x8bJNG", 0, "is a JNG image, which is not supported; convert it to PNG"},
+    Signature{"AT&TFORM", 0, "is a DjVu document; render it first, for example with `ddjvu`"},
+    Signature{"SIMPLE  =", 0, "is a FITS image, which is not supported; convert it to 16-bit TIFF"},
+    Signature{"DICM", 128, "is a DICOM image, which is not supported; convert it, for example with `dcm2pnm`"},
+    Signature{"\x93NUMPY", 0, "is a NumPy array, not an image"},
+    Signature{"ustar", 257, "is a tar archive; unpack it first"},
+    Signature{"\x7f"
+              "ELF",
+              0, "is a program, not an image"},
+    Signature{"WAVE", 8, "is a sound file, not an image"},
+    Signature{"FUJIFILMCCD-RAW", 0, kRaw},
+    Signature{"FOVb", 0, kRaw},
+    Signature{{"IIU\0", 4}, 0, kRaw},
     Signature{"version https://git-lfs", 0, "is a pointer of Git LFS, not the image; fetch it with `git lfs pull`"},
     Signature{{"\x1a\x45\xdf\xa3", 4}, 0, kVideo},
     Signature{"OggS", 0, kVideo},
@@ -82,7 +97,7 @@ constexpr std::array kBrands{
     Brand{"hevx", kHeic},
     Brand{"mif1", "is a HEIF image, which is not supported; convert it first, for example with `heif-convert`"},
     Brand{"msf1", "is a HEIF image, which is not supported; convert it first, for example with `heif-convert`"},
-    Brand{"crx ", "is a raw photograph, which is not supported; develop it first, for example with `darktable-cli`"},
+    Brand{"crx ", kRaw},
 };
 
 std::string lower_case_start(Bytes bytes) {
@@ -123,6 +138,9 @@ std::string named_format(Bytes bytes) {
       }
     }
     return kVideo;
+  }
+  if (!bytes.empty() && std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; })) {
+    return "has nothing but zeros in it: the copy or the download went wrong";
   }
   if (starts_with(bytes, "\xff\x0a") || starts_with(bytes, {"\0\0\0\x0cJXL ", 8})) {
     return "is a JPEG XL image, and this fmboost was built without libjxl; convert it, for example with `djxl`";

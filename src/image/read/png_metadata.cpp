@@ -328,8 +328,8 @@ void ChunkReader::describe_colors() {
 void ChunkReader::finish() {
   describe_colors();
   if (damaged_ > 0) {
-    log_warning("'" + name_ + "' has damaged metadata (" + std::to_string(damaged_) +
-                (damaged_ == 1 ? " chunk" : " chunks") + "), which are left out");
+    log_warning("'" + name_ + "' has damaged metadata, which are left out: " + std::to_string(damaged_) +
+                (damaged_ == 1 ? " chunk" : " chunks"));
   }
 }
 

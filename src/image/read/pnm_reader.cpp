@@ -106,7 +106,12 @@ PnmHeader read_pam_header(PnmText& text, const std::string& name) {
   if (header.channels < 1 || header.channels > 4) {
     fail_decoding(name, "is a PAM of " + std::to_string(header.channels) + " channels; 1 to 4 are supported");
   }
-  header.alpha = header.channels == 2 || header.channels == 4;
+  const bool other_channel = tuple == "GRAYSCALE" || tuple == "BLACKANDWHITE" || tuple == "RGB";
+  if (other_channel && header.channels % 2 == 0) {
+    fail_decoding(name, "is a PAM of " + std::to_string(header.channels) + " channels with the tuple type " + tuple +
+                            ", which contradict each other");
+  }
+  header.alpha = header.channels % 2 == 0;
   if (tuple == "CMYK") {
     fail_decoding(name, "is a PAM with CMYK colors, which is not supported; convert it to RGB");
   }
@@ -128,6 +133,9 @@ PnmHeader read_pnm_header(Bytes bytes, const std::string& name) {
   }
   if (header.maximum < 1 || header.maximum > kMaximum) {
     fail_decoding(name, "has an impossible maximum of " + std::to_string(header.maximum) + "; PNM allows 1 to 65535");
+  }
+  if (!text.at_end() && bytes[text.position()] == std::byte{'#'}) {
+    text.line();  // its end is the character
   }
   text.skip_one();  // a single character ends the header; samples may look like white space
   header.end = text.position();

@@ -13,6 +13,9 @@
 namespace fmboost {
 namespace {
 
+constexpr const char* kRawPhotograph =
+    "is a raw photograph, which is not supported; develop it first, for example with `darktable-cli`";
+
 /// A file in memory, for the callbacks of libtiff. The first message of an error is kept.
 struct TiffSource {
   Bytes bytes;
@@ -199,6 +202,8 @@ class TiffSamples {
   }
 
   double maximum() const { return maximum_; }
+  /// Whether floating-point samples were clipped to 0 .. 1.
+  bool clipped() const { return clipped_; }
 
   /// (H, W, channels), int32 or uint8.
   torch::Tensor read() {
@@ -272,6 +277,8 @@ class TiffSamples {
     }
   }
   void store(std::int64_t index, double value) {
+    const bool within = value >= 0 && value <= maximum_ + 0.5;
+    clipped_ = clipped_ || !within;
     const double kept = value >= 0 ? std::min(std::nearbyint(value), maximum_) : 0;  // NaN becomes 0
     if (deep_) {
       samples_.data_ptr<std::int32_t>()[index] = static_cast<std::int32_t>(kept);
@@ -285,6 +292,7 @@ class TiffSamples {
   const std::string& name_;
   const TiffSource& source_;
   bool deep_ = false;
+  bool clipped_ = false;
   double maximum_ = 255;
   double scale_ = 1;
   torch::Tensor samples_;
@@ -344,7 +352,7 @@ void read_tiff_metadata(TIFF* tiff, Bytes bytes, RawImage& image) {
 }
 
 // Raw photographs are TIFF files whose first page is a small preview: DNG, CR2, NEF, ARW and others.
-bool is_raw_photograph(TIFF* tiff, Bytes bytes) {
+bool is_raw_photograph(TIFF* tiff) {
   constexpr int kColorFilterArray = 32803;
   constexpr int kLinearRaw = 34892;
   const std::uint8_t* version = nullptr;
@@ -353,9 +361,8 @@ bool is_raw_photograph(TIFF* tiff, Bytes bytes) {
   std::uint16_t pages = 0;
   const void* others = nullptr;
   const bool has_more = TIFFGetField(tiff, TIFFTAG_SUBIFD, &pages, &others) == 1;
-  return starts_with(bytes, "CR", 8) || TIFFGetField(tiff, TIFFTAG_DNGVERSION, &version) == 1 ||
-         photometric == kColorFilterArray || photometric == kLinearRaw ||
-         ((kind & FILETYPE_REDUCEDIMAGE) != 0 && has_more);
+  return TIFFGetField(tiff, TIFFTAG_DNGVERSION, &version) == 1 || photometric == kColorFilterArray ||
+         photometric == kLinearRaw || ((kind & FILETYPE_REDUCEDIMAGE) != 0 && has_more);
 }
 
 void split_tiff_channels(const torch::Tensor& samples, const TiffLayout& layout, RawImage& image) {
@@ -384,6 +391,9 @@ bool is_tiff(Bytes bytes) {
 }
 
 RawImage decode_tiff(Bytes bytes, const std::string& name, const DecodeLimits& limits) {
+  if (starts_with(bytes, "CR", 8)) {
+    fail_decoding(name, kRawPhotograph);
+  }
   TiffSource source{bytes, 0, {}};
   const Tiff tiff = open_tiff(source);
   if (!tiff) {
@@ -391,9 +401,8 @@ RawImage decode_tiff(Bytes bytes, const std::string& name, const DecodeLimits& l
   }
   TiffLayout layout = read_layout(tiff.get());
   check_dimensions(layout.width, layout.height, limits, name);
-  if (is_raw_photograph(tiff.get(), bytes)) {
-    fail_decoding(name,
-                  "is a raw photograph, which is not supported; develop it first, for example with `darktable-cli`");
+  if (is_raw_photograph(tiff.get())) {
+    fail_decoding(name, kRawPhotograph);
   }
   if (const std::string what = unsupported(layout); !what.empty()) {
     fail_decoding(name, "is a TIFF with " + what + ", which is not supported; convert it to PNG");
@@ -414,6 +423,9 @@ RawImage decode_tiff(Bytes bytes, const std::string& name, const DecodeLimits& l
   TiffSamples samples(tiff.get(), layout, name, source);
   const torch::Tensor all = samples.read();
   image.maximum = samples.maximum();
+  if (samples.clipped()) {
+    log_warning("'" + name + "' has samples below 0, above 1 or not a number; they are clipped to 0 .. 1");
+  }
   split_tiff_channels(all, layout, image);
   if (layout.photometric == PHOTOMETRIC_PALETTE) {
     apply_palette(tiff.get(), image, layout.bits, name);

@@ -12,13 +12,8 @@ namespace fmboost {
 /// Parameters of these sizes take the place of those of a layer that was made small.
 template <typename Layer>
 void replace_parameters(Layer& layer, at::IntArrayRef weight, at::IntArrayRef bias) {
-  if (parameter_memory() == ParameterMemory::meta) {
-    layer.weight = shape_only(weight);  // the registered ones stay: a tensor cannot change its device
-    layer.bias = shape_only(bias);
-  } else {
-    layer.weight.set_data(shape_only(weight));
-    layer.bias.set_data(shape_only(bias));
-  }
+  layer.weight.set_data(shape_only(weight));
+  layer.bias.set_data(shape_only(bias));
 }
 
 /// Conv1d or Conv2d with these options.

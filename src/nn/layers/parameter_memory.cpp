@@ -22,9 +22,6 @@ ParameterMemory parameter_memory() {
 }
 
 torch::Tensor shape_only(at::IntArrayRef sizes) {
-  if (current_memory == ParameterMemory::meta) {
-    return at::empty(sizes, at::TensorOptions(at::kMeta).dtype(at::kFloat));
-  }
   return at::empty_strided(sizes, std::vector<std::int64_t>(sizes.size(), 0), torch::kFloat32);
 }
 

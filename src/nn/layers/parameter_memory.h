@@ -7,8 +7,7 @@ namespace fmboost {
 /// What the parameters of a network are when it is constructed.
 enum class ParameterMemory {
   usual,  ///< layers::...: shapes without memory, for load_into(); networks of torch::nn, which are trained: drawn
-  none,   ///< shapes without memory in networks of torch::nn too
-  meta    ///< on the meta device: calls compute shapes only
+  none    ///< shapes without memory in networks of torch::nn too
 };
 
 /// Determines it for the networks that this thread constructs while the object exists.
@@ -25,8 +24,7 @@ class ParameterMemoryGuard {
 
 ParameterMemory parameter_memory();
 
-/// A float32 tensor with a shape and no memory; on the meta device if parameter_memory() says so. On the CPU all
-/// strides are zero: one element stands for all.
+/// A float32 tensor with a shape and no memory: all strides are zero, one element stands for all.
 torch::Tensor shape_only(at::IntArrayRef sizes);
 
 }  // namespace fmboost
