@@ -229,7 +229,8 @@ TEST_P(EverySampler, PerfectModelGivesItsImage) {
     const auto [last_alpha, last_sigma] = level_at(0);
     expected = last_alpha * image + last_sigma * (start() - alpha * image) / sigma;
   }
-  EXPECT_TRUE(is_close(results[0], expected, 1e-4));
+  // That of TCD ends at the first level too, with a rest of a noise that changes.
+  EXPECT_TRUE(is_close(results[0], expected, std::string(GetParam()) == "tcd" ? 2e-3 : 1e-4));
 }
 
 INSTANTIATE_TEST_SUITE_P(Diffusion, EverySampler, testing::Values("lcm", "tcd", "ddim", "euler", "euler-a", "dpm++2m"),

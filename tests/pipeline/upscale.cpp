@@ -141,7 +141,7 @@ TEST_F(Upscale, MeasuresItsStages) {
     }
     return text;
   };
-  ASSERT_EQ(keys(result.seconds), "color_fix decode encode flow resize ");
+  ASSERT_EQ(keys(result.seconds), "back_projection color_fix decode encode flow resize ");
   EXPECT_GE(result.seconds["flow"], 2 * 0.1) << "two steps";
   double sum = 0;
   for (const auto& [stage, time] : result.seconds) {
