@@ -1,7 +1,6 @@
 #include "fmboost/import/detect_weights.h"
 
 #include <algorithm>
-#include <array>
 #include <string_view>
 
 #include "import/imported_model.h"
@@ -14,7 +13,7 @@ using Shape = std::vector<std::int64_t>;
 // Name fragments that distinguish a kind of file from the ones after it in the list. "^" anchors a fragment to the
 // start of the name.
 struct Signature {
-  std::array<const char*, 4> any_of;
+  std::vector<std::string_view> any_of;
   Recognition recognition;
 };
 
@@ -159,7 +158,7 @@ Recognition detect_weights(const TensorShapes& shapes) {
   }
   for (const auto& signature : signatures()) {
     if (std::any_of(signature.any_of.begin(), signature.any_of.end(),
-                    [&](const char* pattern) { return tensors.matches(pattern); })) {
+                    [&](std::string_view pattern) { return tensors.matches(pattern); })) {
       return signature.recognition;
     }
   }
