@@ -7,7 +7,7 @@ import sys
 import pytest
 from runner import ROOT
 
-COMMANDS = ("generate", "upscale", "import", "train", "encode", "eval", "inspect", "devices")
+COMMANDS = ("generate", "upscale", "sheet", "import", "train", "encode", "eval", "inspect", "devices")
 EVAL_COMMANDS = ("pairs", "upscale", "fid")
 RUNNING = [(name,) for name in COMMANDS if name != "eval"] + [("eval", name) for name in EVAL_COMMANDS]
 GROUPS = {

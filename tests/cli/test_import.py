@@ -96,7 +96,7 @@ A = {"dtype": "U8", "shape": [2], "data_offsets": [0, 2]}
     ("content", "said"),
     [
         (b"", "only 0 bytes"),
-        (b"PK\x03\x04" + bytes(60), "declares a header"),
+        (b"PK\x03\x04" + bytes(60), "damaged PyTorch file"),
         (header({"a": A})[:-1], "declares a header"),
         (header({"a": A}, b"x"), "truncated"),
         (header({"a": A | {"data_offsets": [0, 1]}}, b"x"), "'a' of shape [2] needs 2 bytes"),
@@ -129,7 +129,7 @@ def test_damaged_files_are_named_with_what_is_wrong(fmboost, content, said):
         (("model.safetensors", "-o", "b", "--cfm-factor", "2"), "need a coupling network, --cfm"),
         (("model.safetensors", "-o", "b", "--steps", "0"), "--steps must be from 1 to 1000"),
         (("model.safetensors", "-o", "b", "--guidance", "nan"), "--guidance must be"),
-        (("model.safetensors", "-o", "b", "--sampler", "heun"), "--sampler must be lcm, ddim"),
+        (("model.safetensors", "-o", "b", "--sampler", "heun"), "--sampler must be lcm, tcd"),
         (("model.safetensors", "-o", "b", "--prediction", "x0"), "--prediction must be epsilon or v_prediction"),
         (("model.safetensors", "-o", "b", "--beta-schedule", "cosine"), "--beta-schedule must be scaled_linear or linear"),
         (("model.safetensors", "-o", "b", "--beta-start", "2"), "beta_start"),

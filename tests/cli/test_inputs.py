@@ -110,7 +110,7 @@ def test_a_truncated_image_is_an_error_and_leaves_nothing(fmboost, kind):
     for i in range(3):
         assert f"{i}.{kind}" in done.err
     assert done.out == ""
-    assert not list((fmboost.folder / "out").glob("*"))
+    assert not list((fmboost.folder / "out").glob("[!.]*"))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,9 @@ def test_stdout_holds_paths_alone(fmboost):
 
 def test_progress_is_plain_lines_where_there_is_no_terminal(fmboost):
     done = fmboost.generate("-p", "sun", "--base-size", 32, "--steps", 2, "--count", 2)
-    assert done.err.splitlines() == [
+    *lines, summary = done.err.splitlines()
+    assert summary.startswith("2 done, 0 skipped, 0 failed, 0 left; ")
+    assert lines == [
         "image 1 of 2: denoise, 2 steps",
         "image 1 of 2: flow 1, 1 steps",
         "image 2 of 2: denoise, 2 steps",

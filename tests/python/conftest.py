@@ -29,7 +29,7 @@ def run_import(binary, tmp_path):
     def run(*arguments):
         environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
         command = [str(word) for word in (binary, "import", *arguments)]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
+        return subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment, timeout=300)
 
     return run
 

@@ -69,6 +69,7 @@ def test_public_headers_of_the_networks_do_not_need_json():
 def test_includes_exist_and_have_no_cycles():
     headers = {str(path.relative_to(ROOT / "include")): path for path in PUBLIC}
     headers |= {str(path.relative_to(ROOT / "src")): path for path in PRIVATE if path.suffix == ".h"}
+    headers |= {str(path.relative_to(ROOT / "src")): path for path in (ROOT / "src").rglob("*.inc")}
     missing = [f"{path.relative_to(ROOT)}: {name}" for path in [*PUBLIC, *PRIVATE] for name in includes(path) if name not in headers]
     assert not missing
     done, active = set(), []

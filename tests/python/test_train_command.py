@@ -100,7 +100,7 @@ def test_a_run_stopped_by_a_signal_and_resumed_gives_the_same_bytes(train, comma
             break
     process.send_signal(signal.SIGTERM)
     rest = process.stderr.read()
-    assert process.wait() == 130, rest
+    assert process.wait() == 143, rest
     assert "resume" in rest
     stopped = [path.name for path in (tmp_path / "parts" / "checkpoints").iterdir()]
     assert len(stopped) == 1 and "step-00000002" <= stopped[0] < "step-00000040"

@@ -44,7 +44,8 @@ struct UpscaleFlags {
 void add_options(CLI::App& app, UpscaleFlags& flags) {
   app.add_option("inputs", flags.inputs, "Images, folders of images, or - for stdin");
   app.add_flag("--recursive", flags.recursive,
-               "Enter the folders in a folder; results keep their place in the tree below the output folder");
+               "Enter the folders in a folder; results keep their place in the tree below the output folder")
+      ->group(kOutputGroup);
   auto* scale = app.add_option("--scale", flags.options.scale, "Factor by which each side grows")
                     ->capture_default_str()
                     ->group(kSizeGroup);

@@ -115,7 +115,7 @@ void write_image(const Image& image, const fs::path& file, const OutputOptions& 
 }
 
 ResultReporter::ResultReporter(std::optional<std::size_t> images, const RunOptions& options, ProgressBar& bar)
-    : single_(images == 1), options_(options), bar_(bar) {}
+    : images_(images), options_(options), bar_(bar) {}
 
 void ResultReporter::done(const fs::path& file, const nlohmann::json& fields) {
   bar_.clear();
@@ -138,7 +138,7 @@ void ResultReporter::failed(const std::string& what, const Failure& failure, nlo
   ++results_;
   ++failures_;
   last_code_ = failure.code;
-  log_error((single_ ? std::string() : what + ": ") + failure.message);
+  log_error((images_ == 1 ? std::string() : what + ": ") + failure.message);
   log_debug(failure.details);
   if (options_.json) {
     fields["output"] = nullptr;
@@ -157,7 +157,7 @@ int ResultReporter::exit_code() const {
   if (failures_ == 0) {
     return 0;
   }
-  return results_ == 1 ? last_code_ : static_cast<int>(ExitCode::items);
+  return images_.value_or(results_) == 1 ? last_code_ : static_cast<int>(ExitCode::items);
 }
 
 }  // namespace fmboost::tool

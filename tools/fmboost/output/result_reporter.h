@@ -46,7 +46,7 @@ class ResultReporter {
   int exit_code() const;
 
  private:
-  bool single_;
+  std::optional<std::size_t> images_;
   const RunOptions& options_;
   ProgressBar& bar_;
   std::size_t results_ = 0;
