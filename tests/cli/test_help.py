@@ -32,7 +32,7 @@ def test_help_of_eval_lists_its_commands(fmboost):
 def test_every_command_explains_its_options_on_stdout(fmboost, command):
     done = fmboost(*command, "--help")
     assert f"Usage: fmboost {' '.join(command)}" in done.out
-    assert "--json" in done.out
+    assert "--json" in done.out or command == ("sheet",)  # which writes one file
     assert done.err == ""
     assert all(len(line) <= 110 for line in done.out.splitlines())
 

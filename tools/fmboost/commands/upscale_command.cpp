@@ -43,9 +43,6 @@ struct UpscaleFlags {
 
 void add_options(CLI::App& app, UpscaleFlags& flags) {
   app.add_option("inputs", flags.inputs, "Images, folders of images, or - for stdin");
-  app.add_flag("--recursive", flags.recursive,
-               "Enter the folders in a folder; results keep their place in the tree below the output folder")
-      ->group(kOutputGroup);
   auto* scale = app.add_option("--scale", flags.options.scale, "Factor by which each side grows")
                     ->capture_default_str()
                     ->group(kSizeGroup);
@@ -63,6 +60,9 @@ void add_options(CLI::App& app, UpscaleFlags& flags) {
       app, flags.output,
       "File (.png, .jpg, .webp, .tif), folder/, pattern with %d {index} {name} {folder}, or - for stdout (default: "
       "<name>_<factor>x.png)");
+  app.add_flag("--recursive", flags.recursive,
+               "Enter the folders in a folder; results keep their place in the tree below the output folder")
+      ->group(kOutputGroup);
   app.add_flag("--strip", flags.strip, "Do not copy the input's metadata")->group(kOutputGroup);
   add_shard_option(app, flags.shard);
   add_journal_options(app, flags.journal);
