@@ -163,7 +163,9 @@ bool is_srgb_profile(const std::vector<std::byte>& bytes, ColorModel model) {
 
 }  // namespace
 
-std::optional<ColorSpace> coded_color_space(int primaries, int transfer) {
+namespace {
+
+std::optional<ColorSpace> supported_color_space(int primaries, int transfer) {
   using Transfer = ColorSpace::Transfer;
   ColorSpace space;
   switch (primaries) {
@@ -203,6 +205,17 @@ std::optional<ColorSpace> coded_color_space(int primaries, int transfer) {
   }
   space.transfer = found->second.first;
   space.gamma = found->second.second;
+  return space;
+}
+
+}  // namespace
+
+std::optional<ColorSpace> coded_color_space(int primaries, int transfer, const std::string& name) {
+  const auto space = supported_color_space(primaries, transfer);
+  if (!space) {
+    log_warning("'" + name + "' has colors that are not supported (primaries " + std::to_string(primaries) +
+                ", transfer function " + std::to_string(transfer) + "); they are taken for sRGB");
+  }
   return space;
 }
 

@@ -51,9 +51,9 @@ struct ColorSpace {
   bool is_srgb() const;
 };
 
-/// The color space with these numbers of ITU-T H.273 (PNG's cICP, AVIF); none for those that are not supported, PQ and
-/// HLG among them.
-std::optional<ColorSpace> coded_color_space(int primaries, int transfer);
+/// The color space with these numbers of ITU-T H.273 (PNG's cICP, AVIF); none, with a warning that names the image, for
+/// those that are not supported, PQ and HLG among them.
+std::optional<ColorSpace> coded_color_space(int primaries, int transfer, const std::string& name);
 
 /// Describes the pixels of an image without a profile: they are converted from this color space, and results are
 /// written in sRGB, or, where the primaries are others, with these and sRGB's transfer function.

@@ -39,11 +39,8 @@ void read_avif_metadata(const avifImage& avif, const std::string& name, RawImage
   const auto or_srgb = [](int value, int otherwise) { return value == kUnspecified ? otherwise : value; };
   const int primaries = or_srgb(avif.colorPrimaries, AVIF_COLOR_PRIMARIES_BT709);
   const int transfer = or_srgb(avif.transferCharacteristics, AVIF_TRANSFER_CHARACTERISTICS_SRGB);
-  if (const auto space = coded_color_space(primaries, transfer)) {
+  if (const auto space = coded_color_space(primaries, transfer, name)) {
     set_color_space(image, *space, name);
-  } else {
-    log_warning("'" + name + "' has colors that are not supported (primaries " + std::to_string(primaries) +
-                ", transfer function " + std::to_string(transfer) + "); they are taken for sRGB");
   }
 }
 
@@ -59,7 +56,7 @@ torch::Tensor rgba_samples(const avifImage& avif, const std::string& name) {
   if (const avifResult result = avifImageYUVToRGB(&avif, &rgb); result != AVIF_RESULT_OK) {
     fail_decoding(name, std::string("is a damaged AVIF: ") + avifResultToString(result));
   }
-  return deep ? samples.to(torch::kInt32).bitwise_and(0xffff) : samples;
+  return as_unsigned(samples);
 }
 
 }  // namespace

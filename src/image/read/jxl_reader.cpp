@@ -131,12 +131,11 @@ class JxlImage {
   }
 
   RawImage take() {
-    const bool deep = samples_.scalar_type() == torch::kInt16;
-    const torch::Tensor all = deep ? samples_.to(torch::kInt32).bitwise_and(0xffff) : samples_;
+    const torch::Tensor all = as_unsigned(samples_);
     const std::int64_t colors = gray_ ? 1 : 3;
     image_.format = "jxl";
     image_.model = gray_ ? ColorModel::gray : ColorModel::rgb;
-    image_.maximum = deep ? 65535 : 255;
+    image_.maximum = format_.data_type == JXL_TYPE_UINT16 ? 65535 : 255;
     image_.samples = all.slice(2, 0, colors).contiguous();
     if (channels_ > colors) {
       image_.alpha = all.select(2, colors).contiguous();

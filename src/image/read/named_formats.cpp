@@ -13,9 +13,6 @@ struct Signature {
   const char* what;
 };
 
-constexpr const char* kRaw =
-    "is a raw photograph, which is not supported; develop it first, for example with `darktable-cli`";
-
 constexpr const char* kVideo = "is a video, not an image";
 
 // Formats that are not read, by their first bytes.
@@ -50,9 +47,9 @@ constexpr std::array kSignatures{
                5},
               0,
               "is an xz file; unpack it first"},
-    Signature{"IIRO", 0, kRaw},
-    Signature{"IIRS", 0, kRaw},
-    Signature{"MMOR", 0, kRaw},
+    Signature{"IIRO", 0, kRawPhotograph},
+    Signature{"IIRS", 0, kRawPhotograph},
+    Signature{"MMOR", 0, kRawPhotograph},
     Signature{{"II\xbc\1", 4}, 0, "is a JPEG XR image, which is not supported; convert it to PNG"},
     Signature{"\x8aMNG", 0, "is an MNG animation, which is not supported; convert it to PNG"},
     Signature{"\x8bJNG", 0, "is a JNG image, which is not supported; convert it to PNG"},
@@ -65,9 +62,9 @@ constexpr std::array kSignatures{
               "ELF",
               0, "is a program, not an image"},
     Signature{"WAVE", 8, "is a sound file, not an image"},
-    Signature{"FUJIFILMCCD-RAW", 0, kRaw},
-    Signature{"FOVb", 0, kRaw},
-    Signature{{"IIU\0", 4}, 0, kRaw},
+    Signature{"FUJIFILMCCD-RAW", 0, kRawPhotograph},
+    Signature{"FOVb", 0, kRawPhotograph},
+    Signature{{"IIU\0", 4}, 0, kRawPhotograph},
     Signature{"version https://git-lfs", 0, "is a pointer of Git LFS, not the image; fetch it with `git lfs pull`"},
     Signature{{"\x1a\x45\xdf\xa3", 4}, 0, kVideo},
     Signature{"OggS", 0, kVideo},
@@ -97,7 +94,7 @@ constexpr std::array kBrands{
     Brand{"hevx", kHeic},
     Brand{"mif1", "is a HEIF image, which is not supported; convert it first, for example with `heif-convert`"},
     Brand{"msf1", "is a HEIF image, which is not supported; convert it first, for example with `heif-convert`"},
-    Brand{"crx ", kRaw},
+    Brand{"crx ", kRawPhotograph},
 };
 
 std::string lower_case_start(Bytes bytes) {

@@ -299,13 +299,7 @@ bool ChunkReader::read_coding(Bytes data) {
   if (data.size() != 4) {
     return false;
   }
-  const auto primaries = std::to_integer<int>(data[0]);
-  const auto transfer = std::to_integer<int>(data[1]);
-  const auto space = coded_color_space(primaries, transfer);
-  if (!space) {
-    log_warning("'" + name_ + "' has colors that are not supported (primaries " + std::to_string(primaries) +
-                ", transfer function " + std::to_string(transfer) + "); they are taken for sRGB");
-  }
+  const auto space = coded_color_space(std::to_integer<int>(data[0]), std::to_integer<int>(data[1]), name_);
   coding_ = space.value_or(ColorSpace());
   return true;
 }

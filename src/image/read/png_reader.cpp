@@ -96,8 +96,7 @@ RawImage decode_png(Bytes bytes, const std::string& name, const DecodeLimits& li
       header.color_type == SPNG_COLOR_TYPE_GRAYSCALE || header.color_type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA;
   const bool alpha = has_transparency || header.color_type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA ||
                      header.color_type == SPNG_COLOR_TYPE_TRUECOLOR_ALPHA;
-  // 16-bit samples are unsigned; PyTorch only computes with signed ones.
-  split_channels(deep ? rgba.to(torch::kInt32).bitwise_and(0xffff) : rgba, gray, alpha, image);
+  split_channels(as_unsigned(rgba), gray, alpha, image);
   if (header.color_type == SPNG_COLOR_TYPE_INDEXED) {
     keep_gray_palette(image);
   }

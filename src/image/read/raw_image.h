@@ -41,6 +41,16 @@ inline bool starts_with(Bytes bytes, std::string_view magic, std::size_t at = 0)
 /// Throws Error if the size in a header is empty or exceeds the limits.
 void check_dimensions(std::int64_t width, std::int64_t height, const DecodeLimits& limits, const std::string& name);
 
+/// What is said of raw photographs, which are recognized in several places.
+inline constexpr const char* kRawPhotograph =
+    "is a raw photograph, which is not supported; develop it first, for example with `darktable-cli`";
+
+/// Samples that a C library wrote into a tensor of int16, as unsigned numbers (int32): PyTorch only computes with
+/// signed ones. Those of other types stay.
+inline torch::Tensor as_unsigned(const torch::Tensor& samples) {
+  return samples.scalar_type() == torch::kInt16 ? samples.to(torch::kInt32).bitwise_and(0xffff) : samples;
+}
+
 /// Turns RGB samples with equal channels into gray ones: a palette of grays is no reason to write colors.
 void keep_gray_palette(RawImage& image);
 

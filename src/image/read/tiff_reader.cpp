@@ -13,9 +13,6 @@
 namespace fmboost {
 namespace {
 
-constexpr const char* kRawPhotograph =
-    "is a raw photograph, which is not supported; develop it first, for example with `darktable-cli`";
-
 /// A file in memory, for the callbacks of libtiff. The first message of an error is kept.
 struct TiffSource {
   Bytes bytes;
@@ -266,25 +263,27 @@ class TiffSamples {
   // Copies `rows` x `columns` pixels of a block to the position (top, left).
   void copy(const std::vector<std::byte>& block, std::size_t stride, int plane, std::int64_t top, std::int64_t rows,
             std::int64_t left, std::int64_t columns) {
+    deep_ ? copy_as<std::int32_t>(block, stride, plane, top, rows, left, columns)
+          : copy_as<std::uint8_t>(block, stride, plane, top, rows, left, columns);
+  }
+  template <typename Sample>
+  void copy_as(const std::vector<std::byte>& block, std::size_t stride, int plane, std::int64_t top, std::int64_t rows,
+               std::int64_t left, std::int64_t columns) {
+    auto* samples = samples_.data_ptr<Sample>();
     const std::int64_t channels = channels_in_block();
     for (std::int64_t y = 0; y < rows; ++y) {
       const std::byte* row = block.data() + static_cast<std::size_t>(y) * stride;
       for (std::int64_t i = 0; i < columns * channels; ++i) {
         const double value = sample_at(row, static_cast<std::size_t>(i), layout_) * scale_;
         const std::int64_t pixel = (top + y) * layout_.width + left + i / channels;
-        store(pixel * layout_.channels + plane + i % channels, value);
+        samples[pixel * layout_.channels + plane + i % channels] = static_cast<Sample>(within_range(value));
       }
     }
   }
-  void store(std::int64_t index, double value) {
+  double within_range(double value) {
     const bool within = value >= 0 && value <= maximum_ + 0.5;
     clipped_ = clipped_ || !within;
-    const double kept = value >= 0 ? std::min(std::nearbyint(value), maximum_) : 0;  // NaN becomes 0
-    if (deep_) {
-      samples_.data_ptr<std::int32_t>()[index] = static_cast<std::int32_t>(kept);
-    } else {
-      samples_.data_ptr<std::uint8_t>()[index] = static_cast<std::uint8_t>(kept);
-    }
+    return value >= 0 ? std::min(std::nearbyint(value), maximum_) : 0;  // NaN becomes 0
   }
 
   TIFF* tiff_;

@@ -10,34 +10,8 @@
 
 namespace fmboost::tool {
 
-/// Loads items in the background, a few ahead of the requested one: decoding an image often takes longer than
-/// processing it.
-template <typename Item>
-class ReadAhead {
- public:
-  /// `load` is called once for every number below `count`, from other threads.
-  ReadAhead(std::size_t count, std::function<Item(std::size_t)> load) : count_(count), load_(std::move(load)) {}
-
-  /// The next item in order. Throws what loading it threw.
-  Item next() {
-    // A deeper queue would not be faster, and large images would fill the memory.
-    const auto depth = static_cast<std::size_t>(std::clamp(at::get_num_threads(), 1, 8));
-    while (started_ < count_ && loading_.size() < depth) {
-      loading_.push_back(std::async(std::launch::async, load_, started_++));
-    }
-    std::future<Item> first = std::move(loading_.front());
-    loading_.pop_front();
-    return first.get();
-  }
-
- private:
-  std::size_t count_;
-  std::function<Item(std::size_t)> load_;
-  std::size_t started_ = 0;
-  std::deque<std::future<Item>> loading_;
-};
-
-/// The same for items that are found one by one.
+/// Loads items that are found one by one in the background, a few ahead of the requested one: decoding an image often
+/// takes longer than processing it.
 template <typename Item>
 class StreamReadAhead {
  public:
@@ -70,6 +44,30 @@ class StreamReadAhead {
   std::size_t depth_;
   bool ended_ = false;
   std::deque<std::future<Item>> loading_;
+};
+
+/// The same for a known number of items.
+template <typename Item>
+class ReadAhead {
+ public:
+  /// `load` is called once for every number below `count`, from other threads.
+  ReadAhead(std::size_t count, std::function<Item(std::size_t)> load)
+      // A deeper queue would not be faster, and large images would fill the memory.
+      : items_(numbered(count, std::move(load)), static_cast<std::size_t>(std::clamp(at::get_num_threads(), 1, 8))) {}
+
+  /// The next item in order; to be called `count` times. Throws what loading it threw.
+  Item next() { return std::move(*items_.next()); }
+
+ private:
+  using Load = typename StreamReadAhead<Item>::Load;
+
+  static std::function<std::optional<Load>()> numbered(std::size_t count, std::function<Item(std::size_t)> load) {
+    return [count, load = std::move(load), i = std::size_t{0}]() mutable {
+      return i == count ? std::nullopt : std::optional<Load>([load, number = i++] { return load(number); });
+    };
+  }
+
+  StreamReadAhead<Item> items_;
 };
 
 }  // namespace fmboost::tool

@@ -155,6 +155,7 @@ class UpscaleCommand {
   std::vector<fs::path> outputs_;
   std::shared_ptr<ModelComponents> components_;
   std::unique_ptr<UpscalePipeline> pipeline_;
+  nlohmann::json settings_;         ///< those of every item
   std::vector<std::size_t> items_;  ///< numbers of the sources in this shard
   std::size_t taken_ = 0;           ///< items that the batch has taken
 };
@@ -197,14 +198,20 @@ BatchItem UpscaleCommand::item(std::size_t index) const {
           .fields = {{"input", sources_[index].file.string()},
                      {"seed", flags_.options.seed},
                      {"model", components_->manifest().name}},
-          .settings = settings()};
+          .settings = settings_};
 }
 
 ReadInput UpscaleCommand::read(const BatchItem& item) const {
   ReadInput input{.item = item, .image = {}, .hash = {}, .error = nullptr};
   try {
     const InputImage& source = sources_[item.number];
-    const auto check = [&](std::int64_t width, std::int64_t height) { check_result(item, {width, height}); };
+    // What could not be written is refused from the header, before the image costs memory. An explicit size depends on
+    // the orientation, which is known later.
+    const auto check = [&](std::int64_t width, std::int64_t height) {
+      if (!flags_.options.size) {
+        check_result(item, {width, height});
+      }
+    };
     const std::vector<std::byte> bytes = read_source(source);
     if (!flags_.journal.disabled) {
       input.hash = sha256(bytes);
@@ -216,19 +223,15 @@ ReadInput UpscaleCommand::read(const BatchItem& item) const {
   return input;
 }
 
-// Refuses from the header what could not be written, before the image costs memory. An explicit size depends on the
-// orientation, which is known later.
+// Throws if the result of an image of this size could not be written.
 void UpscaleCommand::check_result(const BatchItem& item, const Size& source) const {
-  if (!flags_.options.size) {
-    const Size size = upscaled_size(source, flags_.options);
-    check_format_size(encoding_of(item.output, flags_.output).format, size.width, size.height);
-  }
+  const Size size = upscaled_size(source, flags_.options);
+  check_format_size(encoding_of(item.output, flags_.output).format, size.width, size.height);
 }
 
 MadeImage UpscaleCommand::upscale(const ReadInput& input, BatchRun& batch) {
   const Image& image = input.image;
-  const Size size = upscaled_size({image.width(), image.height()}, flags_.options);
-  check_format_size(encoding_of(input.item.output, flags_.output).format, size.width, size.height);
+  check_result(input.item, {image.width(), image.height()});
   UpscaledImage upscaled = pipeline_->run(image, {.progress = batch.progress(), .intermediate = {}});
   MadeImage made;
   made.image = std::move(upscaled.image);
@@ -281,6 +284,7 @@ int UpscaleCommand::run() {
   select_shard();
   components_ = open_upscaler(flags_.run.model, flags_.run);
   pipeline_ = std::make_unique<UpscalePipeline>(components_, flags_.options);
+  settings_ = settings();
   BatchRun batch(items(), flags_.output, flags_.run, flags_.journal);
   return batch.run([&] { work(batch); });
 }
